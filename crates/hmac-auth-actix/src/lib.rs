@@ -1,0 +1,1 @@
+//! actix-web middleware and extractor that verify signed requests.

@@ -1,0 +1,1 @@
+//! Outbound signed HTTP client.

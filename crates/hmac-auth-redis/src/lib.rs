@@ -1,0 +1,1 @@
+//! Credential and nonce stores in Redis.

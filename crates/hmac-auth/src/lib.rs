@@ -1,0 +1,13 @@
+//! The contract: which bytes are signed, who is accepted, and why not.
+
+pub mod allowed_ips;
+pub mod client_address;
+pub mod clock;
+pub mod credential;
+pub mod memory;
+pub mod random;
+pub mod rejection;
+pub mod secret;
+pub mod sign;
+pub mod store;
+pub mod verify;

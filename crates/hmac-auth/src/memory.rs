@@ -1,0 +1,1 @@
+//! Complete stores in memory: for the embedded mesh, for tests and for the simulation.

@@ -1,0 +1,129 @@
+//! Where credentials and nonces are kept: the two seams of this crate.
+//!
+//! # Implementing
+//! Implement the trait, then prove it with `hmac_testkit::credential_store` and `hmac_testkit::nonce_store` from your
+//! crate's `tests/`. [`crate::memory`] is the complete model to compare with.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::credential::{ClientId, Credential, CredentialChange};
+use crate::secret::SecretHash;
+
+/// A store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store cannot be reached or did not answer in time. Trying again later may help; nothing may be accepted.
+    #[error("store unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is stored for this client cannot be read (wire contract 1.4: corrupt). Trying again does not help.
+    #[error("corrupt credential record of client {client_id}: {reason}")]
+    Corrupt {
+        /// Whose record it is.
+        client_id: String,
+        /// What is wrong with it; never its content.
+        reason: &'static str,
+    },
+    /// The store answered, and refused (wrong type of a key, out of memory, read-only). Trying again may help after
+    /// an operator has been there.
+    #[error("store refused the operation")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a store has of one client.
+#[derive(Clone, Debug)]
+pub struct StoredCredential {
+    /// The current record.
+    pub credential: Credential,
+    /// The hash before the last change of the hash, while its backup lives.
+    pub previous: Option<SecretHash>,
+}
+
+/// What must be true of the stored record for a write to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteCondition {
+    /// Writes in any case.
+    Always,
+    /// Writes only where there is no record yet.
+    Absent,
+    /// Writes only where there is a record.
+    Present,
+}
+
+/// One atomic write of [`CredentialStore::write`].
+#[derive(Clone, Debug)]
+pub struct CredentialWrite {
+    /// What changes.
+    pub change: CredentialChange,
+    /// When it may happen.
+    pub condition: WriteCondition,
+    /// The time of the change, epoch milliseconds.
+    pub now_ms: i64,
+    /// How long the replaced hash stays readable (10 minutes by default).
+    pub backup_ttl: Duration,
+}
+
+/// How a write ended.
+#[derive(Clone, Debug)]
+pub enum WriteOutcome {
+    /// The record as it is now.
+    Written(Credential),
+    /// [`WriteCondition::Absent`], and there was a record.
+    AlreadyExists,
+    /// [`WriteCondition::Present`] (or a change without a hash), and there was none.
+    NotFound,
+}
+
+/// One page of [`CredentialStore::list`].
+#[derive(Clone, Debug, Default)]
+pub struct CredentialPage {
+    /// The records, in no promised order. A corrupt record is listed as an error text instead of a credential.
+    pub entries: Vec<(ClientId, Result<Credential, &'static str>)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// Keeps credentials.
+///
+/// # Contract
+/// - `write` is atomic: it reads, merges ([`CredentialChange::merge`]) and writes as one step, and keeps the replaced
+///   hash for `backup_ttl` whenever the hash changes.
+/// - `delete` removes record and backup in one step, so that a client made anew cannot be reverted to a leaked secret.
+/// - Absent is `Ok(None)`; `Err` means broken.
+#[async_trait]
+pub trait CredentialStore: Send + Sync + 'static {
+    /// Reads a client's record and its previous hash.
+    async fn find(&self, client_id: &ClientId) -> Result<Option<StoredCredential>, StoreError>;
+
+    /// Applies one write.
+    async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError>;
+
+    /// Removes record and backup; tells whether there was a record.
+    async fn delete(&self, client_id: &ClientId) -> Result<bool, StoreError>;
+
+    /// Forgets the previous hash; tells whether there was one.
+    async fn forget_previous(&self, client_id: &ClientId) -> Result<bool, StoreError>;
+
+    /// Lists about `limit` records from `cursor` on (`None` = the beginning). A record that exists during the whole
+    /// walk is listed at least once.
+    async fn list(&self, cursor: Option<&str>, limit: usize) -> Result<CredentialPage, StoreError>;
+}
+
+/// Remembers nonces.
+///
+/// # Contract
+/// `remember` answers `true` exactly once for a (client, nonce, timestamp) within `ttl`, however many callers and
+/// instances ask at once.
+#[async_trait]
+pub trait NonceStore: Send + Sync + 'static {
+    /// Remembers the nonce for `ttl` (at least 1 s); `true` when it was not known before.
+    async fn remember(
+        &self,
+        client_id: &ClientId,
+        nonce: &str,
+        timestamp_ms: i64,
+        ttl: Duration,
+    ) -> Result<bool, StoreError>;
+}

@@ -1,0 +1,1 @@
+//! Cursor, in-flight ledger and atomic apply in Redis.

@@ -1,0 +1,1 @@
+//! Reference management store: MariaDB and SQLite.

@@ -1,0 +1,134 @@
+//! The seam to the message broker.
+//!
+//! # Implementing
+//! A broker moves bytes and takes no decision: it does not parse an event, does not retry a publish, and settles only
+//! what it is told to. Prove an implementation with `hmac_testkit::broker` from your crate's `tests/`;
+//! [`crate::memory::MemoryBroker`] is the complete model to compare with.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::queue::PeerName;
+
+/// One message to publish: persistent, JSON, routed to the target's queue on the default exchange.
+#[derive(Clone, Debug)]
+pub struct OutboundMessage {
+    /// Whose queue it goes to.
+    pub target: PeerName,
+    /// The event id, sent as the `message_id` property; unique within the process.
+    pub message_id: String,
+    /// When the event was made, epoch milliseconds (sent as the `timestamp` property, in seconds).
+    pub timestamp_ms: i64,
+    /// UTF-8 JSON. Holds a propagation secret: it is never logged.
+    pub body: Vec<u8>,
+}
+
+/// Why a message was not confirmed. It may have reached its queue all the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// No queue of that name exists.
+    #[error("returned by the broker: no such queue")]
+    Unroutable,
+    /// The broker refused to take it (nack: queue full, disk alarm).
+    #[error("refused by the broker")]
+    Refused,
+    /// The connection was lost, or no confirm came within the broker's publish timeout.
+    #[error("not confirmed: {0}")]
+    Unconfirmed(String),
+}
+
+/// The broker could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokerError {
+    /// The broker cannot be reached or did not answer in time.
+    #[error("broker unavailable: {0}")]
+    Unavailable(String),
+    /// The broker answered, and refused (access, a queue with other arguments).
+    #[error("broker refused: {0}")]
+    Refused(String),
+    /// [`Broker::close`] was called.
+    #[error("the broker was closed")]
+    Closed,
+}
+
+/// What is known of the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerStatus {
+    /// Whether messages can be published now.
+    pub connected: bool,
+    /// Whether every open subscription is consuming now.
+    pub consuming: bool,
+    /// Grows with every new connection: what was declared in an older one may have to be declared again.
+    pub epoch: u64,
+    /// Why not, when not.
+    pub reason: Option<String>,
+}
+
+/// One message taken from a queue and not yet settled.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Names the delivery when it is settled.
+    pub tag: DeliveryTag,
+    /// The bytes.
+    pub body: Vec<u8>,
+    /// Whether the broker says that it was delivered before.
+    pub redelivered: bool,
+}
+
+/// Names a delivery within one subscription. A tag of a lost connection settles nothing, which is no error: the broker
+/// delivers that message again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeliveryTag {
+    /// The channel the delivery came on.
+    pub epoch: u64,
+    /// The broker's own tag on that channel.
+    pub tag: u64,
+}
+
+/// What becomes of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Done: the broker forgets it.
+    Acknowledge,
+    /// Given back: the broker delivers it again, to this or another consumer.
+    Requeue,
+}
+
+/// Moves messages.
+///
+/// # Contract
+/// - Every call returns within a bound, also when the broker stops answering without closing.
+/// - `publish` sends the whole batch before it waits for confirms, and answers each message by itself, in order.
+///   Only `Ok` means that the broker has it.
+/// - `subscribe` succeeds even while the broker is away; the subscription resumes by itself after any loss (connection,
+///   channel, queue deleted, consumer cancelled), declaring its queue again.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Declares the peer's durable queue, without arguments.
+    async fn declare(&self, peer: &PeerName) -> Result<(), BrokerError>;
+
+    /// Publishes a batch and learns each outcome.
+    async fn publish(&self, messages: Vec<OutboundMessage>) -> Vec<Result<(), PublishError>>;
+
+    /// Consumes the peer's queue with at most `prefetch` unsettled deliveries.
+    async fn subscribe(&self, peer: &PeerName, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError>;
+
+    /// Watches the connection.
+    fn status(&self) -> watch::Receiver<BrokerStatus>;
+
+    /// Closes the connection; unsettled deliveries go back to their queues.
+    async fn close(&self);
+}
+
+/// A consumer of one queue.
+#[async_trait]
+pub trait Subscription: Send {
+    /// Waits for a delivery, then returns it with whatever else is at hand, `max` at most, in the queue's order.
+    /// Empty only when the broker was closed. Cancel-safe: a dropped call loses no delivery.
+    async fn next(&mut self, max: usize) -> Vec<Delivery>;
+
+    /// Settles deliveries. Failing is not an error to act on: what could not be settled is delivered again.
+    async fn settle(&mut self, settlements: &[(DeliveryTag, Settlement)]) -> Result<(), BrokerError>;
+}

@@ -1,0 +1,1 @@
+//! Events on the wire (propagation wire 2.2).

@@ -1,0 +1,395 @@
+//! The seam to the source's database: which client should be where, and how far it has come.
+//!
+//! # Implementing
+//! The eight callbacks of the contract come first and must be written; the batch forms below them have defaults that call
+//! the single forms one by one, and a database answers them in a statement or two instead. Prove an implementation with
+//! `hmac_testkit::management`; [`crate::memory::MemoryManagement`] is the complete model to compare with.
+//!
+//! # The rows
+//! A *credential* (client id and track) has a `generation` that counts its changes and a `change_ts` that says when the
+//! last one was accepted. A *pivot* (credential and target) holds what that target should have: the operation, hash, rules,
+//! expiry and generation of the last change accepted **for that target**, and how far it has come:
+//! `pending -> sent -> success | error`.
+//!
+//! `change_ts` rises strictly: it is the largest of the clock, one more than every `ts` ever used for that credential, and
+//! one more than the peer's cursor (`floor_ts`). An event's `ts` is the `change_ts` of its pivot on the first try, and one
+//! more than the last `ts` sent to that target on every further try; so a retry stays older than any later change.
+
+use async_trait::async_trait;
+use hmac_auth::allowed_ips::AllowedIps;
+use hmac_auth::credential::{Change, ClientId};
+use hmac_auth::secret::{Secret, SecretHash};
+
+use crate::peer_store::{CredentialKey, FinalStatus, Track};
+use crate::queue::PeerName;
+
+/// The management store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManagementError {
+    /// There is no such credential, or it is revoked.
+    #[error("unknown client {client_id}")]
+    UnknownClient {
+        /// The client asked for.
+        client_id: ClientId,
+    },
+    /// Targets that are not in the inventory.
+    #[error("unknown targets: {}", .targets.join(", "))]
+    UnknownTargets {
+        /// Their names as given.
+        targets: Vec<String>,
+    },
+    /// The database cannot be reached, did not answer in time, or kept refusing a write conflict.
+    #[error("management store unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database answered something that this code does not expect.
+    #[error("management store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What an upsert does.
+#[derive(Clone, Debug)]
+pub enum UpsertOperation {
+    /// Gives the client a secret, on this peer and on the targets.
+    Ensure {
+        /// The plain, kept encrypted until propagation succeeded, and not at all when there is no target.
+        secret: Secret,
+        /// What travels.
+        secret_hash: SecretHash,
+        /// Where requests may come from.
+        allowed_ips: Change<AllowedIps>,
+        /// When it ends, epoch milliseconds.
+        expires_at: Change<Option<i64>>,
+    },
+    /// Takes the credential away, from this peer and from the targets. A credential nobody knows may be revoked: then
+    /// the targets are told all the same.
+    Revoke,
+}
+
+/// One ensure or revoke.
+#[derive(Clone, Debug)]
+pub struct Upsert {
+    /// Whose credential.
+    pub key: CredentialKey,
+    /// What is done.
+    pub operation: UpsertOperation,
+    /// Which targets are told; may be empty.
+    pub targets: Vec<PeerName>,
+    /// The clock, epoch milliseconds.
+    pub now_ms: i64,
+    /// `change_ts` must be larger than this (the peer's cursor), if given.
+    pub floor_ts: Option<i64>,
+}
+
+/// One rotation: a new secret for a known credential and for every target that should hold it.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// Whose credential.
+    pub key: CredentialKey,
+    /// The new plain.
+    pub secret: Secret,
+    /// Its hash.
+    pub secret_hash: SecretHash,
+    /// The clock, epoch milliseconds.
+    pub now_ms: i64,
+    /// `change_ts` must be larger than this (the peer's cursor), if given.
+    pub floor_ts: Option<i64>,
+}
+
+/// A change that the management store has accepted: from here on it must converge.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Whether there was no live credential before.
+    pub created: bool,
+    /// Counts the changes of the credential.
+    pub generation: u64,
+    /// When the change was accepted; strictly rising for each credential, epoch milliseconds.
+    pub change_ts: i64,
+    /// What this peer's own store must hold now; `None` is nothing (revoked).
+    pub record: Option<DesiredRecord>,
+}
+
+/// What a store should hold for a client.
+#[derive(Clone, Debug)]
+pub struct DesiredRecord {
+    /// The hash.
+    pub secret_hash: SecretHash,
+    /// The rules.
+    pub allowed_ips: AllowedIps,
+    /// The expiry, epoch milliseconds.
+    pub expires_at: Option<i64>,
+}
+
+/// The operation on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `credential.create`
+    Create,
+    /// `credential.update`
+    Update,
+    /// `credential.delete`
+    Delete,
+}
+
+impl Operation {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "credential.create",
+            Self::Update => "credential.update",
+            Self::Delete => "credential.delete",
+        }
+    }
+
+    /// Reads the name on the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "credential.create" => Some(Self::Create),
+            "credential.update" => Some(Self::Update),
+            "credential.delete" => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+
+/// Which rows a sync takes.
+#[derive(Clone, Debug)]
+pub struct PendingQuery {
+    /// The clock, epoch milliseconds.
+    pub now_ms: i64,
+    /// A row that is `sent` (or `error`) is taken again when this long has passed since, in milliseconds.
+    pub resend_after_ms: i64,
+    /// A claimed row may not be claimed again for this long, in milliseconds (the claimer may have crashed).
+    pub lease_ms: i64,
+    /// At most this many rows.
+    pub limit: usize,
+    /// Names the claimer; a mark counts only for the claim it belongs to through its event id.
+    pub event_ids: Vec<String>,
+}
+
+/// One row claimed for sending. Claiming allots the event id and the `ts`, raises the attempt count and sets a lease,
+/// all as one atomic step: two syncs at once never claim the same row.
+#[derive(Clone, Debug)]
+pub struct PendingPropagation {
+    /// Whose credential.
+    pub key: CredentialKey,
+    /// The target's name as stored; it may be one that cannot be sent to.
+    pub target: String,
+    /// Which change this is.
+    pub generation: u64,
+    /// How many times it was claimed, this time included.
+    pub attempt: u32,
+    /// The event's id, from [`PendingQuery::event_ids`].
+    pub event_id: String,
+    /// The event's `ts`, epoch milliseconds.
+    pub ts: i64,
+    /// What to send; `Err` says in words why this row cannot be sent. It is then reported, marked and skipped.
+    pub message: Result<PendingMessage, String>,
+}
+
+/// What a claimed row says to its target.
+#[derive(Clone, Debug)]
+pub struct PendingMessage {
+    /// The operation.
+    pub operation: Operation,
+    /// What the target should hold; `None` for a delete.
+    pub record: Option<DesiredRecord>,
+    /// The target's own propagation secret.
+    pub propagation_secret: Secret,
+}
+
+/// How sending one claimed row ended.
+#[derive(Clone, Debug)]
+pub struct SentMark {
+    /// Whose credential.
+    pub key: CredentialKey,
+    /// The target's name as stored.
+    pub target: String,
+    /// The change that was sent.
+    pub generation: u64,
+    /// The claim's event id.
+    pub event_id: String,
+    /// When, epoch milliseconds.
+    pub at_ms: i64,
+    /// `Ok`: the broker has it. `Err`: why not; the row is free for the next sync.
+    pub outcome: Result<(), String>,
+}
+
+/// What a target answered.
+#[derive(Clone, Debug)]
+pub struct AckMark {
+    /// Whose credential.
+    pub key: CredentialKey,
+    /// Who answered.
+    pub target: PeerName,
+    /// The change the answer is about. A mark for another generation than the row's changes nothing.
+    pub generation: u64,
+    /// When, epoch milliseconds.
+    pub at_ms: i64,
+    /// `Err`: the target's reason.
+    pub outcome: Result<(), String>,
+}
+
+/// All targets of a credential have answered.
+#[derive(Clone, Debug)]
+pub struct FullyPropagated {
+    /// Whose credential.
+    pub key: CredentialKey,
+    /// Over all targets.
+    pub status: FinalStatus,
+    /// When, epoch milliseconds.
+    pub at_ms: i64,
+}
+
+/// What a resync sends again.
+#[derive(Clone, Debug)]
+pub enum ResyncScope {
+    /// Everything this target should hold, deletions included.
+    Target(PeerName),
+    /// This credential, on every target it is booked for.
+    Credential(CredentialKey),
+}
+
+/// One page of a resync.
+#[derive(Clone, Debug)]
+pub struct ResyncQuery {
+    /// What is sent again.
+    pub scope: ResyncScope,
+    /// The clock, epoch milliseconds.
+    pub now_ms: i64,
+    /// At most this many rows.
+    pub limit: usize,
+    /// Go on after this row of the previous page.
+    pub after: Option<(CredentialKey, String)>,
+}
+
+/// A row that a resync may send again.
+#[derive(Clone, Debug)]
+pub struct ResyncRow {
+    /// Whose credential.
+    pub key: CredentialKey,
+    /// The target's name as stored.
+    pub target: String,
+    /// The change it holds.
+    pub generation: u64,
+    /// The largest `ts` this peer ever used for the credential.
+    pub last_ts: i64,
+}
+
+/// A change accepted earlier that this peer's own store may not hold yet (a crash in between).
+#[derive(Clone, Debug)]
+pub struct LocalChange {
+    /// Whose credential.
+    pub key: CredentialKey,
+    /// Which change.
+    pub generation: u64,
+    /// When it was accepted.
+    pub change_ts: i64,
+    /// What this peer should hold; `None` is nothing.
+    pub record: Option<DesiredRecord>,
+}
+
+/// The source's database.
+///
+/// # Contract
+/// - A change is accepted as one transaction: credential, pivots and audit rows, or nothing.
+/// - Marks are conditional on the generation (and, for a sent mark, on the claim's event id); a late one changes nothing and
+///   is no error. A sent mark never overwrites `success` or `error` of the same claim: acks may overtake it.
+/// - `success` leaves `error` and `sent` behind; a row is claimable when it is `pending`, or `sent` or `error` for longer than
+///   `resend_after_ms`, and not under a lease.
+/// - A plain secret is only ever stored encrypted, and gone once the credential is fully propagated with success.
+#[async_trait]
+pub trait Management: Send + Sync + 'static {
+    /// Accepts an ensure or a revoke.
+    async fn upsert_credential_with_targets(&self, upsert: &Upsert) -> Result<Accepted, ManagementError>;
+
+    /// Accepts a rotation; the targets booked for anything but a deletion get the new secret.
+    async fn rotate_credential_secret(&self, rotation: &Rotation) -> Result<Accepted, ManagementError>;
+
+    /// Claims rows to send, the longest waiting first. `query.event_ids` has at least `query.limit` ids.
+    async fn fetch_pending_propagations(
+        &self,
+        query: &PendingQuery,
+    ) -> Result<Vec<PendingPropagation>, ManagementError>;
+
+    /// The propagation secret of the peer that sent an event, to sign its ack with; `None` when it is not in the inventory.
+    async fn fetch_source_propagation_secret(
+        &self,
+        source: &PeerName,
+    ) -> Result<Option<Secret>, ManagementError>;
+
+    /// Books how sending ended.
+    async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError>;
+
+    /// Books that a target has the change.
+    async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError>;
+
+    /// Books that a target refused the change; it is sent again after `resend_after_ms`.
+    async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError>;
+
+    /// Books that every target has answered. Clears the plain secret when the status is success and every row of the
+    /// credential says `success`; else does nothing to it.
+    async fn mark_credential_fully_propagated(&self, mark: &FullyPropagated) -> Result<(), ManagementError>;
+
+    /// Lists rows a resync may send again, in the order of (track, client id, target).
+    async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError>;
+
+    /// Makes rows pending again with their content unchanged, in a new generation, so that their next event is newer than
+    /// everything before: its `ts` is at least `now_ms` and larger than every `ts` used so far for the credential. A row whose generation has moved is left.
+    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError>;
+
+    /// Changes not yet known to be in this peer's own store, `limit` at most.
+    async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError>;
+
+    /// Books that this peer's own store holds these changes (key and generation); older generations are covered too.
+    async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError>;
+
+    /// Batch form of [`Self::upsert_credential_with_targets`].
+    async fn upsert_credentials_with_targets(
+        &self,
+        upserts: &[Upsert],
+    ) -> Vec<Result<Accepted, ManagementError>> {
+        let mut results = Vec::with_capacity(upserts.len());
+        for upsert in upserts {
+            results.push(self.upsert_credential_with_targets(upsert).await);
+        }
+        results
+    }
+
+    /// Batch form of [`Self::mark_target_sent`]; one transaction where the store can.
+    async fn mark_targets_sent(&self, marks: &[SentMark]) -> Result<(), ManagementError> {
+        for mark in marks {
+            self.mark_target_sent(mark).await?;
+        }
+        Ok(())
+    }
+
+    /// Batch form of [`Self::mark_target_success`] and [`Self::mark_target_error`], by each mark's outcome.
+    async fn mark_targets_acknowledged(&self, marks: &[AckMark]) -> Result<(), ManagementError> {
+        for mark in marks {
+            match mark.outcome {
+                Ok(()) => self.mark_target_success(mark).await?,
+                Err(_) => self.mark_target_error(mark).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Batch form of [`Self::mark_credential_fully_propagated`].
+    async fn mark_credentials_fully_propagated(
+        &self,
+        marks: &[FullyPropagated],
+    ) -> Result<(), ManagementError> {
+        for mark in marks {
+            self.mark_credential_fully_propagated(mark).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Kept so that the track of a row reads naturally beside its client.
+impl From<(Track, ClientId)> for CredentialKey {
+    fn from((track, client_id): (Track, ClientId)) -> Self {
+        Self { track, client_id }
+    }
+}

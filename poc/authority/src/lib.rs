@@ -1,0 +1,1 @@
+//! Full-mode peer on axum.

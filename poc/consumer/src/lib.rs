@@ -1,0 +1,1 @@
+//! Receive-only peer on actix-web.

@@ -1,0 +1,1 @@
+//! Configuration, tracing, metrics, health and shutdown of every peer.

@@ -1,0 +1,1 @@
+//! Brings up RabbitMQ, MariaDB and Redis for development and tests.

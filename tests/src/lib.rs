@@ -1,0 +1,1 @@
+//! End-to-end stories over real processes and real servers.
