@@ -1,8 +1,12 @@
 //! The propagation protocol.
 
 pub mod broker;
+pub mod counters;
+pub mod error;
 pub mod event;
 pub mod management;
 pub mod memory;
+pub mod options;
 pub mod peer_store;
+pub mod propagator;
 pub mod queue;

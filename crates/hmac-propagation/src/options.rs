@@ -1,0 +1,138 @@
+//! What callers ask of a propagator, and how it is tuned.
+
+use std::time::Duration;
+
+use hmac_auth::credential::{Change, ClientId};
+use hmac_auth::secret::Secret;
+
+use crate::management::Operation;
+use crate::peer_store::Track;
+
+/// Gives a client a secret, here and on the targets.
+#[derive(Clone, Debug)]
+pub struct Ensure {
+    /// The client: 1..=128 bytes after trimming.
+    pub client_id: String,
+    /// The plain secret: 16..=128 bytes.
+    pub secret: Secret,
+    /// Who is told; may be empty, may not repeat a name.
+    pub targets: Vec<String>,
+    /// The track.
+    pub track: Track,
+    /// IP and CIDR rules; an empty list clears.
+    pub allowed_ips: Change<Vec<String>>,
+    /// Expiry in epoch milliseconds; `Set(None)` clears.
+    pub expires_at: Change<Option<i64>>,
+}
+
+/// How an ensure ended.
+#[derive(Clone, Debug)]
+pub struct Ensured {
+    /// The client, trimmed.
+    pub client_id: ClientId,
+    /// Create, when there was no live credential before, else update.
+    pub operation: Operation,
+}
+
+/// Gives a known client a new secret, here and on every target booked for it.
+#[derive(Clone, Debug)]
+pub struct Rotate {
+    /// The client.
+    pub client_id: String,
+    /// The new plain secret: 16..=128 bytes.
+    pub secret: Secret,
+    /// The track.
+    pub track: Track,
+}
+
+/// Takes a credential away, here and on the targets.
+#[derive(Clone, Debug)]
+pub struct Revoke {
+    /// The client.
+    pub client_id: String,
+    /// Who is told; may be empty.
+    pub targets: Vec<String>,
+    /// The track.
+    pub track: Track,
+}
+
+/// What a resync sends again.
+#[derive(Clone, Debug)]
+pub enum Resync {
+    /// Everything this target should hold, revocations included.
+    Target(String),
+    /// One credential, to every target booked for it.
+    Client {
+        /// The client.
+        client_id: String,
+        /// The track.
+        track: Track,
+    },
+}
+
+/// What a sync did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncSummary {
+    /// How many credentials had something to send.
+    pub propagations_read: u64,
+    /// How many rows the broker confirmed.
+    pub targets_published: u64,
+    /// How many rows stay for the next sync.
+    pub targets_retrying: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// Tunes a propagator. The defaults suit a mesh of tens of peers and ten thousands of clients.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How often rows are looked for without being told (5 s).
+    pub sync_interval: Duration,
+    /// Whether a change is sent right after it was accepted (yes).
+    pub sync_on_change: bool,
+    /// When a row that got no answer, or an error, is sent again (60 s).
+    pub resend_after: Duration,
+    /// How long a claimed row stays with its claimer (30 s); a crashed claimer's rows are free after that.
+    pub claim_lease: Duration,
+    /// Rows claimed, booked, published and marked together (500).
+    pub page: usize,
+    /// Unsettled deliveries at most (512).
+    pub prefetch: u16,
+    /// Deliveries applied or acknowledged together at most (256).
+    pub batch: usize,
+    /// How far an event's `ts` may be ahead of the clock (24 h).
+    pub max_ahead: Duration,
+    /// Bound of one call to a store (5 s).
+    pub store_timeout: Duration,
+    /// Bound of one call to the management store (10 s).
+    pub management_timeout: Duration,
+    /// Bound of one call to the broker (15 s).
+    pub broker_timeout: Duration,
+    /// First wait after a failure (50 ms); doubles up to [`Self::retry_max`].
+    pub retry_min: Duration,
+    /// Longest wait after a failure (5 s).
+    pub retry_max: Duration,
+    /// How long `close` waits for what is in hand (8 s).
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            sync_interval: Duration::from_secs(5),
+            sync_on_change: true,
+            resend_after: Duration::from_secs(60),
+            claim_lease: Duration::from_secs(30),
+            page: 500,
+            prefetch: 512,
+            batch: 256,
+            max_ahead: Duration::from_secs(24 * 60 * 60),
+            store_timeout: Duration::from_secs(5),
+            management_timeout: Duration::from_secs(10),
+            broker_timeout: Duration::from_secs(15),
+            retry_min: Duration::from_millis(50),
+            retry_max: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(8),
+        }
+    }
+}
