@@ -4,6 +4,7 @@ pub mod allowed_ips;
 pub mod client_address;
 pub mod clock;
 pub mod credential;
+pub mod layer;
 pub mod memory;
 pub mod random;
 pub mod rejection;

@@ -1,0 +1,264 @@
+//! What every HTTP layer decides, so that no adapter decides it: how much body is read, for how long, who may pass a
+//! restricted route, and what a refusal looks like on the wire.
+//!
+//! An adapter (`hmac-auth-axum`, `hmac-auth-actix`) translates its framework's request into these types and this
+//! crate's answers into its framework's response. Two adapters that differ in anything else have a bug.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::credential::{ClientId, InvalidClientId};
+use crate::rejection::Rejection;
+use crate::verify::{Headers, Verified};
+
+/// How much of a body a layer reads before the handler runs. It must hold the whole body to hash it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// The largest body that is accepted, in bytes. 64 KiB by default.
+    pub bytes: usize,
+    /// How long the client may take to send the whole body. 10 s by default.
+    pub time: Duration,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self {
+            bytes: 64 * 1024,
+            time: Duration::from_secs(10),
+        }
+    }
+}
+
+impl BodyLimits {
+    /// Opens the account of one body, looking at the announced `content-length` before anything is read.
+    ///
+    /// # Errors
+    /// [`Refusal::PayloadTooLarge`] when more is announced than may be read.
+    pub fn open<H: Headers>(&self, headers: &H) -> Result<BodyBudget, Refusal> {
+        let announced = headers
+            .values("content-length")
+            .next()
+            .and_then(|value| std::str::from_utf8(value).ok())
+            .and_then(|value| value.trim().parse::<u64>().ok());
+        match announced {
+            Some(length) if usize::try_from(length).map_or(true, |length| length > self.bytes) => {
+                Err(Refusal::PayloadTooLarge { limit: self.bytes })
+            }
+            _ => Ok(BodyBudget {
+                left: self.bytes,
+                limit: self.bytes,
+            }),
+        }
+    }
+}
+
+/// What may still be read of one body.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyBudget {
+    left: usize,
+    limit: usize,
+}
+
+impl BodyBudget {
+    /// Books a chunk of `length` bytes, before it is kept.
+    ///
+    /// # Errors
+    /// [`Refusal::PayloadTooLarge`] when the body outgrows the limit with it.
+    pub fn book(&mut self, length: usize) -> Result<(), Refusal> {
+        self.left = self
+            .left
+            .checked_sub(length)
+            .ok_or(Refusal::PayloadTooLarge { limit: self.limit })?;
+        Ok(())
+    }
+}
+
+/// The clients that may pass a restricted route.
+#[derive(Clone, Debug)]
+pub struct OnlyClients(Arc<HashSet<ClientId>>);
+
+impl OnlyClients {
+    /// Lets in the clients of `names` and nobody else. No name at all lets nobody in.
+    ///
+    /// # Errors
+    /// [`InvalidClientId`] when one of the names can be no client's.
+    pub fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, InvalidClientId> {
+        let clients = names.into_iter().map(|name| ClientId::parse(name.as_ref()));
+        Ok(Self(Arc::new(clients.collect::<Result<_, _>>()?)))
+    }
+
+    /// Decides over a request, given what the verifying layer left in it.
+    ///
+    /// # Errors
+    /// [`Refusal::NotVerified`] when no layer verified the request, [`Refusal::ClientNotAllowed`] when the client is
+    /// not one of the named.
+    pub fn check(&self, verified: Option<&Verified>) -> Result<(), Refusal> {
+        match verified {
+            None => Err(Refusal::NotVerified),
+            Some(verified) if self.0.contains(&verified.client_id) => Ok(()),
+            Some(_) => Err(Refusal::ClientNotAllowed),
+        }
+    }
+}
+
+/// Why a layer answers a request itself instead of handing it on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The signature was not accepted.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The body is larger than the layer reads.
+    #[error("request body is larger than {limit} bytes")]
+    PayloadTooLarge {
+        /// The largest body that is accepted, in bytes.
+        limit: usize,
+    },
+    /// The client did not send the whole body in time.
+    #[error("request body did not arrive in time")]
+    BodyTimeout,
+    /// The body broke off or is not well formed. The source is for the log only.
+    #[error("request body could not be read")]
+    BodyUnreadable(#[source] Box<dyn Error + Send + Sync>),
+    /// The signature is good, but the route is not for this client.
+    #[error("client is not allowed on this route")]
+    ClientNotAllowed,
+    /// The route asks who signed, but no verifying layer stands before it: a mistake of the application.
+    #[error("the route has no signature-verifying layer")]
+    NotVerified,
+}
+
+impl Refusal {
+    /// The wire code and HTTP status.
+    pub fn code_and_status(&self) -> (&'static str, u16) {
+        match self {
+            Self::Rejected(rejection) => rejection.code_and_status(),
+            Self::PayloadTooLarge { .. } => ("PAYLOAD_TOO_LARGE", 413),
+            Self::BodyTimeout => ("REQUEST_TIMEOUT", 408),
+            Self::BodyUnreadable(_) => ("INVALID_BODY", 400),
+            Self::ClientNotAllowed => ("CLIENT_NOT_ALLOWED", 403),
+            Self::NotVerified => ("INTERNAL_ERROR", 500),
+        }
+    }
+
+    /// The wire code.
+    pub fn code(&self) -> &'static str {
+        self.code_and_status().0
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.code_and_status().1
+    }
+
+    /// The body of the refusal: `{"error":"<CODE>","message":"<text>"}`.
+    pub fn body(&self) -> String {
+        serde_json::json!({ "error": self.code(), "message": self.to_string() }).to_string()
+    }
+
+    /// Tells the log: what the operator must mend as an error, what the client did wrong at debug level.
+    pub fn log(&self) {
+        let (code, status) = self.code_and_status();
+        let cause = self.source().map(|source| chain(source));
+        if status >= 500 {
+            tracing::error!(code, status, cause, "request refused: {self}");
+        } else {
+            tracing::debug!(code, status, cause, "request refused: {self}");
+        }
+    }
+}
+
+/// One line of an error and everything below it.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        line.push_str(": ");
+        line.push_str(&source.to_string());
+        next = source.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::SecretUsed;
+
+    struct ContentLength(&'static [&'static [u8]]);
+
+    impl Headers for ContentLength {
+        fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+            let values = if name == "content-length" { self.0 } else { &[] };
+            values.iter().copied()
+        }
+    }
+
+    fn limits(bytes: usize) -> BodyLimits {
+        BodyLimits {
+            bytes,
+            ..BodyLimits::default()
+        }
+    }
+
+    fn verified(client_id: &str) -> Verified {
+        Verified {
+            client_id: ClientId::parse(client_id).unwrap(),
+            secret_used: SecretUsed::Current,
+            client_address: None,
+        }
+    }
+
+    #[test]
+    fn a_body_of_the_limit_fits_and_one_byte_more_does_not() {
+        let mut budget = limits(10).open(&ContentLength(&[])).unwrap();
+        budget.book(4).unwrap();
+        budget.book(6).unwrap();
+        budget.book(0).unwrap();
+        assert!(matches!(
+            budget.book(1),
+            Err(Refusal::PayloadTooLarge { limit: 10 })
+        ));
+    }
+
+    #[test]
+    fn an_announced_length_is_refused_before_reading() {
+        assert!(limits(10).open(&ContentLength(&[b"10"])).is_ok());
+        assert!(limits(10).open(&ContentLength(&[b"11"])).is_err());
+        assert!(
+            limits(10)
+                .open(&ContentLength(&[b"18446744073709551615"]))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn an_unreadable_length_is_left_to_counting() {
+        assert!(limits(10).open(&ContentLength(&[b"\xff"])).is_ok());
+        assert!(limits(10).open(&ContentLength(&[b"many"])).is_ok());
+    }
+
+    #[test]
+    fn only_named_clients_pass() {
+        let only = OnlyClients::new(["billing", " ops "]).unwrap();
+        assert!(only.check(Some(&verified("billing"))).is_ok());
+        assert!(only.check(Some(&verified("ops"))).is_ok());
+        assert!(matches!(
+            only.check(Some(&verified("guest"))),
+            Err(Refusal::ClientNotAllowed)
+        ));
+        assert!(matches!(only.check(None), Err(Refusal::NotVerified)));
+        assert!(OnlyClients::new([""]).is_err());
+    }
+
+    #[test]
+    fn the_body_is_the_documented_json() {
+        let refusal = Refusal::PayloadTooLarge { limit: 65_536 };
+        assert_eq!(
+            refusal.body(),
+            r#"{"error":"PAYLOAD_TOO_LARGE","message":"request body is larger than 65536 bytes"}"#
+        );
+    }
+}
