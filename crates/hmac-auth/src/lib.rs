@@ -7,6 +7,7 @@ pub mod credential;
 pub mod layer;
 pub mod memory;
 pub mod random;
+pub mod record;
 pub mod rejection;
 pub mod secret;
 pub mod sign;

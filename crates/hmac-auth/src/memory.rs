@@ -1,1 +1,390 @@
 //! Complete stores in memory: for the embedded mesh, for tests and for the simulation.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::{Clock, SystemClock};
+use crate::credential::{ClientId, Credential};
+use crate::secret::SecretHash;
+use crate::store::{
+    CredentialPage, CredentialStore, CredentialWrite, NonceStore, StoreError, StoredCredential,
+    WriteCondition, WriteOutcome,
+};
+
+/// Keeps credentials in memory. Clones share what is kept.
+///
+/// The methods whose names end in `_now` are the trait's without the `async`: they let a store that keeps more than
+/// credentials make one atomic step of several (under its own lock).
+#[derive(Clone)]
+pub struct MemoryCredentialStore {
+    entries: Arc<Mutex<BTreeMap<ClientId, Entry>>>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Entry {
+    credential: Credential,
+    /// The replaced hash and the moment from which it is forgotten.
+    previous: Option<(SecretHash, i64)>,
+}
+
+impl Default for MemoryCredentialStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryCredentialStore {
+    /// Makes an empty store on the system's clock.
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+
+    /// Makes an empty store whose backups expire by `clock`.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            entries: Arc::default(),
+            clock,
+        }
+    }
+
+    /// Reads a client's record and its previous hash.
+    pub fn find_now(&self, client_id: &ClientId) -> Option<StoredCredential> {
+        let now_ms = self.clock.now_ms();
+        let mut entries = lock(&self.entries);
+        let entry = entries.get_mut(client_id)?;
+        entry.expire_previous(now_ms);
+        Some(StoredCredential {
+            credential: entry.credential.clone(),
+            previous: entry.previous.as_ref().map(|(hash, _)| hash.clone()),
+        })
+    }
+
+    /// Applies one write as one atomic step.
+    pub fn write_now(&self, client_id: &ClientId, write: &CredentialWrite) -> WriteOutcome {
+        let now_ms = self.clock.now_ms();
+        let mut entries = lock(&self.entries);
+        let stored = entries.get_mut(client_id);
+        match (write.condition, stored.is_some()) {
+            (WriteCondition::Absent, true) => return WriteOutcome::AlreadyExists,
+            (WriteCondition::Present, false) => return WriteOutcome::NotFound,
+            _ => {}
+        }
+        let merged = write
+            .change
+            .merge(stored.as_ref().map(|entry| &entry.credential), write.now_ms);
+        let Some(credential) = merged else {
+            return WriteOutcome::NotFound;
+        };
+        if let Some(entry) = stored {
+            entry.replace(credential.clone(), now_ms, write.backup_ttl);
+        } else {
+            let entry = Entry {
+                credential: credential.clone(),
+                previous: None,
+            };
+            entries.insert(client_id.clone(), entry);
+        }
+        WriteOutcome::Written(credential)
+    }
+
+    /// Removes record and backup; tells whether there was a record.
+    pub fn delete_now(&self, client_id: &ClientId) -> bool {
+        lock(&self.entries).remove(client_id).is_some()
+    }
+
+    /// Forgets the previous hash; tells whether there was one.
+    pub fn forget_previous_now(&self, client_id: &ClientId) -> bool {
+        let now_ms = self.clock.now_ms();
+        lock(&self.entries).get_mut(client_id).is_some_and(|entry| {
+            entry.expire_previous(now_ms);
+            entry.previous.take().is_some()
+        })
+    }
+
+    /// Lists about `limit` records in the order of their client ids; the cursor is the last client id of a page.
+    pub fn list_now(&self, cursor: Option<&str>, limit: usize) -> CredentialPage {
+        let Ok(after) = cursor.map(ClientId::parse).transpose() else {
+            return CredentialPage::default();
+        };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = lock(&self.entries);
+        let mut rest = entries.range((from, Bound::Unbounded));
+        let page: Vec<_> = rest
+            .by_ref()
+            .take(limit.max(1))
+            .map(|(client_id, entry)| (client_id.clone(), Ok(entry.credential.clone())))
+            .collect();
+        let more = rest.next().is_some();
+        let next = page
+            .last()
+            .filter(|_| more)
+            .map(|(client_id, _)| client_id.as_str().to_owned());
+        CredentialPage { entries: page, next }
+    }
+}
+
+impl Entry {
+    fn replace(&mut self, credential: Credential, now_ms: i64, backup_ttl: Duration) {
+        self.expire_previous(now_ms);
+        let replaced = std::mem::replace(&mut self.credential, credential);
+        if !replaced.secret_hash.matches(&self.credential.secret_hash) {
+            let expires_at = now_ms.saturating_add(millis(backup_ttl));
+            self.previous = Some((replaced.secret_hash, expires_at));
+        }
+    }
+
+    fn expire_previous(&mut self, now_ms: i64) {
+        self.previous.take_if(|(_, expires_at)| now_ms >= *expires_at);
+    }
+}
+
+#[async_trait]
+impl CredentialStore for MemoryCredentialStore {
+    async fn find(&self, client_id: &ClientId) -> Result<Option<StoredCredential>, StoreError> {
+        Ok(self.find_now(client_id))
+    }
+
+    async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError> {
+        Ok(self.write_now(client_id, &write))
+    }
+
+    async fn delete(&self, client_id: &ClientId) -> Result<bool, StoreError> {
+        Ok(self.delete_now(client_id))
+    }
+
+    async fn forget_previous(&self, client_id: &ClientId) -> Result<bool, StoreError> {
+        Ok(self.forget_previous_now(client_id))
+    }
+
+    async fn list(&self, cursor: Option<&str>, limit: usize) -> Result<CredentialPage, StoreError> {
+        Ok(self.list_now(cursor, limit))
+    }
+}
+
+/// Remembers nonces in memory. Clones share what is remembered.
+///
+/// Every call forgets the nonces that have expired, so memory is bounded by what verified clients send within one time
+/// to live.
+#[derive(Clone)]
+pub struct MemoryNonceStore {
+    nonces: Arc<Mutex<Nonces>>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct Nonces {
+    known: HashSet<Arc<NonceKey>>,
+    by_expiry: BinaryHeap<Reverse<(i64, Arc<NonceKey>)>>,
+}
+
+#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct NonceKey {
+    client_id: ClientId,
+    nonce: Box<str>,
+    timestamp_ms: i64,
+}
+
+impl Default for MemoryNonceStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryNonceStore {
+    /// Makes an empty store on the system's clock.
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+
+    /// Makes an empty store whose nonces expire by `clock`.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            nonces: Arc::default(),
+            clock,
+        }
+    }
+
+    /// Counts the nonces that are kept, those that expired since the last call included.
+    pub fn len(&self) -> usize {
+        lock(&self.nonces).known.len()
+    }
+
+    /// Tells whether no nonce is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Nonces {
+    fn forget_expired(&mut self, now_ms: i64) {
+        while let Some(Reverse((expires_at, _))) = self.by_expiry.peek()
+            && *expires_at <= now_ms
+        {
+            if let Some(Reverse((_, key))) = self.by_expiry.pop() {
+                self.known.remove(&key);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl NonceStore for MemoryNonceStore {
+    async fn remember(
+        &self,
+        client_id: &ClientId,
+        nonce: &str,
+        timestamp_ms: i64,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let key = Arc::new(NonceKey {
+            client_id: client_id.clone(),
+            nonce: nonce.into(),
+            timestamp_ms,
+        });
+        let expires_at = now_ms.saturating_add(millis(ttl.max(Duration::from_secs(1))));
+        let mut nonces = lock(&self.nonces);
+        nonces.forget_expired(now_ms);
+        let fresh = nonces.known.insert(Arc::clone(&key));
+        if fresh {
+            nonces.by_expiry.push(Reverse((expires_at, key)));
+        }
+        Ok(fresh)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A panic elsewhere leaves these maps whole, so a poisoned lock is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::credential::CredentialChange;
+    use crate::secret::{Secret, hash_client_secret};
+
+    fn client(name: &str) -> ClientId {
+        ClientId::parse(name).unwrap()
+    }
+
+    fn hash(plain: &str) -> SecretHash {
+        hash_client_secret(&Secret::new(plain), None)
+    }
+
+    fn write(secret_hash: Option<SecretHash>, condition: WriteCondition) -> CredentialWrite {
+        CredentialWrite {
+            change: CredentialChange {
+                secret_hash,
+                ..CredentialChange::default()
+            },
+            condition,
+            now_ms: 5,
+            backup_ttl: Duration::from_secs(600),
+        }
+    }
+
+    fn previous(store: &MemoryCredentialStore, name: &str) -> Option<SecretHash> {
+        store.find_now(&client(name)).and_then(|stored| stored.previous)
+    }
+
+    #[test]
+    fn the_replaced_hash_stays_until_its_time_is_over() {
+        let clock = Arc::new(ManualClock::new(0));
+        let store = MemoryCredentialStore::with_clock(clock.clone());
+        store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Always));
+        assert!(previous(&store, "a").is_none());
+        store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Always));
+        store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Always));
+        clock.set(599_999);
+        assert!(previous(&store, "a").unwrap().matches(&hash("1")));
+        clock.set(600_000);
+        assert!(previous(&store, "a").is_none());
+        assert!(!store.forget_previous_now(&client("a")));
+    }
+
+    #[test]
+    fn a_deleted_client_leaves_no_backup() {
+        let store = MemoryCredentialStore::new();
+        store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Always));
+        store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Always));
+        assert!(store.delete_now(&client("a")));
+        assert!(!store.delete_now(&client("a")));
+        store.write_now(&client("a"), &write(Some(hash("3")), WriteCondition::Absent));
+        assert!(previous(&store, "a").is_none());
+    }
+
+    #[test]
+    fn a_write_keeps_its_condition() {
+        let store = MemoryCredentialStore::new();
+        let outcome = store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Present));
+        assert!(matches!(outcome, WriteOutcome::NotFound));
+        let outcome = store.write_now(&client("a"), &write(None, WriteCondition::Always));
+        assert!(matches!(outcome, WriteOutcome::NotFound));
+        store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Absent));
+        let outcome = store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Absent));
+        assert!(matches!(outcome, WriteOutcome::AlreadyExists));
+        assert!(
+            store
+                .find_now(&client("a"))
+                .unwrap()
+                .credential
+                .secret_hash
+                .matches(&hash("1"))
+        );
+    }
+
+    #[test]
+    fn a_walk_lists_every_record_once() {
+        let store = MemoryCredentialStore::new();
+        for number in 0..25 {
+            let name = format!("client-{number}");
+            store.write_now(&client(&name), &write(Some(hash("1")), WriteCondition::Always));
+        }
+        let (mut cursor, mut seen) = (None, Vec::new());
+        loop {
+            let page = store.list_now(cursor.as_deref(), 10);
+            seen.extend(page.entries.into_iter().map(|(client_id, _)| client_id));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 25);
+        seen.dedup();
+        assert_eq!(seen.len(), 25);
+    }
+
+    #[tokio::test]
+    async fn nonces_are_forgotten_when_they_expire() {
+        let clock = Arc::new(ManualClock::new(0));
+        let store = MemoryNonceStore::with_clock(clock.clone());
+        let ttl = Duration::from_secs(2);
+        assert!(store.remember(&client("a"), "n", 1, ttl).await.unwrap());
+        assert!(!store.remember(&client("a"), "n", 1, ttl).await.unwrap());
+        assert!(store.remember(&client("a"), "n", 2, ttl).await.unwrap());
+        assert!(store.remember(&client("b"), "n", 1, ttl).await.unwrap());
+        assert!(
+            store
+                .remember(&client("b"), "short", 1, Duration::ZERO)
+                .await
+                .unwrap()
+        );
+        clock.set(999);
+        assert!(!store.remember(&client("b"), "short", 1, ttl).await.unwrap());
+        assert_eq!(store.len(), 4);
+        clock.set(2_000);
+        assert!(store.remember(&client("a"), "n", 1, ttl).await.unwrap());
+        assert_eq!(store.len(), 1);
+    }
+}
