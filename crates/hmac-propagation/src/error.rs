@@ -83,10 +83,9 @@ impl From<ManagementError> for PropagationError {
     fn from(error: ManagementError) -> Self {
         match error {
             ManagementError::UnknownClient { client_id } => Self::UnknownClient(client_id),
-            ManagementError::UnknownTargets { .. } => Self::InvalidOptions {
-                field: "targets",
-                message: error.to_string(),
-            },
+            ManagementError::UnknownTargets { .. } => {
+                Self::InvalidOptions { field: "targets", message: error.to_string() }
+            }
             other => Self::Management(other),
         }
     }

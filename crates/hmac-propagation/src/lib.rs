@@ -10,3 +10,10 @@ pub mod options;
 pub mod peer_store;
 pub mod propagator;
 pub mod queue;
+
+mod acks;
+mod changes;
+mod inbound;
+mod outbound;
+mod shared;
+mod sync_loop;

@@ -1,20 +1,27 @@
 //! The propagator: accepts changes, sends them, applies what others send, and books acknowledgements.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hmac_auth::clock::{Clock, SystemClock};
 use hmac_auth::credential::ClientId;
 use hmac_auth::random::{Random, SystemRandom};
 use hmac_auth::secret::Secret;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::broker::{Broker, BrokerStatus};
+use crate::changes;
 use crate::counters::Counters;
 use crate::error::PropagationError;
+use crate::inbound;
 use crate::management::Management;
 use crate::options::{Ensure, Ensured, Resync, Revoke, Rotate, Settings, SyncSummary};
+use crate::outbound;
 use crate::peer_store::PeerStore;
 use crate::queue::PeerName;
+use crate::shared::{Core, chain, closed, lock};
+use crate::sync_loop;
 
 /// What a peer can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,16 +105,25 @@ impl PropagatorBuilder {
 
     /// Starts consuming and syncing on the current tokio runtime. Succeeds while the broker or a store is away.
     pub fn start(self) -> Propagator {
-        Propagator {
-            parts: Arc::new(self),
+        let core = Arc::new(Core::new(self));
+        let mut tasks = vec![tokio::spawn(receive(Arc::clone(&core)))];
+        if core.parts.management.is_some() {
+            tasks.push(tokio::spawn(sync_loop::run(Arc::clone(&core))));
         }
+        Propagator { running: Arc::new(Running { core, tasks: Mutex::new(tasks) }) }
     }
 }
 
-/// A running propagator. Cheap to clone; [`Propagator::close`] ends it for all clones.
+/// A running propagator. Cheap to clone; [`Propagator::close`] ends it for all clones, and so does dropping the last one
+/// (then without waiting for what is in hand).
 #[derive(Clone)]
 pub struct Propagator {
-    parts: Arc<PropagatorBuilder>,
+    running: Arc<Running>,
+}
+
+struct Running {
+    core: Arc<Core>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Propagator {
@@ -133,71 +149,113 @@ impl Propagator {
         }
     }
 
-    /// Gives a client a secret.
+    /// Gives a client a secret: at once on this peer, and on the targets as soon as they take it.
     ///
     /// # Errors
-    /// See [`PropagationError`].
+    /// [`PropagationError::InvalidOptions`] names the field; nothing was done. [`PropagationError::NotYetApplied`]: accepted, and
+    /// repaired when this peer's own store is back. Any other: not accepted.
     pub async fn ensure(&self, ensure: Ensure) -> Result<Ensured, PropagationError> {
-        drop(ensure);
-        Err(PropagationError::ManagementNotConfigured)
+        self.ensure_batch(vec![ensure]).await.pop().unwrap_or(Err(PropagationError::Closed))
     }
 
-    /// Gives a known client a new secret.
+    /// Ensures many clients in a few round trips; each answer stands for itself, in order.
+    pub async fn ensure_batch(&self, batch: Vec<Ensure>) -> Vec<Result<Ensured, PropagationError>> {
+        changes::ensure(&self.running.core, batch).await
+    }
+
+    /// Gives a known client a new secret: at once on this peer, and on every target booked for it.
     ///
     /// # Errors
-    /// See [`PropagationError`].
+    /// [`PropagationError::UnknownClient`], or as for [`Self::ensure`].
     pub async fn rotate(&self, rotate: Rotate) -> Result<ClientId, PropagationError> {
-        drop(rotate);
-        Err(PropagationError::ManagementNotConfigured)
+        changes::rotate(&self.running.core, rotate).await
     }
 
-    /// Takes a credential away.
+    /// Takes a credential away: at once on this peer, and on the named targets. A client nobody knows may be revoked.
     ///
     /// # Errors
-    /// See [`PropagationError`].
+    /// As for [`Self::ensure`].
     pub async fn revoke(&self, revoke: Revoke) -> Result<ClientId, PropagationError> {
-        drop(revoke);
-        Err(PropagationError::ManagementNotConfigured)
+        changes::revoke(&self.running.core, revoke).await
     }
 
-    /// Sends what waits.
+    /// Sends what waits, page after page. Two at once, here or in replicas, do not send a row twice.
     ///
     /// # Errors
-    /// See [`PropagationError`].
+    /// When a store or the broker is away; what was not sent waits for the next sync.
     pub async fn sync(&self) -> Result<SyncSummary, PropagationError> {
-        Err(PropagationError::ManagementNotConfigured)
+        outbound::sync(&self.running.core).await
     }
 
-    /// Sends the current state again.
+    /// Sends the current state again, newer than everything before: to bootstrap a target, or to heal one. Rows that another
+    /// source has changed since are left alone.
     ///
     /// # Errors
-    /// See [`PropagationError`].
+    /// As for [`Self::sync`].
     pub async fn resync(&self, resync: Resync) -> Result<SyncSummary, PropagationError> {
-        drop(resync);
-        Err(PropagationError::ManagementNotConfigured)
+        outbound::resync(&self.running.core, resync).await
     }
 
     /// Tells how it is doing.
     pub fn status(&self) -> Status {
+        let core = &self.running.core;
+        let health = core.health();
+        let mut errors: Vec<_> =
+            health.errors.iter().map(|(part, error)| format!("{part}: {error}")).collect();
+        errors.sort();
         Status {
-            mode: if self.parts.management.is_some() {
-                Mode::Full
-            } else {
-                Mode::ReceiveOnly
-            },
-            broker: self.parts.broker.status().borrow().clone(),
-            last_sync_at_ms: None,
-            last_error: None,
+            mode: if core.parts.management.is_some() { Mode::Full } else { Mode::ReceiveOnly },
+            broker: core.parts.broker.status().borrow().clone(),
+            last_sync_at_ms: health.last_sync_at_ms,
+            last_error: (!errors.is_empty()).then(|| errors.join("; ")),
         }
     }
 
-    /// Tells what it counted.
+    /// Tells what it counted since the start.
     pub fn counters(&self) -> Counters {
-        Counters::default()
+        self.running.core.counters.snapshot()
     }
 
-    /// Stops taking, finishes or gives back what is in hand, settles, and closes the broker connection.
+    /// Stops taking, finishes or gives back what is in hand, settles, and closes the broker connection. Returns within
+    /// [`Settings::shutdown_timeout`] and the broker's own bound; what is cut off is delivered or sent again.
     pub async fn close(&self) {
-        self.parts.broker.close().await;
+        let core = &self.running.core;
+        core.closing.send_replace(true);
+        let tasks = std::mem::take(&mut *lock(&self.running.tasks));
+        let deadline = tokio::time::Instant::now() + core.parts.settings.shutdown_timeout;
+        for mut task in tasks {
+            if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
+                tracing::warn!(peer = %core.parts.name, "not done in time; cut off");
+                task.abort();
+            }
+        }
+        if timeout(core.parts.settings.broker_timeout, core.parts.broker.close()).await.is_err() {
+            tracing::warn!(peer = %core.parts.name, "the broker connection did not close in time");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.core.closing.send_replace(true);
+        for task in lock(&self.tasks).drain(..) {
+            task.abort();
+        }
+    }
+}
+
+/// Subscribes, as often as it takes, and consumes.
+async fn receive(core: Arc<Core>) {
+    let mut failures = 0;
+    let mut closing = core.closing.subscribe();
+    while !core.is_closing() {
+        match core.parts.broker.subscribe(&core.parts.name, core.parts.settings.prefetch).await {
+            Ok(subscription) => return inbound::consume(&core, subscription).await,
+            Err(error) => {
+                tracing::warn!(peer = %core.parts.name, error = chain(&error), "cannot subscribe; trying again");
+                let _ = timeout(core.backoff(failures), closed(&mut closing)).await;
+                failures = failures.saturating_add(1);
+            }
+        }
     }
 }

@@ -22,13 +22,7 @@ impl PeerName {
     pub fn parse(name: &str) -> Result<Self, InvalidPeerName> {
         let valid =
             (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if valid {
-            Ok(Self(name.into()))
-        } else {
-            Err(InvalidPeerName {
-                name: name.to_owned(),
-            })
-        }
+        if valid { Ok(Self(name.into())) } else { Err(InvalidPeerName { name: name.to_owned() }) }
     }
 
     /// The name as text.
