@@ -50,15 +50,19 @@ pub(crate) async fn sync(core: &Core) -> Result<SyncSummary, PropagationError> {
         clients.extend(claimed.iter().map(|row| row.key.clone()));
         let ahead = async { if full && !core.is_closing() { claim(core).await } else { Ok(Vec::new()) } };
         let (page, next) = tokio::join!(send_page(core, claimed), ahead);
-        let page = page?;
-        summary.targets_published += page.published as u64;
-        summary.targets_retrying += page.failed as u64;
-        claimed = next?;
-        if page.published == 0 && !claimed.is_empty() {
-            summary.targets_retrying += claimed.len() as u64;
-            release(core, &claimed, "nothing could be sent").await?;
-            break;
+        claimed = next.unwrap_or_default();
+        if page.as_ref().is_ok_and(|page| page.published > 0) {
+            let page = page?;
+            summary.targets_published += page.published as u64;
+            summary.targets_retrying += page.failed as u64;
+            continue;
         }
+        // Nothing gets through: what was claimed ahead is free for the next sync.
+        summary.targets_retrying += page.as_ref().map_or(0, |page| page.failed as u64) + claimed.len() as u64;
+        let released = release(core, &claimed, "nothing could be sent").await;
+        page?;
+        released?;
+        break;
     }
     summary.propagations_read = clients.len() as u64;
     summary.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
