@@ -161,7 +161,7 @@ impl Refusal {
     /// Tells the log: what the operator must mend as an error, what the client did wrong at debug level.
     pub fn log(&self) {
         let (code, status) = self.code_and_status();
-        let cause = self.source().map(|source| chain(source));
+        let cause = self.source().map(chain);
         if status >= 500 {
             tracing::error!(code, status, cause, "request refused: {self}");
         } else {
