@@ -1,1 +1,10 @@
 //! Outbound signed HTTP client.
+
+pub mod client;
+pub mod request;
+pub mod retry;
+pub mod error;
+
+pub use crate::client::SignedClient;
+pub use crate::error::ClientError;
+pub use crate::retry::RetryPolicy;
