@@ -1,1 +1,3 @@
 //! Conformance suites and golden vectors.
+
+pub mod http_layer;
