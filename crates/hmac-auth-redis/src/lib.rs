@@ -1,1 +1,39 @@
-//! Credential and nonce stores in Redis.
+//! Credential and nonce stores in Redis (wire contract 1.4).
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
+//! use hmac_auth_redis::credential_store::RedisCredentialStore;
+//! use hmac_auth_redis::keys::Namespace;
+//! use hmac_auth_redis::link::RedisLink;
+//! use hmac_auth_redis::nonce_store::RedisNonceStore;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let link = RedisLink::open("redis://127.0.0.1:6379")?;
+//! let namespace = Namespace::new("hmac:http");
+//! let credentials = RedisCredentialStore::new(link.clone(), namespace.clone());
+//! // One round trip less for each verified request; leave it out and everything works the same.
+//! let credentials = CachedCredentials::spawn(credentials, CacheOptions::default());
+//! let nonces = RedisNonceStore::new(link, namespace);
+//! # let _ = (Arc::new(credentials), Arc::new(nonces));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Three things to note:
+//! - Nothing here connects before it is used, and nothing has to be told to reconnect; see [`link`].
+//! - A write is one Lua script, so that two writers never see each other's halves; the merge is
+//!   [`hmac_auth::credential::CredentialChange::merge`] in Lua (`src/lua/record.lua`).
+//! - One Redis (or a primary with replicas), not a Redis Cluster: the key names are frozen and bear no hash tags.
+//!
+//! The types of the `redis` crate appear in [`link`], [`script`] and [`failure`] only, for the sibling crate
+//! `hmac-propagation-redis`.
+
+pub mod cached_credentials;
+pub mod credential_store;
+pub mod failure;
+pub mod keys;
+pub mod link;
+pub mod nonce_store;
+pub mod script;

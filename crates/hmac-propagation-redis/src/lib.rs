@@ -1,1 +1,21 @@
-//! Cursor, in-flight ledger and atomic apply in Redis.
+//! Cursor, in-flight ledger and atomic apply in Redis (propagation wire 2.3 and 2.5).
+//!
+//! ```no_run
+//! use hmac_auth_redis::link::RedisLink;
+//! use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let link = RedisLink::open("redis://127.0.0.1:6379")?;
+//! let store = RedisPeerStore::new(link, PeerStoreOptions::default());
+//! # let _ = store;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Two peers on one Redis need a prefix each, and credential namespaces each (the original has neither and lets them steal each
+//! other's cursors).
+
+pub mod keys;
+pub mod peer_store;
+
+mod ledger;

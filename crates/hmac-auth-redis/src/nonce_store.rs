@@ -1,0 +1,56 @@
+//! [`NonceStore`] in Redis.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hmac_auth::credential::ClientId;
+use hmac_auth::store::{NonceStore, StoreError};
+use redis::Value;
+
+use crate::failure::unexpected;
+use crate::keys::Namespace;
+use crate::link::RedisLink;
+
+/// Redis refuses expiries that overflow; nobody needs a nonce for longer than a year.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Remembers nonces in Redis: one `SET NX PX`, one round trip. Clones share one connection.
+#[derive(Clone)]
+pub struct RedisNonceStore {
+    link: RedisLink,
+    namespace: Namespace,
+}
+
+impl RedisNonceStore {
+    /// Makes a store over `link` in `namespace`.
+    pub fn new(link: RedisLink, namespace: Namespace) -> Self {
+        Self { link, namespace }
+    }
+}
+
+#[async_trait]
+impl NonceStore for RedisNonceStore {
+    async fn remember(
+        &self,
+        client_id: &ClientId,
+        nonce: &str,
+        timestamp_ms: i64,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        let ttl_ms = ttl.clamp(Duration::from_secs(1), LONGEST).as_millis();
+        let mut pipeline = redis::pipe();
+        pipeline
+            .cmd("SET")
+            .arg(self.namespace.nonce(client_id, nonce, timestamp_ms))
+            .arg("1")
+            .arg("NX")
+            .arg("PX")
+            .arg(ttl_ms.to_string());
+        match self.link.query(&pipeline).await?.into_iter().next() {
+            Some(Ok(Value::Okay)) => Ok(true),
+            Some(Ok(Value::Nil)) => Ok(false),
+            Some(Err(error)) => Err(error),
+            _ => Err(unexpected("SET")),
+        }
+    }
+}
