@@ -184,9 +184,7 @@ impl SignedClient {
         let signed = self
             .signer
             .sign(request.method().as_str(), target, body)
-            .map_err(|_| ClientError::UnsignableUrl {
-                reason: "its path cannot be normalised",
-            })?;
+            .map_err(|_| ClientError::UnsignableUrl { reason: "its path cannot be normalised" })?;
         for (name, value) in signed.pairs() {
             // A client id may hold UTF-8, which `from_str` would refuse.
             let mut value = HeaderValue::from_bytes(value.as_bytes())
@@ -244,10 +242,7 @@ fn asked_pause(answer: &Response) -> Option<Duration> {
 
 pub(crate) fn classify(error: reqwest::Error, attempts: u32) -> ClientError {
     if error.is_connect() {
-        ClientError::Connect {
-            attempts,
-            source: error,
-        }
+        ClientError::Connect { attempts, source: error }
     } else if error.is_timeout() {
         ClientError::Timeout { attempts }
     } else if error.is_redirect() {

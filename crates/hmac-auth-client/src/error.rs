@@ -32,7 +32,9 @@ pub enum ClientError {
     #[error("the request could not be built")]
     Build(#[source] reqwest::Error),
     /// The given HTTP client followed a redirect and carried a signature to where it was not made for.
-    #[error("the HTTP client followed a redirect with a stale signature: build it with `SignedClient::build`")]
+    #[error(
+        "the HTTP client followed a redirect with a stale signature: build it with `SignedClient::build`"
+    )]
     RedirectFollowed,
 
     /// No connection could be made. Nothing was sent.

@@ -1,9 +1,9 @@
 //! Outbound signed HTTP client.
 
 pub mod client;
+pub mod error;
 pub mod request;
 pub mod retry;
-pub mod error;
 
 pub use crate::client::SignedClient;
 pub use crate::error::ClientError;

@@ -26,11 +26,7 @@ pub struct SignedRequest {
 
 impl SignedRequest {
     pub(crate) fn new(client: SignedClient, request: Request) -> Self {
-        Self {
-            client,
-            request,
-            mistake: None,
-        }
+        Self { client, request, mistake: None }
     }
 
     /// Adds a header, beside those of the same name. The four headers of the signature cannot be given.
@@ -39,10 +35,7 @@ impl SignedRequest {
         N: TryInto<HeaderName, Error: Into<http::Error>>,
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
-        match (
-            name.try_into().map_err(Into::into),
-            value.try_into().map_err(Into::into),
-        ) {
+        match (name.try_into().map_err(Into::into), value.try_into().map_err(Into::into)) {
             (Ok(name), Ok(value)) => {
                 self.request.headers_mut().append(name, value);
             }
@@ -139,9 +132,5 @@ async fn refusal(mut answer: Response) -> ClientError {
         }
     }
     let body: RefusalBody = serde_json::from_slice(&body).unwrap_or_default();
-    ClientError::Refused {
-        status,
-        code: body.error,
-        message: body.message,
-    }
+    ClientError::Refused { status, code: body.error, message: body.message }
 }

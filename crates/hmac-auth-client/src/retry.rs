@@ -33,10 +33,7 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// Sends once and never again.
     pub fn never() -> Self {
-        Self {
-            attempts: 1,
-            ..Self::default()
-        }
+        Self { attempts: 1, ..Self::default() }
     }
 
     /// Sends up to `attempts` times in all, at least once.
@@ -95,10 +92,7 @@ mod tests {
     fn delays_double_within_their_bound() {
         let policy = RetryPolicy::default().delays(ms(100), ms(500));
         let whole = |attempt| policy.delay_with(attempt, None, 255);
-        assert_eq!(
-            [whole(1), whole(2), whole(3), whole(4)],
-            [ms(100), ms(200), ms(400), ms(500)]
-        );
+        assert_eq!([whole(1), whole(2), whole(3), whole(4)], [ms(100), ms(200), ms(400), ms(500)]);
         assert_eq!(whole(u32::MAX), ms(500));
         assert_eq!(policy.delay_with(1, None, 0), ms(50));
     }

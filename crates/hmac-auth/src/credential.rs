@@ -1,6 +1,7 @@
 //! A client's credential: what a store keeps and a verifier reads.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::allowed_ips::AllowedIps;
 use crate::secret::SecretHash;
@@ -58,6 +59,19 @@ pub struct Credential {
     pub expires_at: Option<i64>,
     /// Where requests may come from; an empty list is everywhere.
     pub allowed_ips: AllowedIps,
+}
+
+impl Credential {
+    /// Tells whether requests are refused at `now_ms` because the expiry has passed.
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.expires_at.is_some_and(|expires_at| now_ms > expires_at)
+    }
+
+    /// Tells whether the previous secret still counts at `now_ms`: until `updated_at + grace` (wire contract 1.5).
+    pub fn in_rotation_grace(&self, grace: Option<Duration>, now_ms: i64) -> bool {
+        let grace_ms = |grace: Duration| i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        grace.is_some_and(|grace| now_ms <= self.updated_at.saturating_add(grace_ms(grace)))
+    }
 }
 
 /// A part of a record that a change may leave as it is.

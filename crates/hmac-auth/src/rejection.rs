@@ -1,21 +1,26 @@
 //! Why a request was refused: one type with its wire code, status and text.
+//!
+//! What the caller reads ([`Rejection::body`]) is the code and one sentence. What the log reads is the error with its
+//! source: only [`Rejection::Store`] has one.
 
 use crate::store::StoreError;
 
 /// Why a request is not accepted (wire contract 1.3).
+///
+/// To blame are the caller (everything but `Store`) or this side (`Store`).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// No `x-client-id`, or a blank one.
+    /// No `x-client-id`, a blank one, or two.
     #[error("client id is missing")]
     MissingClientId,
-    /// No `x-signature`.
+    /// No `x-signature`, a blank one, or two.
     #[error("signature is missing")]
     MissingSignature,
-    /// No `x-timestamp`.
+    /// No `x-timestamp`, a blank one, or two.
     #[error("timestamp is missing")]
     MissingTimestamp,
-    /// No `x-nonce`.
+    /// No `x-nonce`, a blank one, or two; or one over 256 bytes or with a control character.
     #[error("nonce is missing")]
     MissingNonce,
     /// The timestamp is not a decimal integer of milliseconds.
@@ -78,8 +83,38 @@ impl Rejection {
         self.code_and_status().1
     }
 
+    /// Tells whether this side failed rather than the caller: worth an error in the log, and worth trying again.
+    pub fn is_internal(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+
     /// The body of the refusal: `{"error":"<CODE>","message":"<text>"}`.
     pub fn body(&self) -> String {
         serde_json::json!({ "error": self.code(), "message": self.to_string() }).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caller_never_reads_what_the_store_said() {
+        let source = std::io::Error::other("redis://user:password@host is down");
+        let rejection = Rejection::Store(StoreError::Unavailable(source.into()));
+        assert_eq!(rejection.code_and_status(), ("INTERNAL_ERROR", 503));
+        assert_eq!(
+            rejection.body(),
+            r#"{"error":"INTERNAL_ERROR","message":"the credential store failed"}"#
+        );
+    }
+
+    #[test]
+    fn a_store_that_answered_with_a_refusal_is_not_unavailable() {
+        let rejection = Rejection::Store(StoreError::Corrupt {
+            client_id: "a".to_owned(),
+            reason: "x",
+        });
+        assert_eq!(rejection.code_and_status(), ("INTERNAL_ERROR", 500));
     }
 }

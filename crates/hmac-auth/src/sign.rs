@@ -1,7 +1,9 @@
 //! Signs outbound requests.
 
+use std::fmt;
 use std::sync::Arc;
 
+use crate::canonical::{SigningHead, body_digest, hex_text, normalize_target};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::ClientId;
 use crate::random::{Random, SystemRandom};
@@ -88,15 +90,81 @@ impl Signer {
     /// # Errors
     /// [`InvalidTarget`] when `target` cannot be normalised (wire contract 1.1, PATH).
     pub fn sign(&self, method: &str, target: &str, body: &[u8]) -> Result<SignedHeaders, InvalidTarget> {
-        let _ = (
-            method,
-            target,
-            body,
-            &self.client_id,
-            &self.secret_hash,
-            &self.clock,
-            &self.random,
+        let path = normalize_target(target)?;
+        let timestamp_ms = self.clock.now_ms();
+        let mut nonce = [0; 16];
+        self.random.fill(&mut nonce);
+        let nonce = hex::encode(nonce);
+        let head = SigningHead::new(method, &path, timestamp_ms, &nonce);
+        let signature = head.signature(&self.secret_hash, &body_digest(body));
+        Ok(SignedHeaders {
+            client_id: self.client_id.as_str().to_owned(),
+            timestamp: timestamp_ms.to_string(),
+            nonce,
+            signature: hex_text(&signature).to_owned(),
+        })
+    }
+
+    /// Who signs.
+    pub fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::{hash_body, sign_request, signing_payload};
+    use crate::clock::ManualClock;
+    use crate::secret::{Secret, hash_client_secret};
+
+    fn signer() -> Signer {
+        let secret_hash = hash_client_secret(&Secret::new("secret"), None);
+        let client_id = ClientId::parse("orders").unwrap();
+        Signer::new(client_id, secret_hash).clock(Arc::new(ManualClock::new(1_700_000_000_000)))
+    }
+
+    #[test]
+    fn a_signature_covers_the_normalised_request() {
+        let signed = signer().sign("post", "/a/../b?x= y", b"body").unwrap();
+        let payload = signing_payload(
+            "POST",
+            "/b?x=%20y",
+            1_700_000_000_000,
+            &signed.nonce,
+            &hash_body(b"body"),
         );
-        Err(InvalidTarget)
+        assert_eq!(signed.signature, sign_request(&signer().secret_hash, &payload));
+        assert_eq!(signed.timestamp, "1700000000000");
+        assert_eq!(signed.client_id, "orders");
+    }
+
+    #[test]
+    fn every_nonce_is_new() {
+        let nonces: std::collections::HashSet<_> = (0..100)
+            .map(|_| signer().sign("GET", "/", b"").unwrap().nonce)
+            .collect();
+        assert_eq!(nonces.len(), 100);
+        assert!(nonces.iter().all(|nonce| nonce.len() == 32));
+    }
+
+    #[test]
+    fn a_target_that_is_no_url_is_an_error() {
+        assert_eq!(signer().sign("GET", "//", b"").unwrap_err(), InvalidTarget);
+    }
+
+    #[test]
+    fn the_hash_is_not_shown() {
+        let signer = signer();
+        let shown = format!("{signer:?}");
+        assert!(!shown.contains(signer.secret_hash.prefix()), "{shown}");
     }
 }

@@ -4,6 +4,7 @@
 //! would give two versions of one crate).
 
 pub mod credential_store;
+pub mod http_layer;
 pub mod nonce_store;
 pub mod peer_store;
 

@@ -1,1 +1,12 @@
-//! Configuration, tracing, metrics, health and shutdown of every peer.
+//! What every peer needs and no framework gives: configuration, logs, metrics, health, shutdown, the problem type, and the
+//! framework-independent part of the HTTP surface. A peer translates between this and its framework, nothing more.
+
+pub mod config;
+pub mod fields;
+pub mod health;
+pub mod metrics;
+pub mod problem;
+pub mod process;
+pub mod shutdown;
+pub mod telemetry;
+pub mod tls;

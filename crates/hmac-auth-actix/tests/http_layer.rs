@@ -1,0 +1,71 @@
+//! The shared behaviour suite over actix-web.
+
+use std::net::{SocketAddr, TcpListener};
+
+use actix_web::web::{Bytes, ServiceConfig, get, resource, route, scope};
+use actix_web::{App, HttpResponse, HttpServer};
+use hmac_auth_actix::{HmacAuth, RestrictTo, VerifiedClient};
+use hmac_testkit::http_layer::{Setup, check, echo_headers};
+
+async fn echo(VerifiedClient(verified): VerifiedClient, body: Bytes) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    for header in echo_headers(&verified) {
+        response.insert_header(header);
+    }
+    response.body(body)
+}
+
+async fn open() -> &'static str {
+    "open"
+}
+
+fn routes(config: &mut ServiceConfig, auth: &HmacAuth, restriction: &RestrictTo) {
+    config
+        .service(resource("/forgotten").route(get().to(echo)))
+        .service(
+            resource("/only-forgotten")
+                .wrap(restriction.clone())
+                .route(get().to(open)),
+        )
+        .service(
+            scope("/nested")
+                .wrap(auth.clone())
+                .service(resource("/echo").route(route().to(echo))),
+        )
+        .service(
+            scope("")
+                .wrap(auth.clone())
+                .service(
+                    resource("/only")
+                        .wrap(restriction.clone())
+                        .route(route().to(echo)),
+                )
+                .service(resource(["/echo", "/echo/{rest:.*}"]).route(route().to(echo))),
+        );
+}
+
+async fn serve(setup: Setup) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let auth = HmacAuth::new(setup.verifier)
+        .body_limit(setup.body_limit)
+        .body_timeout(setup.body_timeout);
+    let restriction = RestrictTo::new(setup.only);
+    let server = HttpServer::new(move || {
+        let (auth, restriction) = (auth.clone(), restriction.clone());
+        App::new().configure(move |config| routes(config, &auth, &restriction))
+    });
+    let server = server
+        .workers(1)
+        .disable_signals()
+        .listen(listener)
+        .unwrap()
+        .run();
+    actix_web::rt::spawn(server);
+    address
+}
+
+#[actix_web::test]
+async fn actix_web_behaves_as_every_http_layer() {
+    check(serve).await;
+}

@@ -1,0 +1,224 @@
+//! Parsers of single values. Their errors say what is wrong without repeating the value.
+
+use std::net::IpAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac_auth::secret::Secret;
+use hmac_propagation::queue::PeerName;
+use ipnet::IpNet;
+use url::Url;
+use zeroize::{Zeroize, Zeroizing};
+
+/// A value or what is wrong with it.
+pub(crate) type Parsed<T> = Result<T, String>;
+
+pub(crate) fn port(text: &str) -> Parsed<u16> {
+    text.parse().map_err(|_| "is not a port".to_owned())
+}
+
+pub(crate) fn port_of_server(text: &str) -> Parsed<u16> {
+    match port(text)? {
+        0 => Err("is not the port of a server".to_owned()),
+        port => Ok(port),
+    }
+}
+
+pub(crate) fn address(text: &str) -> Parsed<IpAddr> {
+    text.parse().map_err(|_| "is not an IP address".to_owned())
+}
+
+pub(crate) fn flag(text: &str) -> Parsed<bool> {
+    match text {
+        "true" | "1" | "on" | "yes" => Ok(true),
+        "false" | "0" | "off" | "no" => Ok(false),
+        _ => Err("is neither true nor false".to_owned()),
+    }
+}
+
+pub(crate) fn millis(text: &str, min: u64, max: u64) -> Parsed<u64> {
+    let millis: u64 = text.parse().map_err(|_| "is not a number of milliseconds".to_owned())?;
+    if (min..=max).contains(&millis) { Ok(millis) } else { Err("is out of range".to_owned()) }
+}
+
+pub(crate) fn peer_name(text: &str) -> Parsed<PeerName> {
+    PeerName::parse(text).map_err(|_| "is not a peer's name".to_owned())
+}
+
+pub(crate) fn peer_names(text: &str) -> Parsed<Vec<PeerName>> {
+    items(text).map(|item| peer_name(item).map_err(|problem| format!("{item:?} {problem}"))).collect()
+}
+
+pub(crate) fn secret(text: &str) -> Parsed<Secret> {
+    if text.is_empty() || text.len() > 1024 {
+        return Err("has not 1 to 1024 bytes".to_owned());
+    }
+    if text.chars().any(char::is_control) {
+        return Err("holds a control character".to_owned());
+    }
+    Ok(Secret::new(text))
+}
+
+pub(crate) fn host(text: &str) -> Parsed<String> {
+    let valid = url::Host::parse(text).is_ok() || text.parse::<IpAddr>().is_ok();
+    let plain = !text.chars().any(|c| c.is_whitespace() || matches!(c, '/' | '@' | '?' | '#'));
+    if valid && plain { Ok(text.to_owned()) } else { Err("is not a host".to_owned()) }
+}
+
+pub(crate) fn one_line(text: &str) -> Parsed<String> {
+    if text.len() > 255 || text.chars().any(char::is_control) {
+        return Err("is longer than 255 bytes or holds a control character".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(crate) fn server_url(text: &str, schemes: &[&str]) -> Parsed<Secret> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
+    if !schemes.contains(&url.scheme()) {
+        return Err(format!("has a scheme other than {}", schemes.join(", ")));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("names no host".to_owned());
+    }
+    Ok(Secret::new(text))
+}
+
+pub(crate) fn redis_url(text: &str) -> Parsed<Secret> {
+    server_url(text, &["redis", "rediss"])
+}
+
+pub(crate) fn database_url(text: &str) -> Parsed<Secret> {
+    if let Some(path) = text.strip_prefix("sqlite:") {
+        return if path.trim_start_matches('/').is_empty() {
+            Err("names no file".to_owned())
+        } else {
+            Ok(Secret::new(text))
+        };
+    }
+    let secret = server_url(text, &["mysql"])?;
+    let schema = Url::parse(text).map(|url| url.path().trim_matches('/').len());
+    match schema {
+        Ok(1..) => Ok(secret),
+        _ => Err("names no schema".to_owned()),
+    }
+}
+
+/// The base URL of a peer: an origin, nothing more.
+pub(crate) fn origin(text: &str) -> Parsed<Url> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is neither http:// nor https://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("holds a user name or password".to_owned());
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err("holds a path, query or fragment".to_owned());
+    }
+    Ok(url)
+}
+
+pub(crate) fn endpoint(text: &str) -> Parsed<Url> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        Ok(_) => Err("is neither http:// nor https://".to_owned()),
+        Err(error) => Err(format!("is not a URL ({error})")),
+    }
+}
+
+pub(crate) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
+    items(text)
+        .map(|item| {
+            item.parse::<IpNet>()
+                .or_else(|_| item.parse::<IpAddr>().map(IpNet::from))
+                .map_err(|_| format!("{item:?} is neither an IP address nor a CIDR block"))
+        })
+        .collect()
+}
+
+/// Reads `name=value,name=value`; lines count as commas, for files.
+pub(crate) fn named<T>(text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Parsed<Vec<(PeerName, T)>> {
+    let mut pairs: Vec<(PeerName, T)> = Vec::new();
+    for (index, item) in items(text).enumerate() {
+        let place = index + 1;
+        let (name, value) = item.split_once('=').ok_or_else(|| format!("entry {place} has no '='"))?;
+        let name = peer_name(name.trim()).map_err(|_| format!("entry {place} has no valid name"))?;
+        if pairs.iter().any(|(known, _)| *known == name) {
+            return Err(format!("names {name} twice"));
+        }
+        let value = parse(value.trim()).map_err(|problem| format!("the value of {name} {problem}"))?;
+        pairs.push((name, value));
+    }
+    Ok(pairs)
+}
+
+/// A key of 32 bytes, wiped on drop.
+pub type SecretsKeyBytes = Zeroizing<[u8; 32]>;
+
+pub(crate) fn keys(text: &str) -> Parsed<Vec<SecretsKeyBytes>> {
+    let mut keys = Vec::new();
+    for (index, item) in items(text).enumerate() {
+        let mut bytes = STANDARD.decode(item).map_err(|_| format!("key {} is not base64", index + 1))?;
+        let key = <[u8; 32]>::try_from(bytes.as_slice())
+            .map_err(|_| format!("key {} has {} bytes, not 32", index + 1, bytes.len()));
+        bytes.zeroize();
+        keys.push(Zeroizing::new(key?));
+    }
+    if keys.is_empty() {
+        return Err("holds no key".to_owned());
+    }
+    Ok(keys)
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_values_are_split_at_the_first_equals_sign() {
+        let pairs = named("a=x=y, b=z\n", secret).unwrap();
+        assert_eq!(pairs[0].0.as_str(), "a");
+        assert!(pairs[0].1.matches("x=y"));
+        assert!(pairs[1].1.matches("z"));
+        assert_eq!(named("a=1,a=2", secret).unwrap_err(), "names a twice");
+        assert!(named("a", secret).unwrap_err().contains("no '='"));
+        assert!(named("a_b=1", secret).unwrap_err().contains("no valid name"));
+    }
+
+    #[test]
+    fn origins_hold_nothing_but_the_origin() {
+        assert!(origin("http://localhost:3002").is_ok());
+        assert!(origin("http://localhost:3002/").is_ok());
+        for wrong in ["ftp://h", "http://u:p@h", "http://h/x", "http://h/?q", "http://h/#f", "h"] {
+            assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn databases_are_mysql_with_a_schema_or_sqlite_with_a_file() {
+        assert!(database_url("mysql://root@127.0.0.1:3306/authority_db").is_ok());
+        assert!(database_url("sqlite:/tmp/a.db").is_ok());
+        for wrong in ["mysql://root@127.0.0.1", "sqlite:", "sqlite://", "postgres://h/d", ""] {
+            assert!(database_url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn keys_have_32_bytes() {
+        let key = STANDARD.encode([7u8; 32]);
+        assert_eq!(keys(&format!("{key},{key}")).unwrap().len(), 2);
+        assert!(keys(&STANDARD.encode([7u8; 31])).unwrap_err().contains("31 bytes"));
+        assert!(keys("***").unwrap_err().contains("base64"));
+        assert!(keys(",").is_err());
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_blocks() {
+        assert_eq!(networks("10.0.0.0/8, ::1").unwrap().len(), 2);
+        assert!(networks("10.0.0.0/33").is_err());
+    }
+}
