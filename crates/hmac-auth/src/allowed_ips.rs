@@ -35,9 +35,7 @@ impl AllowedIps {
         let mut list = Self::default();
         for rule in rules {
             if !list.add(rule.as_ref()) {
-                return Err(InvalidRule {
-                    rule: rule.as_ref().to_owned(),
-                });
+                return Err(InvalidRule { rule: rule.as_ref().to_owned() });
             }
         }
         Ok(list)
@@ -63,11 +61,7 @@ impl AllowedIps {
     /// What a store must write for this list to mean the same when read again: the rules, or, for a list that denies
     /// everyone, the entries that were no rules.
     pub fn stored_entries(&self) -> &[String] {
-        if self.rules.is_empty() {
-            &self.unparsable
-        } else {
-            &self.rules
-        }
+        if self.rules.is_empty() { &self.unparsable } else { &self.rules }
     }
 
     /// Tells whether the list restricts nothing.
@@ -120,10 +114,7 @@ fn parse_rule(rule: &str) -> Option<(String, IpNet)> {
 
 /// A block of IPv4 addresses mapped into IPv6 is a block of IPv4 addresses.
 fn canonical(network: IpNet) -> IpNet {
-    match (
-        network.addr().to_canonical(),
-        network.prefix_len().checked_sub(96),
-    ) {
+    match (network.addr().to_canonical(), network.prefix_len().checked_sub(96)) {
         (address @ IpAddr::V4(_), Some(prefix)) if matches!(network, IpNet::V6(_)) => {
             IpNet::new(address, prefix).unwrap_or(network)
         }

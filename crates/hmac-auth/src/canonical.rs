@@ -92,12 +92,7 @@ impl SigningHead {
         let nonce_start = text.len();
         text.push_str(nonce);
         text.push('\n');
-        Self {
-            text,
-            method_end,
-            path_end,
-            nonce_start,
-        }
+        Self { text, method_end, path_end, nonce_start }
     }
 
     pub(crate) fn method(&self) -> &str {
@@ -159,11 +154,7 @@ fn is_normal(target: &str) -> bool {
 }
 
 fn is_normal_in_path(byte: u8) -> bool {
-    byte.is_ascii_graphic()
-        && !matches!(
-            byte,
-            b'"' | b'#' | b'<' | b'>' | b'?' | b'`' | b'{' | b'}' | b'\\'
-        )
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'?' | b'`' | b'{' | b'}' | b'\\')
 }
 
 fn is_normal_in_query(byte: u8) -> bool {
@@ -171,13 +162,10 @@ fn is_normal_in_query(byte: u8) -> bool {
 }
 
 fn has_dot_segment(path: &[u8]) -> bool {
-    path.windows(2)
-        .enumerate()
-        .filter(|(_, pair)| matches!(pair, [b'/', b'.' | b'%']))
-        .any(|(at, _)| {
-            let rest = &path[at + 1..];
-            is_dot_segment(rest.split(|&byte| byte == b'/').next().unwrap_or_default())
-        })
+    path.windows(2).enumerate().filter(|(_, pair)| matches!(pair, [b'/', b'.' | b'%'])).any(|(at, _)| {
+        let rest = &path[at + 1..];
+        is_dot_segment(rest.split(|&byte| byte == b'/').next().unwrap_or_default())
+    })
 }
 
 /// `.` or `..`, each dot plain or as `%2e`.
@@ -210,18 +198,9 @@ mod tests {
 
     #[test]
     fn the_fast_path_takes_plain_targets() {
-        for target in [
-            "/",
-            "/a",
-            "/a//b",
-            "/.well-known/x?y='".trim_end_matches('\''),
-            "/a?x=..",
-        ] {
+        for target in ["/", "/a", "/a//b", "/.well-known/x?y='".trim_end_matches('\''), "/a?x=.."] {
             assert!(is_normal(target), "{target}");
-            assert!(
-                matches!(normalize_target(target), Ok(Cow::Borrowed(_))),
-                "{target}"
-            );
+            assert!(matches!(normalize_target(target), Ok(Cow::Borrowed(_))), "{target}");
         }
     }
 
@@ -252,11 +231,7 @@ mod tests {
             "/a ",
             "/a?b\n",
         ] {
-            assert_eq!(
-                normalize_received_target(target),
-                Err(InvalidTarget),
-                "{target:?}"
-            );
+            assert_eq!(normalize_received_target(target), Err(InvalidTarget), "{target:?}");
         }
     }
 
@@ -273,11 +248,7 @@ mod tests {
             ("/.a/%2f", "/.a/%2f"),
             ("/a?b='", "/a?b=%27"),
         ] {
-            assert_eq!(
-                normalize_received_target(target).as_deref(),
-                Ok(path),
-                "{target:?}"
-            );
+            assert_eq!(normalize_received_target(target).as_deref(), Ok(path), "{target:?}");
         }
     }
 
@@ -291,10 +262,7 @@ mod tests {
     fn slow(target: &str) -> String {
         let url = Url::parse("http://localhost").unwrap().join(target).unwrap();
         let query = url.query().filter(|query| !query.is_empty());
-        query.map_or_else(
-            || url.path().to_owned(),
-            |query| format!("{}?{query}", url.path()),
-        )
+        query.map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
     }
 
     proptest! {

@@ -101,10 +101,7 @@ impl CredentialChange {
     ///
     /// Every store applies exactly this, in its own words where it must (the Lua of the Redis store).
     pub fn merge(&self, stored: Option<&Credential>, now_ms: i64) -> Option<Credential> {
-        let secret_hash = self
-            .secret_hash
-            .clone()
-            .or_else(|| stored.map(|s| s.secret_hash.clone()))?;
+        let secret_hash = self.secret_hash.clone().or_else(|| stored.map(|s| s.secret_hash.clone()))?;
         Some(Credential {
             secret_hash,
             created_at: stored.map_or(now_ms, |s| s.created_at),

@@ -24,10 +24,7 @@ pub struct BodyLimits {
 
 impl Default for BodyLimits {
     fn default() -> Self {
-        Self {
-            bytes: 64 * 1024,
-            time: Duration::from_secs(10),
-        }
+        Self { bytes: 64 * 1024, time: Duration::from_secs(10) }
     }
 }
 
@@ -46,10 +43,7 @@ impl BodyLimits {
             Some(length) if usize::try_from(length).map_or(true, |length| length > self.bytes) => {
                 Err(Refusal::PayloadTooLarge { limit: self.bytes })
             }
-            _ => Ok(BodyBudget {
-                left: self.bytes,
-                limit: self.bytes,
-            }),
+            _ => Ok(BodyBudget { left: self.bytes, limit: self.bytes }),
         }
     }
 }
@@ -67,10 +61,7 @@ impl BodyBudget {
     /// # Errors
     /// [`Refusal::PayloadTooLarge`] when the body outgrows the limit with it.
     pub fn book(&mut self, length: usize) -> Result<(), Refusal> {
-        self.left = self
-            .left
-            .checked_sub(length)
-            .ok_or(Refusal::PayloadTooLarge { limit: self.limit })?;
+        self.left = self.left.checked_sub(length).ok_or(Refusal::PayloadTooLarge { limit: self.limit })?;
         Ok(())
     }
 }
@@ -197,10 +188,7 @@ mod tests {
     }
 
     fn limits(bytes: usize) -> BodyLimits {
-        BodyLimits {
-            bytes,
-            ..BodyLimits::default()
-        }
+        BodyLimits { bytes, ..BodyLimits::default() }
     }
 
     fn verified(client_id: &str) -> Verified {
@@ -217,21 +205,14 @@ mod tests {
         budget.book(4).unwrap();
         budget.book(6).unwrap();
         budget.book(0).unwrap();
-        assert!(matches!(
-            budget.book(1),
-            Err(Refusal::PayloadTooLarge { limit: 10 })
-        ));
+        assert!(matches!(budget.book(1), Err(Refusal::PayloadTooLarge { limit: 10 })));
     }
 
     #[test]
     fn an_announced_length_is_refused_before_reading() {
         assert!(limits(10).open(&ContentLength(&[b"10"])).is_ok());
         assert!(limits(10).open(&ContentLength(&[b"11"])).is_err());
-        assert!(
-            limits(10)
-                .open(&ContentLength(&[b"18446744073709551615"]))
-                .is_err()
-        );
+        assert!(limits(10).open(&ContentLength(&[b"18446744073709551615"])).is_err());
     }
 
     #[test]
@@ -245,10 +226,7 @@ mod tests {
         let only = OnlyClients::new(["billing", " ops "]).unwrap();
         assert!(only.check(Some(&verified("billing"))).is_ok());
         assert!(only.check(Some(&verified("ops"))).is_ok());
-        assert!(matches!(
-            only.check(Some(&verified("guest"))),
-            Err(Refusal::ClientNotAllowed)
-        ));
+        assert!(matches!(only.check(Some(&verified("guest"))), Err(Refusal::ClientNotAllowed)));
         assert!(matches!(only.check(None), Err(Refusal::NotVerified)));
         assert!(OnlyClients::new([""]).is_err());
     }

@@ -2,11 +2,14 @@
 
 pub mod allowed_ips;
 pub mod canonical;
+pub mod canonical_json;
 pub mod client_address;
 pub mod clock;
 pub mod credential;
+pub mod credentials;
 pub mod layer;
 pub mod memory;
+pub mod message;
 pub mod previous_use;
 pub mod random;
 pub mod record;

@@ -46,10 +46,7 @@ impl MemoryCredentialStore {
 
     /// Makes an empty store whose backups expire by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            entries: Arc::default(),
-            clock,
-        }
+        Self { entries: Arc::default(), clock }
     }
 
     /// Reads a client's record and its previous hash.
@@ -74,19 +71,14 @@ impl MemoryCredentialStore {
             (WriteCondition::Present, false) => return WriteOutcome::NotFound,
             _ => {}
         }
-        let merged = write
-            .change
-            .merge(stored.as_ref().map(|entry| &entry.credential), write.now_ms);
+        let merged = write.change.merge(stored.as_ref().map(|entry| &entry.credential), write.now_ms);
         let Some(credential) = merged else {
             return WriteOutcome::NotFound;
         };
         if let Some(entry) = stored {
             entry.replace(credential.clone(), now_ms, write.backup_ttl);
         } else {
-            let entry = Entry {
-                credential: credential.clone(),
-                previous: None,
-            };
+            let entry = Entry { credential: credential.clone(), previous: None };
             entries.insert(client_id.clone(), entry);
         }
         WriteOutcome::Written(credential)
@@ -120,10 +112,7 @@ impl MemoryCredentialStore {
             .map(|(client_id, entry)| (client_id.clone(), Ok(entry.credential.clone())))
             .collect();
         let more = rest.next().is_some();
-        let next = page
-            .last()
-            .filter(|_| more)
-            .map(|(client_id, _)| client_id.as_str().to_owned());
+        let next = page.last().filter(|_| more).map(|(client_id, _)| client_id.as_str().to_owned());
         CredentialPage { entries: page, next }
     }
 }
@@ -203,10 +192,7 @@ impl MemoryNonceStore {
 
     /// Makes an empty store whose nonces expire by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            nonces: Arc::default(),
-            clock,
-        }
+        Self { nonces: Arc::default(), clock }
     }
 
     /// Counts the nonces that are kept, those that expired since the last call included.
@@ -242,11 +228,7 @@ impl NonceStore for MemoryNonceStore {
         ttl: Duration,
     ) -> Result<bool, StoreError> {
         let now_ms = self.clock.now_ms();
-        let key = Arc::new(NonceKey {
-            client_id: client_id.clone(),
-            nonce: nonce.into(),
-            timestamp_ms,
-        });
+        let key = Arc::new(NonceKey { client_id: client_id.clone(), nonce: nonce.into(), timestamp_ms });
         let expires_at = now_ms.saturating_add(millis(ttl.max(Duration::from_secs(1))));
         let mut nonces = lock(&self.nonces);
         nonces.forget_expired(now_ms);
@@ -284,10 +266,7 @@ mod tests {
 
     fn write(secret_hash: Option<SecretHash>, condition: WriteCondition) -> CredentialWrite {
         CredentialWrite {
-            change: CredentialChange {
-                secret_hash,
-                ..CredentialChange::default()
-            },
+            change: CredentialChange { secret_hash, ..CredentialChange::default() },
             condition,
             now_ms: 5,
             backup_ttl: Duration::from_secs(600),
@@ -334,14 +313,7 @@ mod tests {
         store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Absent));
         let outcome = store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Absent));
         assert!(matches!(outcome, WriteOutcome::AlreadyExists));
-        assert!(
-            store
-                .find_now(&client("a"))
-                .unwrap()
-                .credential
-                .secret_hash
-                .matches(&hash("1"))
-        );
+        assert!(store.find_now(&client("a")).unwrap().credential.secret_hash.matches(&hash("1")));
     }
 
     #[test]
@@ -374,12 +346,7 @@ mod tests {
         assert!(!store.remember(&client("a"), "n", 1, ttl).await.unwrap());
         assert!(store.remember(&client("a"), "n", 2, ttl).await.unwrap());
         assert!(store.remember(&client("b"), "n", 1, ttl).await.unwrap());
-        assert!(
-            store
-                .remember(&client("b"), "short", 1, Duration::ZERO)
-                .await
-                .unwrap()
-        );
+        assert!(store.remember(&client("b"), "short", 1, Duration::ZERO).await.unwrap());
         clock.set(999);
         assert!(!store.remember(&client("b"), "short", 1, ttl).await.unwrap());
         assert_eq!(store.len(), 4);

@@ -40,10 +40,8 @@ impl PreviousSecretUses {
                 uses.remove(&oldest);
             }
         }
-        let seen = uses.entry(client_id.clone()).or_insert(PreviousSecretUse {
-            count: 0,
-            last_seen_ms: now_ms,
-        });
+        let seen =
+            uses.entry(client_id.clone()).or_insert(PreviousSecretUse { count: 0, last_seen_ms: now_ms });
         seen.count = seen.count.saturating_add(1);
         seen.last_seen_ms = now_ms;
     }
@@ -67,10 +65,7 @@ mod tests {
         assert_eq!(uses.all().len(), MAX_CLIENTS);
         assert_eq!(uses.of(&client(0)), None);
         uses.record(&client(1), 7);
-        let seen = PreviousSecretUse {
-            count: 2,
-            last_seen_ms: 7,
-        };
+        let seen = PreviousSecretUse { count: 2, last_seen_ms: 7 };
         assert_eq!(uses.of(&client(1)), Some(seen));
     }
 }

@@ -55,9 +55,7 @@ impl SecretHash {
     /// [`InvalidSecretHash`] unless `text` is 64 lower-case hex characters.
     pub fn parse(text: &str) -> Result<Self, InvalidSecretHash> {
         let valid = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        valid
-            .then(|| Self(Zeroizing::new(text.to_owned())))
-            .ok_or(InvalidSecretHash)
+        valid.then(|| Self(Zeroizing::new(text.to_owned()))).ok_or(InvalidSecretHash)
     }
 
     /// Reveals the 64 characters (the HMAC key is this text, not its 32 bytes; wire contract 1.1).

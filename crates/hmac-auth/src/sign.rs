@@ -65,12 +65,7 @@ pub struct InvalidTarget;
 impl Signer {
     /// Signs as `client_id` with its secret hash, on the system's clock and randomness.
     pub fn new(client_id: ClientId, secret_hash: SecretHash) -> Self {
-        Self {
-            client_id,
-            secret_hash,
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
-        }
+        Self { client_id, secret_hash, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
     }
 
     /// Takes the time from `clock`.
@@ -113,9 +108,7 @@ impl Signer {
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer")
-            .field("client_id", &self.client_id)
-            .finish_non_exhaustive()
+        f.debug_struct("Signer").field("client_id", &self.client_id).finish_non_exhaustive()
     }
 }
 
@@ -135,13 +128,8 @@ mod tests {
     #[test]
     fn a_signature_covers_the_normalised_request() {
         let signed = signer().sign("post", "/a/../b?x= y", b"body").unwrap();
-        let payload = signing_payload(
-            "POST",
-            "/b?x=%20y",
-            1_700_000_000_000,
-            &signed.nonce,
-            &hash_body(b"body"),
-        );
+        let payload =
+            signing_payload("POST", "/b?x=%20y", 1_700_000_000_000, &signed.nonce, &hash_body(b"body"));
         assert_eq!(signed.signature, sign_request(&signer().secret_hash, &payload));
         assert_eq!(signed.timestamp, "1700000000000");
         assert_eq!(signed.client_id, "orders");
@@ -149,9 +137,8 @@ mod tests {
 
     #[test]
     fn every_nonce_is_new() {
-        let nonces: std::collections::HashSet<_> = (0..100)
-            .map(|_| signer().sign("GET", "/", b"").unwrap().nonce)
-            .collect();
+        let nonces: std::collections::HashSet<_> =
+            (0..100).map(|_| signer().sign("GET", "/", b"").unwrap().nonce).collect();
         assert_eq!(nonces.len(), 100);
         assert!(nonces.iter().all(|nonce| nonce.len() == 32));
     }

@@ -26,9 +26,8 @@ impl<'a> SignedHead<'a> {
         }
         let signature = only_value(headers, header::SIGNATURE).ok_or(Rejection::MissingSignature)?;
         let timestamp = only_value(headers, header::TIMESTAMP).ok_or(Rejection::MissingTimestamp)?;
-        let nonce = only_value(headers, header::NONCE)
-            .and_then(parse_nonce)
-            .ok_or(Rejection::MissingNonce)?;
+        let nonce =
+            only_value(headers, header::NONCE).and_then(parse_nonce).ok_or(Rejection::MissingNonce)?;
         let timestamp_ms = std::str::from_utf8(timestamp)
             .ok()
             .and_then(parse_timestamp)

@@ -224,11 +224,7 @@ impl Verifier {
         let now_ms = self.clock.now_ms();
         self.check_skew(signed.timestamp_ms, now_ms)?;
         let client_id = signed.client_id.ok_or(Rejection::UnknownClient)?;
-        let found = self
-            .credentials
-            .find(&client_id)
-            .await
-            .map_err(Rejection::Store)?;
+        let found = self.credentials.find(&client_id).await.map_err(Rejection::Store)?;
         let StoredCredential { credential, previous } = found.ok_or(Rejection::UnknownClient)?;
         if credential.is_expired(now_ms) {
             return Err(Rejection::ClientExpired);
@@ -280,11 +276,7 @@ impl Verifier {
         if secret_used == SecretUsed::Previous {
             self.previous_uses.record(&pending.client_id, now_ms);
         }
-        Ok(Verified {
-            client_id: pending.client_id,
-            secret_used,
-            client_address: pending.client_address,
-        })
+        Ok(Verified { client_id: pending.client_id, secret_used, client_address: pending.client_address })
     }
 
     /// Verifies a request that is already whole.
@@ -327,8 +319,7 @@ impl Verifier {
     }
 
     fn client_address<H: Headers>(&self, peer_address: Option<IpAddr>, headers: &H) -> Option<IpAddr> {
-        self.trusted_proxies
-            .client_address(peer_address, headers.values(header::FORWARDED_FOR))
+        self.trusted_proxies.client_address(peer_address, headers.values(header::FORWARDED_FOR))
     }
 
     fn bad_signature(&self, pending: &PendingVerification) -> Rejection {
@@ -364,11 +355,7 @@ fn check_address(credential: &Credential, address: Option<IpAddr>) -> Result<(),
         return Ok(());
     }
     let address = address.ok_or(Rejection::MissingClientIp)?;
-    if credential.allowed_ips.allow(address) {
-        Ok(())
-    } else {
-        Err(Rejection::ClientIpNotAllowed)
-    }
+    if credential.allowed_ips.allow(address) { Ok(()) } else { Err(Rejection::ClientIpNotAllowed) }
 }
 
 #[cfg(test)]
@@ -407,16 +394,8 @@ mod tests {
             let nonces = MemoryNonceStore::with_clock(clock.clone());
             let verifier =
                 Verifier::new(Arc::new(credentials.clone()), Arc::new(nonces.clone())).clock(clock.clone());
-            let bench = Self {
-                clock,
-                credentials,
-                nonces,
-                verifier,
-            };
-            bench.change(CredentialChange {
-                secret_hash: Some(hash("one")),
-                ..CredentialChange::default()
-            });
+            let bench = Self { clock, credentials, nonces, verifier };
+            bench.change(CredentialChange { secret_hash: Some(hash("one")), ..CredentialChange::default() });
             bench
         }
 
@@ -431,10 +410,7 @@ mod tests {
         }
 
         fn rotate(&self, plain: &str) {
-            self.change(CredentialChange {
-                secret_hash: Some(hash(plain)),
-                ..CredentialChange::default()
-            });
+            self.change(CredentialChange { secret_hash: Some(hash(plain)), ..CredentialChange::default() });
         }
 
         fn signed(&self, plain: &str) -> Pairs {
@@ -451,9 +427,7 @@ mod tests {
         }
 
         async fn code(&self, headers: &Pairs) -> &'static str {
-            self.verify(headers)
-                .await
-                .map_or_else(|rejection| rejection.code(), |_| "OK")
+            self.verify(headers).await.map_or_else(|rejection| rejection.code(), |_| "OK")
         }
     }
 
@@ -467,10 +441,7 @@ mod tests {
     }
 
     fn pairs(signed: &crate::sign::SignedHeaders) -> Pairs {
-        signed
-            .pairs()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec()
+        signed.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
     }
 
     fn orders() -> ClientId {
@@ -522,10 +493,7 @@ mod tests {
             ..CredentialChange::default()
         });
         assert_eq!(bench.code(&headers).await, "CLIENT_EXPIRED");
-        bench.change(CredentialChange {
-            expires_at: Change::Set(Some(NOW)),
-            ..CredentialChange::default()
-        });
+        bench.change(CredentialChange { expires_at: Change::Set(Some(NOW)), ..CredentialChange::default() });
         let rejection = bench.verify_from(&headers, None).await.unwrap_err();
         assert_eq!(rejection.code_and_status(), ("MISSING_CLIENT_IP", 403));
         assert_eq!(bench.code(&headers).await, "CLIENT_IP_NOT_ALLOWED");
@@ -576,18 +544,8 @@ mod tests {
         let bench = Bench::new();
         assert_eq!(bench.code(&bench.signed("wrong")).await, "BAD_SIGNATURE");
         let upper = bench.signed("one")[3].1.to_uppercase();
-        assert_eq!(
-            bench
-                .code(&with(&bench.signed("one"), "x-signature", &upper))
-                .await,
-            "BAD_SIGNATURE"
-        );
-        assert_eq!(
-            bench
-                .code(&with(&bench.signed("one"), "x-signature", "short"))
-                .await,
-            "BAD_SIGNATURE"
-        );
+        assert_eq!(bench.code(&with(&bench.signed("one"), "x-signature", &upper)).await, "BAD_SIGNATURE");
+        assert_eq!(bench.code(&with(&bench.signed("one"), "x-signature", "short")).await, "BAD_SIGNATURE");
         assert!(bench.nonces.is_empty());
     }
 
@@ -596,12 +554,7 @@ mod tests {
         let bench = Bench::new();
         let signer = Signer::new(orders(), hash("one")).clock(bench.clock.clone());
         let headers = pairs(&signer.sign("GET", "/a/../b", b"").unwrap());
-        let head = RequestHead {
-            method: "GET",
-            target: "/a/../b",
-            headers: &headers,
-            peer_address: None,
-        };
+        let head = RequestHead { method: "GET", target: "/a/../b", headers: &headers, peer_address: None };
         let rejection = bench.verifier.check_head(head).await.err().unwrap();
         assert_eq!(rejection.code(), "BAD_SIGNATURE");
         let head = RequestHead { target: "/b", ..head };
@@ -639,20 +592,11 @@ mod tests {
         bench.rotate("two");
         assert_eq!(bench.code(&bench.signed("one")).await, "BAD_SIGNATURE");
         bench.verifier = bench.verifier.clone().rotation_grace(Duration::from_secs(60));
-        assert_eq!(
-            bench.verify(&bench.signed("one")).await.unwrap().secret_used,
-            SecretUsed::Previous
-        );
-        assert_eq!(
-            bench.verify(&bench.signed("two")).await.unwrap().secret_used,
-            SecretUsed::Current
-        );
+        assert_eq!(bench.verify(&bench.signed("one")).await.unwrap().secret_used, SecretUsed::Previous);
+        assert_eq!(bench.verify(&bench.signed("two")).await.unwrap().secret_used, SecretUsed::Current);
         bench.clock.advance(60_000);
         assert_eq!(bench.code(&bench.signed("one")).await, "OK");
-        let seen = PreviousSecretUse {
-            count: 2,
-            last_seen_ms: NOW + 60_000,
-        };
+        let seen = PreviousSecretUse { count: 2, last_seen_ms: NOW + 60_000 };
         assert_eq!(bench.verifier.previous_secret_use(&orders()), Some(seen));
         bench.clock.advance(1);
         assert_eq!(bench.code(&bench.signed("one")).await, "BAD_SIGNATURE");
@@ -681,14 +625,8 @@ mod tests {
         assert_eq!(bench.code(&bench.signed("one")).await, "OK");
         let told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         assert_eq!(told.len(), 1);
-        assert_eq!(
-            (told[0].method.as_str(), told[0].path.as_str()),
-            ("POST", "/things?x=1")
-        );
-        assert_eq!(
-            (told[0].timestamp_ms, told[0].client_id.as_str()),
-            (NOW, "orders")
-        );
+        assert_eq!((told[0].method.as_str(), told[0].path.as_str()), ("POST", "/things?x=1"));
+        assert_eq!((told[0].timestamp_ms, told[0].client_id.as_str()), (NOW, "orders"));
     }
 
     /// Fails in the way it is told to.
@@ -743,10 +681,7 @@ mod tests {
     }
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-            .block_on(future)
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
     proptest! {
