@@ -50,16 +50,17 @@ pub(crate) async fn sync(core: &Core) -> Result<SyncSummary, PropagationError> {
         clients.extend(claimed.iter().map(|row| row.key.clone()));
         let ahead = async { if full && !core.is_closing() { claim(core).await } else { Ok(Vec::new()) } };
         let (page, next) = tokio::join!(send_page(core, claimed), ahead);
-        claimed = next.unwrap_or_default();
         if page.as_ref().is_ok_and(|page| page.published > 0) {
             let page = page?;
             summary.targets_published += page.published as u64;
             summary.targets_retrying += page.failed as u64;
+            claimed = next?;
             continue;
         }
         // Nothing gets through: what was claimed ahead is free for the next sync.
-        summary.targets_retrying += page.as_ref().map_or(0, |page| page.failed as u64) + claimed.len() as u64;
-        let released = release(core, &claimed, "nothing could be sent").await;
+        let ahead = next.unwrap_or_default();
+        summary.targets_retrying += page.as_ref().map_or(0, |page| page.failed as u64) + ahead.len() as u64;
+        let released = release(core, &ahead, "nothing could be sent").await;
         page?;
         released?;
         break;
