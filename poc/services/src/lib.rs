@@ -1,1 +1,26 @@
-//! Brings up RabbitMQ, MariaDB and Redis for development and tests.
+//! Brings up RabbitMQ, MariaDB and Redis for development and tests: a given address, else a native binary started
+//! privately on free ports in a temporary folder, else a container.
+//!
+//! Whatever is started here dies with the process that started it, also after a `kill -9`, and leaves nothing behind.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `HMAC_MESH_RABBITMQ` | an AMQP URL that may create vhosts; used instead of starting a node |
+//! | `HMAC_MESH_RABBITMQ_API` | the management URL of that node |
+//! | `HMAC_MESH_MARIADB` | a `mysql://` URL that may create schemas; used instead of starting a server |
+//! | `HMAC_MESH_CONTAINERS` | `1`: containers even where native binaries are found |
+
+mod container;
+mod environment;
+mod error;
+mod mariadb;
+mod ports;
+mod process;
+mod rabbitmq;
+mod redis;
+
+pub use error::Error;
+pub use mariadb::{MariaDb, mariadb, private_mariadb};
+pub use process::{binary, install_hint};
+pub use rabbitmq::{RabbitMq, private_rabbitmq, rabbitmq};
+pub use redis::{Redis, redis};
