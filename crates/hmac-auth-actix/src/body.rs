@@ -13,9 +13,7 @@ pub(crate) async fn read<S>(body: S, budget: BodyBudget, time: Duration) -> Resu
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
-    timeout(time, collect(body, budget))
-        .await
-        .map_err(|_| Refusal::BodyTimeout)?
+    timeout(time, collect(body, budget)).await.map_err(|_| Refusal::BodyTimeout)?
 }
 
 async fn collect<S>(mut body: S, mut budget: BodyBudget) -> Result<Bytes, Refusal>
@@ -49,10 +47,7 @@ mod tests {
     use crate::head::HeaderView;
 
     fn budget(bytes: usize) -> BodyBudget {
-        let limits = BodyLimits {
-            bytes,
-            ..BodyLimits::default()
-        };
+        let limits = BodyLimits { bytes, ..BodyLimits::default() };
         limits.open(&HeaderView(&Default::default())).unwrap()
     }
 
@@ -86,9 +81,7 @@ mod tests {
     #[actix_web::test]
     async fn a_body_that_never_ends_is_given_up() {
         let body = stream::pending::<Result<Bytes, PayloadError>>();
-        let refusal = read(body, budget(6), Duration::from_millis(10))
-            .await
-            .unwrap_err();
+        let refusal = read(body, budget(6), Duration::from_millis(10)).await.unwrap_err();
         assert_eq!(refusal.code_and_status(), ("REQUEST_TIMEOUT", 408));
     }
 }

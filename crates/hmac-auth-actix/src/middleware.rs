@@ -34,10 +34,7 @@ impl HmacAuth {
     ///
     /// Make it once and clone it into each worker: stores and caches are then shared.
     pub fn new(verifier: Verifier) -> Self {
-        Self {
-            verifier: Arc::new(verifier),
-            limits: BodyLimits::default(),
-        }
+        Self { verifier: Arc::new(verifier), limits: BodyLimits::default() }
     }
 
     /// Accepts bodies of up to `bytes`; a larger one is answered 413 `PAYLOAD_TOO_LARGE`.
@@ -103,9 +100,7 @@ where
                 Ok(()) => Ok(service.call(request).await?.map_into_left_body()),
                 Err(refusal) => {
                     refusal.log();
-                    Ok(request
-                        .into_response(refused::response(&refusal))
-                        .map_into_right_body())
+                    Ok(request.into_response(refused::response(&refusal)).map_into_right_body())
                 }
             }
         })

@@ -14,9 +14,7 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    tokio::time::timeout(time, collect(body, budget))
-        .await
-        .map_err(|_| Refusal::BodyTimeout)?
+    tokio::time::timeout(time, collect(body, budget)).await.map_err(|_| Refusal::BodyTimeout)?
 }
 
 async fn collect<B>(mut body: B, mut budget: BodyBudget) -> Result<Bytes, Refusal>
@@ -53,10 +51,7 @@ mod tests {
     use crate::head::HeaderView;
 
     fn budget(bytes: usize) -> BodyBudget {
-        let limits = BodyLimits {
-            bytes,
-            ..BodyLimits::default()
-        };
+        let limits = BodyLimits { bytes, ..BodyLimits::default() };
         limits.open(&HeaderView(&HeaderMap::new())).unwrap()
     }
 

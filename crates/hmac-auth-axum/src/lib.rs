@@ -1,7 +1,74 @@
-//! Tower layer and axum extractor that verify signed requests.
-
-mod body;
-mod head;
+//! Verifies signed requests in axum: a tower layer, an extractor, and a restriction to named clients.
+//!
+//! ```
+//! use std::sync::Arc;
+//! # use std::time::Duration;
+//!
+//! use axum::body::{Body, to_bytes};
+//! use axum::http::{Request, StatusCode};
+//! use axum::routing::post;
+//! use axum::Router;
+//! # use hmac_auth::clock::{Clock, SystemClock};
+//! # use hmac_auth::credential::CredentialChange;
+//! use hmac_auth::credential::ClientId;
+//! use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
+//! use hmac_auth::secret::{Secret, hash_client_secret};
+//! use hmac_auth::sign::Signer;
+//! # use hmac_auth::store::{CredentialWrite, WriteCondition};
+//! use hmac_auth::verify::Verifier;
+//! use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
+//! use tower::ServiceExt;
+//!
+//! async fn greet(VerifiedClient(verified): VerifiedClient, body: String) -> String {
+//!     format!("{} says {body}", verified.client_id)
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The stores: in memory here, `hmac-auth-redis` in a mesh. One client is known.
+//! let id = ClientId::parse("billing")?;
+//! let hash = hash_client_secret(&Secret::new("0123456789abcdef0123456789abcdef"), None);
+//! let credentials = MemoryCredentialStore::new();
+//! credentials.write_now(&id, &CredentialWrite {
+//!     change: CredentialChange { secret_hash: Some(hash.clone()), ..Default::default() },
+//!     condition: WriteCondition::Absent,
+//!     now_ms: SystemClock.now_ms(),
+//!     backup_ttl: Duration::from_secs(600),
+//! });
+//!
+//! let verifier = Verifier::new(Arc::new(credentials), Arc::new(MemoryNonceStore::new()));
+//! let app = Router::new()
+//!     .route("/greet", post(greet))
+//!     .layer(HmacAuthLayer::new(verifier));
+//!
+//! // Signed: the handler knows who it was, and reads the whole body.
+//! let mut request = Request::post("/greet").body(Body::from("hello"))?;
+//! for (name, value) in Signer::new(id, hash).sign("POST", "/greet", b"hello")?.pairs() {
+//!     request.headers_mut().insert(name, value.parse()?);
+//! }
+//! let answer = app.clone().oneshot(request).await?;
+//! assert_eq!(answer.status(), StatusCode::OK);
+//! assert_eq!(to_bytes(answer.into_body(), 1024).await?, "billing says hello");
+//!
+//! // Unsigned: the layer answers.
+//! let answer = app.oneshot(Request::post("/greet").body(Body::from("hello"))?).await?;
+//! assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+//! let body = to_bytes(answer.into_body(), 1024).await?;
+//! assert_eq!(body, r#"{"error":"MISSING_CLIENT_ID","message":"client id is missing"}"#);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Four things to note
+//! - **Addresses.** Allow-lists and trusted proxies need the connection's address: serve with
+//!   `app.into_make_service_with_connect_info::<SocketAddr>()`. Without it a client with an allow-list is refused
+//!   `MISSING_CLIENT_IP`.
+//! - **Bodies** are held in memory to be hashed, 64 KiB at most unless [`HmacAuthLayer::body_limit`] says otherwise. A
+//!   request without a body is not buffered. The head is checked before the body is read, so nobody makes the server
+//!   buffer without a known client id. Trailers are dropped: nothing signs them.
+//! - **Nesting.** The target that was sent is verified, also inside of a nested router. Middleware that rewrites the URI
+//!   before the router sees it (`NormalizePathLayer` around a `Router`) hides it: put this layer outside of that.
+//! - **Some clients only**: [`RestrictToLayer`] inside of the [`HmacAuthLayer`].
 
 pub mod extract;
 pub mod future;
@@ -9,6 +76,9 @@ pub mod layer;
 pub mod refused;
 pub mod restrict;
 pub mod service;
+
+mod body;
+mod head;
 
 pub use crate::extract::VerifiedClient;
 pub use crate::layer::HmacAuthLayer;

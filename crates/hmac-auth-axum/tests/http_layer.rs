@@ -1,5 +1,7 @@
 //! The shared behaviour suite over axum.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where an expectation fails")]
+
 use std::net::SocketAddr;
 
 use axum::Router;
@@ -15,9 +17,8 @@ async fn echo(VerifiedClient(verified): VerifiedClient, body: Bytes) -> impl Int
 }
 
 fn app(setup: Setup) -> Router {
-    let layer = HmacAuthLayer::new(setup.verifier)
-        .body_limit(setup.body_limit)
-        .body_timeout(setup.body_timeout);
+    let layer =
+        HmacAuthLayer::new(setup.verifier).body_limit(setup.body_limit).body_timeout(setup.body_timeout);
     let restriction = RestrictToLayer::new(setup.only);
     let nested = Router::new().route("/echo", any(echo)).layer(layer.clone());
     let guarded = Router::new()

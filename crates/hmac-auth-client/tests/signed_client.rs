@@ -1,5 +1,7 @@
 //! The client against a real listener that verifies what arrives.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where an expectation fails")]
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -59,10 +61,7 @@ impl Peer {
     async fn start(script: &[Step]) -> (Self, SocketAddr) {
         let credentials = MemoryCredentialStore::new();
         let write = CredentialWrite {
-            change: CredentialChange {
-                secret_hash: Some(secret_hash()),
-                ..CredentialChange::default()
-            },
+            change: CredentialChange { secret_hash: Some(secret_hash()), ..CredentialChange::default() },
             condition: WriteCondition::Always,
             now_ms: 0,
             backup_ttl: Duration::from_secs(1),
@@ -125,9 +124,7 @@ async fn answer(State(peer): State<Peer>, request: Request) -> Response {
 fn client() -> SignedClient {
     let signer = Signer::new(client_id(), secret_hash());
     let delays = RetryPolicy::default().delays(Duration::from_millis(1), Duration::from_millis(5));
-    SignedClient::build(reqwest::Client::builder(), signer)
-        .unwrap()
-        .retry(delays)
+    SignedClient::build(reqwest::Client::builder(), signer).unwrap().retry(delays)
 }
 
 #[tokio::test]
@@ -199,9 +196,7 @@ async fn a_post_is_repeated_only_when_asked() {
     let answer = client().post(&url).unwrap().body("x").send().await.unwrap();
     assert_eq!(answer.status(), 503);
     assert_eq!(peer.nonces().len(), 1);
-    let repeats = RetryPolicy::default()
-        .delays(Duration::ZERO, Duration::ZERO)
-        .every_method();
+    let repeats = RetryPolicy::default().delays(Duration::ZERO, Duration::ZERO).every_method();
     let answer = client().retry(repeats).post(&url).unwrap().body("x").send().await;
     assert_eq!(answer.unwrap().bytes().await.unwrap(), "x");
     assert_eq!(peer.nonces().len(), 3);
@@ -212,10 +207,7 @@ async fn a_connection_that_cannot_be_made_is_tried_again_for_every_method() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let request = client()
-        .post(format!("http://{address}/?token={PLAIN}"))
-        .unwrap()
-        .body("x");
+    let request = client().post(format!("http://{address}/?token={PLAIN}")).unwrap().body("x");
     let error = request.send().await.unwrap_err();
     assert!(matches!(error, ClientError::Connect { attempts: 3, .. }), "{error:?}");
     assert_eq!(error.blame(), Blame::Network);
@@ -266,8 +258,7 @@ async fn a_client_that_follows_redirects_is_found_out() {
 async fn a_refusal_bears_the_peers_code() {
     let (_peer, address) = Peer::start(&[]).await;
     let wrong = hash_client_secret(&Secret::new("another"), None);
-    let client =
-        SignedClient::build(reqwest::Client::builder(), Signer::new(client_id(), wrong)).unwrap();
+    let client = SignedClient::build(reqwest::Client::builder(), Signer::new(client_id(), wrong)).unwrap();
     let request = client.get(format!("http://{address}/")).unwrap();
     let error = request.send_accepted().await.unwrap_err();
     assert_eq!(error.blame(), Blame::Peer);
