@@ -39,7 +39,7 @@ pub fn normalize_target(target: &str) -> Result<Cow<'_, str>, InvalidTarget> {
         return Ok(Cow::Borrowed(target));
     }
     let base = Url::parse("http://localhost").map_err(|_| InvalidTarget)?;
-    let url = base.join(target).map_err(|_| InvalidTarget)?;
+    let url = base.join(&with_two_slashes(target)).map_err(|_| InvalidTarget)?;
     let mut path = url.path().to_owned();
     if let Some(query) = url.query().filter(|query| !query.is_empty()) {
         path.push('?');
@@ -62,6 +62,15 @@ pub fn normalize_received_target(target: &str) -> Result<Cow<'_, str>, InvalidTa
         return Err(InvalidTarget);
     }
     normalize_target(target)
+}
+
+/// A reference that starts with more than two slashes starts with two: so the URL standard says, and the `url` crate does
+/// it for absolute URLs only.
+fn with_two_slashes(target: &str) -> Cow<'_, str> {
+    let start = target.trim_start_matches(|character| character <= ' ');
+    let rest = start.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
+    let slashes = start.bytes().take(start.len() - rest.len()).filter(|byte| matches!(byte, b'/' | b'\\'));
+    if slashes.count() > 2 { Cow::Owned(format!("//{rest}")) } else { Cow::Borrowed(target) }
 }
 
 /// What is signed, but for the body's hash: `METHOD \n PATH \n TIMESTAMP \n NONCE \n`, in one allocation.
