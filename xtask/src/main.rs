@@ -1,2 +1,40 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands: `cargo verify` and `cargo demo`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to its user")]
+
+mod install;
+mod leftovers;
+mod step;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Developer commands of hmac-mesh.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Brings the servers, checks format and lints, and runs every test.
+    Verify(verify::Options),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Verify(options) => verify::run(options).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -19,6 +19,7 @@ mod process;
 mod rabbitmq;
 mod redis;
 
+pub use environment::variable;
 pub use error::Error;
 pub use mariadb::{MariaDb, mariadb, private_mariadb};
 pub use process::{binary, install_hint};
