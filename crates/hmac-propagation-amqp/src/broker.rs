@@ -1,0 +1,93 @@
+//! The broker.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hmac_propagation::broker::{
+    Broker, BrokerError, BrokerStatus, OutboundMessage, PublishError, Subscription,
+};
+use hmac_propagation::queue::PeerName;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::consume::{AmqpSubscription, Consuming};
+use crate::options::AmqpOptions;
+use crate::publish::publish;
+use crate::reconnect::{Link, keep_connected, live};
+use crate::status::Board;
+
+/// RabbitMQ behind the [`Broker`] seam: one connection that comes back by itself until [`Broker::close`] or until this is dropped.
+pub struct AmqpBroker {
+    options: Arc<AmqpOptions>,
+    board: Arc<Board>,
+    link: watch::Receiver<Link>,
+    closing: CancellationToken,
+    _close_on_drop: DropGuard,
+}
+
+impl AmqpBroker {
+    /// Starts connecting and returns at once; [`Broker::status`] tells how it goes. Must be called within a tokio runtime.
+    pub fn connect(options: AmqpOptions) -> Self {
+        let options = Arc::new(options);
+        let board = Arc::new(Board::new());
+        let (sender, link) = watch::channel(Link::Connecting);
+        let closing = CancellationToken::new();
+        tokio::spawn(keep_connected(Arc::clone(&options), Arc::clone(&board), sender, closing.clone()));
+        Self { options, board, link, closing: closing.clone(), _close_on_drop: closing.drop_guard() }
+    }
+}
+
+#[async_trait]
+impl Broker for AmqpBroker {
+    /// Bound: twice the operation timeout and the connect timeout.
+    async fn declare(&self, peer: &PeerName) -> Result<(), BrokerError> {
+        let live = live(&self.link, self.options.connect_timeout).await?;
+        Ok(live.declare(&peer.queue()).await?)
+    }
+
+    /// Bound: the confirm timeout for each window of messages, and for a free channel, and the connect timeout. Without a
+    /// connection it answers at once, but for a moment's wait while the first attempt after a loss is under way.
+    async fn publish(&self, messages: Vec<OutboundMessage>) -> Vec<Result<(), PublishError>> {
+        if messages.is_empty() {
+            return Vec::new();
+        }
+        match live(&self.link, self.options.connect_timeout).await {
+            Ok(live) => publish(&live, &messages).await,
+            Err(error) => vec![Err(PublishError::Unconfirmed(error.to_string())); messages.len()],
+        }
+    }
+
+    async fn subscribe(&self, peer: &PeerName, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError> {
+        if self.closing.is_cancelled() {
+            return Err(BrokerError::Closed);
+        }
+        let consuming = Consuming {
+            options: Arc::clone(&self.options),
+            board: Arc::clone(&self.board),
+            link: self.link.clone(),
+            queue: peer.queue(),
+            prefetch: prefetch.max(1),
+        };
+        Ok(Box::new(AmqpSubscription::start(consuming, self.closing.child_token())))
+    }
+
+    fn status(&self) -> watch::Receiver<BrokerStatus> {
+        self.board.watch()
+    }
+
+    /// Bound: twice the operation timeout.
+    async fn close(&self) {
+        self.closing.cancel();
+        let mut link = self.link.clone();
+        let closed = link.wait_for(|link| matches!(link, Link::Closed));
+        let _ = tokio::time::timeout(self.options.operation_timeout * 2, closed).await;
+    }
+}
+
+impl fmt::Debug for AmqpBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.board.watch().borrow().clone();
+        f.debug_struct("AmqpBroker").field("options", &self.options).field("status", &status).finish()
+    }
+}
