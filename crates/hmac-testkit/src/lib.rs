@@ -3,6 +3,7 @@
 //! One module for each trait: call its `suite` from your crate's `tests/`, never from inside `src/` (a dev-dependency loop
 //! would give two versions of one crate).
 
+pub mod broker;
 pub mod credential_store;
 pub mod http_layer;
 pub mod nonce_store;

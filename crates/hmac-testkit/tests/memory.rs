@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
 use hmac_auth::store::{CredentialStore, NonceStore};
-use hmac_propagation::memory::MemoryPeerStore;
+use hmac_propagation::broker::Broker;
+use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryPeerStore};
 use hmac_propagation::peer_store::PeerStore;
 use hmac_testkit::peer_store::Peer;
 
@@ -32,6 +33,15 @@ async fn memory_applies_and_books_as_the_contract_says() {
         let (http, message) = (MemoryCredentialStore::new(), MemoryCredentialStore::new());
         let store: Arc<dyn PeerStore> = Arc::new(MemoryPeerStore::new(http.clone(), message.clone()));
         Peer { stores: [store.clone(), store], http: Arc::new(http), message: Arc::new(message) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn memory_moves_messages_as_the_contract_says() {
+    hmac_testkit::broker::suite(async || {
+        let bus = MemoryBus::new();
+        [Arc::new(MemoryBroker::connect(&bus)) as Arc<dyn Broker>, Arc::new(MemoryBroker::connect(&bus))]
     })
     .await;
 }
