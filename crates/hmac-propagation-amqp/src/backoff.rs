@@ -44,7 +44,10 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(300));
         for step in [50, 100, 200, 300, 300] {
             let pause = backoff.next();
-            assert!(pause >= Duration::from_millis(step / 2) && pause <= Duration::from_millis(step), "{pause:?}");
+            assert!(
+                pause >= Duration::from_millis(step / 2) && pause <= Duration::from_millis(step),
+                "{pause:?}"
+            );
         }
         backoff.reset();
         assert!(backoff.next() <= Duration::from_millis(50));

@@ -14,7 +14,6 @@ use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Event};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-
 use crate::failure::{Failure, answer};
 use crate::options::AmqpOptions;
 use crate::publish::Publishers;
@@ -43,8 +42,8 @@ impl Live {
             Err(_) => return Err(Failure::unavailable("no answer to the connection attempt in time")),
         };
         let connection = timeout_at(deadline, handshake(options, stream)).await;
-        let connection = connection
-            .map_err(|_| Failure::unavailable("no end of the broker's handshake in time"))??;
+        let connection =
+            connection.map_err(|_| Failure::unavailable("no end of the broker's handshake in time"))??;
         Ok(Self {
             epoch,
             publishers: Publishers::new(options),
@@ -68,9 +67,8 @@ impl Live {
     /// Declares a queue on a channel that nothing else uses: a refusal closes the channel it came on.
     pub(crate) async fn declare(&self, queue: &str) -> Result<(), Failure> {
         let locking = tokio::time::timeout(self.operation_timeout, self.declarer.lock());
-        let mut declarer = locking
-            .await
-            .map_err(|_| Failure::unavailable("earlier declarations got no answer in time"))?;
+        let mut declarer =
+            locking.await.map_err(|_| Failure::unavailable("earlier declarations got no answer in time"))?;
         let channel = match declarer.take() {
             Some(channel) => channel,
             None => self.channel().await?,

@@ -218,10 +218,11 @@ impl Consuming {
 
     /// Consumes on one channel until that is lost and returns the reason; `None` when the broker was closed.
     async fn consume(&mut self, shared: &Shared, subscription: u64) -> Option<String> {
-        let live = match self.link.wait_for(|link| matches!(link, Link::Up(_) | Link::Closed)).await.as_deref() {
-            Ok(Link::Up(live)) => Arc::clone(live),
-            _ => return None,
-        };
+        let live =
+            match self.link.wait_for(|link| matches!(link, Link::Up(_) | Link::Closed)).await.as_deref() {
+                Ok(Link::Up(live)) => Arc::clone(live),
+                _ => return None,
+            };
         let (channel, mut consumer) = match self.open(&live).await {
             Ok(open) => open,
             Err(failure) => return Some(failure.into_reason()),

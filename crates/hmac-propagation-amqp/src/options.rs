@@ -129,7 +129,8 @@ mod tests {
     #[test]
     fn reads_every_part_of_a_url() {
         let options =
-            AmqpOptions::from_url("amqps://us%40er:p%2Fw@broker.example:5999/a%2Fb?heartbeat=3", "me").unwrap();
+            AmqpOptions::from_url("amqps://us%40er:p%2Fw@broker.example:5999/a%2Fb?heartbeat=3", "me")
+                .unwrap();
         assert!(options.tls);
         assert_eq!((options.host.as_str(), options.port), ("broker.example", 5999));
         assert_eq!((options.user.as_str(), options.password.expose()), ("us@er", "p/w"));

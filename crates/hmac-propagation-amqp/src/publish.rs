@@ -58,7 +58,8 @@ impl Publishers {
             Some(channel) if channel.status().connected() => channel,
             _ => {
                 let channel = live.channel().await?;
-                answer(self.operation_timeout, channel.confirm_select(ConfirmSelectOptions::default())).await?;
+                answer(self.operation_timeout, channel.confirm_select(ConfirmSelectOptions::default()))
+                    .await?;
                 channel
             }
         };
@@ -85,10 +86,7 @@ struct Lease<'a> {
 /// Publishes a batch and learns each outcome, in order.
 ///
 /// Bound: the confirm timeout for each window of messages, and the same without any confirm.
-pub(crate) async fn publish(
-    live: &Live,
-    messages: &[OutboundMessage],
-) -> Vec<Result<(), PublishError>> {
+pub(crate) async fn publish(live: &Live, messages: &[OutboundMessage]) -> Vec<Result<(), PublishError>> {
     if live.blocked() {
         return vec![Err(PublishError::Refused); messages.len()];
     }

@@ -122,7 +122,10 @@ mod tests {
         assert!(!watch.borrow().connected);
 
         board.connected(1);
-        assert_eq!(*watch.borrow(), BrokerStatus { connected: true, consuming: true, epoch: 1, reason: None });
+        assert_eq!(
+            *watch.borrow(),
+            BrokerStatus { connected: true, consuming: true, epoch: 1, reason: None }
+        );
 
         let (a, b) = (board.subscribed(), board.subscribed());
         board.consuming(a, None);

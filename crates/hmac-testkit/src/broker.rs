@@ -51,7 +51,12 @@ pub async fn a_message_without_a_queue_is_returned([broker, _]: &Pair) {
     let (known, unknown) = (peer("known"), peer("unknown"));
     broker.declare(&known).await.expect("declare");
     let outcomes = broker
-        .publish(vec![message(&known, "1"), message(&unknown, "2"), message(&known, "3"), message(&unknown, "4")])
+        .publish(vec![
+            message(&known, "1"),
+            message(&unknown, "2"),
+            message(&known, "3"),
+            message(&unknown, "4"),
+        ])
         .await;
     let returned = Err(PublishError::Unroutable);
     assert_eq!(outcomes, [Ok(()), returned.clone(), Ok(()), returned]);
@@ -110,7 +115,8 @@ pub async fn a_queue_waits_for_its_consumer([broker, other]: &Pair) {
 pub async fn subscribing_declares_the_queue([broker, other]: &Pair) {
     let fresh = peer("fresh");
     let mut subscription = broker.subscribe(&fresh, 10).await.expect("subscribe");
-    eventually("the queue exists", async || other.publish(vec![message(&fresh, "0")]).await == [Ok(())]).await;
+    eventually("the queue exists", async || other.publish(vec![message(&fresh, "0")]).await == [Ok(())])
+        .await;
     assert_eq!(bodies(&take(&mut subscription, 1).await), ["0"]);
 }
 
@@ -195,7 +201,9 @@ pub async fn unsettled_deliveries_come_back_when_the_subscription_ends([broker, 
     drop(subscription);
     let mut subscription = other.subscribe(&dropped, 100).await.expect("subscribe");
     let deliveries = take_all(&mut subscription, &texts(1..10)).await;
-    assert!(deliveries.iter().filter(|delivery| ["1", "2", "3"].contains(&text(delivery))).all(|d| d.redelivered));
+    assert!(
+        deliveries.iter().filter(|delivery| ["1", "2", "3"].contains(&text(delivery))).all(|d| d.redelivered)
+    );
 }
 
 /// As after the death of a process.
@@ -291,9 +299,8 @@ pub async fn closing_ends_everything([broker, _]: &Pair) {
     let ended = peer("ended");
     broker.declare(&ended).await.expect("declare");
     let mut subscription = broker.subscribe(&ended, 10).await.expect("subscribe");
-    let (deliveries, ()) = timeout(SOON, async { tokio::join!(subscription.next(10), broker.close()) })
-        .await
-        .expect("in time");
+    let (deliveries, ()) =
+        timeout(SOON, async { tokio::join!(subscription.next(10), broker.close()) }).await.expect("in time");
     assert!(deliveries.is_empty());
     broker.close().await;
     assert!(timeout(SOON, subscription.next(10)).await.expect("in time").is_empty());
