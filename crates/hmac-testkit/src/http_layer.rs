@@ -53,7 +53,8 @@ pub fn echo_headers(verified: &Verified) -> [(&'static str, String); 3] {
     ]
 }
 
-/// Runs every case against the servers that `serve` starts (two: one trusts a proxy on this machine, one does not).
+/// Runs every case against the servers that `serve` starts: a plain one, one that trusts a proxy on this machine,
+/// and one that does not wait for bodies.
 ///
 /// # Panics
 /// When a case fails; the text names all that did.
@@ -63,8 +64,9 @@ where
     F: Future<Output = SocketAddr>,
 {
     let mut world = World::new();
-    world.direct = serve(world.setup(false)).await;
-    world.proxied = serve(world.setup(true)).await;
+    world.direct = serve(world.setup()).await;
+    world.proxied = serve(world.setup_behind_proxy()).await;
+    world.impatient = serve(world.setup_impatient()).await;
     let failures = cases::run(&world).await;
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

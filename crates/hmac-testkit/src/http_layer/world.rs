@@ -33,6 +33,8 @@ pub(super) struct World {
     pub(super) direct: SocketAddr,
     /// A server that trusts proxies on 127.0.0.0/8.
     pub(super) proxied: SocketAddr,
+    /// A server that gives a body no more than a moment.
+    pub(super) impatient: SocketAddr,
     pub(super) credentials: Arc<Credentials>,
     pub(super) nonces: Arc<Nonces>,
     pub(super) reports: Arc<Mutex<Vec<BadSignatureReport>>>,
@@ -58,6 +60,7 @@ impl World {
         Self {
             direct: nowhere,
             proxied: nowhere,
+            impatient: nowhere,
             credentials: Arc::new(Credentials { inner: store, away: AtomicBool::new(false) }),
             nonces: Arc::new(Nonces {
                 inner: MemoryNonceStore::with_clock(clock.clone()),
@@ -70,9 +73,9 @@ impl World {
     }
 
     #[expect(clippy::expect_used, reason = "constants of the suite")]
-    pub(super) fn setup(&self, trust_proxies: bool) -> Setup {
+    pub(super) fn setup(&self) -> Setup {
         let reports = Arc::clone(&self.reports);
-        let mut verifier = Verifier::new(self.credentials.clone(), self.nonces.clone())
+        let verifier = Verifier::new(self.credentials.clone(), self.nonces.clone())
             .clock(self.clock.clone())
             .max_skew(Duration::from_millis(SKEW_MS.unsigned_abs()))
             .rotation_grace(Duration::from_secs(60))
@@ -80,16 +83,24 @@ impl World {
                 let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
                 reports.push(report.clone());
             }));
-        if trust_proxies {
-            let network = "127.0.0.0/8".parse().expect("a network");
-            verifier = verifier.trusted_proxies(TrustedProxies::new(vec![network]));
-        }
         Setup {
             verifier,
             body_limit: BODY_LIMIT,
-            body_timeout: Duration::from_millis(500),
+            // Long enough for a busy machine: no case on this server is to meet it.
+            body_timeout: Duration::from_secs(60),
             only: OnlyClients::new(["billing"]).expect("a client id"),
         }
+    }
+
+    #[expect(clippy::expect_used, reason = "constants of the suite")]
+    pub(super) fn setup_behind_proxy(&self) -> Setup {
+        let network = "127.0.0.0/8".parse().expect("a network");
+        let setup = self.setup();
+        Setup { verifier: setup.verifier.trusted_proxies(TrustedProxies::new(vec![network])), ..setup }
+    }
+
+    pub(super) fn setup_impatient(&self) -> Setup {
+        Setup { body_timeout: Duration::from_millis(50), ..self.setup() }
     }
 
     /// A request signed as it should be.

@@ -22,6 +22,7 @@ stories![
     a_timestamp_at_the_edge_is_accepted,
     a_nonce_is_accepted_once,
     repeated_headers_are_refused,
+    unreadable_headers_are_refused,
     a_connection_carries_several_requests,
     a_slow_body_is_given_up,
     a_client_that_leaves_harms_nobody,
@@ -106,6 +107,22 @@ async fn repeated_headers_are_refused(world: &World) -> Outcome {
     Ok(())
 }
 
+async fn unreadable_headers_are_refused(world: &World) -> Outcome {
+    let long = "9".repeat(4000);
+    for name in ["x-client-id", "x-signature", "x-timestamp", "x-nonce"] {
+        for value in ["\u{ff}\u{10ffff}", "-0", "1e3", "\t,;=\"'\\", &long] {
+            let request = world.signed("billing", "POST", "/echo", b"abc").replace(name, value);
+            let mut connection = Connection::open(world.direct).await.map_err(|e| e.to_string())?;
+            let answer =
+                connection.exchange(&request).await.map_err(|e| format!("{name}: {value:?}: {e}"))?;
+            if answer.status != 401 {
+                return Err(format!("{name}: {value:?}: status {}", answer.status));
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn a_connection_carries_several_requests(world: &World) -> Outcome {
     let mut connection = Connection::open(world.direct).await.map_err(|e| e.to_string())?;
     for method in ["POST", "GET", "POST"] {
@@ -122,7 +139,7 @@ async fn a_connection_carries_several_requests(world: &World) -> Outcome {
 
 async fn a_slow_body_is_given_up(world: &World) -> Outcome {
     let request = world.signed("billing", "POST", "/echo", b"abc").framing(Framing::Announced(100));
-    refuses(world.direct, &request, "REQUEST_TIMEOUT", 408).await
+    refuses(world.impatient, &request, "REQUEST_TIMEOUT", 408).await
 }
 
 async fn a_client_that_leaves_harms_nobody(world: &World) -> Outcome {
