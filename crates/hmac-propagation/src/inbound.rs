@@ -24,12 +24,17 @@ use crate::shared::{Core, chain, closed};
 /// Settling is bounded by this; what is not settled is delivered again.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How often a change that the store refuses (an answer, not silence) is tried before the sender is told. The sender tries again
+/// when it is overdue; until then its row shows the reason.
+const REFUSALS: u32 = 8;
+
 /// An event to apply or to refuse, and whom to answer.
 #[derive(Clone, Debug)]
 struct Received {
     event_id: String,
     sender: String,
     outcome: Result<Apply, String>,
+    refusals: u32,
 }
 
 /// What a delivery asks for.
@@ -227,7 +232,7 @@ async fn apply(core: &Core, events: Vec<(DeliveryTag, Received)>) -> (Answers, V
     let batch: Vec<Apply> = events.iter().filter_map(|(_, received)| received.outcome.clone().ok()).collect();
     let mut results = core.store_batch(batch.len(), core.parts.store.apply(&batch)).await.into_iter();
     let (mut answers, mut kept, mut failure) = (Vec::with_capacity(events.len()), Vec::new(), None);
-    for (tag, received) in events {
+    for (tag, mut received) in events {
         let result = match &received.outcome {
             Err(reason) => Err(reason.clone()),
             Ok(_) => match results.next() {
@@ -238,8 +243,12 @@ async fn apply(core: &Core, events: Vec<(DeliveryTag, Received)>) -> (Answers, V
                 Some(Err(StoreError::Corrupt { reason, .. })) => {
                     Err(format!("corrupt record at the target: {reason}"))
                 }
+                Some(Err(StoreError::Refused(_))) if received.refusals + 1 >= REFUSALS => {
+                    Err("the target's store refused the change".to_owned())
+                }
                 Some(Err(error)) => {
                     failure = Some(chain(&error));
+                    received.refusals += u32::from(matches!(error, StoreError::Refused(_)));
                     kept.push((tag, received));
                     continue;
                 }

@@ -34,7 +34,7 @@ pub(super) fn classify(core: &Core, delivery: &Delivery) -> Option<Work> {
         tracing::warn!(sender, event_id, reason, "event refused");
         add(&core.counters.events_refused, 1);
     }
-    Some(Work::Apply(Received { event_id: event.event_id, sender: event.sender, outcome }))
+    Some(Work::Apply(Received { event_id: event.event_id, sender: event.sender, outcome, refusals: 0 }))
 }
 
 /// Checks the sender, the secret and the fields of an acknowledgement.
