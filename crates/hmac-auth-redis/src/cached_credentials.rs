@@ -54,13 +54,15 @@ impl Default for CacheOptions {
     }
 }
 
-/// How often the cache answered, since the start.
+/// How the cache is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStatistics {
-    /// Answered from memory.
+    /// Answered from memory, since the start.
     pub hits: u64,
-    /// Asked of Redis.
+    /// Asked of Redis, since the start.
     pub misses: u64,
+    /// Clients in memory now, those whose time is over included.
+    pub entries: usize,
 }
 
 /// A [`RedisCredentialStore`] with a cache in front. Clones share it; the last one to go stops the tracking.
@@ -119,11 +121,12 @@ impl CachedCredentials {
         is_live(self.cache.generation.load(Ordering::SeqCst))
     }
 
-    /// Tells how often the cache answered.
+    /// Tells how the cache is doing.
     pub fn statistics(&self) -> CacheStatistics {
         CacheStatistics {
             hits: self.cache.hits.load(Ordering::Relaxed),
             misses: self.cache.misses.load(Ordering::Relaxed),
+            entries: self.cache.entries.read().unwrap_or_else(PoisonError::into_inner).len(),
         }
     }
 }
@@ -217,20 +220,20 @@ fn is_live(generation: u64) -> bool {
 async fn track(link: RedisLink, namespace: Namespace, cache: Arc<Cache>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let began = Instant::now();
         let ended = track_once(&link, &namespace, &cache).await;
         cache.set_live(false);
-        if let Err(error) = ended {
-            tracing::warn!(error = %error, %namespace, "credential cache off: redis does not track");
-        }
-        if began.elapsed() > LONGEST_PAUSE {
-            pause = FIRST_PAUSE;
+        match ended {
+            Ok(()) => pause = FIRST_PAUSE,
+            Err(error) => {
+                tracing::warn!(error = %error, %namespace, "credential cache off: redis does not track");
+            }
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
+/// `Ok`: tracked, until the connection ended.
 async fn track_once(link: &RedisLink, namespace: &Namespace, cache: &Arc<Cache>) -> Result<(), RedisError> {
     let end = Arc::new(End::default());
     let connection = {

@@ -11,9 +11,6 @@ use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_testkit::eventually;
 
-#[path = "support/redis_server.rs"]
-mod services;
-
 fn fresh() -> Namespace {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     Namespace::new(&format!("suite-{}", COUNT.fetch_add(1, Ordering::Relaxed)))
@@ -25,7 +22,7 @@ async fn redis_keeps_credentials_as_the_contract_says() {
     hmac_testkit::credential_store::suite(async || {
         let namespace = fresh();
         [(); 2].map(|()| {
-            let link = RedisLink::open(&redis.url()).unwrap();
+            let link = RedisLink::open(redis.url()).unwrap();
             Arc::new(RedisCredentialStore::new(link, namespace.clone())) as Arc<dyn CredentialStore>
         })
     })
@@ -37,7 +34,7 @@ async fn redis_keeps_credentials_as_the_contract_says() {
 async fn cached_credentials_keep_the_contract() {
     let redis = services::redis().await.unwrap();
     hmac_testkit::credential_store::suite(async || {
-        let link = RedisLink::open(&redis.url()).unwrap();
+        let link = RedisLink::open(redis.url()).unwrap();
         let plain = RedisCredentialStore::new(link, fresh());
         let cached = CachedCredentials::spawn(plain.clone(), CacheOptions::default());
         eventually("the cache tracks", async || cached.is_tracking()).await;
@@ -52,7 +49,7 @@ async fn redis_accepts_a_nonce_once() {
     hmac_testkit::nonce_store::suite(async || {
         let namespace = fresh();
         [(); 2].map(|()| {
-            let link = RedisLink::open(&redis.url()).unwrap();
+            let link = RedisLink::open(redis.url()).unwrap();
             Arc::new(RedisNonceStore::new(link, namespace.clone())) as Arc<dyn NonceStore>
         })
     })

@@ -10,9 +10,6 @@ use hmac_propagation::peer_store::PeerStore;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use hmac_testkit::peer_store::Peer;
 
-#[path = "../../hmac-auth-redis/tests/support/redis_server.rs"]
-mod services;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_applies_and_books_as_the_contract_says() {
     let redis = services::redis().await.unwrap();
@@ -25,7 +22,7 @@ async fn redis_applies_and_books_as_the_contract_says() {
             prefix,
             ..PeerStoreOptions::default()
         };
-        let link = || RedisLink::open(&redis.url()).unwrap();
+        let link = || RedisLink::open(redis.url()).unwrap();
         Peer {
             stores: [(); 2]
                 .map(|()| Arc::new(RedisPeerStore::new(link(), options.clone())) as Arc<dyn PeerStore>),
