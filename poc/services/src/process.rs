@@ -18,19 +18,18 @@ use crate::error::Error;
 const SUPERVISOR: &str =
     r#"log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!; cat >/dev/null; kill -KILL -- -$$"#;
 
-/// A running server.
-pub(crate) struct Process {
+/// A running program that dies with this process, also after a `kill -9`.
+pub struct Process {
     supervisor: Child,
     pid: Pid,
 }
 
 impl Process {
-    /// Starts `command` with its output appended to `log`.
-    pub(crate) fn start(
-        command: &[String],
-        environment: &[(String, String)],
-        log: &Path,
-    ) -> Result<Self, Error> {
+    /// Starts `command` with its output appended to `log`, and `environment` added to this process's own.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be started.
+    pub fn start(command: &[String], environment: &[(String, String)], log: &Path) -> Result<Self, Error> {
         let what = || format!("starting {}", command.first().map_or("", String::as_str));
         let mut supervisor = Command::new("/bin/sh")
             .arg("-c")
@@ -53,6 +52,27 @@ impl Process {
         Ok(Self { supervisor, pid: Pid::from_raw(pid) })
     }
 
+    /// The id of the program itself.
+    pub fn id(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Asks it to end (`SIGTERM`) and waits for that; `false` when it has not ended by then.
+    pub fn stop(&self, time: Duration) -> bool {
+        self.signal(Signal::SIGTERM);
+        self.wait(time)
+    }
+
+    /// Stops it in its tracks (`SIGSTOP`).
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
     /// Sends a signal to the server and all that it started.
     pub(crate) fn signal(&self, signal: Signal) {
         for pid in descendants(self.pid) {
@@ -61,8 +81,8 @@ impl Process {
         }
     }
 
-    /// Tells whether the server still runs.
-    pub(crate) fn is_running(&self) -> bool {
+    /// Tells whether it still runs.
+    pub fn is_running(&self) -> bool {
         // A zombie (dead, and its shell has not reaped it) does not run.
         fs::read_to_string(format!("/proc/{}/stat", self.pid))
             .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z')))
