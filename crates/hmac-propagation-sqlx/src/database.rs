@@ -1,0 +1,244 @@
+//! The two databases behind one door: units of work, retried and bounded in time.
+
+mod session;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Executor, MySqlPool, SqlitePool};
+
+use crate::error::{Remedy, SqlError};
+use crate::options::SqlOptions;
+
+pub(crate) use session::{JsonRow, Row, Session, Value};
+
+/// A connection lost before the commit is replaced this often within one unit of work.
+const RECONNECTS: u32 = 2;
+/// A commit whose answer got lost is not repeated, and a lock is not waited for longer than this.
+const MARIADB_SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+     SET SESSION innodb_lock_wait_timeout = 3, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')";
+
+/// Which SQL is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    MariaDb,
+    Sqlite,
+}
+
+/// Whether a unit of work needs a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+/// One unit of work: everything in it happens, or nothing. It may be run several times and must not keep state in between.
+pub(crate) trait Work: Sync {
+    type Output: Send;
+    const MODE: Mode = Mode::Write;
+
+    fn run(&self, session: &mut Session) -> impl Future<Output = Result<Self::Output, SqlError>> + Send;
+}
+
+#[derive(Clone)]
+pub(crate) enum Pool {
+    MariaDb(MySqlPool),
+    Sqlite {
+        pool: SqlitePool,
+        /// Keeps a database in memory alive while no connection of the pool is open.
+        #[expect(dead_code, reason = "held, never read")]
+        anchor: Option<SqlitePool>,
+    },
+}
+
+/// A pool and its bounds.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pool: Pool,
+    options: SqlOptions,
+    statements: Arc<AtomicU64>,
+}
+
+impl Database {
+    pub(crate) async fn connect(url: &str, options: SqlOptions) -> Result<Self, SqlError> {
+        let timeout = options.timeout;
+        let pool = tokio::time::timeout(timeout, open(url, &options))
+            .await
+            .map_err(|_| SqlError::Timeout(timeout))??;
+        Ok(Self {
+            pool,
+            options,
+            statements: Arc::default(),
+        })
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.pool {
+            Pool::MariaDb(_) => Dialect::MariaDb,
+            Pool::Sqlite { .. } => Dialect::Sqlite,
+        }
+    }
+
+    /// How many statements were sent so far, transaction control included: each is one round trip.
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn close(&self) {
+        let closing = async {
+            match &self.pool {
+                Pool::MariaDb(pool) => pool.close().await,
+                Pool::Sqlite { pool, .. } => pool.close().await,
+            }
+        };
+        if tokio::time::timeout(self.options.timeout, closing).await.is_err() {
+            tracing::warn!("the database connections did not close in time");
+        }
+    }
+
+    /// Runs a unit of work, again on a write conflict or a lost connection, within the timeout.
+    pub(crate) async fn run<W: Work>(&self, work: &W) -> Result<W::Output, SqlError> {
+        let timeout = self.options.timeout;
+        tokio::time::timeout(timeout, self.run_with_retries(work))
+            .await
+            .unwrap_or(Err(SqlError::Timeout(timeout)))
+    }
+
+    async fn run_with_retries<W: Work>(&self, work: &W) -> Result<W::Output, SqlError> {
+        let mut reconnects = 0;
+        let mut attempt = 0;
+        loop {
+            let error = match self.attempt(work).await {
+                Ok(output) => return Ok(output),
+                Err(Failure { error, may_repeat }) if may_repeat => error,
+                Err(Failure { error, .. }) => return Err(error),
+            };
+            attempt += 1;
+            match error.remedy() {
+                Remedy::Conflict if attempt < self.options.max_attempts => {
+                    tokio::time::sleep(self.pause(attempt)).await;
+                }
+                Remedy::Reconnect if reconnects < RECONNECTS => reconnects += 1,
+                _ => return Err(error),
+            }
+            tracing::debug!(attempt, error = %error, "running a unit of work again");
+        }
+    }
+
+    async fn attempt<W: Work>(&self, work: &W) -> Result<W::Output, Failure> {
+        let connection = self.pool.acquire().await.map_err(Failure::may_repeat)?;
+        let mut session = Session::new(connection, Arc::clone(&self.statements));
+        if W::MODE == Mode::Write {
+            session.begin().await.map_err(Failure::may_repeat)?;
+        }
+        match work.run(&mut session).await {
+            Ok(output) => {
+                if W::MODE == Mode::Write {
+                    session.commit().await.map_err(Failure::of_commit)?;
+                }
+                session.release();
+                Ok(output)
+            }
+            Err(error) => {
+                let usable = error.remedy() != Remedy::Reconnect;
+                if usable && (W::MODE == Mode::Read || session.rollback().await.is_ok()) {
+                    session.release();
+                }
+                Err(Failure::may_repeat(error))
+            }
+        }
+    }
+
+    fn pause(&self, attempt: u32) -> Duration {
+        let mut bytes = [0; 8];
+        self.options.random.fill(&mut bytes);
+        let bound = 1_000_u64 << attempt.min(7);
+        Duration::from_micros(bound / 2 + u64::from_le_bytes(bytes) % (bound / 2))
+    }
+}
+
+struct Failure {
+    error: SqlError,
+    may_repeat: bool,
+}
+
+impl Failure {
+    fn may_repeat(error: SqlError) -> Self {
+        Self {
+            error,
+            may_repeat: true,
+        }
+    }
+
+    /// A refused commit was rolled back; one that got no answer may have happened.
+    fn of_commit(error: SqlError) -> Self {
+        Self {
+            may_repeat: error.remedy() == Remedy::Conflict,
+            error,
+        }
+    }
+}
+
+async fn open(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
+    if url.starts_with("sqlite:") {
+        open_sqlite(url, options).await
+    } else {
+        open_mariadb(url, options).await
+    }
+}
+
+async fn open_mariadb(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
+    let connect = MySqlConnectOptions::from_str(url)?
+        .statement_cache_capacity(100)
+        .disable_statement_logging();
+    let pool = MySqlPoolOptions::new()
+        .max_connections(options.max_connections.max(1))
+        .acquire_timeout(options.timeout)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(sqlx::raw_sql(MARIADB_SESSION)).await?;
+                Ok(())
+            })
+        })
+        .connect_with(connect)
+        .await?;
+    Ok(Pool::MariaDb(pool))
+}
+
+async fn open_sqlite(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
+    let in_memory = url.contains(":memory:") || url.contains("mode=memory");
+    let connect = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(Duration::from_secs(3).min(options.timeout))
+        .statement_cache_capacity(100)
+        .disable_statement_logging();
+    let anchor = if in_memory {
+        let pool = SqlitePoolOptions::new().max_connections(1).min_connections(1);
+        Some(
+            pool.idle_timeout(None)
+                .max_lifetime(None)
+                .connect_with(connect.clone())
+                .await?,
+        )
+    } else {
+        None
+    };
+    let pool = SqlitePoolOptions::new()
+        .max_connections(if in_memory {
+            1
+        } else {
+            options.max_connections.max(1)
+        })
+        .acquire_timeout(options.timeout)
+        .test_before_acquire(false)
+        .connect_with(connect)
+        .await?;
+    Ok(Pool::Sqlite { pool, anchor })
+}

@@ -1,0 +1,221 @@
+//! One connection at work, and the values that go in and come out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::mysql::MySqlRow;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Executor, MySql, Row as _, Sqlite};
+
+use crate::database::{Dialect, Pool};
+use crate::error::SqlError;
+
+/// A query with its parameters, for either driver.
+macro_rules! bound {
+    ($sql:expr, $values:expr) => {{
+        let mut query = sqlx::query($sql);
+        for value in $values {
+            query = match *value {
+                Value::Int(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+                Value::OptionalText(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+/// Rows handed over in one statement.
+const ROWS_A_STATEMENT: usize = 500;
+
+/// One row of a bulk statement, in the order of the statement's columns.
+pub(crate) type JsonRow = Vec<serde_json::Value>;
+
+/// A parameter.
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Int(i64),
+    Text(&'a str),
+    OptionalText(Option<&'a str>),
+}
+
+pub(crate) enum Connection {
+    MariaDb(PoolConnection<MySql>),
+    Sqlite(PoolConnection<Sqlite>),
+}
+
+/// A row of an answer.
+pub(crate) enum Row {
+    MariaDb(MySqlRow),
+    Sqlite(SqliteRow),
+}
+
+impl Row {
+    /// A column that may be NULL.
+    pub(crate) fn int(&self, index: usize) -> Result<Option<i64>, SqlError> {
+        Ok(match self {
+            Self::MariaDb(row) => row.try_get_unchecked(index)?,
+            Self::Sqlite(row) => row.try_get_unchecked(index)?,
+        })
+    }
+
+    /// A column that may be NULL.
+    pub(crate) fn text(&self, index: usize) -> Result<Option<String>, SqlError> {
+        Ok(match self {
+            Self::MariaDb(row) => row.try_get_unchecked(index)?,
+            Self::Sqlite(row) => row.try_get_unchecked(index)?,
+        })
+    }
+
+    pub(crate) fn required_int(&self, index: usize, table: &'static str) -> Result<i64, SqlError> {
+        self.int(index)?.ok_or(SqlError::Corrupt {
+            table,
+            problem: "NULL where a number is needed",
+        })
+    }
+
+    pub(crate) fn required_text(&self, index: usize, table: &'static str) -> Result<String, SqlError> {
+        self.text(index)?.ok_or(SqlError::Corrupt {
+            table,
+            problem: "NULL where a text is needed",
+        })
+    }
+}
+
+impl Pool {
+    pub(super) async fn acquire(&self) -> Result<Connection, SqlError> {
+        Ok(match self {
+            Self::MariaDb(pool) => Connection::MariaDb(pool.acquire().await?),
+            Self::Sqlite { pool, .. } => Connection::Sqlite(pool.acquire().await?),
+        })
+    }
+}
+
+/// A connection in use. Dropped without [`Session::release`] (an error, a timeout, a cancelled call) it is closed instead of
+/// going back to the pool with half a transaction.
+pub(crate) struct Session {
+    connection: Connection,
+    statements: Arc<AtomicU64>,
+    released: bool,
+}
+
+impl Session {
+    pub(super) fn new(connection: Connection, statements: Arc<AtomicU64>) -> Self {
+        Self {
+            connection,
+            statements,
+            released: false,
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.connection {
+            Connection::MariaDb(_) => Dialect::MariaDb,
+            Connection::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    pub(super) async fn begin(&mut self) -> Result<(), SqlError> {
+        match self.dialect() {
+            Dialect::MariaDb => self.control("BEGIN").await,
+            Dialect::Sqlite => self.control("BEGIN IMMEDIATE").await,
+        }
+    }
+
+    pub(super) async fn commit(&mut self) -> Result<(), SqlError> {
+        self.control("COMMIT").await
+    }
+
+    pub(super) async fn rollback(&mut self) -> Result<(), SqlError> {
+        self.control("ROLLBACK").await
+    }
+
+    pub(super) fn release(mut self) {
+        self.released = true;
+    }
+
+    /// Runs statements without parameters, as one text.
+    pub(crate) async fn control(&mut self, sql: &'static str) -> Result<(), SqlError> {
+        self.count();
+        match &mut self.connection {
+            Connection::MariaDb(connection) => {
+                connection.execute(sqlx::raw_sql(sql)).await?;
+            }
+            Connection::Sqlite(connection) => {
+                connection.execute(sqlx::raw_sql(sql)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one statement and tells how many rows it touched.
+    pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+        self.count();
+        Ok(match &mut self.connection {
+            Connection::MariaDb(connection) => {
+                bound!(sql, values).execute(&mut **connection).await?.rows_affected()
+            }
+            Connection::Sqlite(connection) => {
+                bound!(sql, values).execute(&mut **connection).await?.rows_affected()
+            }
+        })
+    }
+
+    /// Runs one query.
+    pub(crate) async fn fetch(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, SqlError> {
+        self.count();
+        Ok(match &mut self.connection {
+            Connection::MariaDb(connection) => {
+                let rows = bound!(sql, values).fetch_all(&mut **connection).await?;
+                rows.into_iter().map(Row::MariaDb).collect()
+            }
+            Connection::Sqlite(connection) => {
+                let rows = bound!(sql, values).fetch_all(&mut **connection).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+        })
+    }
+
+    /// Runs a bulk statement over all rows, hundreds at a time; nothing for no rows.
+    pub(crate) async fn execute_bulk(&mut self, sql: &'static str, rows: &[JsonRow]) -> Result<(), SqlError> {
+        for part in rows.chunks(ROWS_A_STATEMENT) {
+            let json = serde_json::to_string(part)?;
+            self.execute(sql, &[Value::Text(&json)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a bulk query over all keys, hundreds at a time; nothing for no keys.
+    pub(crate) async fn fetch_bulk(
+        &mut self,
+        sql: &'static str,
+        keys: &[JsonRow],
+    ) -> Result<Vec<Row>, SqlError> {
+        let mut rows = Vec::new();
+        for part in keys.chunks(ROWS_A_STATEMENT) {
+            let json = serde_json::to_string(part)?;
+            rows.extend(self.fetch(sql, &[Value::Text(&json)]).await?);
+        }
+        Ok(rows)
+    }
+
+    fn count(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.released {
+            match &mut self.connection {
+                Connection::MariaDb(connection) => connection.close_on_drop(),
+                Connection::Sqlite(connection) => connection.close_on_drop(),
+            }
+        }
+    }
+}

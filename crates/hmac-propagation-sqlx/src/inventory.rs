@@ -1,0 +1,231 @@
+//! The inventory of targets: whom this peer may tell, and the secret each of them takes an event by.
+
+use hmac_auth::secret::Secret;
+use hmac_propagation::management::ManagementError;
+use hmac_propagation::queue::PeerName;
+use serde_json::json;
+
+use crate::database::{Mode, Session, Value, Work};
+use crate::error::SqlError;
+use crate::secrets::{Place, Vault};
+use crate::statements::Statements;
+
+const TARGET: &str = "hmac_propagation_target";
+const INSERT: &str = "INSERT INTO hmac_propagation_target \
+     (target_amqp_queue, propagation_secret, note, is_self, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)";
+const UPDATE: &str = "UPDATE hmac_propagation_target \
+     SET propagation_secret = ?, note = COALESCE(?, note), is_self = ?, updated_at = ? WHERE target_amqp_queue = ?";
+const LIST: &str = "SELECT t.target_amqp_queue, t.note, t.is_self, t.created_at, t.updated_at, \
+       (SELECT COUNT(*) FROM hmac_credential_target p WHERE p.target_amqp_queue = t.target_amqp_queue \
+         AND NOT (p.operation = 'credential.delete' AND p.status = 'success')) \
+     FROM hmac_propagation_target t ORDER BY t.target_amqp_queue";
+const BOOKED: &str = "SELECT COUNT(*) FROM hmac_credential_target WHERE target_amqp_queue = ? \
+     AND NOT (operation = 'credential.delete' AND status = 'success')";
+const BOOKED_CLIENTS: &str = "SELECT track, client_id FROM hmac_credential_target WHERE target_amqp_queue = ? \
+     AND NOT (operation = 'credential.delete' AND status = 'success') ORDER BY track, client_id LIMIT 20";
+// A new target of the same name must not be told anything older than what this one was told.
+const KEEP_TS: &str = "UPDATE hmac_credential SET change_ts = (SELECT MAX(p.last_ts) FROM hmac_credential_target p \
+       WHERE p.target_amqp_queue = ? AND p.track = hmac_credential.track AND p.client_id = hmac_credential.client_id) \
+     WHERE change_ts < (SELECT MAX(p.last_ts) FROM hmac_credential_target p \
+       WHERE p.target_amqp_queue = ? AND p.track = hmac_credential.track AND p.client_id = hmac_credential.client_id)";
+const FORGET_DELETED: &str = "DELETE FROM hmac_credential_target WHERE target_amqp_queue = ?";
+const DELETE: &str = "DELETE FROM hmac_propagation_target WHERE target_amqp_queue = ?";
+
+/// The inventory could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InventoryError {
+    /// The peer's own row: it signs acknowledgements and is set by the configuration.
+    #[error("target {target} is this peer itself")]
+    SelfTarget {
+        /// The target.
+        target: String,
+    },
+    /// There is no such target.
+    #[error("unknown target {target}")]
+    UnknownTarget {
+        /// The target.
+        target: String,
+    },
+    /// Credentials are booked for the target; revoke them there first.
+    #[error("target {target} has {count} booked clients")]
+    TargetInUse {
+        /// The target.
+        target: String,
+        /// How many credentials are booked for it.
+        count: u64,
+        /// The first 20 of them, as `track/client`.
+        clients: Vec<String>,
+    },
+    /// The database.
+    #[error(transparent)]
+    Management(#[from] ManagementError),
+}
+
+/// A row of the inventory, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Its name on the broker.
+    pub target_amqp_queue: String,
+    /// The operator's words.
+    pub note: Option<String>,
+    /// Whether it is this peer's own row.
+    pub is_self: bool,
+    /// How many credentials are booked for it (deletions that arrived do not count).
+    pub booked_clients: u64,
+    /// Epoch milliseconds.
+    pub created_at: i64,
+    /// Epoch milliseconds.
+    pub updated_at: i64,
+}
+
+/// What an upsert of a target did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum TargetUpserted {
+    /// It is new.
+    #[serde(rename = "target.create")]
+    Created,
+    /// It was there; its secret was replaced, and its note when one was given.
+    #[serde(rename = "target.update")]
+    Updated,
+}
+
+/// Writes a row of the inventory.
+pub(crate) struct UpsertTarget<'a> {
+    pub(crate) name: &'a PeerName,
+    pub(crate) secret: &'a Secret,
+    pub(crate) note: Option<&'a str>,
+    /// Seeding may write the peer's own row; an operator may not.
+    pub(crate) as_self: Option<bool>,
+    pub(crate) now_ms: i64,
+    pub(crate) vault: &'a Vault,
+}
+
+impl Work for UpsertTarget<'_> {
+    type Output = Result<TargetUpserted, InventoryError>;
+
+    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
+        let name = self.name.as_str();
+        let lock = &Statements::of(session.dialect()).lock_target;
+        let stored = session.fetch(lock, &[Value::Text(name)]).await?;
+        let was_self = match stored.first() {
+            Some(row) => row.required_int(1, TARGET)? != 0,
+            None => false,
+        };
+        if was_self && self.as_self.is_none() {
+            return Ok(Err(InventoryError::SelfTarget {
+                target: name.to_owned(),
+            }));
+        }
+        let is_self = i64::from(self.as_self.unwrap_or(false));
+        let sealed = self
+            .vault
+            .seal(&Place::propagation_secret(name), self.secret.expose())?;
+        let (sealed, note) = (Value::Text(&sealed), Value::OptionalText(self.note));
+        let (is_self, now) = (Value::Int(is_self), Value::Int(self.now_ms));
+        if stored.is_empty() {
+            let values = [Value::Text(name), sealed, note, is_self, now, now];
+            session.execute(INSERT, &values).await?;
+            return Ok(Ok(TargetUpserted::Created));
+        }
+        let values = [sealed, note, is_self, now, Value::Text(name)];
+        session.execute(UPDATE, &values).await?;
+        Ok(Ok(TargetUpserted::Updated))
+    }
+}
+
+/// Deletes a row of the inventory, with the pivots of deletions that arrived.
+pub(crate) struct DeleteTarget<'a>(pub(crate) &'a str);
+
+impl Work for DeleteTarget<'_> {
+    type Output = Result<(), InventoryError>;
+
+    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
+        let target = || self.0.to_owned();
+        let name = Value::Text(self.0);
+        let lock = &Statements::of(session.dialect()).lock_target;
+        let stored = session.fetch(lock, &[name]).await?;
+        let Some(row) = stored.first() else {
+            return Ok(Err(InventoryError::UnknownTarget { target: target() }));
+        };
+        if row.required_int(1, TARGET)? != 0 {
+            return Ok(Err(InventoryError::SelfTarget { target: target() }));
+        }
+        let counted = session.fetch(BOOKED, &[name]).await?;
+        let count = match counted.first() {
+            Some(row) => row.required_int(0, TARGET)?,
+            None => 0,
+        };
+        if count > 0 {
+            let mut clients = Vec::new();
+            for row in session.fetch(BOOKED_CLIENTS, &[name]).await? {
+                let (track, client) = (row.required_text(0, TARGET)?, row.required_text(1, TARGET)?);
+                clients.push(format!("{track}/{client}"));
+            }
+            let count = u64::try_from(count).unwrap_or_default();
+            return Ok(Err(InventoryError::TargetInUse {
+                target: target(),
+                count,
+                clients,
+            }));
+        }
+        session.execute(KEEP_TS, &[name, name]).await?;
+        session.execute(FORGET_DELETED, &[name]).await?;
+        session.execute(DELETE, &[name]).await?;
+        Ok(Ok(()))
+    }
+}
+
+/// Reads the inventory.
+pub(crate) struct ListTargets;
+
+impl Work for ListTargets {
+    type Output = Vec<Target>;
+    const MODE: Mode = Mode::Read;
+
+    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
+        let mut targets = Vec::new();
+        for row in session.fetch(LIST, &[]).await? {
+            targets.push(Target {
+                target_amqp_queue: row.required_text(0, TARGET)?,
+                note: row.text(1)?,
+                is_self: row.required_int(2, TARGET)? != 0,
+                created_at: row.required_int(3, TARGET)?,
+                updated_at: row.required_int(4, TARGET)?,
+                booked_clients: u64::try_from(row.required_int(5, TARGET)?).unwrap_or_default(),
+            });
+        }
+        Ok(targets)
+    }
+}
+
+/// The propagation secret of a peer.
+pub(crate) struct PeerSecret<'a> {
+    pub(crate) name: &'a PeerName,
+    pub(crate) vault: &'a Vault,
+}
+
+impl Work for PeerSecret<'_> {
+    type Output = Option<Secret>;
+    const MODE: Mode = Mode::Read;
+
+    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
+        let asked = [vec![json!(self.name.as_str())]];
+        let sql = &Statements::of(session.dialect()).targets;
+        let rows = session.fetch_bulk(sql, &asked).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let sealed = row.required_text(1, TARGET)?;
+        let place = Place::propagation_secret(self.name.as_str());
+        let plain = self
+            .vault
+            .open(&place, &sealed)
+            .map_err(|source| SqlError::Open {
+                what: "propagation secret",
+                source,
+            })?;
+        Ok(Some(Secret::new(plain.as_str())))
+    }
+}

@@ -1,0 +1,318 @@
+//! [`SqlManagement`]: the seam of [`hmac_propagation::management`] over SQL, and the operator's side of it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hmac_auth::secret::{Secret, SecretHash};
+use hmac_propagation::management::{
+    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError, PendingPropagation,
+    PendingQuery, ResyncQuery, ResyncRow, Rotation, SentMark, Upsert,
+};
+use hmac_propagation::peer_store::CredentialKey;
+use hmac_propagation::queue::PeerName;
+
+use crate::claim::Claim;
+use crate::database::{Database, Work};
+use crate::inventory::{
+    DeleteTarget, InventoryError, ListTargets, PeerSecret, Target, TargetUpserted, UpsertTarget,
+};
+use crate::marks::{MarkAcknowledged, MarkPropagated, MarkSent};
+use crate::options::SqlOptions;
+use crate::resync::{AppliedLocally, ResyncPage, Unapplied};
+use crate::schema;
+use crate::secrets::{SecretsKey, Vault};
+use crate::state::{
+    AuditEntry, CountPivots, PivotCounts, PruneAudit, ReadHash, ReadHistory, ReadState, StateError,
+    StatePage, parse_cursor,
+};
+use crate::upsert::{Rebook, Rotate, Upserts};
+
+/// At most this many items a transaction, so that each has a bound in time.
+const ITEMS_A_TRANSACTION: usize = 1_000;
+/// At most this many credentials a page of the state.
+const STATE_PAGE: usize = 500;
+
+/// The reference management store, on MariaDB (10.11 and newer) or SQLite. A clone uses the same connections.
+#[derive(Clone)]
+pub struct SqlManagement {
+    database: Database,
+    vault: Arc<Vault>,
+}
+
+impl SqlManagement {
+    /// Connects and brings the schema to the newest version. `url` is `mysql://user:password@host/schema` or
+    /// `sqlite:path` (the file is made when missing; `sqlite::memory:` for tests).
+    ///
+    /// # Errors
+    /// [`ManagementError::Unavailable`] when nobody answers in time; [`ManagementError::Failed`] for a URL, a login or a
+    /// schema that the database refuses.
+    pub async fn connect(url: &str, key: SecretsKey, options: SqlOptions) -> Result<Self, ManagementError> {
+        let vault = Arc::new(Vault::new(&key, Arc::clone(&options.random)));
+        let database = Database::connect(url, options).await?;
+        schema::migrate(&database).await?;
+        Ok(Self { database, vault })
+    }
+
+    /// Closes the connections, waiting for what is under way within the timeout.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    /// How many statements were sent to the database so far; each is one round trip.
+    pub fn statements(&self) -> u64 {
+        self.database.statements()
+    }
+
+    /// Lists the inventory by name.
+    ///
+    /// # Errors
+    /// [`ManagementError`] of the database.
+    pub async fn targets(&self) -> Result<Vec<Target>, ManagementError> {
+        self.run(&ListTargets).await
+    }
+
+    /// Adds a target or replaces its secret (and its note when one is given).
+    ///
+    /// # Errors
+    /// [`InventoryError::SelfTarget`] for this peer's own row; [`InventoryError::Management`] of the database.
+    pub async fn upsert_target(
+        &self,
+        name: &PeerName,
+        secret: &Secret,
+        note: Option<&str>,
+        now_ms: i64,
+    ) -> Result<TargetUpserted, InventoryError> {
+        self.write_target(name, secret, note, None, now_ms).await
+    }
+
+    /// Writes a target from the configuration at start: the peer's own row too (`is_self`), which an operator cannot touch.
+    ///
+    /// # Errors
+    /// [`InventoryError::Management`] of the database.
+    pub async fn seed_target(
+        &self,
+        name: &PeerName,
+        secret: &Secret,
+        is_self: bool,
+        note: Option<&str>,
+        now_ms: i64,
+    ) -> Result<TargetUpserted, InventoryError> {
+        self.write_target(name, secret, note, Some(is_self), now_ms).await
+    }
+
+    /// Deletes a target that nothing is booked for (deletions that arrived do not count, and go with it). The name may
+    /// be one that is no valid peer name.
+    ///
+    /// # Errors
+    /// [`InventoryError::SelfTarget`], [`InventoryError::UnknownTarget`], [`InventoryError::TargetInUse`] with how many
+    /// clients are booked; [`InventoryError::Management`] of the database.
+    pub async fn delete_target(&self, name: &str) -> Result<(), InventoryError> {
+        self.run(&DeleteTarget(name)).await?
+    }
+
+    /// Reads a page of at most `limit` credentials (500 at most) with their pivots and the inventory. No secret is in
+    /// it: the plain is present or absent, a hash its first 8 characters.
+    ///
+    /// # Errors
+    /// [`StateError::InvalidCursor`] for a cursor that is none; [`StateError::Management`] of the database.
+    pub async fn state(&self, cursor: Option<&str>, limit: usize) -> Result<StatePage, StateError> {
+        let work = ReadState {
+            after: cursor.map(parse_cursor).transpose()?,
+            limit: limit.clamp(1, STATE_PAGE),
+            vault: &self.vault,
+        };
+        Ok(self.run(&work).await?)
+    }
+
+    /// Counts the pivots of each status.
+    ///
+    /// # Errors
+    /// [`ManagementError`] of the database.
+    pub async fn counts(&self) -> Result<PivotCounts, ManagementError> {
+        self.run(&CountPivots).await
+    }
+
+    /// Reads the hash of a live credential; `None` when it is unknown or revoked.
+    ///
+    /// # Errors
+    /// [`ManagementError`] of the database; [`ManagementError::Failed`] when the hash does not open.
+    pub async fn secret_hash(&self, key: &CredentialKey) -> Result<Option<SecretHash>, ManagementError> {
+        let vault = &self.vault;
+        self.run(&ReadHash { key, vault }).await
+    }
+
+    /// Reads the last transitions of a credential and its pivots, the newest first, older than the entry `before`.
+    ///
+    /// # Errors
+    /// [`ManagementError`] of the database.
+    pub async fn history(
+        &self,
+        key: &CredentialKey,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, ManagementError> {
+        self.run(&ReadHistory { key, before, limit }).await
+    }
+
+    /// Deletes up to `limit` transitions older than `before_ms`; tells how many there were.
+    ///
+    /// # Errors
+    /// [`ManagementError`] of the database.
+    pub async fn prune_audit(&self, before_ms: i64, limit: usize) -> Result<u64, ManagementError> {
+        self.run(&PruneAudit { before_ms, limit }).await
+    }
+
+    async fn write_target(
+        &self,
+        name: &PeerName,
+        secret: &Secret,
+        note: Option<&str>,
+        as_self: Option<bool>,
+        now_ms: i64,
+    ) -> Result<TargetUpserted, InventoryError> {
+        let vault = &self.vault;
+        let work = UpsertTarget {
+            name,
+            secret,
+            note,
+            as_self,
+            now_ms,
+            vault,
+        };
+        self.run(&work).await?
+    }
+
+    async fn run<W: Work>(&self, work: &W) -> Result<W::Output, ManagementError> {
+        Ok(self.database.run(work).await?)
+    }
+}
+
+#[async_trait]
+impl Management for SqlManagement {
+    async fn upsert_credential_with_targets(&self, upsert: &Upsert) -> Result<Accepted, ManagementError> {
+        let work = Upserts {
+            upserts: std::slice::from_ref(upsert),
+            vault: &self.vault,
+        };
+        let result = self.run(&work).await?.pop();
+        result.unwrap_or_else(|| Err(ManagementError::Failed("no result of the upsert".into())))
+    }
+
+    async fn rotate_credential_secret(&self, rotation: &Rotation) -> Result<Accepted, ManagementError> {
+        let vault = &self.vault;
+        self.run(&Rotate { rotation, vault }).await
+    }
+
+    async fn fetch_pending_propagations(
+        &self,
+        query: &PendingQuery,
+    ) -> Result<Vec<PendingPropagation>, ManagementError> {
+        let vault = &self.vault;
+        self.run(&Claim { query, vault }).await
+    }
+
+    async fn fetch_source_propagation_secret(
+        &self,
+        source: &PeerName,
+    ) -> Result<Option<Secret>, ManagementError> {
+        let (name, vault) = (source, &self.vault);
+        self.run(&PeerSecret { name, vault }).await
+    }
+
+    async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {
+        self.run(&MarkSent(std::slice::from_ref(mark))).await
+    }
+
+    async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError> {
+        let mark = AckMark {
+            outcome: Ok(()),
+            ..mark.clone()
+        };
+        self.run(&MarkAcknowledged(&[mark])).await
+    }
+
+    async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError> {
+        let mut mark = mark.clone();
+        mark.outcome = mark
+            .outcome
+            .and_then(|()| Err("the target answered with an error".to_owned()));
+        self.run(&MarkAcknowledged(&[mark])).await
+    }
+
+    async fn mark_credential_fully_propagated(&self, mark: &FullyPropagated) -> Result<(), ManagementError> {
+        self.run(&MarkPropagated(std::slice::from_ref(mark))).await
+    }
+
+    async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError> {
+        self.run(&ResyncPage(query)).await
+    }
+
+    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError> {
+        for rows in rows.chunks(ITEMS_A_TRANSACTION) {
+            self.run(&Rebook { rows, now_ms }).await?;
+        }
+        Ok(())
+    }
+
+    async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
+        let vault = &self.vault;
+        self.run(&Unapplied { limit, vault }).await
+    }
+
+    async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError> {
+        for applied in applied.chunks(ITEMS_A_TRANSACTION) {
+            self.run(&AppliedLocally(applied)).await?;
+        }
+        Ok(())
+    }
+
+    async fn upsert_credentials_with_targets(
+        &self,
+        upserts: &[Upsert],
+    ) -> Vec<Result<Accepted, ManagementError>> {
+        let mut results = Vec::with_capacity(upserts.len());
+        for upserts in upserts.chunks(ITEMS_A_TRANSACTION) {
+            let vault = &self.vault;
+            match self.run(&Upserts { upserts, vault }).await {
+                Ok(part) => results.extend(part),
+                Err(error) => {
+                    let error = Arc::new(error);
+                    results.extend(upserts.iter().map(|_| Err(same_for_all(&error))));
+                }
+            }
+        }
+        results
+    }
+
+    async fn mark_targets_sent(&self, marks: &[SentMark]) -> Result<(), ManagementError> {
+        for marks in marks.chunks(ITEMS_A_TRANSACTION) {
+            self.run(&MarkSent(marks)).await?;
+        }
+        Ok(())
+    }
+
+    async fn mark_targets_acknowledged(&self, marks: &[AckMark]) -> Result<(), ManagementError> {
+        for marks in marks.chunks(ITEMS_A_TRANSACTION) {
+            self.run(&MarkAcknowledged(marks)).await?;
+        }
+        Ok(())
+    }
+
+    async fn mark_credentials_fully_propagated(
+        &self,
+        marks: &[FullyPropagated],
+    ) -> Result<(), ManagementError> {
+        for marks in marks.chunks(ITEMS_A_TRANSACTION) {
+            self.run(&MarkPropagated(marks)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// One failure of a transaction is the failure of each of its items.
+fn same_for_all(error: &Arc<ManagementError>) -> ManagementError {
+    match **error {
+        ManagementError::Unavailable(_) => ManagementError::Unavailable(Box::new(Arc::clone(error))),
+        _ => ManagementError::Failed(Box::new(Arc::clone(error))),
+    }
+}
