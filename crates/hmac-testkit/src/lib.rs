@@ -6,6 +6,7 @@
 pub mod broker;
 pub mod credential_store;
 pub mod http_layer;
+pub mod management;
 pub mod nonce_store;
 pub mod peer_store;
 

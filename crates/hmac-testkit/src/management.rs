@@ -1,0 +1,257 @@
+//! What every [`Management`] must do.
+#![expect(clippy::expect_used, clippy::panic, reason = "a conformance suite fails by panicking")]
+
+pub mod changes;
+pub mod claims;
+pub mod marks;
+pub mod resync;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use hmac_auth::allowed_ips::AllowedIps;
+use hmac_auth::credential::{Change, ClientId};
+use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
+use hmac_propagation::management::{
+    Accepted, AckMark, FullyPropagated, Management, ManagementError, PendingPropagation, PendingQuery,
+    Rotation, SentMark, Upsert, UpsertOperation,
+};
+use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
+use hmac_propagation::queue::PeerName;
+
+/// The clock of the suite, epoch milliseconds.
+pub const NOW: i64 = 1_700_000_000_000;
+/// [`PendingQuery::resend_after_ms`] of the suite.
+pub const RESEND_AFTER: i64 = 60_000;
+/// [`PendingQuery::lease_ms`] of the suite.
+pub const LEASE: i64 = 30_000;
+
+/// One source, empty but for what [`Inspect`] puts there.
+pub struct Source {
+    /// Two handles to its database: two replicas, where there is a server.
+    pub managements: [Arc<dyn Management>; 2],
+    /// What the trait does not show.
+    pub inspect: Arc<dyn Inspect>,
+}
+
+/// How far a row has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Waits to be sent, or is being sent.
+    Pending,
+    /// The broker has it.
+    Sent,
+    /// The target has it.
+    Success,
+    /// The target refused it, or it cannot be sent.
+    Error,
+}
+
+/// One row as an operator would see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedRow {
+    /// How far it has come.
+    pub status: Status,
+    /// Why it is not further.
+    pub reason: Option<String>,
+    /// How often it was claimed since its last change.
+    pub attempts: u32,
+}
+
+/// Reads and sets up what the trait does not show.
+#[async_trait]
+pub trait Inspect: Send + Sync {
+    /// Adds a target to the inventory.
+    async fn put_target(&self, target: &PeerName, propagation_secret: &Secret);
+    /// Breaks a target with booked rows, so that they cannot be sent: its secret does not open, or it is gone.
+    async fn break_target(&self, target: &PeerName);
+    /// One row; `None` when the credential is not booked for the target.
+    async fn row(&self, key: &CredentialKey, target: &PeerName) -> Option<ObservedRow>;
+    /// Whether a plain secret is still held.
+    async fn holds_plain(&self, key: &CredentialKey) -> bool;
+}
+
+/// Runs everything; `make` gives an empty source.
+///
+/// # Panics
+/// Where the store breaks its contract.
+pub async fn suite(make: impl AsyncFn() -> Source) {
+    changes::suite(&make).await;
+    claims::suite(&make).await;
+    marks::suite(&make).await;
+    resync::suite(&make).await;
+}
+
+impl Source {
+    fn management(&self) -> &dyn Management {
+        &*self.managements[0]
+    }
+
+    /// Puts targets whose secret is their name with `-secret` behind it.
+    async fn with_targets(self, names: &[&str]) -> Self {
+        for name in names {
+            let secret = Secret::new(format!("{name}-secret"));
+            self.inspect.put_target(&peer(name), &secret).await;
+        }
+        self
+    }
+
+    async fn upsert(&self, upsert: &Upsert) -> Accepted {
+        let result = self.management().upsert_credential_with_targets(upsert).await;
+        result.expect("the upsert is accepted")
+    }
+
+    async fn rotate(&self, key: &CredentialKey, plain: &str, now_ms: i64) -> Accepted {
+        let result = self.management().rotate_credential_secret(&rotation(key, plain, now_ms)).await;
+        result.expect("the rotation is accepted")
+    }
+
+    async fn claim(&self, now_ms: i64) -> Vec<PendingPropagation> {
+        self.claim_some(now_ms, 100).await
+    }
+
+    async fn claim_some(&self, now_ms: i64, limit: usize) -> Vec<PendingPropagation> {
+        let claimed = self.management().fetch_pending_propagations(&query(now_ms, limit)).await;
+        claimed.expect("the claim")
+    }
+
+    /// Claims the one row there is.
+    async fn claim_one(&self, now_ms: i64) -> PendingPropagation {
+        let mut claimed = self.claim(now_ms).await;
+        assert_eq!(claimed.len(), 1, "{claimed:?}");
+        claimed.remove(0)
+    }
+
+    async fn sent(&self, row: &PendingPropagation, at_ms: i64) {
+        self.management().mark_target_sent(&sent(row, at_ms, Ok(()))).await.expect("the mark");
+    }
+
+    async fn acknowledge(&self, row: &PendingPropagation, at_ms: i64) {
+        let mark = acknowledged(row, at_ms, Ok(()));
+        self.management().mark_target_success(&mark).await.expect("the mark");
+    }
+
+    async fn refuse(&self, row: &PendingPropagation, at_ms: i64, reason: &str) {
+        let mark = acknowledged(row, at_ms, Err(reason.to_owned()));
+        self.management().mark_target_error(&mark).await.expect("the mark");
+    }
+
+    async fn fully(&self, key: &CredentialKey, status: FinalStatus) {
+        let mark = FullyPropagated { key: key.clone(), status, at_ms: NOW };
+        self.management().mark_credential_fully_propagated(&mark).await.expect("the mark");
+    }
+
+    async fn status(&self, key: &CredentialKey, target: &str) -> Status {
+        self.row(key, target).await.status
+    }
+
+    async fn row(&self, key: &CredentialKey, target: &str) -> ObservedRow {
+        let row = self.inspect.row(key, &peer(target)).await;
+        row.unwrap_or_else(|| panic!("no row of {key:?} for {target}"))
+    }
+}
+
+fn http(client_id: &str) -> CredentialKey {
+    CredentialKey { track: Track::Http, client_id: ClientId::parse(client_id).expect("a client id") }
+}
+
+fn peer(name: &str) -> PeerName {
+    PeerName::parse(name).expect("a peer name")
+}
+
+fn peers(names: &[&str]) -> Vec<PeerName> {
+    names.iter().map(|name| peer(name)).collect()
+}
+
+fn hash(plain: &str) -> SecretHash {
+    hash_client_secret(&Secret::new(plain), None)
+}
+
+fn ensure(key: &CredentialKey, plain: &str, targets: &[&str], now_ms: i64) -> Upsert {
+    ensure_with(key, plain, targets, now_ms, Change::Keep, Change::Keep)
+}
+
+fn ensure_with(
+    key: &CredentialKey,
+    plain: &str,
+    targets: &[&str],
+    now_ms: i64,
+    rules: Change<&[&str]>,
+    expires_at: Change<Option<i64>>,
+) -> Upsert {
+    let allowed_ips = match rules {
+        Change::Keep => Change::Keep,
+        Change::Set(rules) => Change::Set(AllowedIps::parse(rules).expect("rules")),
+    };
+    let operation = UpsertOperation::Ensure {
+        secret: Secret::new(plain),
+        secret_hash: hash(plain),
+        allowed_ips,
+        expires_at,
+    };
+    Upsert { key: key.clone(), operation, targets: peers(targets), now_ms, floor_ts: None }
+}
+
+fn revoke(key: &CredentialKey, targets: &[&str], now_ms: i64) -> Upsert {
+    Upsert {
+        key: key.clone(),
+        operation: UpsertOperation::Revoke,
+        targets: peers(targets),
+        now_ms,
+        floor_ts: None,
+    }
+}
+
+fn rotation(key: &CredentialKey, plain: &str, now_ms: i64) -> Rotation {
+    Rotation {
+        key: key.clone(),
+        secret: Secret::new(plain),
+        secret_hash: hash(plain),
+        now_ms,
+        floor_ts: None,
+    }
+}
+
+fn query(now_ms: i64, limit: usize) -> PendingQuery {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let event_id = |_| format!("event-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    PendingQuery {
+        now_ms,
+        resend_after_ms: RESEND_AFTER,
+        lease_ms: LEASE,
+        limit,
+        event_ids: (0..limit).map(event_id).collect(),
+    }
+}
+
+fn sent(row: &PendingPropagation, at_ms: i64, outcome: Result<(), String>) -> SentMark {
+    SentMark {
+        key: row.key.clone(),
+        target: row.target.clone(),
+        generation: row.generation,
+        event_id: row.event_id.clone(),
+        at_ms,
+        outcome,
+    }
+}
+
+fn acknowledged(row: &PendingPropagation, at_ms: i64, outcome: Result<(), String>) -> AckMark {
+    AckMark { key: row.key.clone(), target: peer(&row.target), generation: row.generation, at_ms, outcome }
+}
+
+/// What a claimed row carries: the operation's name, and for a write the hash, rules and expiry.
+type Content = (&'static str, Option<(String, Vec<String>, Option<i64>)>);
+
+fn content(row: &PendingPropagation) -> Content {
+    let message = row.message.as_ref().expect("a row that can be sent");
+    let record = message.record.as_ref().map(|record| {
+        let rules = record.allowed_ips.rules().to_vec();
+        (record.secret_hash.expose().to_owned(), rules, record.expires_at)
+    });
+    (message.operation.as_str(), record)
+}
+
+fn is_unknown_client<T>(result: Result<T, ManagementError>) -> bool {
+    matches!(result, Err(ManagementError::UnknownClient { .. }))
+}

@@ -1,0 +1,194 @@
+//! Claiming rows, and giving them back.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+
+use super::{LEASE, NOW, RESEND_AFTER, Source, Status, content, ensure, http, peer, query, revoke, sent};
+
+pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
+    the_longest_waiting_comes_first(make().await).await;
+    a_claimed_row_is_leased(make().await).await;
+    a_sent_row_is_left_until_it_is_overdue(make().await).await;
+    a_failed_row_is_free_at_once(make().await).await;
+    two_claimers_never_get_the_same_row(make().await).await;
+    a_bad_row_blocks_nobody_and_does_not_spin(make().await).await;
+    a_change_frees_a_claimed_row(make().await).await;
+    a_claim_is_bounded(make().await).await;
+    a_clock_that_steps_back_stops_nothing(make().await).await;
+}
+
+/// Also between pending and overdue rows, and a row that failed goes to the back.
+pub async fn the_longest_waiting_comes_first(source: Source) {
+    let source = source.with_targets(&["a"]).await;
+    for (n, name) in ["zeta", "mid", "alpha"].into_iter().enumerate() {
+        source.upsert(&ensure(&http(name), "plain", &["a"], NOW + n as i64)).await;
+    }
+    let order = |rows: &[hmac_propagation::management::PendingPropagation]| {
+        rows.iter().map(|row| row.key.client_id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let first = source.claim_some(NOW + 10, 2).await;
+    assert_eq!(order(&first), ["zeta", "mid"]);
+    source.sent(&first[0], NOW + 10).await;
+    let failed = sent(&first[1], NOW + 20, Err("nobody there".to_owned()));
+    source.management().mark_target_sent(&failed).await.expect("the mark");
+    let second = source.claim_some(NOW + 30, 1).await;
+    assert_eq!(order(&second), ["alpha"], "before the row that just failed");
+    source.sent(&second[0], NOW + 30).await;
+    let late = NOW + RESEND_AFTER + 40;
+    assert_eq!(order(&source.claim(late).await), ["zeta", "mid", "alpha"]);
+}
+
+/// Nobody else gets it until the lease is over; then it is claimed with a newer `ts`.
+pub async fn a_claimed_row_is_leased(source: Source) {
+    let (source, key) = (source.with_targets(&["a"]).await, http("leased"));
+    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    let first = source.claim_one(NOW).await;
+    assert!(source.claim(NOW + LEASE - 1).await.is_empty());
+    let second = source.claim_one(NOW + LEASE).await;
+    assert_eq!((first.attempt, second.attempt), (1, 2));
+    assert_eq!((first.generation, first.ts + 1), (second.generation, second.ts));
+    assert_ne!(first.event_id, second.event_id);
+    assert_eq!(content(&first), content(&second));
+    source.sent(&first, NOW + LEASE + 1).await;
+    assert_eq!(source.status(&key, "a").await, Status::Pending, "the first claim is over");
+    source.sent(&second, NOW + LEASE + 2).await;
+    assert_eq!(source.status(&key, "a").await, Status::Sent);
+}
+
+/// Then it is sent again with the same meaning.
+pub async fn a_sent_row_is_left_until_it_is_overdue(source: Source) {
+    let (source, key) = (source.with_targets(&["a"]).await, http("overdue"));
+    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    let first = source.claim_one(NOW).await;
+    source.sent(&first, NOW).await;
+    assert!(source.claim(NOW + RESEND_AFTER - 1).await.is_empty());
+    let again = source.claim_one(NOW + RESEND_AFTER).await;
+    assert_eq!((again.ts, again.attempt), (first.ts + 1, 2));
+    assert_eq!(content(&again), content(&first));
+    assert_eq!(source.row(&key, "a").await.attempts, 2);
+}
+
+/// With the reason for the operator.
+pub async fn a_failed_row_is_free_at_once(source: Source) {
+    let (source, key) = (source.with_targets(&["a"]).await, http("failed"));
+    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    let first = source.claim_one(NOW).await;
+    let mark = sent(&first, NOW + 1, Err("refused by the broker".to_owned()));
+    source.management().mark_target_sent(&mark).await.expect("the mark");
+    let row = source.row(&key, "a").await;
+    assert_eq!((row.status, row.reason.as_deref()), (Status::Pending, Some("refused by the broker")));
+    let second = source.claim_one(NOW + 2).await;
+    assert_eq!((second.attempt, second.ts), (2, first.ts + 1));
+    source.sent(&second, NOW + 3).await;
+    assert_eq!(source.row(&key, "a").await.reason, None);
+}
+
+/// Many claimers on two replicas share the rows out without a gap or a double.
+pub async fn two_claimers_never_get_the_same_row(source: Source) {
+    let source = source.with_targets(&["a", "b"]).await;
+    let upserts: Vec<_> =
+        (0..100).map(|n| ensure(&http(&format!("client-{n}")), "plain", &["a", "b"], NOW)).collect();
+    for result in source.management().upsert_credentials_with_targets(&upserts).await {
+        result.expect("accepted");
+    }
+    let mut seen = BTreeSet::new();
+    let mut events = BTreeSet::new();
+    // A claimer may come away empty-handed while others hold their rows; asking again finds the rest.
+    for _ in 0..50 {
+        let queries: Vec<_> = (0..8).map(|_| query(NOW, 10)).collect();
+        let claims = queries.iter().enumerate().map(|(n, query)| {
+            let management = &source.managements[n % 2];
+            async move { management.fetch_pending_propagations(query).await.expect("the claim") }
+        });
+        for row in join_all(claims).await.into_iter().flatten() {
+            assert!(events.insert(row.event_id.clone()), "an event id is used twice");
+            assert!(seen.insert((row.key.clone(), row.target.clone())), "claimed twice: {row:?}");
+        }
+        if seen.len() == 200 {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 200);
+    assert!(source.claim(NOW).await.is_empty());
+}
+
+/// It is reported in words with its place in the page, then waits for `resend_after`, whatever is marked.
+pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
+    let source = source.with_targets(&["bad", "good"]).await;
+    let key = http("blocked");
+    source.upsert(&ensure(&key, "plain", &["bad"], NOW)).await;
+    source.upsert(&revoke(&http("other"), &["bad"], NOW)).await;
+    source.upsert(&ensure(&key, "plain", &["good"], NOW + 1)).await;
+    source.inspect.break_target(&peer("bad")).await;
+    let claimed = source.claim(NOW + 1).await;
+    assert_eq!(claimed.len(), 3, "{claimed:?}");
+    for row in &claimed {
+        match row.target.as_str() {
+            "good" => source.sent(row, NOW + 1).await,
+            _ => {
+                let reason = row.message.as_ref().err().expect("a reason").clone();
+                assert!(!reason.is_empty());
+                let mark = sent(row, NOW + 1, Err(reason));
+                source.management().mark_target_sent(&mark).await.expect("the mark");
+            }
+        }
+    }
+    assert_eq!(source.status(&key, "good").await, Status::Sent);
+    let row = source.row(&key, "bad").await;
+    assert!(row.reason.is_some() && row.status != Status::Success);
+    for later in [2, LEASE + 2, RESEND_AFTER - 1] {
+        assert!(source.claim(NOW + later).await.is_empty(), "a hot loop after {later} ms");
+    }
+    source.inspect.put_target(&peer("bad"), &hmac_auth::secret::Secret::new("mended")).await;
+    let mended = source.claim(NOW + RESEND_AFTER + 1).await;
+    let bad: Vec<_> = mended.iter().filter(|row| row.target == "bad").collect();
+    assert_eq!(bad.len(), 2);
+    for row in bad {
+        assert_eq!(row.message.as_ref().expect("sendable").propagation_secret.expose(), "mended");
+    }
+}
+
+/// A change during a sync is not lost: it does not wait for the lease of what it replaces.
+pub async fn a_change_frees_a_claimed_row(source: Source) {
+    let (source, key) = (source.with_targets(&["a"]).await, http("changed"));
+    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    let stale = source.claim_one(NOW).await;
+    source.rotate(&key, "two", NOW + 1).await;
+    source.sent(&stale, NOW + 2).await;
+    assert_eq!(source.status(&key, "a").await, Status::Pending, "the mark is of the replaced change");
+    let fresh = source.claim_one(NOW + 3).await;
+    assert!(fresh.generation > stale.generation && fresh.ts > stale.ts);
+    assert_eq!(fresh.attempt, 1);
+    source.upsert(&revoke(&key, &["a"], NOW + 4)).await;
+    source.acknowledge(&fresh, NOW + 5).await;
+    assert_eq!(source.status(&key, "a").await, Status::Pending, "the answer is to the replaced change");
+    assert_eq!(content(&source.claim_one(NOW + 6).await), ("credential.delete", None));
+}
+
+/// By the limit, and by nothing at all when there is nothing.
+pub async fn a_claim_is_bounded(source: Source) {
+    let source = source.with_targets(&["a"]).await;
+    assert!(source.claim(NOW).await.is_empty());
+    for n in 0..5 {
+        source.upsert(&ensure(&http(&format!("bounded-{n}")), "plain", &["a"], NOW)).await;
+    }
+    assert!(source.claim_some(NOW, 0).await.is_empty());
+    assert_eq!(source.claim_some(NOW, 3).await.len(), 3);
+    assert_eq!(source.claim_some(NOW, 3).await.len(), 2);
+}
+
+/// A change is claimed by a clock that was set back after it was accepted, and the next one as well.
+pub async fn a_clock_that_steps_back_stops_nothing(source: Source) {
+    let (source, key) = (source.with_targets(&["a"]).await, http("stepped"));
+    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    let back = NOW - 3_600_000;
+    let row = source.claim_one(back).await;
+    assert_eq!(row.ts, NOW);
+    source.sent(&row, back).await;
+    let accepted = source.upsert(&ensure(&key, "two", &["a"], back + 1)).await;
+    let newer = source.claim_one(back + 1).await;
+    assert_eq!((newer.generation, newer.ts), (accepted.generation, NOW + 1));
+    source.acknowledge(&newer, back + 2).await;
+    assert_eq!(source.status(&key, "a").await, Status::Success);
+}
