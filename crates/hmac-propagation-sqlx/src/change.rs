@@ -69,11 +69,7 @@ impl CredentialState {
     }
 
     pub(crate) fn load_pivot(&mut self, row: PivotRow) {
-        let state = PivotState {
-            stored: true,
-            changed: false,
-            row,
-        };
+        let state = PivotState { stored: true, changed: false, row };
         self.pivots.insert(state.row.target.clone(), state);
     }
 
@@ -91,11 +87,7 @@ impl CredentialState {
             .flatten();
         let above = used.chain(sent).chain(floor_ts).max();
         Moment {
-            generation: self
-                .credential
-                .as_ref()
-                .map_or(0, |row| row.generation)
-                .saturating_add(1),
+            generation: self.credential.as_ref().map_or(0, |row| row.generation).saturating_add(1),
             change_ts: above.map_or(now_ms, |above| now_ms.max(above.saturating_add(1))),
             now_ms,
         }
@@ -112,12 +104,7 @@ impl CredentialState {
         let created = self.live().is_none();
         let moment = self.next_moment(upsert.now_ms, upsert.floor_ts);
         let record = match &upsert.operation {
-            UpsertOperation::Ensure {
-                secret,
-                secret_hash,
-                allowed_ips,
-                expires_at,
-            } => {
+            UpsertOperation::Ensure { secret, secret_hash, allowed_ips, expires_at } => {
                 let record = self.merged(secret_hash, allowed_ips, *expires_at);
                 let plain = (!upsert.targets.is_empty()).then_some(secret);
                 self.write_credential(Some(&record), plain, moment, vault)?;
@@ -153,10 +140,7 @@ impl CredentialState {
     /// Accepts a rotation.
     pub(crate) fn rotate(&mut self, rotation: &Rotation, vault: &Vault) -> Result<Accepted, SqlError> {
         let Some(live) = self.live() else {
-            return Err(ManagementError::UnknownClient {
-                client_id: self.key.client_id.clone(),
-            }
-            .into());
+            return Err(ManagementError::UnknownClient { client_id: self.key.client_id.clone() }.into());
         };
         let record = DesiredRecord {
             secret_hash: rotation.secret_hash.clone(),
@@ -290,10 +274,7 @@ impl CredentialState {
             generation: moment.generation,
             change_ts: moment.change_ts,
             local_generation: before.as_ref().map_or(0, |row| row.local_generation),
-            unapplied_since: before
-                .as_ref()
-                .and_then(|row| row.unapplied_since)
-                .or(Some(moment.now_ms)),
+            unapplied_since: before.as_ref().and_then(|row| row.unapplied_since).or(Some(moment.now_ms)),
             created_at: before.as_ref().map_or(moment.now_ms, |row| row.created_at),
             updated_at: moment.now_ms,
         });
@@ -327,11 +308,7 @@ impl CredentialState {
             progress,
         };
         self.audit.push(row.audit("booked", moment.now_ms, None));
-        let state = PivotState {
-            row,
-            stored,
-            changed: true,
-        };
+        let state = PivotState { row, stored, changed: true };
         self.pivots.insert(target.to_owned(), state);
         Ok(())
     }
@@ -344,8 +321,7 @@ impl CredentialState {
         transition: &'static str,
     ) -> Accepted {
         if let Some(credential) = &self.credential {
-            self.audit
-                .push(audit_credential(credential, transition, moment.now_ms, None));
+            self.audit.push(audit_credential(credential, transition, moment.now_ms, None));
         }
         Accepted {
             created,
@@ -377,10 +353,6 @@ impl Progress {
 
     /// A new change waits to be sent; only the largest `ts` ever sent outlives the old one.
     fn become_pending(&mut self, moment: Moment) {
-        *self = Self {
-            last_ts: self.last_ts,
-            created_at: self.created_at,
-            ..Self::new(moment)
-        };
+        *self = Self { last_ts: self.last_ts, created_at: self.created_at, ..Self::new(moment) };
     }
 }

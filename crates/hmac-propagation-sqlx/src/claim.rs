@@ -39,11 +39,7 @@ impl Work for Claim<'_> {
         for (row, event_id) in rows.iter_mut().zip(&self.query.event_ids) {
             let message = self.message(row, &secrets);
             let transition = self.claim(row, event_id, message.as_ref().err());
-            audit.push(row.audit(
-                transition,
-                self.query.now_ms,
-                message.as_ref().err().map(String::as_str),
-            ));
+            audit.push(row.audit(transition, self.query.now_ms, message.as_ref().err().map(String::as_str)));
             written.push(row.write_progress());
             claimed.push(PendingPropagation {
                 key: row.key.clone(),
@@ -56,9 +52,7 @@ impl Work for Claim<'_> {
             });
         }
         let statements = Statements::of(session.dialect());
-        session
-            .execute_bulk(&statements.update_pivot_progress, &written)
-            .await?;
+        session.execute_bulk(&statements.update_pivot_progress, &written).await?;
         session.execute_bulk(&statements.insert_audit, &audit).await?;
         Ok(claimed)
     }
@@ -76,20 +70,10 @@ impl Claim<'_> {
         // A time that lies further ahead than any honest one was written before the clock was set back.
         let lease_bound = query.now_ms.saturating_add(query.lease_ms.saturating_mul(2));
         let latest = query.now_ms.saturating_sub(query.resend_after_ms);
-        let resend_bound = query
-            .now_ms
-            .saturating_add(query.resend_after_ms.max(query.lease_ms));
+        let resend_bound = query.now_ms.saturating_add(query.resend_after_ms.max(query.lease_ms));
         let (pending, overdue) = (
-            [
-                Value::Int(query.now_ms),
-                Value::Int(lease_bound),
-                Value::Int(limit),
-            ],
-            [
-                Value::Int(latest),
-                Value::Int(resend_bound),
-                Value::Int(limit),
-            ],
+            [Value::Int(query.now_ms), Value::Int(lease_bound), Value::Int(limit)],
+            [Value::Int(latest), Value::Int(resend_bound), Value::Int(limit)],
         );
         let mut found = session.fetch(&statements.claim_pending, &pending).await?;
         found.extend(session.fetch(&statements.claim_sent, &overdue).await?);
@@ -103,8 +87,7 @@ impl Claim<'_> {
         }
         rows.sort_by(|a, b| {
             let (a, b) = ((a.progress.waiting_since, a), (b.progress.waiting_since, b));
-            a.0.cmp(&b.0)
-                .then_with(|| (&a.1.key, &a.1.target).cmp(&(&b.1.key, &b.1.target)))
+            a.0.cmp(&b.0).then_with(|| (&a.1.key, &a.1.target).cmp(&(&b.1.key, &b.1.target)))
         });
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(rows)
@@ -134,10 +117,7 @@ impl Claim<'_> {
         let names: BTreeSet<&str> = rows.iter().map(|row| row.target.as_str()).collect();
         let asked: Vec<JsonRow> = names.into_iter().map(|name| vec![json!(name)]).collect();
         let mut secrets = TargetSecrets::new();
-        for row in session
-            .fetch_bulk(&Statements::of(session.dialect()).targets, &asked)
-            .await?
-        {
+        for row in session.fetch_bulk(&Statements::of(session.dialect()).targets, &asked).await? {
             let name = row.required_text(0, "hmac_propagation_target")?;
             let sealed = row.required_text(1, "hmac_propagation_target")?;
             let secret = self
@@ -165,11 +145,7 @@ impl Claim<'_> {
                 Some(record.ok_or("the row has no secret hash")?)
             }
         };
-        Ok(PendingMessage {
-            operation,
-            record,
-            propagation_secret,
-        })
+        Ok(PendingMessage { operation, record, propagation_secret })
     }
 
     /// Moves the row; answers the name of the transition.
@@ -187,9 +163,9 @@ impl Claim<'_> {
             progress.lease_until = None;
             return "unsendable";
         }
-        let ts = progress.last_ts.map_or(progress.change_ts, |last| {
-            progress.change_ts.max(last.saturating_add(1))
-        });
+        let ts = progress
+            .last_ts
+            .map_or(progress.change_ts, |last| progress.change_ts.max(last.saturating_add(1)));
         progress.last_ts = Some(ts);
         progress.status = PivotStatus::Pending;
         progress.event_id = Some(event_id.to_owned());

@@ -69,11 +69,7 @@ impl Database {
         let pool = tokio::time::timeout(timeout, open(url, &options))
             .await
             .map_err(|_| SqlError::Timeout(timeout))??;
-        Ok(Self {
-            pool,
-            options,
-            statements: Arc::default(),
-        })
+        Ok(Self { pool, options, statements: Arc::default() })
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -168,18 +164,12 @@ struct Failure {
 
 impl Failure {
     fn may_repeat(error: SqlError) -> Self {
-        Self {
-            error,
-            may_repeat: true,
-        }
+        Self { error, may_repeat: true }
     }
 
     /// A refused commit was rolled back; one that got no answer may have happened.
     fn of_commit(error: SqlError) -> Self {
-        Self {
-            may_repeat: error.remedy() == Remedy::Conflict,
-            error,
-        }
+        Self { may_repeat: error.remedy() == Remedy::Conflict, error }
     }
 }
 
@@ -192,9 +182,8 @@ async fn open(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
 }
 
 async fn open_mariadb(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
-    let connect = MySqlConnectOptions::from_str(url)?
-        .statement_cache_capacity(100)
-        .disable_statement_logging();
+    let connect =
+        MySqlConnectOptions::from_str(url)?.statement_cache_capacity(100).disable_statement_logging();
     let pool = MySqlPoolOptions::new()
         .max_connections(options.max_connections.max(1))
         .acquire_timeout(options.timeout)
@@ -221,21 +210,12 @@ async fn open_sqlite(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> 
         .disable_statement_logging();
     let anchor = if in_memory {
         let pool = SqlitePoolOptions::new().max_connections(1).min_connections(1);
-        Some(
-            pool.idle_timeout(None)
-                .max_lifetime(None)
-                .connect_with(connect.clone())
-                .await?,
-        )
+        Some(pool.idle_timeout(None).max_lifetime(None).connect_with(connect.clone()).await?)
     } else {
         None
     };
     let pool = SqlitePoolOptions::new()
-        .max_connections(if in_memory {
-            1
-        } else {
-            options.max_connections.max(1)
-        })
+        .max_connections(if in_memory { 1 } else { options.max_connections.max(1) })
         .acquire_timeout(options.timeout)
         .test_before_acquire(false)
         .connect_with(connect)

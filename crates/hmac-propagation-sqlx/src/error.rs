@@ -14,10 +14,7 @@ pub(crate) enum SqlError {
     #[error("no answer within {0:?}")]
     Timeout(Duration),
     #[error("unexpected content of {table}: {problem}")]
-    Corrupt {
-        table: &'static str,
-        problem: &'static str,
-    },
+    Corrupt { table: &'static str, problem: &'static str },
     #[error("could not read the sealed {what}")]
     Open {
         what: &'static str,
@@ -73,11 +70,7 @@ fn database_remedy(error: &sqlx::Error) -> Remedy {
                 if CONFLICTS.contains(&number) {
                     return Remedy::Conflict;
                 }
-                return if AWAY.contains(&number) {
-                    Remedy::Reconnect
-                } else {
-                    Remedy::None
-                };
+                return if AWAY.contains(&number) { Remedy::Reconnect } else { Remedy::None };
             }
             match database.code().and_then(|code| code.parse::<i32>().ok()) {
                 Some(code) if SQLITE_BUSY.contains(&(code & 0xff)) => Remedy::Conflict,

@@ -171,14 +171,7 @@ impl SqlManagement {
         now_ms: i64,
     ) -> Result<TargetUpserted, InventoryError> {
         let vault = &self.vault;
-        let work = UpsertTarget {
-            name,
-            secret,
-            note,
-            as_self,
-            now_ms,
-            vault,
-        };
+        let work = UpsertTarget { name, secret, note, as_self, now_ms, vault };
         self.run(&work).await?
     }
 
@@ -190,10 +183,7 @@ impl SqlManagement {
 #[async_trait]
 impl Management for SqlManagement {
     async fn upsert_credential_with_targets(&self, upsert: &Upsert) -> Result<Accepted, ManagementError> {
-        let work = Upserts {
-            upserts: std::slice::from_ref(upsert),
-            vault: &self.vault,
-        };
+        let work = Upserts { upserts: std::slice::from_ref(upsert), vault: &self.vault };
         let result = self.run(&work).await?.pop();
         result.unwrap_or_else(|| Err(ManagementError::Failed("no result of the upsert".into())))
     }
@@ -224,18 +214,13 @@ impl Management for SqlManagement {
     }
 
     async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError> {
-        let mark = AckMark {
-            outcome: Ok(()),
-            ..mark.clone()
-        };
+        let mark = AckMark { outcome: Ok(()), ..mark.clone() };
         self.run(&MarkAcknowledged(&[mark])).await
     }
 
     async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError> {
         let mut mark = mark.clone();
-        mark.outcome = mark
-            .outcome
-            .and_then(|()| Err("the target answered with an error".to_owned()));
+        mark.outcome = mark.outcome.and_then(|()| Err("the target answered with an error".to_owned()));
         self.run(&MarkAcknowledged(&[mark])).await
     }
 

@@ -62,10 +62,7 @@ impl Work for MarkPropagated<'_> {
         }
         // Read after the credentials are locked: nobody can book a new change in between.
         let mut unfinished = BTreeSet::new();
-        for row in session
-            .fetch_bulk(&statements.unfinished_credentials, &keys)
-            .await?
-        {
+        for row in session.fetch_bulk(&statements.unfinished_credentials, &keys).await? {
             unfinished.insert(read_key(&row, "hmac_credential_target")?);
         }
         let (mut cleared, mut audit) = (BTreeSet::new(), Vec::new());
@@ -82,12 +79,7 @@ impl Work for MarkPropagated<'_> {
                 FinalStatus::Partial => "partial",
                 FinalStatus::Error => "error",
             };
-            audit.push(audit_credential(
-                credential,
-                "propagated",
-                mark.at_ms,
-                Some(status),
-            ));
+            audit.push(audit_credential(credential, "propagated", mark.at_ms, Some(status)));
         }
         let cleared: Vec<JsonRow> = cleared.into_iter().map(write_credential_key).collect();
         session.execute_bulk(&statements.clear_plain, &cleared).await?;
@@ -111,20 +103,14 @@ impl Pivots {
         keys: impl Iterator<Item = (&'a CredentialKey, &'a str)>,
     ) -> Result<Self, SqlError> {
         let keys: BTreeSet<_> = keys.collect();
-        let keys: Vec<JsonRow> = keys
-            .into_iter()
-            .map(|(key, target)| write_pivot_key(key, target))
-            .collect();
+        let keys: Vec<JsonRow> = keys.into_iter().map(|(key, target)| write_pivot_key(key, target)).collect();
         let mut rows = BTreeMap::new();
         let sql = &Statements::of(session.dialect()).lock_pivots;
         for row in session.fetch_bulk(sql, &keys).await? {
             let row = PivotRow::read(&row)?;
             rows.insert((row.key.clone(), row.target.clone()), (row, false));
         }
-        Ok(Self {
-            rows,
-            audit: Vec::new(),
-        })
+        Ok(Self { rows, audit: Vec::new() })
     }
 
     fn change<'a>(
@@ -144,15 +130,9 @@ impl Pivots {
 
     async fn store(self, session: &mut Session) -> Result<(), SqlError> {
         let statements = Statements::of(session.dialect());
-        let written: Vec<JsonRow> = self
-            .rows
-            .values()
-            .filter(|(_, changed)| *changed)
-            .map(|(row, _)| row.write_progress())
-            .collect();
-        session
-            .execute_bulk(&statements.update_pivot_progress, &written)
-            .await?;
+        let written: Vec<JsonRow> =
+            self.rows.values().filter(|(_, changed)| *changed).map(|(row, _)| row.write_progress()).collect();
+        session.execute_bulk(&statements.update_pivot_progress, &written).await?;
         session.execute_bulk(&statements.insert_audit, &self.audit).await
     }
 }

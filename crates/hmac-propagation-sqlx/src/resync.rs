@@ -25,10 +25,7 @@ impl Work for ResyncPage<'_> {
             ResyncScope::Target(target) => (&statements.resync_target, vec![Value::Text(target.as_str())]),
             ResyncScope::Credential(key) => (
                 &statements.resync_credential,
-                vec![
-                    Value::Text(key.track.as_str()),
-                    Value::Text(key.client_id.as_str()),
-                ],
+                vec![Value::Text(key.track.as_str()), Value::Text(key.client_id.as_str())],
             ),
         };
         let (track, client_id, target) = match &self.0.after {

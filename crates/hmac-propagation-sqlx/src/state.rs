@@ -146,20 +146,12 @@ impl Work for ReadState<'_> {
             None => ("", ""),
         };
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let values = [
-            Value::Text(track),
-            Value::Text(track),
-            Value::Text(client_id),
-            Value::Int(limit),
-        ];
+        let values = [Value::Text(track), Value::Text(track), Value::Text(client_id), Value::Int(limit)];
         let mut credentials = Vec::new();
         for row in session.fetch(&statements.credential_page, &values).await? {
             credentials.push(CredentialRow::read(&row)?);
         }
-        let keys: Vec<_> = credentials
-            .iter()
-            .map(|row| write_credential_key(&row.key))
-            .collect();
+        let keys: Vec<_> = credentials.iter().map(|row| write_credential_key(&row.key)).collect();
         let mut pivots = BTreeMap::new();
         for row in session.fetch_bulk(&statements.credential_pivots, &keys).await? {
             let row = PivotRow::read(&row)?;
@@ -256,13 +248,8 @@ impl Work for ReadHash<'_> {
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let values = [
-            Value::Text(self.key.track.as_str()),
-            Value::Text(self.key.client_id.as_str()),
-        ];
-        let rows = session
-            .fetch(&Statements::of(session.dialect()).credential, &values)
-            .await?;
+        let values = [Value::Text(self.key.track.as_str()), Value::Text(self.key.client_id.as_str())];
+        let rows = session.fetch(&Statements::of(session.dialect()).credential, &values).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };

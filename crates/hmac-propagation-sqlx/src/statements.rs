@@ -17,11 +17,8 @@ enum Kind {
 type Columns = &'static [(&'static str, Kind)];
 
 const CREDENTIAL_KEY: Columns = &[("track", Kind::Name), ("client_id", Kind::Name)];
-const PIVOT_KEY: Columns = &[
-    ("track", Kind::Name),
-    ("client_id", Kind::Name),
-    ("target_amqp_queue", Kind::Name),
-];
+const PIVOT_KEY: Columns =
+    &[("track", Kind::Name), ("client_id", Kind::Name), ("target_amqp_queue", Kind::Name)];
 const TARGET_KEY: Columns = &[("target_amqp_queue", Kind::Name)];
 
 const CREDENTIAL_CONTENT: Columns = &[
@@ -145,9 +142,7 @@ impl Statements {
             )
         };
         let overdue = |status: &str| {
-            claim(&format!(
-                "t.status = '{status}' AND (t.waiting_since <= ? OR t.waiting_since > ?)"
-            ))
+            claim(&format!("t.status = '{status}' AND (t.waiting_since <= ? OR t.waiting_since > ?)"))
         };
         let not_done = " WHERE t.status <> 'success'";
         Self {
@@ -240,13 +235,7 @@ fn applied_locally(dialect: Dialect) -> String {
 }
 
 fn clear_plain(dialect: Dialect) -> String {
-    set(
-        dialect,
-        "hmac_credential",
-        CREDENTIAL_KEY,
-        &[CREDENTIAL_KEY],
-        "plain_secret = NULL",
-    )
+    set(dialect, "hmac_credential", CREDENTIAL_KEY, &[CREDENTIAL_KEY], "plain_secret = NULL")
 }
 
 /// The JSON parameter as a table `j` with columns `c0`, `c1`, ...
@@ -276,10 +265,7 @@ fn source(dialect: Dialect, columns: &[Columns]) -> String {
 }
 
 fn on(key: Columns) -> String {
-    let parts = key
-        .iter()
-        .enumerate()
-        .map(|(index, (name, _))| format!("t.{name} = j.c{index}"));
+    let parts = key.iter().enumerate().map(|(index, (name, _))| format!("t.{name} = j.c{index}"));
     parts.collect::<Vec<_>>().join(" AND ")
 }
 
@@ -294,20 +280,9 @@ fn join(dialect: Dialect, table: &str, key: Columns) -> String {
 fn insert(dialect: Dialect, table: &str, columns: &[Columns]) -> String {
     let source = source(dialect, columns);
     let count = columns.iter().copied().flatten().count();
-    let values = (0..count)
-        .map(|index| format!("j.c{index}"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let names = columns
-        .iter()
-        .copied()
-        .flatten()
-        .map(|(name, _)| *name)
-        .collect::<Vec<_>>();
-    format!(
-        "INSERT INTO {table} ({}) SELECT {values} FROM {source}",
-        names.join(", ")
-    )
+    let values = (0..count).map(|index| format!("j.c{index}")).collect::<Vec<_>>().join(", ");
+    let names = columns.iter().copied().flatten().map(|(name, _)| *name).collect::<Vec<_>>();
+    format!("INSERT INTO {table} ({}) SELECT {values} FROM {source}", names.join(", "))
 }
 
 fn update(dialect: Dialect, table: &str, key: Columns, columns: &[Columns]) -> String {
@@ -332,10 +307,6 @@ fn set(dialect: Dialect, table: &str, key: Columns, columns: &[Columns], sets: &
 }
 
 fn names(alias: &str, columns: &[Columns]) -> String {
-    let names = columns
-        .iter()
-        .copied()
-        .flatten()
-        .map(|(name, _)| format!("{alias}.{name}"));
+    let names = columns.iter().copied().flatten().map(|(name, _)| format!("{alias}.{name}"));
     names.collect::<Vec<_>>().join(", ")
 }

@@ -252,6 +252,6 @@ fn content(row: &PendingPropagation) -> Content {
     (message.operation.as_str(), record)
 }
 
-fn is_unknown_client<T>(result: Result<T, ManagementError>) -> bool {
+fn is_unknown_client<T>(result: &Result<T, ManagementError>) -> bool {
     matches!(result, Err(ManagementError::UnknownClient { .. }))
 }

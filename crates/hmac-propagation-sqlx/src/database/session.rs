@@ -69,17 +69,11 @@ impl Row {
     }
 
     pub(crate) fn required_int(&self, index: usize, table: &'static str) -> Result<i64, SqlError> {
-        self.int(index)?.ok_or(SqlError::Corrupt {
-            table,
-            problem: "NULL where a number is needed",
-        })
+        self.int(index)?.ok_or(SqlError::Corrupt { table, problem: "NULL where a number is needed" })
     }
 
     pub(crate) fn required_text(&self, index: usize, table: &'static str) -> Result<String, SqlError> {
-        self.text(index)?.ok_or(SqlError::Corrupt {
-            table,
-            problem: "NULL where a text is needed",
-        })
+        self.text(index)?.ok_or(SqlError::Corrupt { table, problem: "NULL where a text is needed" })
     }
 }
 
@@ -102,11 +96,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(super) fn new(connection: Connection, statements: Arc<AtomicU64>) -> Self {
-        Self {
-            connection,
-            statements,
-            released: false,
-        }
+        Self { connection, statements, released: false }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {

@@ -9,7 +9,7 @@ use hmac_auth::credential::Change;
 use hmac_auth::secret::Secret;
 
 use crate::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError, Operation,
+    Accepted, AckMark, DesiredRecord, FullyPropagated, LocalChange, Management, ManagementError, Operation,
     PendingPropagation, PendingQuery, ResyncQuery, ResyncRow, ResyncScope, Rotation, SentMark, Upsert,
     UpsertOperation,
 };
@@ -122,10 +122,18 @@ impl Management for MemoryManagement {
         let change_ts = state.next_ts(key, rotation.now_ms, rotation.floor_ts);
         let record = state.merge(key, &rotation.secret_hash, &Change::Keep, &Change::Keep);
         let booked = state.pivots.iter().filter(|((k, _), p)| k == key && p.operation != Operation::Delete);
-        let targets: Vec<PeerName> = booked.map(|((_, target), _)| target.clone()).collect();
-        let plain = (!targets.is_empty()).then(|| rotation.secret.clone());
+        // A target that an ensure left out keeps its own rules and expiry: a rotation changes the secret only.
+        let renewed = booked.map(|((_, target), pivot)| {
+            let mut own = pivot.record.clone().unwrap_or_else(|| record.clone());
+            own.secret_hash = rotation.secret_hash.clone();
+            (target.clone(), own)
+        });
+        let renewed: Vec<(PeerName, DesiredRecord)> = renewed.collect();
+        let plain = (!renewed.is_empty()).then(|| rotation.secret.clone());
         let accepted = state.accept(key, Some(record), plain, change_ts);
-        state.book(key, &targets, &accepted);
+        for (target, own) in renewed {
+            state.book(key, &[target], &Accepted { record: Some(own), ..accepted.clone() });
+        }
         Ok(accepted)
     }
 

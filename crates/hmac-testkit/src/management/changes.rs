@@ -38,7 +38,10 @@ pub async fn an_ensure_books_every_target(source: Source) {
     assert_eq!(accepted.change_ts, NOW);
     let record = accepted.record.expect("a record");
     assert!(record.secret_hash.matches(&hash("plain")));
-    assert_eq!((record.allowed_ips.rules(), record.expires_at), (&["10.0.0.0/8".to_owned()][..], Some(NOW + 1_000)));
+    assert_eq!(
+        (record.allowed_ips.rules(), record.expires_at),
+        (&["10.0.0.0/8".to_owned()][..], Some(NOW + 1_000))
+    );
     assert!(source.inspect.holds_plain(&key).await);
     let mut claimed = source.claim(NOW).await;
     claimed.sort_by(|one, other| one.target.cmp(&other.target));
@@ -105,7 +108,9 @@ pub async fn unknown_targets_are_all_named_and_nothing_is_written(source: Source
     }
     assert!(source.claim(NOW).await.is_empty());
     assert!(source.management().unapplied_changes(10).await.expect("changes").is_empty());
-    assert!(is_unknown_client(source.management().rotate_credential_secret(&rotation(&key, "p", NOW)).await));
+    assert!(is_unknown_client(
+        &source.management().rotate_credential_secret(&rotation(&key, "p", NOW)).await
+    ));
 }
 
 /// A change for some targets leaves what the others should hold, also when they have not been told yet; a rotation
@@ -115,7 +120,9 @@ pub async fn a_subset_leaves_the_other_targets_alone(source: Source) {
     let (old, new): (&[&str], &[&str]) = (&["10.0.0.1"], &["10.0.0.2"]);
     source.upsert(&ensure_with(&key, "one", &["a", "b"], NOW, Change::Set(old), Change::Keep)).await;
     source.upsert(&ensure_with(&key, "two", &["a"], NOW + 1, Change::Set(new), Change::Set(Some(9)))).await;
-    let expected = |plain: &str, rule: &str, expiry| Some((hash(plain).expose().to_owned(), vec![rule.to_owned()], expiry));
+    let expected = |plain: &str, rule: &str, expiry| {
+        Some((hash(plain).expose().to_owned(), vec![rule.to_owned()], expiry))
+    };
     let claimed = source.claim(NOW + 2).await;
     assert_eq!(claimed.len(), 2);
     for row in &claimed {
@@ -163,13 +170,15 @@ pub async fn a_rotation_of_nobody_is_refused(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("nobody"));
     let attempt = rotation(&key, "two", NOW + 9);
     let rotate = || source.management().rotate_credential_secret(&attempt);
-    assert!(is_unknown_client(rotate().await));
+    assert!(is_unknown_client(&rotate().await));
     source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
     source.upsert(&revoke(&key, &[], NOW + 1)).await;
-    assert!(is_unknown_client(rotate().await));
+    assert!(is_unknown_client(&rotate().await));
     let message = CredentialKey { track: Track::Message, ..key.clone() };
     source.upsert(&ensure(&key, "one", &[], NOW + 2)).await;
-    assert!(is_unknown_client(source.management().rotate_credential_secret(&rotation(&message, "two", NOW)).await));
+    assert!(is_unknown_client(
+        &source.management().rotate_credential_secret(&rotation(&message, "two", NOW)).await
+    ));
 }
 
 /// A deletion carries no record, and no plain is kept.
@@ -246,7 +255,20 @@ const LONG: i64 = super::LEASE + 1;
 /// Case, accents, and everything else that a collation might fold; tracks are apart too.
 pub async fn client_ids_are_compared_byte_by_byte(source: Source) {
     let source = source.with_targets(&["a"]).await;
-    let names = ["client", "Client", "CLIENT", "clíent", "cli\u{301}ent", "ß", "ss", "\u{1f600}", "a/b", "%", "_", "\"'\\"];
+    let names = [
+        "client",
+        "Client",
+        "CLIENT",
+        "clíent",
+        "cli\u{301}ent",
+        "ß",
+        "ss",
+        "\u{1f600}",
+        "a/b",
+        "%",
+        "_",
+        "\"'\\",
+    ];
     for name in names {
         let accepted = source.upsert(&ensure(&http(name), name, &["a"], NOW)).await;
         assert!(accepted.created, "{name:?}");
@@ -276,14 +298,17 @@ pub async fn a_batch_is_accepted_in_its_order(source: Source) {
     ];
     let results = source.management().upsert_credentials_with_targets(&batch).await;
     assert_eq!(results.len(), batch.len());
-    assert!(matches!(&results[1], Err(ManagementError::UnknownTargets { targets }) if *targets == ["missing"]));
+    assert!(
+        matches!(&results[1], Err(ManagementError::UnknownTargets { targets }) if *targets == ["missing"])
+    );
     let accepted: Vec<_> = results.into_iter().flatten().collect();
     let created: Vec<_> = accepted.iter().map(|accepted| accepted.created).collect();
     assert_eq!(created, [true, false, true, true]);
     assert!(accepted[0].change_ts < accepted[1].change_ts && accepted[1].change_ts < accepted[3].change_ts);
     let mut claimed = source.claim(NOW).await;
     claimed.sort_by(|x, y| (&x.key, &x.target).cmp(&(&y.key, &y.target)));
-    let rows: Vec<_> = claimed.iter().map(|row| (row.key.clone(), row.target.as_str(), content(row).0)).collect();
+    let rows: Vec<_> =
+        claimed.iter().map(|row| (row.key.clone(), row.target.as_str(), content(row).0)).collect();
     assert_eq!(
         rows,
         [
@@ -320,8 +345,11 @@ pub async fn parallel_changes_are_all_counted(source: Source) {
 pub async fn peers_are_found_with_their_secrets(source: Source) {
     let source = source.with_targets(&["a", "A"]).await;
     for name in ["a", "A"] {
-        let found = source.management().fetch_source_propagation_secret(&peer(name)).await.expect("an answer");
+        let found =
+            source.management().fetch_source_propagation_secret(&peer(name)).await.expect("an answer");
         assert_eq!(found.expect("a secret").expose(), format!("{name}-secret"));
     }
-    assert!(source.management().fetch_source_propagation_secret(&peer("b")).await.expect("an answer").is_none());
+    assert!(
+        source.management().fetch_source_propagation_secret(&peer("b")).await.expect("an answer").is_none()
+    );
 }

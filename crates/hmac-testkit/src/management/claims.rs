@@ -127,7 +127,7 @@ pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
         match row.target.as_str() {
             "good" => source.sent(row, NOW + 1).await,
             _ => {
-                let reason = row.message.as_ref().err().expect("a reason").clone();
+                let reason = row.message.as_ref().expect_err("a reason").clone();
                 assert!(!reason.is_empty());
                 let mark = sent(row, NOW + 1, Err(reason));
                 source.management().mark_target_sent(&mark).await.expect("the mark");

@@ -3,9 +3,7 @@
 use hmac_propagation::management::FullyPropagated;
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 
-use super::{
-    NOW, RESEND_AFTER, Source, Status, acknowledged, ensure, http, revoke, sent,
-};
+use super::{NOW, RESEND_AFTER, Source, Status, acknowledged, ensure, http, revoke, sent};
 
 pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
     a_row_goes_from_pending_to_sent_to_success(make().await).await;
@@ -190,7 +188,8 @@ pub async fn batches_are_the_same_as_single_marks(source: Source) {
     assert_eq!(source.status(&keys[8], "b").await, Status::Error);
 
     source.upsert(&revoke(&keys[9], &["a"], NOW + 3)).await;
-    let done = |key: &CredentialKey| FullyPropagated { key: key.clone(), status: FinalStatus::Success, at_ms: NOW };
+    let done =
+        |key: &CredentialKey| FullyPropagated { key: key.clone(), status: FinalStatus::Success, at_ms: NOW };
     let marks: Vec<_> = keys.iter().map(done).collect();
     source.management().mark_credentials_fully_propagated(&marks).await.expect("the marks");
     assert!(source.inspect.holds_plain(&keys[8]).await);

@@ -15,7 +15,12 @@ pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
     a_rebooking_is_no_local_change(make().await).await;
 }
 
-async fn page(source: &Source, scope: &ResyncScope, after: Option<&ResyncRow>, limit: usize) -> Vec<ResyncRow> {
+async fn page(
+    source: &Source,
+    scope: &ResyncScope,
+    after: Option<&ResyncRow>,
+    limit: usize,
+) -> Vec<ResyncRow> {
     let query = ResyncQuery {
         scope: scope.clone(),
         now_ms: NOW,
@@ -80,7 +85,8 @@ pub async fn a_resync_of_a_credential_names_its_targets(source: Source) {
 
 /// Pending again, in a new generation, with a `ts` past everything; revocations too, and without the plain.
 pub async fn a_rebooked_row_is_newer_and_means_the_same(source: Source) {
-    let (source, key, gone) = (source.with_targets(&["a", "b"]).await, http("rebooked"), http("rebooked-gone"));
+    let (source, key, gone) =
+        (source.with_targets(&["a", "b"]).await, http("rebooked"), http("rebooked-gone"));
     source.upsert(&ensure(&key, "plain", &["a", "b"], NOW)).await;
     source.upsert(&revoke(&gone, &["a"], NOW)).await;
     let before = source.claim(NOW).await;

@@ -1,0 +1,92 @@
+//! The suite of the contract, over real databases.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hmac_auth::secret::Secret;
+use hmac_propagation::management::Management;
+use hmac_propagation::peer_store::CredentialKey;
+use hmac_propagation::queue::PeerName;
+use hmac_propagation_sqlx::SqlManagement;
+use hmac_propagation_sqlx::rows::PivotStatus;
+use hmac_testkit::management::{Inspect, NOW, ObservedRow, Source, Status};
+
+use crate::databases::{Databases, connect, execute};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_manages_as_the_contract_says() {
+    let databases = Databases::mariadb().await;
+    hmac_testkit::management::suite(async || source(&databases).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_manages_as_the_contract_says() {
+    let databases = Databases::sqlite();
+    hmac_testkit::management::suite(async || source(&databases).await).await;
+}
+
+/// Two pools on one fresh database, migrated at once.
+async fn source(databases: &Databases) -> Source {
+    let url = databases.fresh().await;
+    let (one, two) = tokio::join!(connect(&url), connect(&url));
+    let managements = [one.clone() as Arc<dyn Management>, two as Arc<dyn Management>];
+    Source { managements, inspect: Arc::new(Rows { management: one, url }) }
+}
+
+struct Rows {
+    management: Arc<SqlManagement>,
+    url: String,
+}
+
+#[async_trait]
+impl Inspect for Rows {
+    async fn put_target(&self, target: &PeerName, propagation_secret: &Secret) {
+        self.management.upsert_target(target, propagation_secret, None, NOW).await.unwrap();
+    }
+
+    async fn break_target(&self, target: &PeerName) {
+        let sql = format!(
+            "UPDATE hmac_propagation_target SET propagation_secret = 'damaged' WHERE target_amqp_queue = '{target}'"
+        );
+        execute(&self.url, &sql).await;
+    }
+
+    async fn row(&self, key: &CredentialKey, target: &PeerName) -> Option<ObservedRow> {
+        let mut cursor = None;
+        loop {
+            let page = self.management.state(cursor.as_deref(), 500).await.unwrap();
+            let found = page.pivots.into_iter().find(|row| {
+                row.track == key.track.as_str()
+                    && row.client_id == key.client_id.as_str()
+                    && row.target_amqp_queue == target.as_str()
+            });
+            if let Some(row) = found {
+                let status = match row.status {
+                    PivotStatus::Pending => Status::Pending,
+                    PivotStatus::Sent => Status::Sent,
+                    PivotStatus::Success => Status::Success,
+                    PivotStatus::Error => Status::Error,
+                };
+                let attempts = u32::try_from(row.attempt_count).unwrap();
+                return Some(ObservedRow { status, reason: row.reason, attempts });
+            }
+            cursor = Some(page.next?);
+        }
+    }
+
+    async fn holds_plain(&self, key: &CredentialKey) -> bool {
+        let mut cursor = None;
+        loop {
+            let page = self.management.state(cursor.as_deref(), 500).await.unwrap();
+            let found = page
+                .credentials
+                .into_iter()
+                .find(|row| row.track == key.track.as_str() && row.client_id == key.client_id.as_str());
+            match (found, page.next) {
+                (Some(row), _) => return row.plain_present,
+                (None, Some(next)) => cursor = Some(next),
+                (None, None) => return false,
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The operator's side of targets.
+
+use hmac_auth::secret::Secret;
+use hmac_propagation::management::{AckMark, Management, PendingQuery, Upsert, UpsertOperation};
+use hmac_propagation_sqlx::inventory::{InventoryError, TargetUpserted};
+use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
+
+use crate::databases::{Databases, connect, key, peer, texts};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_keeps_an_inventory() {
+    keeps_an_inventory(Databases::mariadb().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_keeps_an_inventory() {
+    keeps_an_inventory(Databases::sqlite()).await;
+}
+
+async fn keeps_an_inventory(databases: Databases) {
+    let url = databases.fresh().await;
+    let management = connect(&url).await;
+    let secret = Secret::new("a-secret");
+    let (own, other) = (peer("own"), peer("other"));
+    management.seed_target(&own, &secret, true, None, NOW).await.unwrap();
+    management.seed_target(&own, &secret, true, None, NOW + 1).await.unwrap();
+    assert!(matches!(
+        management.upsert_target(&own, &secret, None, NOW).await,
+        Err(InventoryError::SelfTarget { .. })
+    ));
+    assert!(matches!(management.delete_target("own").await, Err(InventoryError::SelfTarget { .. })));
+    assert!(matches!(management.delete_target("none").await, Err(InventoryError::UnknownTarget { .. })));
+
+    let upsert =
+        async |note: Option<&'static str>, at| management.upsert_target(&other, &secret, note, at).await;
+    assert_eq!(upsert(Some("first"), NOW).await.unwrap(), TargetUpserted::Created);
+    assert_eq!(upsert(None, NOW + 5).await.unwrap(), TargetUpserted::Updated);
+    let targets = management.targets().await.unwrap();
+    assert_eq!(targets.len(), 2);
+    assert_eq!(targets[0].target_amqp_queue, "other");
+    assert_eq!(targets[0].note.as_deref(), Some("first"));
+    assert_eq!((targets[0].created_at, targets[0].updated_at), (NOW, NOW + 5));
+    assert!(targets[1].is_self && !targets[0].is_self);
+
+    // Booked: refused, with how many and whom.
+    let revoke = |client: &str, now_ms| Upsert {
+        key: key(client),
+        operation: UpsertOperation::Revoke,
+        targets: vec![peer("other")],
+        now_ms,
+        floor_ts: None,
+    };
+    for client in ["one", "two"] {
+        management.upsert_credential_with_targets(&revoke(client, NOW)).await.unwrap();
+    }
+    match management.delete_target("other").await {
+        Err(InventoryError::TargetInUse { target, count, clients }) => {
+            assert_eq!((target.as_str(), count), ("other", 2));
+            assert_eq!(clients, ["http/one", "http/two"]);
+        }
+        answer => panic!("not refused: {answer:?}"),
+    }
+    assert_eq!(management.targets().await.unwrap()[0].booked_clients, 2);
+
+    // The deletions arrived: the target may go, and their rows with it; the next ts is newer all the same.
+    let mut last = 0;
+    for attempt in 0..3 {
+        let at = NOW + attempt * LEASE;
+        let event_ids = (0..10).map(|n| format!("{at}-{n}")).collect();
+        let query =
+            PendingQuery { now_ms: at, resend_after_ms: RESEND_AFTER, lease_ms: LEASE, limit: 10, event_ids };
+        for row in management.fetch_pending_propagations(&query).await.unwrap() {
+            last = row.ts;
+        }
+    }
+    assert_eq!(last, NOW + 2);
+    for client in ["one", "two"] {
+        let mark =
+            AckMark { key: key(client), target: peer("other"), generation: 1, at_ms: NOW, outcome: Ok(()) };
+        management.mark_target_success(&mark).await.unwrap();
+    }
+    management.delete_target("other").await.unwrap();
+    assert!(texts(&url, "SELECT client_id FROM hmac_credential_target").await.is_empty());
+    assert_eq!(management.targets().await.unwrap().len(), 1);
+    management.upsert_target(&other, &secret, None, NOW).await.unwrap();
+    let again = management.upsert_credential_with_targets(&revoke("one", NOW)).await.unwrap();
+    assert_eq!(again.change_ts, last + 1);
+}

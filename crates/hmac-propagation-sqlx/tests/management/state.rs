@@ -1,0 +1,100 @@
+//! What an operator sees.
+
+use hmac_auth::credential::Change;
+use hmac_auth::secret::{Secret, hash_client_secret};
+use hmac_propagation::management::{Management, PendingQuery, SentMark, Upsert, UpsertOperation};
+use hmac_propagation_sqlx::state::{PivotCounts, StateError};
+use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
+
+use crate::databases::{Databases, connect, key, peer};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_shows_its_state() {
+    shows_its_state(Databases::mariadb().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_shows_its_state() {
+    shows_its_state(Databases::sqlite()).await;
+}
+
+async fn shows_its_state(databases: Databases) {
+    let management = connect(&databases.fresh().await).await;
+    for target in ["a", "b"] {
+        management.seed_target(&peer(target), &Secret::new("a-secret"), false, None, NOW).await.unwrap();
+    }
+    let secret = Secret::new("the-plain-secret");
+    let hash = hash_client_secret(&secret, None);
+    let ensure = |n: usize| Upsert {
+        key: key(&format!("client-{n}")),
+        operation: UpsertOperation::Ensure {
+            secret: secret.clone(),
+            secret_hash: hash.clone(),
+            allowed_ips: Change::Keep,
+            expires_at: Change::Set(Some(NOW + 99)),
+        },
+        targets: vec![peer("a"), peer("b")],
+        now_ms: NOW,
+        floor_ts: None,
+    };
+    for n in 0..5 {
+        management.upsert_credential_with_targets(&ensure(n)).await.unwrap();
+    }
+    assert_eq!(management.counts().await.unwrap(), PivotCounts { pending: 10, ..PivotCounts::default() });
+
+    // Pages.
+    let (mut cursor, mut clients, mut pages) = (None, Vec::new(), 0);
+    loop {
+        let page = management.state(cursor.as_deref(), 2).await.unwrap();
+        assert_eq!(page.targets.len(), 2);
+        assert_eq!(page.pivots.len(), 2 * page.credentials.len());
+        let text = serde_json::to_string(&page).unwrap();
+        assert!(
+            !text.contains("the-plain-secret") && !text.contains(hash.expose()) && !text.contains("a-secret")
+        );
+        for credential in &page.credentials {
+            assert!(credential.plain_present);
+            assert_eq!(credential.hash_prefix.as_deref(), Some(hash.prefix()));
+            clients.push(credential.client_id.clone());
+        }
+        pages += 1;
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!((pages, clients.len()), (3, 5));
+    assert!(clients.is_sorted());
+    for cursor in ["", "nothing", "smoke/a"] {
+        assert!(matches!(management.state(Some(cursor), 2).await, Err(StateError::InvalidCursor)));
+    }
+
+    // A row's way, the newest first.
+    let event_ids = vec!["the-event".to_owned()];
+    let query =
+        PendingQuery { now_ms: NOW + 1, resend_after_ms: RESEND_AFTER, lease_ms: LEASE, limit: 1, event_ids };
+    let row = management.fetch_pending_propagations(&query).await.unwrap().remove(0);
+    let mark = SentMark {
+        key: row.key.clone(),
+        target: row.target.clone(),
+        generation: row.generation,
+        event_id: row.event_id.clone(),
+        at_ms: NOW + 2,
+        outcome: Err("x".repeat(5_000) + "\u{0}"),
+    };
+    management.mark_target_sent(&mark).await.unwrap();
+    let history = management.history(&row.key, None, 10).await.unwrap();
+    let ways: Vec<_> = history.iter().map(|entry| entry.transition.as_str()).collect();
+    assert_eq!(ways, ["not sent", "claimed", "ensured", "booked", "booked"]);
+    assert_eq!(history[1].event_id.as_deref(), Some("the-event"));
+    assert_eq!(history[0].reason.as_ref().unwrap().len(), 500);
+    let older = management.history(&row.key, Some(history[1].id), 1).await.unwrap();
+    assert_eq!(older[0], history[2]);
+    assert_eq!(management.prune_audit(NOW + 1, 2).await.unwrap(), 2);
+    assert_eq!(management.prune_audit(NOW + 1, 1_000).await.unwrap(), 13);
+    assert_eq!(management.prune_audit(NOW + 1, 1_000).await.unwrap(), 0);
+    assert_eq!(management.history(&row.key, None, 10).await.unwrap().len(), 2);
+
+    assert_eq!(management.secret_hash(&key("client-0")).await.unwrap().unwrap().expose(), hash.expose());
+    assert!(management.secret_hash(&key("nobody")).await.unwrap().is_none());
+}
