@@ -22,6 +22,9 @@ use crate::shared::{Core, chain};
 /// Changes repaired in one call of the management store.
 const RECOVERY_PAGE: usize = 500;
 
+/// Pages repaired in one go; what is left waits for the next sync.
+const MAX_RECOVERY_PAGES: usize = 1_000;
+
 /// Accepts a batch of ensures, each by itself.
 pub(crate) async fn ensure(core: &Core, batch: Vec<Ensure>) -> Vec<Result<Ensured, PropagationError>> {
     let mut seen = HashSet::new();
@@ -71,23 +74,26 @@ pub(crate) async fn rotate(core: &Core, rotate: Rotate) -> Result<ClientId, Prop
 }
 
 /// Applies changes that the management store accepted and this peer's own store may not hold: after a crash, or after
-/// the store was away.
+/// the store was away. Does nothing unless the timer, the start or a failure asked for it: a change that was applied needs no
+/// second look, and one more commit for each would double the price of a change.
 pub(crate) async fn recover(core: &Core) -> Result<(), PropagationError> {
-    let management = core.management()?;
-    let noted = core.take_applied();
-    if !noted.is_empty()
-        && let Err(error) = core.managed(management.mark_locally_applied(&noted)).await
-    {
-        core.recover.store(true, Ordering::SeqCst);
-        return Err(error.into());
+    if !core.recover.swap(false, Ordering::SeqCst) {
+        return Ok(());
     }
-    while core.recover.swap(false, Ordering::SeqCst) {
-        let result = recover_page(core).await;
-        if !matches!(result, Ok(true)) {
-            core.recover.store(result.is_err(), Ordering::SeqCst);
-            return result.map(|_| ());
+    let result = recover_all(core).await;
+    core.recover.fetch_or(result.is_err(), Ordering::SeqCst);
+    result
+}
+
+async fn recover_all(core: &Core) -> Result<(), PropagationError> {
+    let noted = core.take_applied();
+    if !noted.is_empty() {
+        core.managed(core.management()?.mark_locally_applied(&noted)).await?;
+    }
+    for _ in 0..MAX_RECOVERY_PAGES {
+        if !recover_page(core).await? {
+            break;
         }
-        core.recover.store(true, Ordering::SeqCst);
     }
     Ok(())
 }
