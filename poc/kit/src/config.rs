@@ -91,8 +91,10 @@ pub enum Role {
 pub struct Full {
     /// The management store.
     pub database_url: Secret,
-    /// Encrypt secrets at rest: the first writes, all read. Never empty.
-    pub secrets_keys: Vec<SecretsKeyBytes>,
+    /// Encrypts secrets at rest.
+    pub secrets_key: SecretsKeyBytes,
+    /// Read what was encrypted before the key was changed.
+    pub older_secrets_keys: Vec<SecretsKeyBytes>,
     /// Peers to seed the inventory with at start; never this peer itself.
     pub targets: Vec<(PeerName, Secret)>,
     /// Targets whose unsigned acks count.
@@ -112,7 +114,7 @@ pub struct Full {
 impl std::fmt::Debug for Full {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Full")
-            .field("secrets_keys", &self.secrets_keys.len())
+            .field("older_secrets_keys", &self.older_secrets_keys.len())
             .field("targets", &self.targets)
             .field("unsigned_ack_targets", &self.unsigned_ack_targets)
             .field("peer_urls", &self.peer_urls)

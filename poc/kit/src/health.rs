@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hmac_propagation::propagator::Propagator;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -25,6 +26,26 @@ pub trait Check: Send + Sync + 'static {
 
     /// `Err` says in words why it is missing; never with a secret.
     async fn check(&self) -> Result<(), String>;
+}
+
+/// Ready when the broker is connected and the peer's queue is consumed.
+pub struct BrokerCheck(pub Propagator);
+
+#[async_trait]
+impl Check for BrokerCheck {
+    fn name(&self) -> &'static str {
+        "broker"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        let status = self.0.status().broker;
+        let reason = |otherwise: &str| status.reason.clone().unwrap_or_else(|| otherwise.to_owned());
+        match (status.connected, status.consuming) {
+            (true, true) => Ok(()),
+            (true, false) => Err(reason("the queue is not consumed")),
+            (false, _) => Err(reason("not connected")),
+        }
+    }
 }
 
 /// What is missing, and why.

@@ -4,9 +4,13 @@
 pub mod config;
 pub mod fields;
 pub mod health;
+pub mod late;
 pub mod metrics;
+pub mod openapi;
 pub mod problem;
 pub mod process;
 pub mod shutdown;
+pub mod surface;
 pub mod telemetry;
 pub mod tls;
+pub mod verifier;

@@ -83,9 +83,11 @@ impl Reader<'_> {
         let sync_interval = self.millis("SYNC_INTERVAL_MS", 5_000, 86_400_000);
         let sync_on_change = self.or("SYNC_ON_CHANGE", true, value::flag);
         let resend_after = self.millis("RESEND_AFTER_MS", 60_000, 604_800_000);
+        let (secrets_key, older_secrets_keys) = secrets_keys?;
         Some(Full {
             database_url: database_url?,
-            secrets_keys: secrets_keys?,
+            secrets_key,
+            older_secrets_keys,
             targets: targets?,
             unsigned_ack_targets: unsigned_ack_targets?,
             peer_redis_urls: peer_redis_urls?,

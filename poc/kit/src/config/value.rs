@@ -155,7 +155,8 @@ pub(crate) fn named<T>(text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Parsed<
 /// A key of 32 bytes, wiped on drop.
 pub type SecretsKeyBytes = Zeroizing<[u8; 32]>;
 
-pub(crate) fn keys(text: &str) -> Parsed<Vec<SecretsKeyBytes>> {
+/// The first key and the others.
+pub(crate) fn keys(text: &str) -> Parsed<(SecretsKeyBytes, Vec<SecretsKeyBytes>)> {
     let mut keys = Vec::new();
     for (index, item) in items(text).enumerate() {
         let mut bytes = STANDARD.decode(item).map_err(|_| format!("key {} is not base64", index + 1))?;
@@ -164,10 +165,11 @@ pub(crate) fn keys(text: &str) -> Parsed<Vec<SecretsKeyBytes>> {
         bytes.zeroize();
         keys.push(Zeroizing::new(key?));
     }
-    if keys.is_empty() {
-        return Err("holds no key".to_owned());
+    let mut keys = keys.into_iter();
+    match keys.next() {
+        Some(first) => Ok((first, keys.collect())),
+        None => Err("holds no key".to_owned()),
     }
-    Ok(keys)
 }
 
 fn items(text: &str) -> impl Iterator<Item = &str> {
@@ -210,7 +212,7 @@ mod tests {
     #[test]
     fn keys_have_32_bytes() {
         let key = STANDARD.encode([7u8; 32]);
-        assert_eq!(keys(&format!("{key},{key}")).unwrap().len(), 2);
+        assert_eq!(keys(&format!("{key},{key}")).unwrap().1.len(), 1);
         assert!(keys(&STANDARD.encode([7u8; 31])).unwrap_err().contains("31 bytes"));
         assert!(keys("***").unwrap_err().contains("base64"));
         assert!(keys(",").is_err());

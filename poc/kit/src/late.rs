@@ -1,0 +1,142 @@
+//! A management store that may come later than the peer: until it is there, every call says that it is away.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use hmac_auth::secret::Secret;
+use hmac_propagation::management::{
+    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError, PendingPropagation,
+    PendingQuery, ResyncQuery, ResyncRow, Rotation, SentMark, Upsert,
+};
+use hmac_propagation::peer_store::CredentialKey;
+use hmac_propagation::queue::PeerName;
+
+/// A place for a store that is not connected yet. Clones share it.
+#[derive(Debug)]
+pub struct Late<T>(Arc<OnceLock<T>>);
+
+/// The store was not connected yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not connected yet")]
+pub struct NotConnectedYet;
+
+impl<T> Late<T> {
+    /// An empty place.
+    pub fn new() -> Self {
+        Self(Arc::new(OnceLock::new()))
+    }
+
+    /// Puts the store in its place; a second one is dropped.
+    pub fn arrive(&self, store: T) {
+        // Whoever was first stays.
+        let _ = self.0.set(store);
+    }
+
+    /// The store, once it is there.
+    ///
+    /// # Errors
+    /// [`NotConnectedYet`].
+    pub fn store(&self) -> Result<&T, NotConnectedYet> {
+        self.0.get().ok_or(NotConnectedYet)
+    }
+
+    fn management(&self) -> Result<&T, ManagementError> {
+        self.store().map_err(|error| ManagementError::Unavailable(Box::new(error)))
+    }
+}
+
+impl<T> Default for Late<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Clone for Late<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[async_trait]
+impl<T: Management> Management for Late<T> {
+    async fn upsert_credential_with_targets(&self, upsert: &Upsert) -> Result<Accepted, ManagementError> {
+        self.management()?.upsert_credential_with_targets(upsert).await
+    }
+
+    async fn rotate_credential_secret(&self, rotation: &Rotation) -> Result<Accepted, ManagementError> {
+        self.management()?.rotate_credential_secret(rotation).await
+    }
+
+    async fn fetch_pending_propagations(
+        &self,
+        query: &PendingQuery,
+    ) -> Result<Vec<PendingPropagation>, ManagementError> {
+        self.management()?.fetch_pending_propagations(query).await
+    }
+
+    async fn fetch_source_propagation_secret(
+        &self,
+        source: &PeerName,
+    ) -> Result<Option<Secret>, ManagementError> {
+        self.management()?.fetch_source_propagation_secret(source).await
+    }
+
+    async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {
+        self.management()?.mark_target_sent(mark).await
+    }
+
+    async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError> {
+        self.management()?.mark_target_success(mark).await
+    }
+
+    async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError> {
+        self.management()?.mark_target_error(mark).await
+    }
+
+    async fn mark_credential_fully_propagated(&self, mark: &FullyPropagated) -> Result<(), ManagementError> {
+        self.management()?.mark_credential_fully_propagated(mark).await
+    }
+
+    async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError> {
+        self.management()?.resync_rows(query).await
+    }
+
+    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError> {
+        self.management()?.rebook(rows, now_ms).await
+    }
+
+    async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
+        self.management()?.unapplied_changes(limit).await
+    }
+
+    async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError> {
+        self.management()?.mark_locally_applied(applied).await
+    }
+
+    async fn upsert_credentials_with_targets(
+        &self,
+        upserts: &[Upsert],
+    ) -> Vec<Result<Accepted, ManagementError>> {
+        match self.management() {
+            Ok(store) => store.upsert_credentials_with_targets(upserts).await,
+            Err(_) => {
+                upserts.iter().map(|_| Err(ManagementError::Unavailable(Box::new(NotConnectedYet)))).collect()
+            }
+        }
+    }
+
+    async fn mark_targets_sent(&self, marks: &[SentMark]) -> Result<(), ManagementError> {
+        self.management()?.mark_targets_sent(marks).await
+    }
+
+    async fn mark_targets_acknowledged(&self, marks: &[AckMark]) -> Result<(), ManagementError> {
+        self.management()?.mark_targets_acknowledged(marks).await
+    }
+
+    async fn mark_credentials_fully_propagated(
+        &self,
+        marks: &[FullyPropagated],
+    ) -> Result<(), ManagementError> {
+        self.management()?.mark_credentials_fully_propagated(marks).await
+    }
+}
