@@ -1,0 +1,208 @@
+//! The management store behind the peer's seams: it may come late, and its inventory is seeded when it does.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hmac_auth::clock::{Clock, SystemClock};
+use hmac_propagation::management::{Management, ManagementError};
+use hmac_propagation::queue::PeerName;
+use hmac_propagation_sqlx::inventory::{InventoryError, Target, TargetUpserted};
+use hmac_propagation_sqlx::state::{CredentialView, PivotView, StateError};
+use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
+use kit::config::{Config, Full, Role};
+use kit::health::Check;
+use kit::late::Late;
+use kit::problem::chain;
+use kit::shutdown::Stop;
+use kit::surface::administration::{
+    Administration, AdministrationError, CredentialState, NewTarget, PivotState, StatePage, TargetOperation,
+    TargetState,
+};
+use tokio::time::timeout;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// More would cost an idle peer memory and bring a busy one nothing.
+const CONNECTIONS: u32 = 4;
+
+/// Connects, migrates and seeds, and tries again until it is done or the peer is asked to stop.
+pub(super) async fn connect(place: Late<SqlManagement>, config: Config, stop: Stop) {
+    let Role::Full(full) = &config.role else { return };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match connect_once(&config, full).await {
+            Ok(store) => {
+                place.arrive(store);
+                tracing::info!("the management store is connected, migrated and seeded");
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), ?pause, "the management store is not usable yet");
+            }
+        }
+        if timeout(pause, stop.asked()).await.is_ok() {
+            return;
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn connect_once(config: &Config, full: &Full) -> Result<SqlManagement, InventoryError> {
+    let options = SqlOptions { max_connections: CONNECTIONS, ..SqlOptions::default() };
+    let store = SqlManagement::connect(full.database_url.expose(), key(full), options)
+        .await
+        .map_err(InventoryError::Management)?;
+    let now_ms = SystemClock.now_ms();
+    let note = Some("this peer itself");
+    store.seed_target(&config.peer, &config.propagation_secret, true, note, now_ms).await?;
+    for (name, secret) in &full.targets {
+        store.seed_target(name, secret, false, None, now_ms).await?;
+    }
+    Ok(store)
+}
+
+fn key(full: &Full) -> SecretsKey {
+    full.older_secrets_keys
+        .iter()
+        .map(|older| SecretsKey::new(**older))
+        .fold(SecretsKey::new(*full.secrets_key), SecretsKey::also_reading)
+}
+
+/// Ready when the peer's own row of the inventory can be read.
+pub(super) struct SqlCheck {
+    store: Late<SqlManagement>,
+    own: PeerName,
+}
+
+impl SqlCheck {
+    pub(super) fn new(store: Late<SqlManagement>, own: PeerName) -> Self {
+        Self { store, own }
+    }
+}
+
+#[async_trait]
+impl Check for SqlCheck {
+    fn name(&self) -> &'static str {
+        "sql"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        match self.store.fetch_source_propagation_secret(&self.own).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err("the peer's own row is missing from hmac_propagation_target".to_owned()),
+            Err(error) => Err(chain(&error)),
+        }
+    }
+}
+
+/// The inventory and the state over SQL.
+pub(super) struct SqlAdministration(pub(super) Late<SqlManagement>);
+
+impl SqlAdministration {
+    fn store(&self) -> Result<&SqlManagement, AdministrationError> {
+        self.0.store().map_err(|error| AdministrationError::Unavailable(Box::new(error)))
+    }
+}
+
+#[async_trait]
+impl Administration for SqlAdministration {
+    async fn put_target(&self, target: &NewTarget) -> Result<TargetOperation, AdministrationError> {
+        let upserted = self
+            .store()?
+            .upsert_target(
+                &target.name,
+                &target.propagation_secret,
+                target.note.as_deref(),
+                SystemClock.now_ms(),
+            )
+            .await
+            .map_err(of_inventory)?;
+        Ok(match upserted {
+            TargetUpserted::Created => TargetOperation::Create,
+            TargetUpserted::Updated => TargetOperation::Update,
+        })
+    }
+
+    async fn delete_target(&self, name: &str) -> Result<(), AdministrationError> {
+        self.store()?.delete_target(name).await.map_err(of_inventory)
+    }
+
+    async fn state(&self, cursor: Option<&str>, limit: usize) -> Result<StatePage, AdministrationError> {
+        let page = self.store()?.state(cursor, limit).await.map_err(of_state)?;
+        Ok(StatePage {
+            credentials: page.credentials.into_iter().map(credential).collect(),
+            targets: page.targets.into_iter().map(target).collect(),
+            pivots: page.pivots.into_iter().map(pivot).collect(),
+            next: page.next,
+        })
+    }
+}
+
+fn credential(view: CredentialView) -> CredentialState {
+    CredentialState {
+        client_id: view.client_id,
+        track: view.track,
+        plain: if view.plain_present { "present" } else { "absent" },
+        secret_hash: view.hash_prefix,
+        allowed_ips: view.allowed_ips,
+        expires_at: view.expires_at,
+        generation: view.generation,
+        revoked: view.revoked,
+        changed_at: view.change_ts,
+    }
+}
+
+fn target(target: Target) -> TargetState {
+    TargetState {
+        target_amqp_queue: target.target_amqp_queue,
+        note: target.note,
+        is_self: target.is_self,
+        booked_clients: target.booked_clients,
+    }
+}
+
+fn pivot(view: PivotView) -> PivotState {
+    PivotState {
+        client_id: view.client_id,
+        track: view.track,
+        target_amqp_queue: view.target_amqp_queue,
+        status: view.status.as_str(),
+        op: view.operation,
+        secret_hash: view.hash_prefix,
+        generation: view.generation,
+        attempt_count: view.attempt_count,
+        reason: view.reason,
+        sent_at: view.sent_at,
+        applied_at: view.applied_at,
+        failed_at: view.failed_at,
+        changed_at: view.change_ts,
+    }
+}
+
+fn of_inventory(error: InventoryError) -> AdministrationError {
+    match error {
+        InventoryError::SelfTarget { target } => AdministrationError::SelfTarget { name: target },
+        InventoryError::UnknownTarget { target } => AdministrationError::UnknownTarget { name: target },
+        InventoryError::TargetInUse { target, count, .. } => {
+            AdministrationError::TargetInUse { name: target, clients: count }
+        }
+        InventoryError::Management(error) => of_management(error),
+        other => AdministrationError::Failed(Box::new(other)),
+    }
+}
+
+fn of_state(error: StateError) -> AdministrationError {
+    match error {
+        StateError::InvalidCursor => AdministrationError::InvalidCursor,
+        StateError::Management(error) => of_management(error),
+        other => AdministrationError::Failed(Box::new(other)),
+    }
+}
+
+fn of_management(error: ManagementError) -> AdministrationError {
+    match error {
+        ManagementError::Unavailable(_) => AdministrationError::Unavailable(Box::new(error)),
+        other => AdministrationError::Failed(Box::new(other)),
+    }
+}
