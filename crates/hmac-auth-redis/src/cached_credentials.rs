@@ -31,6 +31,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::credential_store::RedisCredentialStore;
+use crate::failure::loggable;
 use crate::keys::Namespace;
 use crate::link::RedisLink;
 
@@ -225,7 +226,7 @@ async fn track(link: RedisLink, namespace: Namespace, cache: Arc<Cache>) {
         match ended {
             Ok(()) => pause = FIRST_PAUSE,
             Err(error) => {
-                tracing::warn!(error = %error, %namespace, "credential cache off: redis does not track");
+                tracing::warn!(error = loggable(&error), %namespace, "credential cache off: redis does not track");
             }
         }
         sleep(pause).await;

@@ -26,12 +26,23 @@ pub fn store_error(error: RedisError) -> StoreError {
     if passes_by_itself(&error) {
         return StoreError::Unavailable(Box::new(error));
     }
-    let quotes_arguments = error.detail().is_some_and(|detail| detail.contains("with args beginning with"));
-    if quotes_arguments {
-        let code = error.code().unwrap_or("ERR").to_owned();
-        return StoreError::Refused(Box::new(Withheld { code }));
+    if quotes_arguments(&error) {
+        return StoreError::Refused(Box::new(withheld(&error)));
     }
     StoreError::Refused(Box::new(error))
+}
+
+/// The text of an error as a log may hold it.
+pub(crate) fn loggable(error: &RedisError) -> String {
+    if quotes_arguments(error) { withheld(error).to_string() } else { error.to_string() }
+}
+
+fn quotes_arguments(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.contains("with args beginning with"))
+}
+
+fn withheld(error: &RedisError) -> Withheld {
+    Withheld { code: error.code().unwrap_or("ERR").to_owned() }
 }
 
 /// An answer that this crate does not understand: somebody else's module or proxy.

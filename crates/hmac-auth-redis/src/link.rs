@@ -21,7 +21,7 @@ use redis::{
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::failure::store_error;
+use crate::failure::{loggable, store_error};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -163,7 +163,11 @@ impl RedisLink {
             }
             Err(error) => {
                 let pause = dialer.failure.as_ref().map_or(FIRST_PAUSE, |f| (f.pause * 2).min(LONGEST_PAUSE));
-                tracing::warn!(error = %error, pause_ms = pause.as_millis(), "cannot connect to redis");
+                tracing::warn!(
+                    error = loggable(&error),
+                    pause_ms = pause.as_millis(),
+                    "cannot connect to redis"
+                );
                 dialer.failure = Some(Failure { error: error.clone(), pause, until: Instant::now() + pause });
                 Err(error)
             }

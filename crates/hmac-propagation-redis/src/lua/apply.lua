@@ -12,6 +12,7 @@ end
 
 -- Decimal integers as texts: a Lua number is not exact beyond 2^53.
 local function is_less(one, other)
+  if #one < 16 and #other < 16 then return tonumber(one) < tonumber(other) end
   local negative = string.sub(one, 1, 1) == '-'
   if negative ~= (string.sub(other, 1, 1) == '-') then return negative end
   if negative then one, other = string.sub(other, 2), string.sub(one, 2) end

@@ -1,6 +1,6 @@
 -- KEYS: event, pending, results   ARGV: event prefix, ttl ms, event id, target, then the event's fields and values
-mend('HSET', KEYS[1], unpack(ARGV, 5))
-redis.call('HDEL', KEYS[1], 'completed')
+local new_fields = mend('HSET', KEYS[1], unpack(ARGV, 5))
+if new_fields * 2 < #ARGV - 4 then redis.call('HDEL', KEYS[1], 'completed') end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 mend('SADD', KEYS[2], ARGV[3])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
