@@ -13,7 +13,9 @@
 mod container;
 mod environment;
 mod error;
+pub mod http;
 mod mariadb;
+pub mod mesh;
 mod ports;
 mod process;
 mod rabbitmq;

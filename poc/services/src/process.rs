@@ -4,7 +4,7 @@
 //! this process holds open: when it closes, by a drop or because this process is gone, the shell kills the group.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,8 +15,17 @@ use nix::unistd::Pid;
 
 use crate::error::Error;
 
-const SUPERVISOR: &str =
-    r#"log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!; cat >/dev/null; kill -KILL -- -$$"#;
+/// A line says that the value was dropped; the end of input that this process is gone, so that nobody else removes the
+/// temporary folder. `-s KILL --` because dash takes the `--` after `-KILL` for a process.
+const SUPERVISOR: &str = r#"
+log=$1; shift
+"$@" </dev/null >>"$log" 2>&1 & echo $!
+trap '' INT TERM HUP
+read -r line || case ${log%/*} in
+  */hmac-mesh-*) setsid sh -c 'sleep 1; rm -rf -- "$1"' cleaner "${log%/*}" >/dev/null 2>&1 & sleep 0.1 ;;
+esac
+kill -s KILL -- -$$
+"#;
 
 /// A running program that dies with this process, also after a `kill -9`.
 pub struct Process {
@@ -104,7 +113,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
-        drop(self.supervisor.stdin.take());
+        if let Some(mut input) = self.supervisor.stdin.take() {
+            let _ = input.write_all(b"dropped\n");
+        }
         let _ = self.supervisor.wait();
     }
 }

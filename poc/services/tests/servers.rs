@@ -1,6 +1,9 @@
 //! Each server comes up, is killed, comes back with its data, and leaves nothing behind.
 
-use std::time::Instant;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn redis_comes_and_goes() {
@@ -34,4 +37,46 @@ async fn rabbitmq_comes_and_goes() {
     println!("RabbitMQ back in {:?}", start.elapsed());
     let vhosts = node.request("GET", "/api/vhosts", "").await.unwrap();
     assert!(vhosts.contains(url.rsplit('/').next().unwrap()));
+}
+
+/// Not a test by itself: what [`servers_die_with_a_killed_process`] kills.
+#[tokio::test]
+#[ignore = "started by servers_die_with_a_killed_process"]
+async fn victim() {
+    let (redis, broker, database) =
+        tokio::try_join!(services::redis(), services::private_rabbitmq(), services::private_mariadb())
+            .unwrap();
+    println!("\nvictim {} {} {}", redis.url(), broker.url(), database.url());
+    std::future::pending::<()>().await;
+}
+
+#[test]
+fn servers_die_with_a_killed_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "victim", "--ignored", "--nocapture"])
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let line = lines.map(Result::unwrap).find(|line| line.starts_with("victim ")).unwrap();
+    let addresses: Vec<_> = line
+        .split(' ')
+        .skip(1)
+        .map(|url| url.rsplit(['@', '/']).find(|part| part.contains(':')).unwrap().to_owned())
+        .collect();
+    assert!(addresses.iter().all(|address| TcpStream::connect(address).is_ok()), "{addresses:?}");
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let gone = || {
+        addresses.iter().all(|address| TcpStream::connect(address).is_err())
+            && folder.path().read_dir().unwrap().next().is_none()
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !gone() {
+        let left: Vec<_> = folder.path().read_dir().unwrap().flatten().map(|entry| entry.path()).collect();
+        assert!(Instant::now() < deadline, "left behind: {addresses:?} {left:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
