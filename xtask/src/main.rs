@@ -1,6 +1,7 @@
 //! Developer commands: `cargo verify` and `cargo demo`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to its user")]
 
+mod demo;
 mod install;
 mod leftovers;
 mod step;
@@ -23,12 +24,15 @@ struct Arguments {
 enum Command {
     /// Brings the servers, checks format and lints, and runs every test.
     Verify(verify::Options),
+    /// Runs the mesh on private local servers until Ctrl-C.
+    Demo(demo::Options),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Verify(options) => verify::run(options).await,
+        Command::Demo(options) => demo::run(options).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
