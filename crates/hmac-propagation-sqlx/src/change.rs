@@ -42,6 +42,7 @@ struct Desired<'a> {
 /// Number and moment of a change.
 #[derive(Clone, Copy)]
 struct Moment {
+    transition: &'static str,
     generation: i64,
     change_ts: i64,
     now_ms: i64,
@@ -78,7 +79,7 @@ impl CredentialState {
     }
 
     /// Numbers the next change: its `change_ts` is larger than everything used before.
-    fn next_moment(&self, now_ms: i64, floor_ts: Option<i64>) -> Moment {
+    fn next_moment(&self, transition: &'static str, now_ms: i64, floor_ts: Option<i64>) -> Moment {
         let used = self.credential.iter().map(|row| row.change_ts);
         let sent = self
             .pivots
@@ -87,6 +88,7 @@ impl CredentialState {
             .flatten();
         let above = used.chain(sent).chain(floor_ts).max();
         Moment {
+            transition,
             generation: self.credential.as_ref().map_or(0, |row| row.generation).saturating_add(1),
             change_ts: above.map_or(now_ms, |above| now_ms.max(above.saturating_add(1))),
             now_ms,
@@ -102,7 +104,11 @@ impl CredentialState {
     ) -> Result<Accepted, SqlError> {
         self.refuse_unknown(upsert, known_targets)?;
         let created = self.live().is_none();
-        let moment = self.next_moment(upsert.now_ms, upsert.floor_ts);
+        let transition = match upsert.operation {
+            UpsertOperation::Ensure { .. } => "ensured",
+            UpsertOperation::Revoke => "revoked",
+        };
+        let moment = self.next_moment(transition, upsert.now_ms, upsert.floor_ts);
         let record = match &upsert.operation {
             UpsertOperation::Ensure { secret, secret_hash, allowed_ips, expires_at } => {
                 let record = self.merged(secret_hash, allowed_ips, *expires_at);
@@ -133,8 +139,10 @@ impl CredentialState {
             };
             self.book(target, &desired, moment, vault)?;
         }
-        let transition = if record.is_some() { "ensured" } else { "revoked" };
-        Ok(self.accepted(created, moment, record, transition))
+        if upsert.targets.is_empty() {
+            self.audit_local(moment);
+        }
+        Ok(accepted(created, moment, record))
     }
 
     /// Accepts a rotation.
@@ -147,7 +155,7 @@ impl CredentialState {
             allowed_ips: live.allowed_ips.clone(),
             expires_at: live.expires_at,
         };
-        let moment = self.next_moment(rotation.now_ms, rotation.floor_ts);
+        let moment = self.next_moment("rotated", rotation.now_ms, rotation.floor_ts);
         let told: Vec<_> = self
             .pivots
             .values()
@@ -159,6 +167,9 @@ impl CredentialState {
             .collect();
         let plain = (!told.is_empty()).then_some(&rotation.secret);
         self.write_credential(Some(&record), plain, moment, vault)?;
+        if told.is_empty() {
+            self.audit_local(moment);
+        }
         for (target, allowed_ips, expires_at) in told {
             let desired = Desired {
                 operation: Operation::Update,
@@ -168,7 +179,7 @@ impl CredentialState {
             };
             self.book(&target, &desired, moment, vault)?;
         }
-        Ok(self.accepted(false, moment, Some(record), "rotated"))
+        Ok(accepted(false, moment, Some(record)))
     }
 
     /// Makes the named pivots pending again, their content unchanged, in a new generation. A pivot of another generation
@@ -182,7 +193,7 @@ impl CredentialState {
             })
             .map(|(target, _)| *target)
             .collect();
-        let moment = self.next_moment(now_ms, None);
+        let moment = self.next_moment("rebooked", now_ms, None);
         let Some(credential) = self.credential.as_mut().filter(|_| !chosen.is_empty()) else {
             return;
         };
@@ -196,7 +207,7 @@ impl CredentialState {
             if let Some(pivot) = self.pivots.get_mut(target) {
                 pivot.row.progress.become_pending(moment);
                 pivot.changed = true;
-                self.audit.push(pivot.row.audit("rebooked", now_ms, None));
+                self.audit.push(pivot.row.audit(moment.transition, now_ms, None));
             }
         }
     }
@@ -307,28 +318,26 @@ impl CredentialState {
             expires_at: desired.expires_at,
             progress,
         };
-        self.audit.push(row.audit("booked", moment.now_ms, None));
+        self.audit.push(row.audit(moment.transition, moment.now_ms, None));
         let state = PivotState { row, stored, changed: true };
         self.pivots.insert(target.to_owned(), state);
         Ok(())
     }
 
-    fn accepted(
-        &mut self,
-        created: bool,
-        moment: Moment,
-        record: Option<DesiredRecord>,
-        transition: &'static str,
-    ) -> Accepted {
+    /// A change that no target is told of leaves its trace on the credential itself.
+    fn audit_local(&mut self, moment: Moment) {
         if let Some(credential) = &self.credential {
-            self.audit.push(audit_credential(credential, transition, moment.now_ms, None));
+            self.audit.push(audit_credential(credential, moment.transition, moment.now_ms, None));
         }
-        Accepted {
-            created,
-            generation: u64::try_from(moment.generation).unwrap_or_default(),
-            change_ts: moment.change_ts,
-            record,
-        }
+    }
+}
+
+fn accepted(created: bool, moment: Moment, record: Option<DesiredRecord>) -> Accepted {
+    Accepted {
+        created,
+        generation: u64::try_from(moment.generation).unwrap_or_default(),
+        change_ts: moment.change_ts,
+        record,
     }
 }
 

@@ -38,8 +38,13 @@ impl Work for Claim<'_> {
         let (mut written, mut audit) = (Vec::new(), Vec::new());
         for (row, event_id) in rows.iter_mut().zip(&self.query.event_ids) {
             let message = self.message(row, &secrets);
+            let before = row.progress.status;
             let transition = self.claim(row, event_id, message.as_ref().err());
-            audit.push(row.audit(transition, self.query.now_ms, message.as_ref().err().map(String::as_str)));
+            // A first try leaves its trace when it is sent.
+            if row.progress.status != before {
+                let why = message.as_ref().err().map(String::as_str);
+                audit.push(row.audit(transition, self.query.now_ms, why));
+            }
             written.push(row.write_progress());
             claimed.push(PendingPropagation {
                 key: row.key.clone(),

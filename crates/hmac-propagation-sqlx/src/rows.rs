@@ -165,17 +165,17 @@ impl PivotRow {
             progress: Progress {
                 generation: row.required_int(7, PIVOT)?,
                 change_ts: row.required_int(8, PIVOT)?,
-                last_ts: row.int(9)?,
-                status: PivotStatus::parse(&row.required_text(10, PIVOT)?)?,
-                attempt_count: row.required_int(11, PIVOT)?,
-                event_id: row.text(12)?,
-                lease_until: row.int(13)?,
-                waiting_since: row.required_int(14, PIVOT)?,
-                reason: row.text(15)?,
-                sent_at: row.int(16)?,
-                applied_at: row.int(17)?,
-                failed_at: row.int(18)?,
-                created_at: row.required_int(19, PIVOT)?,
+                created_at: row.required_int(9, PIVOT)?,
+                last_ts: row.int(10)?,
+                status: PivotStatus::parse(&row.required_text(11, PIVOT)?)?,
+                attempt_count: row.required_int(12, PIVOT)?,
+                event_id: row.text(13)?,
+                lease_until: row.int(14)?,
+                waiting_since: row.required_int(15, PIVOT)?,
+                reason: row.text(16)?,
+                sent_at: row.int(17)?,
+                applied_at: row.int(18)?,
+                failed_at: row.int(19)?,
             },
         })
     }
@@ -186,10 +186,14 @@ impl PivotRow {
         row.push(json!(self.secret_hash));
         row.push(json!(self.allowed_ips));
         row.push(json!(self.expires_at));
+        row.push(json!(self.progress.generation));
+        row.push(json!(self.progress.change_ts));
+        row.push(json!(self.progress.created_at));
         self.progress.write_to(&mut row);
         row
     }
 
+    /// Without what only a new change moves.
     pub(crate) fn write_progress(&self) -> JsonRow {
         let mut row = self.write_key();
         self.progress.write_to(&mut row);
@@ -237,8 +241,6 @@ impl PivotRow {
 impl Progress {
     fn write_to(&self, row: &mut JsonRow) {
         row.extend([
-            json!(self.generation),
-            json!(self.change_ts),
             json!(self.last_ts),
             json!(self.status.as_str()),
             json!(self.attempt_count),
@@ -249,7 +251,6 @@ impl Progress {
             json!(self.sent_at),
             json!(self.applied_at),
             json!(self.failed_at),
-            json!(self.created_at),
         ]);
     }
 }

@@ -39,10 +39,11 @@ const PIVOT_CONTENT: Columns = &[
     ("secret_hash", Kind::Text),
     ("allowed_ips", Kind::Text),
     ("expires_at", Kind::Int),
-];
-const PIVOT_PROGRESS: Columns = &[
     ("generation", Kind::Int),
     ("change_ts", Kind::Int),
+    ("created_at", Kind::Int),
+];
+const PIVOT_PROGRESS: Columns = &[
     ("last_ts", Kind::Int),
     ("status", Kind::Text),
     ("attempt_count", Kind::Int),
@@ -53,7 +54,6 @@ const PIVOT_PROGRESS: Columns = &[
     ("sent_at", Kind::Int),
     ("applied_at", Kind::Int),
     ("failed_at", Kind::Int),
-    ("created_at", Kind::Int),
 ];
 const AUDIT: Columns = &[
     ("at_ms", Kind::Int),
