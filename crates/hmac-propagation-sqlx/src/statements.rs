@@ -1,20 +1,13 @@
-//! The SQL. Bulk statements take one parameter, a JSON array of rows, so that their text never changes: each is prepared
-//! once a connection, whatever the number of rows.
+//! The SQL of both databases, written once.
+
+mod bulk;
 
 use std::sync::LazyLock;
 
 use crate::database::Dialect;
+use crate::statements::bulk::{Columns, Kind, insert, names, select, set, update};
 
-#[derive(Clone, Copy)]
-enum Kind {
-    /// Compared byte by byte: client ids, tracks, names of targets.
-    Name,
-    /// Any text.
-    Text,
-    Int,
-}
-
-type Columns = &'static [(&'static str, Kind)];
+pub(crate) use crate::statements::bulk::{Bulk, Few};
 
 const CREDENTIAL_KEY: Columns = &[("track", Kind::Name), ("client_id", Kind::Name)];
 const PIVOT_KEY: Columns =
@@ -71,26 +64,26 @@ const AUDIT: Columns = &[
 /// Which rows a claim looks for, each in the order of waiting: `(now, lease bound, limit)` for pending rows and
 /// `(waiting since at most, now + resend_after, limit)` for the others.
 pub(crate) struct Statements {
-    /// JSON of credential keys.
-    pub(crate) lock_credentials: String,
-    pub(crate) lock_credential_pivots: String,
-    pub(crate) unfinished_credentials: String,
-    pub(crate) credential_pivots: String,
-    /// JSON of pivot keys.
-    pub(crate) lock_pivots: String,
-    /// JSON of names.
-    pub(crate) targets: String,
-    /// JSON of rows.
-    pub(crate) insert_credentials: String,
-    pub(crate) update_credentials: String,
-    pub(crate) insert_pivots: String,
-    pub(crate) update_pivots: String,
-    pub(crate) update_pivot_progress: String,
-    pub(crate) insert_audit: String,
-    /// JSON of credential keys with a generation.
-    pub(crate) applied_locally: String,
-    /// JSON of credential keys.
-    pub(crate) clear_plain: String,
+    /// Credential keys.
+    pub(crate) lock_credentials: Bulk,
+    pub(crate) lock_credential_pivots: Bulk,
+    pub(crate) unfinished_credentials: Bulk,
+    pub(crate) credential_pivots: Bulk,
+    /// Pivot keys.
+    pub(crate) lock_pivots: Bulk,
+    /// Names.
+    pub(crate) targets: Bulk,
+    /// Rows.
+    pub(crate) insert_credentials: Bulk,
+    pub(crate) update_credentials: Bulk,
+    pub(crate) insert_pivots: Bulk,
+    pub(crate) update_pivots: Bulk,
+    pub(crate) update_pivot_progress: Bulk,
+    pub(crate) insert_audit: Bulk,
+    /// Credential keys with a generation.
+    pub(crate) applied_locally: Bulk,
+    /// Credential keys.
+    pub(crate) clear_plain: Bulk,
     /// Parameters: now, now plus twice the lease, limit.
     pub(crate) claim_pending: String,
     /// Parameters: latest, now plus `resend_after`, limit.
@@ -132,10 +125,8 @@ impl Statements {
         };
         let credential = credential_columns("t");
         let pivot = pivot_columns("t");
-        let by_key = |what: &str, table: &str, key: Columns, rest: &str| {
-            let join = join(dialect, table, key);
-            format!("SELECT {what} FROM {join}{rest}")
-        };
+        let by_key =
+            |what: &str, table: &str, key: Columns, rest: &str| select(dialect, what, table, key, rest);
         let claim = |condition: &str| {
             format!(
                 "SELECT {pivot} FROM hmac_credential_target t WHERE {condition} ORDER BY t.waiting_since LIMIT ?{skip}"
@@ -144,7 +135,7 @@ impl Statements {
         let overdue = |status: &str| {
             claim(&format!("t.status = '{status}' AND (t.waiting_since <= ? OR t.waiting_since > ?)"))
         };
-        let not_done = " WHERE t.status <> 'success'";
+        let not_done = " AND t.status <> 'success'";
         Self {
             lock_credentials: by_key(&credential, "hmac_credential", CREDENTIAL_KEY, lock),
             lock_credential_pivots: by_key(&pivot, "hmac_credential_target", CREDENTIAL_KEY, lock),
@@ -221,7 +212,7 @@ fn resync(scope: &str) -> String {
 }
 
 /// Raises `local_generation`, never lowers it; the mark goes when the newest change is there.
-fn applied_locally(dialect: Dialect) -> String {
+fn applied_locally(dialect: Dialect) -> Bulk {
     let least = match dialect {
         Dialect::MariaDb => "LEAST",
         Dialect::Sqlite => "MIN",
@@ -231,82 +222,10 @@ fn applied_locally(dialect: Dialect) -> String {
          local_generation = {least}(j.c2, t.generation)"
     );
     let columns = [CREDENTIAL_KEY, &[("generation", Kind::Int)]];
-    set(dialect, "hmac_credential", CREDENTIAL_KEY, &columns, &sets) + " AND t.local_generation < j.c2"
+    let set = set(dialect, "hmac_credential", CREDENTIAL_KEY, &columns, &sets);
+    Bulk::json_only(set + " AND t.local_generation < j.c2")
 }
 
-fn clear_plain(dialect: Dialect) -> String {
-    set(dialect, "hmac_credential", CREDENTIAL_KEY, &[CREDENTIAL_KEY], "plain_secret = NULL")
-}
-
-/// The JSON parameter as a table `j` with columns `c0`, `c1`, ...
-fn source(dialect: Dialect, columns: &[Columns]) -> String {
-    let columns = columns
-        .iter()
-        .copied()
-        .flatten()
-        .enumerate()
-        .map(|(index, (_, kind))| match dialect {
-            Dialect::MariaDb => {
-                let kind = match kind {
-                    Kind::Name => "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
-                    Kind::Text => "TEXT CHARACTER SET utf8mb4",
-                    Kind::Int => "BIGINT",
-                };
-                format!("c{index} {kind} PATH '$[{index}]'")
-            }
-            Dialect::Sqlite => format!("json_extract(value, '$[{index}]') AS c{index}"),
-        })
-        .collect::<Vec<_>>()
-        .join(", ");
-    match dialect {
-        Dialect::MariaDb => format!("JSON_TABLE(?, '$[*]' COLUMNS ({columns})) j"),
-        Dialect::Sqlite => format!("(SELECT {columns} FROM json_each(?)) j"),
-    }
-}
-
-fn on(key: Columns) -> String {
-    let parts = key.iter().enumerate().map(|(index, (name, _))| format!("t.{name} = j.c{index}"));
-    parts.collect::<Vec<_>>().join(" AND ")
-}
-
-fn join(dialect: Dialect, table: &str, key: Columns) -> String {
-    let (source, on) = (source(dialect, &[key]), on(key));
-    match dialect {
-        Dialect::MariaDb => format!("{source} STRAIGHT_JOIN {table} t ON {on}"),
-        Dialect::Sqlite => format!("{source} CROSS JOIN {table} t ON {on}"),
-    }
-}
-
-fn insert(dialect: Dialect, table: &str, columns: &[Columns]) -> String {
-    let source = source(dialect, columns);
-    let count = columns.iter().copied().flatten().count();
-    let values = (0..count).map(|index| format!("j.c{index}")).collect::<Vec<_>>().join(", ");
-    let names = columns.iter().copied().flatten().map(|(name, _)| *name).collect::<Vec<_>>();
-    format!("INSERT INTO {table} ({}) SELECT {values} FROM {source}", names.join(", "))
-}
-
-fn update(dialect: Dialect, table: &str, key: Columns, columns: &[Columns]) -> String {
-    let all = [&[key], columns].concat();
-    let sets = columns
-        .iter()
-        .copied()
-        .flatten()
-        .enumerate()
-        .map(|(index, (name, _))| format!("{name} = j.c{}", index + key.len()))
-        .collect::<Vec<_>>()
-        .join(", ");
-    set(dialect, table, key, &all, &sets)
-}
-
-fn set(dialect: Dialect, table: &str, key: Columns, columns: &[Columns], sets: &str) -> String {
-    let (source, on) = (source(dialect, columns), on(key));
-    match dialect {
-        Dialect::MariaDb => format!("UPDATE {source} STRAIGHT_JOIN {table} t SET {sets} WHERE {on}"),
-        Dialect::Sqlite => format!("UPDATE {table} AS t SET {sets} FROM {source} WHERE {on}"),
-    }
-}
-
-fn names(alias: &str, columns: &[Columns]) -> String {
-    let names = columns.iter().copied().flatten().map(|(name, _)| format!("{alias}.{name}"));
-    names.collect::<Vec<_>>().join(", ")
+fn clear_plain(dialect: Dialect) -> Bulk {
+    Bulk::json_only(set(dialect, "hmac_credential", CREDENTIAL_KEY, &[CREDENTIAL_KEY], "plain_secret = NULL"))
 }

@@ -10,6 +10,7 @@ use sqlx::{Executor, MySql, Row as _, Sqlite};
 
 use crate::database::{Dialect, Pool};
 use crate::error::SqlError;
+use crate::statements::{Bulk, Few};
 
 /// A query with its parameters, for either driver.
 macro_rules! bound {
@@ -26,6 +27,8 @@ macro_rules! bound {
     }};
 }
 
+/// So many rows are handed over as plain parameters.
+const FEW: usize = 2;
 /// Rows handed over in one statement.
 const ROWS_A_STATEMENT: usize = 500;
 
@@ -38,6 +41,21 @@ pub(crate) enum Value<'a> {
     Int(i64),
     Text(&'a str),
     OptionalText(Option<&'a str>),
+}
+
+impl<'a> Value<'a> {
+    fn of(value: &'a serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Number(number) => number.as_i64().map_or(Self::OptionalText(None), Self::Int),
+            other => Self::OptionalText(other.as_str()),
+        }
+    }
+}
+
+/// A row's values with those of its key last.
+fn in_order(row: &JsonRow, key: usize) -> Vec<Value<'_>> {
+    let (key, rest) = row.split_at(key.min(row.len()));
+    rest.iter().chain(key).map(Value::of).collect()
 }
 
 pub(crate) enum Connection {
@@ -171,25 +189,51 @@ impl Session {
         })
     }
 
-    /// Runs a bulk statement over all rows, hundreds at a time; nothing for no rows.
-    pub(crate) async fn execute_bulk(&mut self, sql: &'static str, rows: &[JsonRow]) -> Result<(), SqlError> {
-        for part in rows.chunks(ROWS_A_STATEMENT) {
-            let json = serde_json::to_string(part)?;
-            self.execute(sql, &[Value::Text(&json)]).await?;
+    /// Runs a bulk statement over all rows; nothing for no rows.
+    pub(crate) async fn execute_bulk(
+        &mut self,
+        bulk: &'static Bulk,
+        rows: &[JsonRow],
+    ) -> Result<(), SqlError> {
+        match &bulk.few {
+            Few::Together(sql) if (1..=sql.len()).contains(&rows.len()) => {
+                let values: Vec<Value<'_>> = rows.iter().flatten().map(Value::of).collect();
+                self.execute(&sql[rows.len() - 1], &values).await?;
+            }
+            Few::Each { sql, key } if rows.len() <= FEW => {
+                for row in rows {
+                    self.execute(sql, &in_order(row, *key)).await?;
+                }
+            }
+            _ => {
+                for part in rows.chunks(ROWS_A_STATEMENT) {
+                    let json = serde_json::to_string(part)?;
+                    self.execute(&bulk.json, &[Value::Text(&json)]).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Runs a bulk query over all keys, hundreds at a time; nothing for no keys.
+    /// Runs a bulk query over all keys; nothing for no keys.
     pub(crate) async fn fetch_bulk(
         &mut self,
-        sql: &'static str,
+        bulk: &'static Bulk,
         keys: &[JsonRow],
     ) -> Result<Vec<Row>, SqlError> {
         let mut rows = Vec::new();
-        for part in keys.chunks(ROWS_A_STATEMENT) {
-            let json = serde_json::to_string(part)?;
-            rows.extend(self.fetch(sql, &[Value::Text(&json)]).await?);
+        match &bulk.few {
+            Few::Each { sql, key } if keys.len() <= FEW => {
+                for row in keys {
+                    rows.extend(self.fetch(sql, &in_order(row, *key)).await?);
+                }
+            }
+            _ => {
+                for part in keys.chunks(ROWS_A_STATEMENT) {
+                    let json = serde_json::to_string(part)?;
+                    rows.extend(self.fetch(&bulk.json, &[Value::Text(&json)]).await?);
+                }
+            }
         }
         Ok(rows)
     }
