@@ -79,6 +79,8 @@ fn install(folder: &Path) -> Result<(), Error> {
     let mut command = Command::new(program);
     command.arg("--no-defaults").arg(format!("--datadir={}", folder.join("data").display()));
     command.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
+    // Its temporary tables are named by process id, which another container on the same /tmp may have as well.
+    command.env("TMPDIR", folder);
     if nix::unistd::Uid::effective().is_root() {
         command.arg("--user=root");
     }
@@ -100,6 +102,7 @@ fn native_command(program: &Path, port: u16, folder: &Path) -> Vec<String> {
         format!("--datadir={folder}/data"),
         format!("--socket={folder}/mariadb.sock"),
         format!("--pid-file={folder}/mariadb.pid"),
+        format!("--tmpdir={folder}"),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--port={port}"),
         "--max-connections=400".to_owned(),
