@@ -167,3 +167,33 @@ pub const VARIABLES: &[Variable] = &[
 pub fn variable(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_documents_every_variable_and_no_other() {
+        let example = include_str!("../../../../.env.example");
+        let documented: Vec<&str> = example
+            .lines()
+            .filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='))
+            .map(|(name, _)| name)
+            .filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+            .collect();
+        let mut known: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
+        let mut found = documented.clone();
+        known.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, known);
+    }
+
+    #[test]
+    fn the_example_marks_what_may_come_from_a_file() {
+        let example = include_str!("../../../../.env.example");
+        assert_eq!(
+            example.matches("(file)").count() - 1,
+            VARIABLES.iter().filter(|variable| variable.secret).count()
+        );
+    }
+}
