@@ -5,6 +5,8 @@
 mod at_rest;
 #[path = "management/conformance.rs"]
 mod conformance;
+#[path = "management/contention.rs"]
+mod contention;
 #[path = "management/databases.rs"]
 mod databases;
 #[path = "management/inventory.rs"]
