@@ -121,7 +121,8 @@ fn verify(criterion: &mut Criterion) {
     let forged = [("x-client-id", "orders"), headers[1], ("x-nonce", "other"), headers[3]];
     let head = RequestHead { method: "POST", target: TARGET, headers: &forged, peer_address: None };
     criterion.bench_function("refuse a forged request", |bencher| {
-        bencher.iter(|| ready(verifier.verify(black_box(head), black_box(BODY))).expect_err("a bad signature"));
+        bencher
+            .iter(|| ready(verifier.verify(black_box(head), black_box(BODY))).expect_err("a bad signature"));
     });
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::secret::{SecretHash, hmac_sha256};
+use crate::secret::SecretHash;
 use crate::sign::InvalidTarget;
 
 /// Hashes a body: `SHA-256` of its raw bytes in lower-case hex. An empty body has the digest of the empty string.
@@ -26,7 +26,7 @@ pub fn signing_payload(method: &str, path: &str, timestamp_ms: i64, nonce: &str,
 
 /// Signs a payload: `HMAC-SHA256` in lower-case hex. The key is the 64-character text of the hash, not its 32 bytes.
 pub fn sign_request(secret_hash: &SecretHash, payload: &str) -> String {
-    hex_text(&hex_signature(secret_hash, &[payload.as_bytes()])).to_owned()
+    hex_text(&hex_digest(&secret_hash.sign(&[payload.as_bytes()]))).to_owned()
 }
 
 /// Brings a request target into the one form that is signed, PATH: `pathname + search` of the WHATWG URL that `target`
@@ -112,12 +112,16 @@ impl SigningHead {
         &self.text[self.method_end + 1..self.path_end]
     }
 
+    pub(crate) fn timestamp(&self) -> &str {
+        &self.text[self.path_end + 1..self.nonce_start - 1]
+    }
+
     pub(crate) fn nonce(&self) -> &str {
         &self.text[self.nonce_start..self.text.len() - 1]
     }
 
-    pub(crate) fn signature(&self, secret_hash: &SecretHash, body_digest: &HexDigest) -> HexDigest {
-        hex_signature(secret_hash, &[self.text.as_bytes(), body_digest])
+    pub(crate) fn signature(&self, secret_hash: &SecretHash, body_digest: &HexDigest) -> [u8; 32] {
+        secret_hash.sign(&[self.text.as_bytes(), body_digest])
     }
 }
 
@@ -128,21 +132,39 @@ pub(crate) fn body_digest(body: &[u8]) -> HexDigest {
     hex_digest(&Sha256::digest(body).into())
 }
 
-pub(crate) fn hex_signature(secret_hash: &SecretHash, parts: &[&[u8]]) -> HexDigest {
-    hex_digest(&hmac_sha256(secret_hash.expose().as_bytes(), parts))
-}
-
 pub(crate) fn hex_digest(digest: &[u8; 32]) -> HexDigest {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 64];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(digest) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
+    write_hex(digest, &mut text);
     text
 }
 
-pub(crate) fn hex_text(digest: &HexDigest) -> &str {
+/// Writes two lower-case digits for each byte.
+pub(crate) fn write_hex(bytes: &[u8], text: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+}
+
+/// Reads 64 lower-case digits: the one spelling a signature has.
+pub(crate) fn read_hex(text: &[u8]) -> Option<[u8; 32]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut digest = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(digest)
+}
+
+pub(crate) fn hex_text(digest: &[u8]) -> &str {
     // Hex is ASCII, so this never falls back.
     std::str::from_utf8(digest).unwrap_or_default()
 }
@@ -156,18 +178,25 @@ fn is_normal(target: &str) -> bool {
     }
     let path_end = bytes.iter().position(|&byte| byte == b'?').unwrap_or(bytes.len());
     let (path, query) = bytes.split_at(path_end);
-    path.iter().all(|&byte| is_normal_in_path(byte))
-        && !has_dot_segment(path)
-        && query.len() != 1
-        && query.iter().all(|&byte| is_normal_in_query(byte))
+    all_stay(path, 1) && !has_dot_segment(path) && query.len() != 1 && all_stay(query, 2)
 }
 
-fn is_normal_in_path(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'?' | b'`' | b'{' | b'}' | b'\\')
-}
+/// For each byte, whether it stays as it is in a path (bit 0) and in a query (bit 1).
+const STAYS: [u8; 256] = {
+    let mut stays = [0; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        let nowhere = matches!(byte, b'"' | b'#' | b'<' | b'>');
+        let in_path = !nowhere && !matches!(byte, b'?' | b'`' | b'{' | b'}' | b'\\');
+        let in_query = !nowhere && byte != b'\'';
+        stays[byte as usize] = in_path as u8 | (in_query as u8) << 1;
+        byte += 1;
+    }
+    stays
+};
 
-fn is_normal_in_query(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'\'')
+fn all_stay(bytes: &[u8], bit: u8) -> bool {
+    bytes.iter().fold(bit, |all, &byte| all & STAYS[usize::from(byte)]) != 0
 }
 
 fn has_dot_segment(path: &[u8]) -> bool {
@@ -264,8 +293,20 @@ mod tests {
     #[test]
     fn the_head_gives_back_its_parts() {
         let head = SigningHead::new("post", "/a?b", -7, "n");
-        assert_eq!((head.method(), head.path(), head.nonce()), ("POST", "/a?b", "n"));
+        assert_eq!((head.method(), head.path()), ("POST", "/a?b"));
+        assert_eq!((head.timestamp(), head.nonce()), ("-7", "n"));
         assert_eq!(head.text, "POST\n/a?b\n-7\nn\n");
+    }
+
+    #[test]
+    fn hex_is_read_in_one_spelling() {
+        let digest: [u8; 32] = std::array::from_fn(|at| (at * 9) as u8);
+        let text = hex_digest(&digest);
+        assert_eq!(read_hex(&text), Some(digest));
+        assert_eq!(hex_text(&text), hex::encode(digest));
+        assert_eq!(read_hex(&text.to_ascii_uppercase()), None);
+        assert_eq!(read_hex(&text[1..]), None);
+        assert_eq!(read_hex(&[b'g'; 64]), None);
     }
 
     fn slow(target: &str) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::allowed_ips::AllowedIps;
 use crate::secret::SecretHash;
+use crate::signed_head::has_control;
 
 /// A client's name: trimmed, 1..=128 bytes, no control characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,7 +23,7 @@ impl ClientId {
     /// [`InvalidClientId`] when it is blank, longer than 128 bytes, or holds a control character.
     pub fn parse(text: &str) -> Result<Self, InvalidClientId> {
         let text = text.trim();
-        if text.is_empty() || text.len() > 128 || text.chars().any(char::is_control) {
+        if text.is_empty() || text.len() > 128 || has_control(text) {
             return Err(InvalidClientId);
         }
         Ok(Self(text.into()))

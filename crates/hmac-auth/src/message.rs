@@ -21,7 +21,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::canonical::{HexDigest, hex_digest, hex_signature, hex_text};
+use crate::canonical::{HexDigest, hex_digest, hex_text, read_hex};
 use crate::canonical_json::{InvalidMessage, canonical_json};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::ClientId;
@@ -82,15 +82,15 @@ pub fn sign_message(
     message: Message<'_>,
 ) -> Result<String, InvalidMessage> {
     let signature = message_signature(client_id, secret_hash, &message_digest(message)?);
-    Ok(hex_text(&signature).to_owned())
+    Ok(hex_text(&hex_digest(&signature)).to_owned())
 }
 
 fn message_digest(message: Message<'_>) -> Result<HexDigest, InvalidMessage> {
     Ok(hex_digest(&Sha256::digest(message.canonical()?).into()))
 }
 
-fn message_signature(client_id: &ClientId, secret_hash: &SecretHash, digest: &HexDigest) -> HexDigest {
-    hex_signature(secret_hash, &[client_id.as_str().as_bytes(), b"\n", digest])
+fn message_signature(client_id: &ClientId, secret_hash: &SecretHash, digest: &HexDigest) -> [u8; 32] {
+    secret_hash.sign(&[client_id.as_str().as_bytes(), b"\n", digest])
 }
 
 /// The proof that a message was accepted.
@@ -187,10 +187,11 @@ impl MessageVerifier {
         signature: &str,
         now_ms: i64,
     ) -> Option<SecretUsed> {
+        let signature = read_hex(signature.as_bytes())?;
         let digest = message_digest(message).ok()?;
         let signed_with = |secret_hash: &SecretHash| -> bool {
             let expected = message_signature(client_id, secret_hash, &digest);
-            expected.ct_eq(signature.as_bytes()).into()
+            expected.ct_eq(&signature).into()
         };
         if signed_with(&stored.credential.secret_hash) {
             return Some(SecretUsed::Current);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::canonical::{SigningHead, body_digest, hex_text, normalize_target};
+use crate::canonical::{SigningHead, body_digest, hex_digest, hex_text, normalize_target, write_hex};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::ClientId;
 use crate::random::{Random, SystemRandom};
@@ -87,16 +87,16 @@ impl Signer {
     pub fn sign(&self, method: &str, target: &str, body: &[u8]) -> Result<SignedHeaders, InvalidTarget> {
         let path = normalize_target(target)?;
         let timestamp_ms = self.clock.now_ms();
-        let mut nonce = [0; 16];
-        self.random.fill(&mut nonce);
-        let nonce = hex::encode(nonce);
-        let head = SigningHead::new(method, &path, timestamp_ms, &nonce);
+        let (mut random, mut nonce) = ([0; 16], [0; 32]);
+        self.random.fill(&mut random);
+        write_hex(&random, &mut nonce);
+        let head = SigningHead::new(method, &path, timestamp_ms, hex_text(&nonce));
         let signature = head.signature(&self.secret_hash, &body_digest(body));
         Ok(SignedHeaders {
             client_id: self.client_id.as_str().to_owned(),
-            timestamp: timestamp_ms.to_string(),
-            nonce,
-            signature: hex_text(&signature).to_owned(),
+            timestamp: head.timestamp().to_owned(),
+            nonce: head.nonce().to_owned(),
+            signature: hex_text(&hex_digest(&signature)).to_owned(),
         })
     }
 

@@ -58,7 +58,15 @@ fn only_value<'a, H: Headers>(headers: &'a H, name: &'static str) -> Option<&'a 
 
 fn parse_nonce(nonce: &[u8]) -> Option<&str> {
     let nonce = std::str::from_utf8(nonce).ok()?;
-    (nonce.len() <= MAX_NONCE_BYTES && !nonce.chars().any(char::is_control)).then_some(nonce)
+    (nonce.len() <= MAX_NONCE_BYTES && !has_control(nonce)).then_some(nonce)
+}
+
+pub(crate) fn has_control(text: &str) -> bool {
+    if text.is_ascii() {
+        text.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
+    }
 }
 
 #[cfg(test)]

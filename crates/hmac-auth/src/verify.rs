@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use crate::canonical::{HexDigest, SigningHead, body_digest, normalize_received_target};
+use crate::canonical::{SigningHead, body_digest, normalize_received_target, read_hex};
 use crate::client_address::TrustedProxies;
 use crate::clock::{Clock, SystemClock};
 use crate::credential::{ClientId, Credential};
@@ -137,7 +137,7 @@ pub struct PendingVerification {
     client_address: Option<IpAddr>,
     timestamp_ms: i64,
     head: SigningHead,
-    signature: HexDigest,
+    signature: [u8; 32],
     secret_hash: SecretHash,
     /// The previous hash, when the grace still runs.
     previous: Option<SecretHash>,
@@ -211,7 +211,7 @@ impl Verifier {
 
     /// Runs checks 1 to 10, which need no body. A layer calls this before it reads the body.
     ///
-    /// A request that can have no good signature (it is not 64 characters, or the target is refused) ends here too, after
+    /// A request that can have no good signature (it is not 64 hex characters, or the target is refused) ends here too, after
     /// check 10.
     ///
     /// # Errors
@@ -233,17 +233,18 @@ impl Verifier {
         check_address(&credential, client_address)?;
 
         let target = normalize_received_target(head.target);
+        let signature = read_hex(signed.signature);
         let path = target.as_deref().unwrap_or(head.target);
         let pending = PendingVerification {
             head: SigningHead::new(head.method, path, signed.timestamp_ms, signed.nonce),
-            signature: signed.signature.try_into().unwrap_or([0; 64]),
+            signature: signature.unwrap_or_default(),
             timestamp_ms: signed.timestamp_ms,
             client_id,
             client_address,
             previous: previous.filter(|_| credential.in_rotation_grace(self.rotation_grace, now_ms)),
             secret_hash: credential.secret_hash,
         };
-        if target.is_err() || signed.signature.len() != 64 {
+        if target.is_err() || signature.is_none() {
             return Err(self.bad_signature(&pending));
         }
         Ok(pending)
