@@ -1,6 +1,8 @@
 //! Golden vectors of the HMAC wire: every line of `vectors/*.json` was computed by the original and is a test here. Where
 //! ours deviates, the deviation has a name, and what ours does instead is asserted.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a malformed vector file must fail the test")]
+
 use std::collections::BTreeSet;
 
 use hmac_auth::allowed_ips::AllowedIps;

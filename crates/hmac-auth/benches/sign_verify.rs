@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p hmac-auth`
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up must stop")]
+
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
