@@ -1,0 +1,28 @@
+//! Protects a route in axum. `docs` and README show this file; it is compiled with the rest.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+use hmac_auth::credentials::{Credentials, NewCredential};
+use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
+use hmac_auth::{secret::Secret, verify::Verifier};
+use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
+
+async fn greet(VerifiedClient(client): VerifiedClient) -> String {
+    format!("hello {}\n", client.client_id)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let store = Arc::new(MemoryCredentialStore::new()); // for more than one process: hmac-auth-redis
+    let secret = Secret::new("a secret of 16 bytes or more");
+    Credentials::new(store.clone()).create("billing", NewCredential::with_secret(secret)).await?;
+
+    let verifier = Verifier::new(store, Arc::new(MemoryNonceStore::new()));
+    let app = Router::new().route("/greet", get(greet)).layer(HmacAuthLayer::new(verifier));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    Ok(())
+}
