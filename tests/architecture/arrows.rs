@@ -28,7 +28,7 @@ const FOR_TESTS: &[&str] = &["hmac-testkit", "services"];
 /// What the end-to-end stories may use: the servers, and our own client side of the wire. Peers are processes to them.
 const STORIES: &[&str] = &["hmac-auth", "hmac-auth-client", "hmac-propagation", "hmac-testkit", "services"];
 /// What the benches measure below the peers.
-const BENCHES: &str = "xtask";
+const BENCHES: &str = "bench";
 
 fn may(name: &str, other: &str, workspace: &BTreeMap<String, Member>) -> bool {
     let is_library = workspace.get(other).is_some_and(|member| member.folder.starts_with("crates/"));
@@ -36,7 +36,7 @@ fn may(name: &str, other: &str, workspace: &BTreeMap<String, Member>) -> bool {
         return (is_library && other != "hmac-testkit") || other == "kit" || other == "dashboard";
     }
     let listed = ARROWS.iter().any(|(from, to)| *from == name && to.contains(&other));
-    listed || (name == BENCHES && is_library)
+    listed || (name == BENCHES && (is_library || other == "services"))
 }
 
 fn check(workspace: &BTreeMap<String, Member>) -> Vec<String> {

@@ -18,8 +18,8 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("lapin", &["hmac-propagation-amqp", "xtask"]),
     ("redis", &["hmac-auth-redis", "hmac-propagation-redis", "xtask"]),
     ("sqlx", &["hmac-propagation-sqlx", "services", "xtask"]),
-    ("axum", &["authority", "hmac-auth-axum", "hmac-testkit", "leptos-axum", "xtask"]),
-    ("actix-web", &["consumer", "hmac-auth-actix", "leptos-actix", "xtask"]),
+    ("axum", &["authority", "hmac-auth-axum", "hmac-testkit", "leptos-axum", "bench"]),
+    ("actix-web", &["consumer", "hmac-auth-actix", "leptos-actix"]),
 ];
 
 /// What the protocol may use of the runtime.

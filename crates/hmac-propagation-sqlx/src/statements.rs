@@ -110,6 +110,13 @@ fn pivot_columns(alias: &str) -> String {
     names(alias, &[PIVOT_KEY, PIVOT_CONTENT, PIVOT_PROGRESS])
 }
 
+const CREDENTIALS: &str = "hmac_credential";
+const PIVOTS: &str = "hmac_credential_target";
+const TARGET_COLUMNS: &str = "t.target_amqp_queue, t.propagation_secret";
+const NOT_DONE: &str = " AND t.status <> 'success'";
+const CLAIMABLE: &str =
+    "t.status = 'pending' AND (t.lease_until IS NULL OR t.lease_until <= ? OR t.lease_until > ?)";
+
 impl Statements {
     pub(crate) fn of(dialect: Dialect) -> &'static Self {
         match dialect {
@@ -135,44 +142,22 @@ impl Statements {
         let overdue = |status: &str| {
             claim(&format!("t.status = '{status}' AND (t.waiting_since <= ? OR t.waiting_since > ?)"))
         };
-        let not_done = " AND t.status <> 'success'";
         Self {
-            lock_credentials: by_key(&credential, "hmac_credential", CREDENTIAL_KEY, lock),
-            lock_credential_pivots: by_key(&pivot, "hmac_credential_target", CREDENTIAL_KEY, lock),
-            unfinished_credentials: by_key(
-                "DISTINCT t.track, t.client_id",
-                "hmac_credential_target",
-                CREDENTIAL_KEY,
-                not_done,
-            ),
-            credential_pivots: by_key(&pivot, "hmac_credential_target", CREDENTIAL_KEY, ""),
-            lock_pivots: by_key(&pivot, "hmac_credential_target", PIVOT_KEY, lock),
-            targets: by_key(
-                "t.target_amqp_queue, t.propagation_secret",
-                "hmac_propagation_target",
-                TARGET_KEY,
-                "",
-            ),
-            insert_credentials: insert(dialect, "hmac_credential", &[CREDENTIAL_KEY, CREDENTIAL_CONTENT]),
-            update_credentials: update(dialect, "hmac_credential", CREDENTIAL_KEY, &[CREDENTIAL_CONTENT]),
-            insert_pivots: insert(
-                dialect,
-                "hmac_credential_target",
-                &[PIVOT_KEY, PIVOT_CONTENT, PIVOT_PROGRESS],
-            ),
-            update_pivots: update(
-                dialect,
-                "hmac_credential_target",
-                PIVOT_KEY,
-                &[PIVOT_CONTENT, PIVOT_PROGRESS],
-            ),
-            update_pivot_progress: update(dialect, "hmac_credential_target", PIVOT_KEY, &[PIVOT_PROGRESS]),
+            lock_credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, lock),
+            lock_credential_pivots: by_key(&pivot, PIVOTS, CREDENTIAL_KEY, lock),
+            unfinished_credentials: by_key("DISTINCT t.track, t.client_id", PIVOTS, CREDENTIAL_KEY, NOT_DONE),
+            credential_pivots: by_key(&pivot, PIVOTS, CREDENTIAL_KEY, ""),
+            lock_pivots: by_key(&pivot, PIVOTS, PIVOT_KEY, lock),
+            targets: by_key(TARGET_COLUMNS, "hmac_propagation_target", TARGET_KEY, ""),
+            insert_credentials: insert(dialect, CREDENTIALS, &[CREDENTIAL_KEY, CREDENTIAL_CONTENT]),
+            update_credentials: update(dialect, CREDENTIALS, CREDENTIAL_KEY, &[CREDENTIAL_CONTENT]),
+            insert_pivots: insert(dialect, PIVOTS, &[PIVOT_KEY, PIVOT_CONTENT, PIVOT_PROGRESS]),
+            update_pivots: update(dialect, PIVOTS, PIVOT_KEY, &[PIVOT_CONTENT, PIVOT_PROGRESS]),
+            update_pivot_progress: update(dialect, PIVOTS, PIVOT_KEY, &[PIVOT_PROGRESS]),
             insert_audit: insert(dialect, "hmac_credential_target_audit", &[AUDIT]),
             applied_locally: applied_locally(dialect),
             clear_plain: clear_plain(dialect),
-            claim_pending: claim(
-                "t.status = 'pending' AND (t.lease_until IS NULL OR t.lease_until <= ? OR t.lease_until > ?)",
-            ),
+            claim_pending: claim(CLAIMABLE),
             claim_sent: overdue("sent"),
             claim_failed: overdue("error"),
             resync_target: resync("t.target_amqp_queue = ?"),
