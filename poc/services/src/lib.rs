@@ -24,6 +24,7 @@ mod redis;
 pub use environment::variable;
 pub use error::Error;
 pub use mariadb::{MariaDb, mariadb, private_mariadb};
+pub use ports::free_port;
 pub use process::{Process, binary, install_hint};
 pub use rabbitmq::{RabbitMq, private_rabbitmq, rabbitmq};
 pub use redis::{Redis, redis};
