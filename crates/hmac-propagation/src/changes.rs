@@ -45,7 +45,7 @@ pub(crate) async fn revoke(core: &Core, revoke: Revoke) -> Result<ClientId, Prop
     let upsert_one = Upsert {
         key: key(core, &revoke.client_id, revoke.track)?,
         operation: UpsertOperation::Revoke,
-        targets: targets(&revoke.targets)?,
+        targets: targets(core, &revoke.targets)?,
         now_ms: core.now_ms(),
         floor_ts: None,
     };
@@ -239,7 +239,7 @@ fn check_ensure(core: &Core, ensure: Ensure) -> Result<Upsert, PropagationError>
     core.management()?;
     let key = key(core, &ensure.client_id, ensure.track)?;
     check_secret(&ensure.secret)?;
-    let targets = targets(&ensure.targets)?;
+    let targets = targets(core, &ensure.targets)?;
     let allowed_ips = match ensure.allowed_ips {
         Change::Keep => Change::Keep,
         Change::Set(rules) => {
@@ -280,13 +280,20 @@ fn check_secret(secret: &Secret) -> Result<(), PropagationError> {
     }
 }
 
-fn targets(names: &[String]) -> Result<Vec<PeerName>, PropagationError> {
+/// Checks the names of targets; whether the inventory has them is for the management store to say.
+fn targets(core: &Core, names: &[String]) -> Result<Vec<PeerName>, PropagationError> {
     let mut seen = HashSet::new();
     let mut targets = Vec::with_capacity(names.len());
     for name in names {
         let peer = PeerName::parse(name).map_err(|error| invalid("targets", &error.to_string()))?;
         if !seen.insert(peer.clone()) {
             return Err(invalid("targets", &format!("{name} is named twice")));
+        }
+        if peer == core.parts.name {
+            return Err(invalid(
+                "targets",
+                "names this peer itself, which holds every change of its own anyway",
+            ));
         }
         targets.push(peer);
     }
