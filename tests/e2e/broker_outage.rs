@@ -1,0 +1,62 @@
+//! RabbitMQ dies in the middle of changes and comes back: everything converges, and nobody does anything by hand.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::mesh::{Changes, Options, Peer, until};
+
+const CHANGES: usize = 500;
+
+#[tokio::test]
+async fn the_consumer_always_comes_back_when_rabbitmq_is_killed() {
+    let mut mesh = Options::default().private_rabbitmq().start().await;
+    let targets = Peer::Authority.others();
+    let changes = Changes::start(&mesh, Peer::Authority, &targets, CHANGES);
+    changes.until_accepted(CHANGES / 3).await;
+
+    mesh.rabbitmq.kill();
+    for peer in Peer::ALL {
+        mesh.until_missing(peer, "broker").await;
+    }
+    // Signed calls and changes go on meanwhile: the latter are booked and wait.
+    changes.until_accepted(CHANGES * 2 / 3).await;
+
+    mesh.rabbitmq.start().await.expect("RabbitMQ starts again");
+    let back = Instant::now();
+    for peer in Peer::ALL {
+        mesh.until_ready(peer).await;
+    }
+    println!("all peers ready {:.1?} after RabbitMQ was", back.elapsed());
+    let refused = changes.finish().await;
+    assert_eq!(refused, 0, "no change was refused for the broker's sake");
+    mesh.until_success(Peer::Authority, CHANGES * targets.len()).await;
+    println!("all {} rows success {:.1?} after RabbitMQ was back", CHANGES * targets.len(), back.elapsed());
+    mesh.until_holding(Peer::Authority, &Peer::ALL, CHANGES).await;
+    mesh.until_no_plain_secret(Peer::Authority).await;
+}
+
+#[tokio::test]
+async fn a_peer_without_a_broker_starts_and_comes_ready_by_itself() {
+    let mut mesh = Options::default().private_rabbitmq().start_without_peers().await;
+    mesh.rabbitmq.stop();
+    for peer in Peer::ALL {
+        mesh.launch(peer);
+    }
+    for peer in Peer::ALL {
+        mesh.until_missing(peer, "broker").await;
+    }
+    let targets: Vec<&str> = Peer::Authority.others().map(Peer::name).to_vec();
+    let body = json!({ "clientId": "before", "secret": "a secret before the broker", "targets": targets });
+    until("a change is accepted without a broker", async || {
+        mesh.post(Peer::Authority, "/ensure", &body).await?.is(201)
+    })
+    .await;
+    mesh.rabbitmq.start().await.expect("RabbitMQ starts");
+    for peer in Peer::ALL {
+        mesh.until_ready(peer).await;
+    }
+    mesh.until_success(Peer::Authority, 3).await;
+    let hash = mesh.secrets.hash(Peer::Authority, "a secret before the broker");
+    mesh.until_converged("before", &Peer::ALL, Some(&hash)).await;
+}

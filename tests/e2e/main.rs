@@ -1,0 +1,40 @@
+//! End-to-end stories: the peers are processes, the servers are real, and a story knows nothing but the wire: HTTP, AMQP, Redis, SQL.
+//!
+//! Each story has its own vhost, schemas, Redis servers and ports. RabbitMQ and MariaDB are shared by a run unless a story kills
+//! them. When a story fails, the ends of its peers' logs are printed.
+
+#[cfg(test)]
+mod mesh;
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod bad_messages;
+#[cfg(test)]
+mod broker_outage;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod convergence;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod footprint;
+#[cfg(test)]
+mod many_changes;
+#[cfg(test)]
+mod no_secret_in_logs;
+#[cfg(test)]
+mod offline_target;
+#[cfg(test)]
+mod original_wire;
+#[cfg(test)]
+mod peppers;
+#[cfg(test)]
+mod revocation;
+#[cfg(test)]
+mod rotation;
+#[cfg(test)]
+mod signed_calls;
+#[cfg(test)]
+mod targets;

@@ -1,0 +1,151 @@
+//! Who the peers are, what they know, and how they are told.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
+
+use super::node::Node;
+
+/// One of the four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// The first full-mode peer.
+    Authority,
+    /// The receive-only peer.
+    Consumer,
+    /// The second full-mode peer.
+    LeptosAxum,
+    /// The third full-mode peer.
+    LeptosActix,
+}
+
+impl Peer {
+    /// All four, in the order of their nodes.
+    pub(crate) const ALL: [Self; 4] = [Self::Authority, Self::Consumer, Self::LeptosAxum, Self::LeptosActix];
+
+    /// Its name in the mesh.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::Consumer => "consumer",
+            Self::LeptosAxum => "leptos-axum",
+            Self::LeptosActix => "leptos-actix",
+        }
+    }
+
+    /// The program that is run for it.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer",
+            Self::Authority | Self::LeptosAxum | Self::LeptosActix => "authority",
+        }
+    }
+
+    /// Whether it accepts changes of its own.
+    pub(crate) fn is_full(self) -> bool {
+        self != Self::Consumer
+    }
+
+    /// The other three.
+    pub(crate) fn others(self) -> [Self; 3] {
+        let mut others = Self::ALL.into_iter().filter(|peer| *peer != self);
+        std::array::from_fn(|_| others.next().expect("three others"))
+    }
+
+    /// Where its management surface lives, and the status of a good answer to a POST there.
+    pub(crate) fn surface(self) -> (&'static str, u16) {
+        match self {
+            Self::Authority => ("/admin", 201),
+            _ => ("/api", 200),
+        }
+    }
+
+    pub(super) fn schema(self) -> String {
+        format!("e2e_{}", self.name().replace('-', "_"))
+    }
+}
+
+/// What only the peers should know; fresh for every mesh.
+pub(crate) struct Secrets {
+    propagation: [String; 4],
+    pepper: [String; 4],
+    key: [String; 4],
+}
+
+impl Secrets {
+    pub(super) fn fresh() -> Self {
+        let text = |what: &str| format!("{what}-{:032x}", rand::random::<u128>());
+        Self {
+            propagation: Peer::ALL.map(|peer| text(&format!("entry-{}", peer.name()))),
+            pepper: Peer::ALL.map(|peer| text(&format!("pepper-{}", peer.name()))),
+            key: Peer::ALL.map(|_| STANDARD.encode(rand::random::<[u8; 32]>())),
+        }
+    }
+
+    /// What events to the peer must bear.
+    pub(crate) fn propagation(&self, peer: Peer) -> &str {
+        &self.propagation[peer as usize]
+    }
+
+    /// The hash of a client's secret under a peer's own pepper: what that peer stores and spreads, and what the client signs with.
+    pub(crate) fn hash(&self, peer: Peer, secret: &str) -> SecretHash {
+        hash_client_secret(&Secret::new(secret), Some(&Secret::new(self.pepper[peer as usize].clone())))
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.propagation.iter().chain(&self.pepper).chain(&self.key).map(String::as_str)
+    }
+}
+
+/// The environment of one peer's process.
+pub(super) fn compose(
+    nodes: &[Node],
+    peer: Peer,
+    secrets: &Secrets,
+    vhost: &str,
+    variables: &[(Option<Peer>, String, String)],
+) -> Vec<(String, String)> {
+    let node = &nodes[peer as usize];
+    let of_others = || {
+        let pairs = peer.others().map(|other| format!("{}={}", other.name(), secrets.propagation(other)));
+        pairs.join(",")
+    };
+    let mut pairs: Vec<(&str, String)> = vec![
+        ("PORT", node.port.to_string()),
+        ("BIND", "127.0.0.1".to_owned()),
+        ("AMQP_URL", vhost.to_owned()),
+        ("AMQP_QUEUE", peer.name().to_owned()),
+        ("PROPAGATION_SECRET", secrets.propagation(peer).to_owned()),
+        ("HMAC_SECRET_TOKEN", secrets.pepper[peer as usize].clone()),
+        ("REDIS_URL", node.redis.url().to_owned()),
+        ("ROTATION_GRACE_MS", "0".to_owned()),
+        ("RUST_LOG", "info".to_owned()),
+        ("NO_COLOR", "1".to_owned()),
+    ];
+    match &node.database {
+        None => pairs.push(("PROPAGATION_SOURCES", of_others())),
+        Some(database) => {
+            let urls =
+                nodes.iter().map(|node| format!("{}=http://127.0.0.1:{}", node.peer.name(), node.port));
+            let stores = nodes.iter().map(|node| format!("{}={}", node.peer.name(), node.redis.url()));
+            pairs.extend([
+                ("PROPAGATION_TARGETS", of_others()),
+                ("DATABASE_URL", database.clone()),
+                ("SECRETS_KEY", secrets.key[peer as usize].clone()),
+                ("PEER_URLS", urls.collect::<Vec<_>>().join(",")),
+                ("PEER_REDIS_URLS", stores.collect::<Vec<_>>().join(",")),
+                ("SYNC_INTERVAL_MS", "500".to_owned()),
+            ]);
+        }
+    }
+    let mut environment: Vec<(String, String)> =
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    for (only, name, value) in variables {
+        if only.is_none_or(|only| only == peer) {
+            environment.retain(|(known, _)| known != name);
+            environment.push((name.clone(), value.clone()));
+        }
+    }
+    environment
+}

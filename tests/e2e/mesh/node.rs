@@ -1,0 +1,60 @@
+//! One peer: its process, its servers, its log.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use services::{Process, Redis};
+
+use super::environment::Peer;
+
+/// How much of a log is shown when a story fails.
+const SHOWN_LINES: usize = 60;
+
+pub(super) struct Node {
+    pub(super) peer: Peer,
+    pub(super) port: u16,
+    pub(super) redis: Redis,
+    pub(super) database: Option<String>,
+    pub(super) log: PathBuf,
+    pub(super) process: Option<Process>,
+    pub(super) launched: Option<Instant>,
+}
+
+impl Node {
+    pub(super) fn launch(&mut self, environment: &[(String, String)]) {
+        let command = [program(self.peer.program()).display().to_string()];
+        self.launched = Some(Instant::now());
+        self.process =
+            Some(Process::start(&command, environment, &self.log).expect("the peer's process starts"));
+    }
+
+    pub(super) fn print_log(&self) {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().collect();
+        eprintln!("── the last lines of {}'s log ──", self.peer.name());
+        for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+            eprintln!("{line}");
+        }
+    }
+}
+
+/// A peer's program, built beside this test.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("the path of this test");
+    let folder = own.parent().and_then(|deps| deps.parent()).expect("the target folder");
+    let path = folder.join(name);
+    assert!(path.is_file(), "{} is missing: build it first, by `cargo build --workspace`", path.display());
+    path
+}
+
+/// Four ports that nothing listens on, below those that the system hands out to clients: a peer that is away keeps its port.
+pub(super) fn free_ports() -> [u16; 4] {
+    let mut held = Vec::new();
+    while held.len() < 4 {
+        let port = rand::random_range(20_000..32_000);
+        held.extend(TcpListener::bind(("127.0.0.1", port)).map(|listener| (port, listener)));
+    }
+    std::array::from_fn(|index| held[index].0)
+}

@@ -1,0 +1,71 @@
+//! What a peer's Redis holds, read directly.
+
+use hmac_auth::secret::SecretHash;
+use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use serde_json::Value;
+
+use super::environment::Peer;
+use super::{Mesh, until};
+
+const CLIENTS: &str = "hmac:http:clients";
+
+impl Mesh {
+    /// Connects to a peer's Redis.
+    pub(crate) async fn redis(&self, peer: Peer) -> Result<MultiplexedConnection, String> {
+        let client = redis::Client::open(self.node(peer).redis.url()).map_err(|error| error.to_string())?;
+        client.get_multiplexed_async_connection().await.map_err(|error| error.to_string())
+    }
+
+    /// The record of a client of the HTTP track.
+    pub(crate) async fn record(&self, peer: Peer, client: &str) -> Result<Option<Value>, String> {
+        self.record_of(peer, CLIENTS, client).await
+    }
+
+    /// The record of a client, by the key of its track's records.
+    pub(crate) async fn record_of(
+        &self,
+        peer: Peer,
+        key: &str,
+        client: &str,
+    ) -> Result<Option<Value>, String> {
+        let text: Option<String> =
+            self.redis(peer).await?.hget(key, client).await.map_err(|error| error.to_string())?;
+        text.map(|text| serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))).transpose()
+    }
+
+    /// All clients of the HTTP track with their hashes.
+    pub(crate) async fn hashes(
+        &self,
+        peer: Peer,
+    ) -> Result<std::collections::BTreeMap<String, String>, String> {
+        let all: std::collections::BTreeMap<String, String> =
+            self.redis(peer).await?.hgetall(CLIENTS).await.map_err(|error| error.to_string())?;
+        let hash = |text: &str| {
+            let record: Value = serde_json::from_str(text).unwrap_or_default();
+            record["secretHash"].as_str().unwrap_or_default().to_owned()
+        };
+        Ok(all.iter().map(|(client, text)| (client.clone(), hash(text))).collect())
+    }
+
+    /// Waits until every one of `peers` holds `hash` for the client, or nothing for `None`.
+    pub(crate) async fn until_converged(&self, client: &str, peers: &[Peer], hash: Option<&SecretHash>) {
+        for peer in peers {
+            until(&format!("{} holds what it should for {client}", peer.name()), async || {
+                let record = self.record(*peer, client).await?;
+                let held = record.as_ref().and_then(|record| record["secretHash"].as_str());
+                match held == hash.map(SecretHash::expose) {
+                    true => Ok(()),
+                    false => Err(format!("hash {held:?}")),
+                }
+            })
+            .await;
+        }
+    }
+
+    /// The keys of a peer's Redis that match a pattern.
+    pub(crate) async fn keys(&self, peer: Peer, pattern: &str) -> Vec<String> {
+        let mut connection = self.redis(peer).await.expect("Redis");
+        connection.keys(pattern).await.expect("keys")
+    }
+}
