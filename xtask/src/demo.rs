@@ -44,15 +44,36 @@ const CLIENTS: &[Client] = &[
 
 /// Runs the mesh until Ctrl-C.
 pub(crate) async fn run(options: Options) -> Result<(), Error> {
+    let mut mesh = tokio::select! {
+        mesh = bring_up(&options) => mesh?,
+        stopped = stopped() => return stopped,
+    };
+    let commands = explain(&mesh);
+    let outcome = if options.check {
+        check(&mut mesh, &commands).await
+    } else {
+        println!("\nCtrl-C stops everything and leaves nothing behind.");
+        tokio::select! {
+            ended = a_peer_ends(&mesh) => Err(ended),
+            stopped = stopped() => stopped,
+        }
+    };
+    println!("\nStopping ...");
+    let killed = mesh.stop();
+    outcome?;
+    if killed.is_empty() { Ok(()) } else { Err(format!("had to be killed: {}", killed.join(", ")).into()) }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn stopped() -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        outcome = demo(&options) => outcome,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
         _ = terminate.recv() => Ok(()),
     }
 }
 
-async fn demo(options: &Options) -> Result<(), Error> {
+async fn bring_up(options: &Options) -> Result<Mesh, Error> {
     println!("The first build takes minutes; later ones take seconds.");
     install::servers(|server| match server {
         "rabbitmq" => services::variable("HMAC_MESH_RABBITMQ").is_some(),
@@ -63,20 +84,15 @@ async fn demo(options: &Options) -> Result<(), Error> {
     Step::cargo("build").arguments(["build", "--workspace", "--bins"]).run().await?;
     println!("\n── RabbitMQ, MariaDB, four Redis, four peers ──");
     let start = Instant::now();
-    let options_of_mesh = mesh::Options {
+    let options = mesh::Options {
         binaries: mesh::binaries()?,
         standard_ports: !options.free_ports,
         variables: Vec::new(),
     };
-    let mut mesh = Mesh::start(&options_of_mesh).await?;
+    let mut mesh = Mesh::start(&options).await?;
     load(&mut mesh).await?;
     println!("── ready: {:.1} s ──\n", start.elapsed().as_secs_f64());
-    let commands = explain(&mesh);
-    let outcome = if options.check { check(&mut mesh, &commands).await } else { until_stopped(&mesh).await };
-    println!("\nStopping ...");
-    let killed = mesh.stop();
-    outcome?;
-    if killed.is_empty() { Ok(()) } else { Err(format!("had to be killed: {}", killed.join(", ")).into()) }
+    Ok(mesh)
 }
 
 async fn load(mesh: &mut Mesh) -> Result<(), Error> {
@@ -132,12 +148,11 @@ fn explain(mesh: &Mesh) -> Vec<Vec<String>> {
     commands
 }
 
-/// Waits for somebody to press Ctrl-C, which [`run`] sees, or for a peer to end.
-async fn until_stopped(mesh: &Mesh) -> Result<(), Error> {
-    println!("\nCtrl-C stops everything and leaves nothing behind.");
+/// Waits until a peer ends by itself, which none should; says which, with its log.
+async fn a_peer_ends(mesh: &Mesh) -> Error {
     loop {
         if let Some(peer) = mesh.peers.iter().find(|peer| !peer.is_running()) {
-            return Err(format!("{} has ended; its log:\n{}", peer.name(), peer.log()).into());
+            return format!("{} has ended; its log:\n{}", peer.name(), peer.log()).into();
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -159,7 +174,7 @@ async fn check(mesh: &mut Mesh, commands: &[Vec<String>]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Waits until the consumer knows its clients.
+/// Waits until every target has confirmed what it was sent.
 async fn converged(mesh: &mut Mesh) -> Result<(), Error> {
     let authority = mesh.peer("authority").ok_or("the mesh has no authority")?;
     for _ in 0..300 {

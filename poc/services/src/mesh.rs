@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -115,7 +116,7 @@ impl Mesh {
             .map_err(Error::io("temporary folder"))?;
         let mut shared = Shared { vhost: rabbitmq.vhost("mesh").await?, members: Vec::new() };
         for (place, redis) in PLACES.iter().zip(&redis) {
-            let port = if options.standard_ports { place.port } else { free_port()? };
+            let port = if options.standard_ports { standard_port(place)? } else { free_port()? };
             let database = match place.mode {
                 Mode::Full => Some(mariadb.database(&place.name.replace('-', "_")).await?),
                 Mode::ReceiveOnly => None,
@@ -347,6 +348,17 @@ impl Shared {
             }
         }
         Ok(variables)
+    }
+}
+
+/// The place's own port, unless somebody sits on it.
+fn standard_port(place: &Place) -> Result<u16, Error> {
+    match TcpListener::bind(("127.0.0.1", place.port)) {
+        Ok(_) => Ok(place.port),
+        Err(_) => Err(Error::Unexpected(format!(
+            "port {} of {} is taken: end what listens there, or ask for free ports",
+            place.port, place.name
+        ))),
     }
 }
 
