@@ -60,3 +60,27 @@ async fn a_peer_without_a_broker_starts_and_comes_ready_by_itself() {
     let hash = mesh.secrets.hash(Peer::Authority, "a secret before the broker");
     mesh.until_converged("before", &Peer::ALL, Some(&hash)).await;
 }
+
+#[tokio::test]
+async fn no_call_hangs_when_rabbitmq_stops_answering() {
+    let mesh = Options::default().private_rabbitmq().start().await;
+    mesh.rabbitmq.pause();
+    let start = Instant::now();
+    for number in 0..10 {
+        mesh.ensure(Peer::Authority, &format!("paused-{number}"), "a secret meanwhile", &[Peer::Consumer]).await;
+    }
+    let took = start.elapsed();
+    assert!(took.as_secs() < 20, "ten changes took {took:.1?}");
+    for peer in Peer::ALL {
+        mesh.until_missing(peer, "broker").await;
+    }
+    mesh.rabbitmq.resume();
+    for peer in Peer::ALL {
+        mesh.until_ready(peer).await;
+    }
+    mesh.until_success(Peer::Authority, 10).await;
+    let hash = mesh.secrets.hash(Peer::Authority, "a secret meanwhile");
+    for number in 0..10 {
+        mesh.until_converged(&format!("paused-{number}"), &[Peer::Consumer], Some(&hash)).await;
+    }
+}

@@ -34,3 +34,22 @@ async fn an_ack_is_never_lost_in_a_thousand_single_changes() {
         "{CHANGES} single changes accepted in {accepted:.1?}, all {events} rows success after {converged:.1?}"
     );
 }
+
+#[tokio::test]
+async fn a_success_row_means_the_target_has_it() {
+    const ROTATIONS: usize = 200;
+    let mesh = Mesh::start().await;
+    let targets = Peer::Authority.others();
+    mesh.ensure(Peer::Authority, "restless", "the first secret of the restless", &targets).await;
+    // Each rotation may find the one before it pending, claimed, sent or just acknowledged.
+    for number in 0..ROTATIONS {
+        mesh.rotate(Peer::Authority, "restless", &Changes::secret(number)).await;
+    }
+    mesh.until_success(Peer::Authority, targets.len()).await;
+    let last = mesh.secrets.hash(Peer::Authority, &Changes::secret(ROTATIONS - 1));
+    for peer in Peer::ALL {
+        let record = mesh.record(peer, "restless").await.unwrap().expect("a record");
+        assert_eq!(record["secretHash"], last.expose(), "{} when its row says success", peer.name());
+    }
+    mesh.until_no_plain_secret(Peer::Authority).await;
+}

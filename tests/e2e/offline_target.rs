@@ -77,6 +77,51 @@ async fn a_message_that_was_lost_is_sent_again() {
     mesh.until_converged("lost", &[Peer::Consumer], Some(&mesh.secrets.hash(Peer::Authority, SECRET))).await;
 }
 
+#[tokio::test]
+async fn overlapping_syncs_publish_once() {
+    const CLIENTS: u32 = 100;
+    let by_hand = Options::default()
+        .only(Peer::Authority, "SYNC_ON_CHANGE", "false")
+        .only(Peer::Authority, "SYNC_INTERVAL_MS", "86400000");
+    let mut mesh = by_hand.start().await;
+    mesh.stop_peer(Peer::Consumer);
+    for number in 0..CLIENTS {
+        mesh.ensure(Peer::Authority, &format!("overlap-{number}"), SECRET, &[Peer::Consumer]).await;
+    }
+    let wire = mesh.wire().await;
+    assert_eq!(wire.waiting("consumer").await, 0, "nothing is sent before a sync");
+    let nothing = json!({});
+    let sync = || mesh.accept(Peer::Authority, "/sync", &nothing);
+    let summaries = tokio::join!(sync(), sync(), sync(), sync(), sync(), sync(), sync(), sync());
+    until_status(&mesh, "consumer", "sent", CLIENTS as usize).await;
+    assert_eq!(wire.waiting("consumer").await, CLIENTS, "{summaries:?}");
+    assert_eq!(mesh.metric(Peer::Authority, "propagation_events_published_total").await, f64::from(CLIENTS));
+    mesh.start_peer(Peer::Consumer).await;
+    mesh.until_success(Peer::Authority, CLIENTS as usize).await;
+}
+
+#[tokio::test]
+async fn one_bad_row_blocks_nobody() {
+    let mesh = Mesh::start().await;
+    let mut sql = mesh.sql(Peer::Authority).await.unwrap();
+    let spoil = "UPDATE hmac_propagation_target SET propagation_secret = 'spoiled' WHERE target_amqp_queue = 'leptos-axum'";
+    sqlx::query(spoil).execute(&mut sql).await.unwrap();
+    for number in 0..5 {
+        mesh.ensure(Peer::Authority, &format!("beside-{number}"), SECRET, &Peer::Authority.others()).await;
+    }
+    until_status(&mesh, "consumer", "success", 5).await;
+    until_status(&mesh, "leptos-actix", "success", 5).await;
+    until("the bad rows say why", async || {
+        let rows = mesh.rows(Peer::Authority).await?;
+        let told = rows.iter().filter(|row| row.target == "leptos-axum" && row.reason.is_some()).count();
+        if told == 5 { Ok(()) } else { Err(format!("{rows:?}")) }
+    })
+    .await;
+    let mended = json!({ "targetAmqpQueue": "leptos-axum", "propagationSecret": mesh.secrets.propagation(Peer::LeptosAxum) });
+    mesh.accept(Peer::Authority, "/targets", &mended).await;
+    mesh.until_success(Peer::Authority, 15).await;
+}
+
 async fn until_status(mesh: &Mesh, target: &str, status: &str, count: usize) {
     until(&format!("{count} rows of {target} are {status}"), async || {
         let rows = mesh.rows(Peer::Authority).await?;

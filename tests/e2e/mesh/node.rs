@@ -1,6 +1,6 @@
 //! One peer: its process, its servers, its log.
 
-use std::net::TcpListener;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -49,12 +49,12 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
-/// Four ports that nothing listens on, below those that the system hands out to clients: a peer that is away keeps its port.
+/// Four ports that nothing listens on.
 pub(super) fn free_ports() -> [u16; 4] {
-    let mut held = Vec::new();
-    while held.len() < 4 {
-        let port = rand::random_range(20_000..32_000);
-        held.extend(TcpListener::bind(("127.0.0.1", port)).map(|listener| (port, listener)));
+    let mut ports = BTreeSet::new();
+    while ports.len() < 4 {
+        ports.insert(services::free_port().expect("a free port"));
     }
-    std::array::from_fn(|index| held[index].0)
+    let mut ports = ports.into_iter();
+    std::array::from_fn(|_| ports.next().expect("four ports"))
 }
