@@ -67,7 +67,8 @@ async fn no_call_hangs_when_rabbitmq_stops_answering() {
     mesh.rabbitmq.pause();
     let start = Instant::now();
     for number in 0..10 {
-        mesh.ensure(Peer::Authority, &format!("paused-{number}"), "a secret meanwhile", &[Peer::Consumer]).await;
+        mesh.ensure(Peer::Authority, &format!("paused-{number}"), "a secret meanwhile", &[Peer::Consumer])
+            .await;
     }
     let took = start.elapsed();
     assert!(took.as_secs() < 20, "ten changes took {took:.1?}");

@@ -90,6 +90,8 @@ impl Options {
             let log = folder.path().join(format!("{}.log", peer.name()));
             nodes.push(Node { peer, port, redis, database, log, process: None, launched: None });
         }
+        // Another crate of the build may have given the client TLS without a provider; the first of a process stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().no_proxy().timeout(Duration::from_secs(40)).build().expect("a client");
         let variables = self.variables;
         Mesh { http, rabbitmq, mariadb, vhost, nodes, secrets, variables, _folder: folder, _slot: slot }

@@ -80,9 +80,11 @@ async fn a_message_that_was_lost_is_sent_again() {
 #[tokio::test]
 async fn overlapping_syncs_publish_once() {
     const CLIENTS: u32 = 100;
-    let by_hand = Options::default()
-        .only(Peer::Authority, "SYNC_ON_CHANGE", "false")
-        .only(Peer::Authority, "SYNC_INTERVAL_MS", "86400000");
+    let by_hand = Options::default().only(Peer::Authority, "SYNC_ON_CHANGE", "false").only(
+        Peer::Authority,
+        "SYNC_INTERVAL_MS",
+        "86400000",
+    );
     let mut mesh = by_hand.start().await;
     mesh.stop_peer(Peer::Consumer);
     for number in 0..CLIENTS {
@@ -102,7 +104,7 @@ async fn overlapping_syncs_publish_once() {
 
 #[tokio::test]
 async fn one_bad_row_blocks_nobody() {
-    let mesh = Mesh::start().await;
+    let mesh = Options::default().everyone("RESEND_AFTER_MS", "1000").start().await;
     let mut sql = mesh.sql(Peer::Authority).await.unwrap();
     let spoil = "UPDATE hmac_propagation_target SET propagation_secret = 'spoiled' WHERE target_amqp_queue = 'leptos-axum'";
     sqlx::query(spoil).execute(&mut sql).await.unwrap();

@@ -1,11 +1,13 @@
 //! One peer: its process, its servers, its log.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use services::{Process, Redis};
 
+use super::DEADLINE;
 use super::environment::Peer;
 
 /// How much of a log is shown when a story fails.
@@ -23,10 +25,20 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn launch(&mut self, environment: &[(String, String)]) {
+        self.until_port_is_free();
         let command = [program(self.peer.program()).display().to_string()];
         self.launched = Some(Instant::now());
         self.process =
             Some(Process::start(&command, environment, &self.log).expect("the peer's process starts"));
+    }
+
+    /// A killed process gives its port back a moment after it is gone.
+    fn until_port_is_free(&self) {
+        let start = Instant::now();
+        while let Err(error) = TcpListener::bind(("127.0.0.1", self.port)) {
+            assert!(start.elapsed() < DEADLINE, "{}: port {}: {error}", self.peer.name(), self.port);
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     pub(super) fn print_log(&self) {
