@@ -40,6 +40,7 @@ pub(crate) async fn book(core: &Core, acks: &[ReceivedAck]) -> Result<(), Propag
     }
     let management = core.management()?;
     core.managed(management.mark_targets_acknowledged(&marks)).await?;
+    add(&core.counters.acks_booked, marks.len());
     let completed = core.store(core.parts.store.complete(&events)).await.map_err(PropagationError::Store)?;
     let mut fully = Vec::new();
     let mut finished = Vec::new();
@@ -53,7 +54,6 @@ pub(crate) async fn book(core: &Core, acks: &[ReceivedAck]) -> Result<(), Propag
         core.managed(management.mark_credentials_fully_propagated(&fully)).await?;
         core.store(core.parts.store.discard(&finished)).await.map_err(PropagationError::Store)?;
     }
-    add(&core.counters.acks_booked, marks.len());
     Ok(())
 }
 

@@ -34,7 +34,7 @@ counters! {
     events_refused,
     /// Messages dropped with a warning: malformed, forged, unknown.
     messages_dropped,
-    /// Acknowledgements booked.
+    /// Acknowledgements whose row was marked; counted again where a failure makes the booking be repeated.
     acks_booked,
     /// Acknowledgements for events this peer does not know (any more).
     acks_unknown,
