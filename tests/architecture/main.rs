@@ -3,6 +3,8 @@
 //! Each checker is a pure function from what it reads to a list of complaints, so that its own tests can show that it
 //! catches a violation.
 
+#![expect(clippy::expect_used, reason = "a test stops where an expectation fails")]
+
 mod arrows;
 mod foreign;
 mod manifests;
@@ -94,6 +96,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// Fails with all complaints at once.
-fn none(complaints: Vec<String>) {
+fn none(complaints: impl IntoIterator<Item = String>) {
+    let complaints: Vec<String> = complaints.into_iter().collect();
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }

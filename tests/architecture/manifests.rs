@@ -52,11 +52,7 @@ fn order_and_purpose(manifest: &str) -> Vec<String> {
 #[test]
 fn versions_stand_in_one_place() {
     let paths = members().into_values().map(|member| format!("{}/Cargo.toml", member.folder));
-    none(
-        paths
-            .flat_map(|path| own_versions(&path, &fs::read_to_string(root().join(&path)).unwrap()))
-            .collect(),
-    );
+    none(paths.flat_map(|path| own_versions(&path, &fs::read_to_string(root().join(&path)).unwrap())));
 }
 
 #[test]
