@@ -15,6 +15,8 @@
 //! # }
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # // Elsewhere in the workspace reqwest is built with TLS and leaves the choice of its provider to the program.
+//! # rustls::crypto::ring::default_provider().install_default().ok();
 //! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! # let peer_url = format!("http://{}", listener.local_addr()?);
 //! # let app = axum::Router::new().route("/orders", axum::routing::post(peer));

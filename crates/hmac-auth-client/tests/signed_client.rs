@@ -121,10 +121,16 @@ async fn answer(State(peer): State<Peer>, request: Request) -> Response {
     }
 }
 
+/// Elsewhere in the workspace reqwest is built with TLS and leaves the choice of its provider to the program.
+fn http() -> reqwest::ClientBuilder {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    reqwest::Client::builder()
+}
+
 fn client() -> SignedClient {
     let signer = Signer::new(client_id(), secret_hash());
     let delays = RetryPolicy::default().delays(Duration::from_millis(1), Duration::from_millis(5));
-    SignedClient::build(reqwest::Client::builder(), signer).unwrap().retry(delays)
+    SignedClient::build(http(), signer).unwrap().retry(delays)
 }
 
 #[tokio::test]
@@ -257,7 +263,7 @@ async fn a_redirect_is_an_answer() {
 async fn a_client_that_follows_redirects_is_found_out() {
     let (_peer, address) = Peer::start(&[Step::RedirectTo("/elsewhere")]).await;
     let signer = Signer::new(client_id(), secret_hash());
-    let client = SignedClient::new(reqwest::Client::new(), signer);
+    let client = SignedClient::new(http().build().unwrap(), signer);
     let outcome = client.get(format!("http://{address}/")).unwrap().send().await;
     let error = outcome.unwrap_err();
     assert!(matches!(error, ClientError::RedirectFollowed), "{error:?}");
@@ -268,7 +274,7 @@ async fn a_client_that_follows_redirects_is_found_out() {
 async fn a_refusal_bears_the_peers_code() {
     let (_peer, address) = Peer::start(&[]).await;
     let wrong = hash_client_secret(&Secret::new("another"), None);
-    let client = SignedClient::build(reqwest::Client::builder(), Signer::new(client_id(), wrong)).unwrap();
+    let client = SignedClient::build(http(), Signer::new(client_id(), wrong)).unwrap();
     let request = client.get(format!("http://{address}/")).unwrap();
     let error = request.send_accepted().await.unwrap_err();
     assert_eq!(error.blame(), Blame::Peer);

@@ -74,7 +74,7 @@ mod tests {
         ]);
         let application = Application::build(Config::load(&source, &DEFAULTS).unwrap()).await.unwrap();
         let web = Web {
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: super::client().build().unwrap(),
             base: format!("http://{}", application.address()),
         };
         let stop = application.stop();
@@ -160,4 +160,10 @@ mod tests {
         assert!(document["paths"].get("/api/echo").is_some());
         assert!(web.get("/docs").await.1.as_str().unwrap().contains("/api/echo"));
     }
+}
+
+/// Elsewhere in the workspace reqwest is built with TLS and leaves the choice of its provider to the program.
+fn client() -> reqwest::ClientBuilder {
+    kit::tls::install_provider();
+    reqwest::Client::builder().no_proxy()
 }

@@ -59,7 +59,7 @@ impl Peer {
             address: application.address(),
             stop: application.stop(),
             running: tokio::spawn(application.run_until_stopped()),
-            client: Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap(),
+            client: client().timeout(Duration::from_secs(20)).build().unwrap(),
         }
     }
 
@@ -116,4 +116,10 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut ask: im
 pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// Elsewhere in the workspace reqwest is built with TLS and leaves the choice of its provider to the program.
+fn client() -> reqwest::ClientBuilder {
+    kit::tls::install_provider();
+    Client::builder().no_proxy()
 }
