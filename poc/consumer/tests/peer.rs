@@ -1,5 +1,11 @@
 //! A receive-only peer in this process, over real RabbitMQ and Redis.
 
+/// Elsewhere in the workspace reqwest is built with TLS and leaves the choice of its provider to the program.
+fn client() -> reqwest::ClientBuilder {
+    kit::tls::install_provider();
+    reqwest::Client::builder().no_proxy()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -160,10 +166,4 @@ mod tests {
         assert!(document["paths"].get("/api/echo").is_some());
         assert!(web.get("/docs").await.1.as_str().unwrap().contains("/api/echo"));
     }
-}
-
-/// Elsewhere in the workspace reqwest is built with TLS and leaves the choice of its provider to the program.
-fn client() -> reqwest::ClientBuilder {
-    kit::tls::install_provider();
-    reqwest::Client::builder().no_proxy()
 }
