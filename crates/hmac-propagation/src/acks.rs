@@ -40,6 +40,7 @@ pub(crate) async fn book(core: &Core, acks: &[ReceivedAck]) -> Result<(), Propag
     }
     let management = core.management()?;
     core.managed(management.mark_targets_acknowledged(&marks)).await?;
+    core.sent_marks.acknowledged(events.iter().map(|(in_flight, _)| &in_flight.event_id));
     add(&core.counters.acks_booked, marks.len());
     let completed = core.store(core.parts.store.complete(&events)).await.map_err(PropagationError::Store)?;
     let mut fully = Vec::new();

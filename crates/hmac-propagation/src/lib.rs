@@ -119,5 +119,6 @@ mod acks;
 mod changes;
 mod inbound;
 mod outbound;
+mod sent_marks;
 mod shared;
 mod sync_loop;

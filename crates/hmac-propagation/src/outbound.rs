@@ -128,14 +128,14 @@ async fn claim(core: &Core) -> Result<Vec<PendingPropagation>, PropagationError>
 
 /// Sends one claimed page and marks every row of it.
 async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, PropagationError> {
-    let mut marks = Vec::with_capacity(rows.len());
+    let mut unsent = Vec::new();
     let mut ready = Vec::with_capacity(rows.len());
     for row in rows {
         match prepare(core, &row) {
             Ok((in_flight, message)) => ready.push((row, in_flight, message)),
             Err(reason) => {
                 tracing::warn!(client_id = %row.key.client_id, target = row.target, reason, "row cannot be sent");
-                marks.push(mark(core, &row, Err(reason)));
+                unsent.push(mark(core, &row, Err(reason)));
             }
         }
     }
@@ -150,20 +150,21 @@ async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, P
     let (rows, messages): (Vec<_>, Vec<_>) =
         ready.into_iter().map(|(row, _, message)| (row, message)).unzip();
     let outcomes = publish(core, messages).await;
-    let mut page = Page::default();
+    let mut sent = Vec::with_capacity(rows.len());
     for (row, outcome) in rows.iter().zip(outcomes) {
-        match outcome {
-            Ok(()) => page.published += 1,
-            Err(ref reason) => {
-                tracing::warn!(client_id = %row.key.client_id, target = row.target, reason, "event not confirmed; it is sent again");
-            }
+        if let Err(reason) = &outcome {
+            tracing::warn!(client_id = %row.key.client_id, target = row.target, reason, "event not confirmed; it is sent again");
         }
-        marks.push(mark(core, row, outcome));
+        let kind = if outcome.is_ok() { &mut sent } else { &mut unsent };
+        kind.push(mark(core, row, outcome));
     }
-    page.failed = marks.len() - page.published;
+    let page = Page { published: sent.len(), failed: unsent.len() };
     add(&core.counters.events_published, page.published);
     add(&core.counters.events_retrying, page.failed);
-    core.managed(core.management()?.mark_targets_sent(&marks)).await?;
+    core.sent_marks.add(sent);
+    if !unsent.is_empty() {
+        core.managed(core.management()?.mark_targets_sent(&unsent)).await?;
+    }
     Ok(page)
 }
 

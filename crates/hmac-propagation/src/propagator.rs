@@ -20,6 +20,7 @@ use crate::options::{Ensure, Ensured, Resync, Revoke, Rotate, Settings, SyncSumm
 use crate::outbound;
 use crate::peer_store::PeerStore;
 use crate::queue::PeerName;
+use crate::sent_marks;
 use crate::shared::{Core, chain, closed, lock};
 use crate::sync_loop;
 
@@ -109,6 +110,7 @@ impl PropagatorBuilder {
         let mut tasks = vec![tokio::spawn(receive(Arc::clone(&core)))];
         if core.parts.management.is_some() {
             tasks.push(tokio::spawn(sync_loop::run(Arc::clone(&core))));
+            tasks.push(tokio::spawn(sent_marks::run(Arc::clone(&core))));
         }
         Propagator { running: Arc::new(Running { core, tasks: Mutex::new(tasks) }) }
     }

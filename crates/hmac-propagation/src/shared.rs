@@ -18,6 +18,7 @@ use crate::management::{Management, ManagementError};
 use crate::peer_store::CredentialKey;
 use crate::propagator::PropagatorBuilder;
 use crate::queue::PeerName;
+use crate::sent_marks::SentMarks;
 
 /// How long a source's secret, once looked up, is used without looking again.
 const SOURCE_SECRET_TTL: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) closing: watch::Sender<bool>,
     /// Whether the management store may know changes that the peer's own store does not hold.
     pub(crate) recover: AtomicBool,
+    pub(crate) sent_marks: SentMarks,
     applied_locally: Mutex<Vec<(CredentialKey, u64)>>,
     declared: Mutex<Declared>,
     source_secrets: Mutex<HashMap<PeerName, (Instant, Option<Secret>)>>,
@@ -61,6 +63,7 @@ impl Core {
             wake: Notify::new(),
             closing: watch::Sender::new(false),
             recover: AtomicBool::new(true),
+            sent_marks: SentMarks::default(),
             applied_locally: Mutex::default(),
             declared: Mutex::default(),
             source_secrets: Mutex::default(),
@@ -201,6 +204,11 @@ impl Core {
             Some(error) => health.errors.insert(part, error),
             None => health.errors.remove(part),
         };
+    }
+
+    /// How long to wait longer after `failures` failures in a row: not at all after none.
+    pub(crate) fn backoff_after(&self, failures: u32) -> Duration {
+        failures.checked_sub(1).map_or(Duration::ZERO, |failures| self.backoff(failures))
     }
 
     /// How long to wait after `failures` failures in a row.
