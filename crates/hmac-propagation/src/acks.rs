@@ -24,6 +24,9 @@ pub(crate) struct ReceivedAck {
 /// # Errors
 /// When a store failed: nothing may be settled; the same batch may be booked again.
 pub(crate) async fn book(core: &Core, acks: &[ReceivedAck]) -> Result<(), PropagationError> {
+    if acks.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<String> = acks.iter().map(|received| received.ack.event_id.clone()).collect();
     let known = core.store(core.parts.store.find(&ids)).await.map_err(PropagationError::Store)?;
     let mut events: Vec<(InFlight, AckResult)> = Vec::with_capacity(acks.len());

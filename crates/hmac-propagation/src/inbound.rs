@@ -28,6 +28,9 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// when it is overdue; until then its row shows the reason.
 const REFUSALS: u32 = 8;
 
+/// Acknowledgements from this many on are booked in two halves.
+const HALVED: usize = 64;
+
 /// An event to apply or to refuse, and whom to answer.
 #[derive(Clone, Debug)]
 struct Received {
@@ -188,7 +191,10 @@ async fn book(core: &Core, answers: Vec<(DeliveryTag, ReceivedAck)>) -> Outcome<
         return (Vec::new(), Vec::new());
     }
     let all: Vec<_> = answers.iter().map(|(_, ack)| ack.clone()).collect();
-    let error = match acks::book(core, &all).await {
+    // Two halves at once: while one waits for its commit, the other works.
+    let (first, second) = all.split_at(if all.len() < HALVED { all.len() } else { all.len() / 2 });
+    let (first, second) = tokio::join!(acks::book(core, first), acks::book(core, second));
+    let error = match first.and(second) {
         Ok(()) => {
             core.note_health("acknowledgements", None);
             return (answers.into_iter().map(|(tag, _)| tag).collect(), Vec::new());
