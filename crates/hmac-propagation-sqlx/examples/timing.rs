@@ -74,6 +74,7 @@ async fn pages(store: &SqlManagement, now: i64) -> Result<(), Box<dyn Error>> {
         let query = PendingQuery {
             now_ms: now,
             resend_after_ms: 60_000,
+            overdue: true,
             lease_ms: 30_000,
             limit: PAGE,
             event_ids: (0..PAGE).map(|n| format!("00000000-0000-4000-8000-{page:04}{n:08}")).collect(),

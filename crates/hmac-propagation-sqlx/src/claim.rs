@@ -3,14 +3,13 @@
 //! A claimed row is `pending` under a lease; the claim's event id tells which mark belongs to it. Several claimers at once
 //! pass over each other's rows: on MariaDB by `SKIP LOCKED`, on SQLite because there is one writer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hmac_auth::secret::Secret;
 use hmac_propagation::management::{Operation, PendingMessage, PendingPropagation, PendingQuery};
 use hmac_propagation::queue::PeerName;
-use serde_json::json;
 
-use crate::database::{JsonRow, Row, Session, Value, Work};
+use crate::database::{Row, Session, Value, Work};
 use crate::error::SqlError;
 use crate::rows::{PivotRow, PivotStatus, reason};
 use crate::secrets::{Place, Vault};
@@ -25,15 +24,18 @@ pub(crate) struct Claim<'a> {
     pub(crate) vault: &'a Vault,
 }
 
-/// The propagation secret of each target of a page, or why there is none.
+/// The sealed propagation secret of each target of a page that is in the inventory.
+type SealedSecrets = BTreeMap<String, String>;
+
+/// The propagation secret of each of them, or why it cannot be read.
 type TargetSecrets = BTreeMap<String, Result<Secret, String>>;
 
 impl Work for Claim<'_> {
     type Output = Vec<PendingPropagation>;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let mut rows = self.candidates(session).await?;
-        let secrets = self.target_secrets(session, &rows).await?;
+        let (mut rows, sealed) = self.candidates(session).await?;
+        let secrets = self.open_secrets(sealed);
         let mut claimed = Vec::with_capacity(rows.len());
         let (mut written, mut audit) = (Vec::new(), Vec::new());
         for (row, event_id) in rows.iter_mut().zip(&self.query.event_ids) {
@@ -65,11 +67,11 @@ impl Work for Claim<'_> {
 
 impl Claim<'_> {
     /// Locks the rows that may be sent, the longest waiting first.
-    async fn candidates(&self, session: &mut Session) -> Result<Vec<PivotRow>, SqlError> {
+    async fn candidates(&self, session: &mut Session) -> Result<(Vec<PivotRow>, SealedSecrets), SqlError> {
         let query = self.query;
         let limit = i64::try_from(query.limit.min(query.event_ids.len())).unwrap_or(i64::MAX);
         if limit == 0 {
-            return Ok(Vec::new());
+            return Ok(Default::default());
         }
         let statements = Statements::of(session.dialect());
         // A time that lies further ahead than any honest one was written before the clock was set back.
@@ -81,12 +83,22 @@ impl Claim<'_> {
             [Value::Int(latest), Value::Int(resend_bound), Value::Int(limit)],
         );
         let mut found = session.fetch(&statements.claim_pending, &pending).await?;
-        found.extend(session.fetch(&statements.claim_sent, &overdue).await?);
-        found.extend(session.fetch(&statements.claim_failed, &overdue).await?);
+        if query.overdue {
+            found.extend(session.fetch(&statements.claim_sent, &overdue).await?);
+            found.extend(session.fetch(&statements.claim_failed, &overdue).await?);
+        }
         let mut rows = Vec::with_capacity(found.len());
+        let mut sealed = SealedSecrets::new();
         for found in found {
             match PivotRow::read(&found) {
-                Ok(row) => rows.push(row),
+                Ok(row) => {
+                    if !sealed.contains_key(&row.target)
+                        && let Some(secret) = found.text(PivotRow::COLUMNS)?
+                    {
+                        sealed.insert(row.target.clone(), secret);
+                    }
+                    rows.push(row);
+                }
                 Err(error) => self.set_aside(session, &found, &error).await?,
             }
         }
@@ -95,7 +107,7 @@ impl Claim<'_> {
             a.0.cmp(&b.0).then_with(|| (&a.1.key, &a.1.target).cmp(&(&b.1.key, &b.1.target)))
         });
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(rows)
+        Ok((rows, sealed))
     }
 
     /// A row whose very key makes no sense: it is reported, and looked at again after `resend_after`.
@@ -113,26 +125,17 @@ impl Claim<'_> {
         session.execute(SET_ASIDE, &values).await.map(|_| ())
     }
 
-    /// Reads and opens the secret of each distinct target once.
-    async fn target_secrets(
-        &self,
-        session: &mut Session,
-        rows: &[PivotRow],
-    ) -> Result<TargetSecrets, SqlError> {
-        let names: BTreeSet<&str> = rows.iter().map(|row| row.target.as_str()).collect();
-        let asked: Vec<JsonRow> = names.into_iter().map(|name| vec![json!(name)]).collect();
-        let mut secrets = TargetSecrets::new();
-        for row in session.fetch_bulk(&Statements::of(session.dialect()).targets, &asked).await? {
-            let name = row.required_text(0, "hmac_propagation_target")?;
-            let sealed = row.required_text(1, "hmac_propagation_target")?;
+    /// Opens the secret of each distinct target once.
+    fn open_secrets(&self, sealed: SealedSecrets) -> TargetSecrets {
+        let open = |(name, sealed): (String, String)| {
             let secret = self
                 .vault
                 .open(&Place::propagation_secret(&name), &sealed)
                 .map(|plain| Secret::new(plain.as_str()))
                 .map_err(|error| format!("the target's propagation secret cannot be read: {error}"));
-            secrets.insert(name, secret);
-        }
-        Ok(secrets)
+            (name, secret)
+        };
+        sealed.into_iter().map(open).collect()
     }
 
     /// What a row says to its target, or in words why it cannot be sent.

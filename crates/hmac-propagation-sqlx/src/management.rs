@@ -22,8 +22,8 @@ use crate::resync::{AppliedLocally, ResyncPage, Unapplied};
 use crate::schema;
 use crate::secrets::{SecretsKey, Vault};
 use crate::state::{
-    AuditEntry, CountPivots, PivotCounts, PruneAudit, ReadHash, ReadHistory, ReadState, StateError,
-    StatePage, parse_cursor,
+    AuditEntry, CountPivots, CredentialView, PivotCounts, PivotView, PruneAudit, ReadCredentials, ReadHash,
+    ReadHistory, ReadState, StateError, StatePage, parse_cursor,
 };
 use crate::upsert::{Rebook, Rotate, Upserts};
 
@@ -122,6 +122,24 @@ impl SqlManagement {
             vault: &self.vault,
         };
         Ok(self.run(&work).await?)
+    }
+
+    /// Reads those of the named credentials that there are, and their pivots, without secrets as [`Self::state`] does.
+    ///
+    /// # Errors
+    /// [`ManagementError`] of the database.
+    pub async fn credentials(
+        &self,
+        keys: &[CredentialKey],
+    ) -> Result<(Vec<CredentialView>, Vec<PivotView>), ManagementError> {
+        let (mut credentials, mut pivots) = (Vec::new(), Vec::new());
+        for keys in keys.chunks(ITEMS_A_TRANSACTION) {
+            let vault = &self.vault;
+            let read = self.run(&ReadCredentials { keys, vault }).await?;
+            credentials.extend(read.0);
+            pivots.extend(read.1);
+        }
+        Ok((credentials, pivots))
     }
 
     /// Counts the pivots of each status.

@@ -154,6 +154,9 @@ pub(crate) struct Progress {
 }
 
 impl PivotRow {
+    /// How many columns a row has; what a query selects beside it comes after them.
+    pub(crate) const COLUMNS: usize = 20;
+
     pub(crate) fn read(row: &Row) -> Result<Self, SqlError> {
         Ok(Self {
             key: read_key(row, PIVOT)?,

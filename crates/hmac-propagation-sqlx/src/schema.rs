@@ -52,6 +52,8 @@ impl Work for UnderLock {
             return Err(SqlError::Database(sqlx::Error::PoolTimedOut));
         }
         let migrated = apply(session).await;
+        // Before the lock goes: whoever waits for it must see the version.
+        session.commit(Self::MODE).await?;
         session.control(UNLOCK).await?;
         migrated
     }

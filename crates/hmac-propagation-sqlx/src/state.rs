@@ -128,6 +128,36 @@ pub(crate) struct ReadState<'a> {
     pub(crate) vault: &'a Vault,
 }
 
+/// Reads some credentials and their pivots.
+pub(crate) struct ReadCredentials<'a> {
+    pub(crate) keys: &'a [CredentialKey],
+    pub(crate) vault: &'a Vault,
+}
+
+impl Work for ReadCredentials<'_> {
+    type Output = (Vec<CredentialView>, Vec<PivotView>);
+    const MODE: Mode = Mode::Read;
+
+    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
+        let statements = Statements::of(session.dialect());
+        let keys: Vec<_> = self.keys.iter().map(write_credential_key).collect();
+        let mut credentials = BTreeMap::new();
+        for row in session.fetch_bulk(&statements.credentials, &keys).await? {
+            let row = CredentialRow::read(&row)?;
+            credentials.insert(row.key.clone(), row);
+        }
+        let mut pivots = BTreeMap::new();
+        for row in session.fetch_bulk(&statements.credential_pivots, &keys).await? {
+            let row = PivotRow::read(&row)?;
+            pivots.insert((row.key.clone(), row.target.clone()), row);
+        }
+        Ok((
+            credentials.values().map(|row| credential_view(row, self.vault)).collect(),
+            pivots.values().map(|row| pivot_view(row, self.vault)).collect(),
+        ))
+    }
+}
+
 /// Reads `track/client`, the cursor of a page.
 pub(crate) fn parse_cursor(cursor: &str) -> Result<(Track, String), StateError> {
     let (track, client_id) = cursor.split_once('/').ok_or(StateError::InvalidCursor)?;
@@ -162,52 +192,50 @@ impl Work for ReadState<'_> {
             .filter(|_| credentials.len() >= self.limit)
             .map(|row| format!("{}/{}", row.key.track.as_str(), row.key.client_id));
         Ok(StatePage {
-            credentials: credentials.iter().map(|row| self.credential(row)).collect(),
+            credentials: credentials.iter().map(|row| credential_view(row, self.vault)).collect(),
             targets: ListTargets.run(session).await?,
-            pivots: pivots.values().map(|row| self.pivot(row)).collect(),
+            pivots: pivots.values().map(|row| pivot_view(row, self.vault)).collect(),
             next,
         })
     }
 }
 
-impl ReadState<'_> {
-    fn credential(&self, row: &CredentialRow) -> CredentialView {
-        CredentialView {
-            client_id: row.key.client_id.as_str().to_owned(),
-            track: row.key.track.as_str(),
-            plain_present: row.plain_secret.is_some(),
-            hash_prefix: prefix(row.record(self.vault).map(|r| r.map(|r| r.secret_hash))),
-            allowed_ips: row.allowed_ips.stored_entries().to_vec(),
-            expires_at: row.expires_at,
-            revoked: row.revoked,
-            generation: row.generation,
-            change_ts: row.change_ts,
-            local_generation: row.local_generation,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
+fn credential_view(row: &CredentialRow, vault: &Vault) -> CredentialView {
+    CredentialView {
+        client_id: row.key.client_id.as_str().to_owned(),
+        track: row.key.track.as_str(),
+        plain_present: row.plain_secret.is_some(),
+        hash_prefix: prefix(row.record(vault).map(|r| r.map(|r| r.secret_hash))),
+        allowed_ips: row.allowed_ips.stored_entries().to_vec(),
+        expires_at: row.expires_at,
+        revoked: row.revoked,
+        generation: row.generation,
+        change_ts: row.change_ts,
+        local_generation: row.local_generation,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
     }
+}
 
-    fn pivot(&self, row: &PivotRow) -> PivotView {
-        let progress = &row.progress;
-        PivotView {
-            client_id: row.key.client_id.as_str().to_owned(),
-            track: row.key.track.as_str(),
-            target_amqp_queue: row.target.clone(),
-            operation: row.operation.map(|operation| operation.as_str()),
-            hash_prefix: prefix(row.record(self.vault).map(|r| r.map(|r| r.secret_hash))),
-            status: progress.status,
-            attempt_count: progress.attempt_count,
-            generation: progress.generation,
-            change_ts: progress.change_ts,
-            last_ts: progress.last_ts,
-            event_id: progress.event_id.clone(),
-            lease_until: progress.lease_until,
-            reason: progress.reason.clone(),
-            sent_at: progress.sent_at,
-            applied_at: progress.applied_at,
-            failed_at: progress.failed_at,
-        }
+fn pivot_view(row: &PivotRow, vault: &Vault) -> PivotView {
+    let progress = &row.progress;
+    PivotView {
+        client_id: row.key.client_id.as_str().to_owned(),
+        track: row.key.track.as_str(),
+        target_amqp_queue: row.target.clone(),
+        operation: row.operation.map(|operation| operation.as_str()),
+        hash_prefix: prefix(row.record(vault).map(|r| r.map(|r| r.secret_hash))),
+        status: progress.status,
+        attempt_count: progress.attempt_count,
+        generation: progress.generation,
+        change_ts: progress.change_ts,
+        last_ts: progress.last_ts,
+        event_id: progress.event_id.clone(),
+        lease_until: progress.lease_until,
+        reason: progress.reason.clone(),
+        sent_at: progress.sent_at,
+        applied_at: progress.applied_at,
+        failed_at: progress.failed_at,
     }
 }
 

@@ -68,6 +68,7 @@ pub(crate) struct Statements {
     pub(crate) lock_credentials: Bulk,
     pub(crate) lock_credential_pivots: Bulk,
     pub(crate) unfinished_credentials: Bulk,
+    pub(crate) credentials: Bulk,
     pub(crate) credential_pivots: Bulk,
     /// Pivot keys.
     pub(crate) lock_pivots: Bulk,
@@ -113,6 +114,8 @@ fn pivot_columns(alias: &str) -> String {
 const CREDENTIALS: &str = "hmac_credential";
 const PIVOTS: &str = "hmac_credential_target";
 const TARGET_COLUMNS: &str = "t.target_amqp_queue, t.propagation_secret";
+/// A subquery, not a join: the inventory is not locked, and a target that is not in it hides no row.
+const TARGET_SECRET: &str = "(SELECT g.propagation_secret FROM hmac_propagation_target g WHERE g.target_amqp_queue = t.target_amqp_queue)";
 const NOT_DONE: &str = " AND t.status <> 'success'";
 const CLAIMABLE: &str =
     "t.status = 'pending' AND (t.lease_until IS NULL OR t.lease_until <= ? OR t.lease_until > ?)";
@@ -136,7 +139,7 @@ impl Statements {
             |what: &str, table: &str, key: Columns, rest: &str| select(dialect, what, table, key, rest);
         let claim = |condition: &str| {
             format!(
-                "SELECT {pivot} FROM hmac_credential_target t WHERE {condition} ORDER BY t.waiting_since LIMIT ?{skip}"
+                "SELECT {pivot}, {TARGET_SECRET} FROM hmac_credential_target t WHERE {condition} ORDER BY t.waiting_since LIMIT ?{skip}"
             )
         };
         let overdue = |status: &str| {
@@ -146,6 +149,7 @@ impl Statements {
             lock_credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, lock),
             lock_credential_pivots: by_key(&pivot, PIVOTS, CREDENTIAL_KEY, lock),
             unfinished_credentials: by_key("DISTINCT t.track, t.client_id", PIVOTS, CREDENTIAL_KEY, NOT_DONE),
+            credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, ""),
             credential_pivots: by_key(&pivot, PIVOTS, CREDENTIAL_KEY, ""),
             lock_pivots: by_key(&pivot, PIVOTS, PIVOT_KEY, lock),
             targets: by_key(TARGET_COLUMNS, "hmac_propagation_target", TARGET_KEY, ""),

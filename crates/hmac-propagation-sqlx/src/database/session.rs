@@ -8,7 +8,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, MySql, Row as _, Sqlite};
 
-use crate::database::{Dialect, Pool};
+use crate::database::{Dialect, Mode, Pool};
 use crate::error::SqlError;
 use crate::statements::{Bulk, Few};
 
@@ -124,19 +124,28 @@ impl Session {
         }
     }
 
-    pub(super) async fn begin(&mut self) -> Result<(), SqlError> {
-        match self.dialect() {
-            Dialect::MariaDb => self.control("BEGIN").await,
-            Dialect::Sqlite => self.control("BEGIN IMMEDIATE").await,
+    /// MariaDB begins by itself.
+    pub(super) async fn begin(&mut self, mode: Mode) -> Result<(), SqlError> {
+        match (self.dialect(), mode) {
+            (Dialect::Sqlite, Mode::Write) => self.control("BEGIN IMMEDIATE").await,
+            _ => Ok(()),
         }
     }
 
-    pub(super) async fn commit(&mut self) -> Result<(), SqlError> {
-        self.control("COMMIT").await
+    pub(crate) async fn commit(&mut self, mode: Mode) -> Result<(), SqlError> {
+        self.end(mode, "COMMIT").await
     }
 
-    pub(super) async fn rollback(&mut self) -> Result<(), SqlError> {
-        self.control("ROLLBACK").await
+    pub(super) async fn rollback(&mut self, mode: Mode) -> Result<(), SqlError> {
+        self.end(mode, "ROLLBACK").await
+    }
+
+    /// On MariaDB reading ends too: what it looked at stays locked against migrations until then.
+    async fn end(&mut self, mode: Mode, how: &'static str) -> Result<(), SqlError> {
+        match (self.dialect(), mode) {
+            (Dialect::Sqlite, Mode::Read) => Ok(()),
+            _ => self.control(how).await,
+        }
     }
 
     pub(super) fn release(mut self) {
@@ -223,10 +232,9 @@ impl Session {
     ) -> Result<Vec<Row>, SqlError> {
         let mut rows = Vec::new();
         match &bulk.few {
-            Few::Each { sql, key } if keys.len() <= FEW => {
-                for row in keys {
-                    rows.extend(self.fetch(sql, &in_order(row, *key)).await?);
-                }
+            Few::Together(sql) if (1..=sql.len()).contains(&keys.len()) => {
+                let values: Vec<Value<'_>> = keys.iter().flatten().map(Value::of).collect();
+                rows = self.fetch(&sql[keys.len() - 1], &values).await?;
             }
             _ => {
                 for part in keys.chunks(ROWS_A_STATEMENT) {

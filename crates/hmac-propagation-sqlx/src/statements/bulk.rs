@@ -47,10 +47,13 @@ pub(super) fn select(dialect: Dialect, what: &str, table: &str, key: Columns, re
         Dialect::MariaDb => "STRAIGHT_JOIN",
         Dialect::Sqlite => "CROSS JOIN",
     };
-    let sql = format!("SELECT {what} FROM {table} t WHERE {}{rest}", on_values(key));
+    let one = format!("({})", on_values(key));
     Bulk {
         json: format!("SELECT {what} FROM {source} {join} {table} t WHERE {on}{rest}"),
-        few: Few::Each { sql, key: 0 },
+        few: Few::Together([
+            format!("SELECT {what} FROM {table} t WHERE {one}{rest}"),
+            format!("SELECT {what} FROM {table} t WHERE ({one} OR {one}){rest}"),
+        ]),
     }
 }
 

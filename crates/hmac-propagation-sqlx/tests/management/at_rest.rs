@@ -31,7 +31,14 @@ fn ensure(client: &str, plain: &str, targets: &[&str]) -> Upsert {
 
 fn query(now_ms: i64) -> PendingQuery {
     let event_ids = (0..10).map(|n| format!("{now_ms}-{n}")).collect();
-    PendingQuery { now_ms, resend_after_ms: RESEND_AFTER, lease_ms: LEASE, limit: 10, event_ids }
+    PendingQuery {
+        now_ms,
+        resend_after_ms: RESEND_AFTER,
+        overdue: true,
+        lease_ms: LEASE,
+        limit: 10,
+        event_ids,
+    }
 }
 
 /// No column of any table holds a plain secret, a hash or a propagation secret, and the keys are needed to read them.

@@ -109,7 +109,14 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
 async fn sync(replica: &Arc<SqlManagement>) -> Vec<PendingPropagation> {
     let now_ms = now();
     let event_ids = (0..40).map(|_| EVENTS.fetch_add(1, Ordering::Relaxed).to_string()).collect();
-    let query = PendingQuery { now_ms, resend_after_ms: 1_000, lease_ms: 500_000, limit: 40, event_ids };
+    let query = PendingQuery {
+        now_ms,
+        resend_after_ms: 1_000,
+        overdue: true,
+        lease_ms: 500_000,
+        limit: 40,
+        event_ids,
+    };
     let mut rows = replica.fetch_pending_propagations(&query).await.unwrap();
     let claimed = rows.clone();
     // Acks come in another order than the claim's.

@@ -67,8 +67,14 @@ async fn keeps_an_inventory(databases: Databases) {
     for attempt in 0..3 {
         let at = NOW + attempt * LEASE;
         let event_ids = (0..10).map(|n| format!("{at}-{n}")).collect();
-        let query =
-            PendingQuery { now_ms: at, resend_after_ms: RESEND_AFTER, lease_ms: LEASE, limit: 10, event_ids };
+        let query = PendingQuery {
+            now_ms: at,
+            resend_after_ms: RESEND_AFTER,
+            overdue: true,
+            lease_ms: LEASE,
+            limit: 10,
+            event_ids,
+        };
         for row in management.fetch_pending_propagations(&query).await.unwrap() {
             last = row.ts;
         }

@@ -71,8 +71,14 @@ async fn shows_its_state(databases: Databases) {
 
     // A row's way, the newest first.
     let event_ids = vec!["the-event".to_owned()];
-    let query =
-        PendingQuery { now_ms: NOW + 1, resend_after_ms: RESEND_AFTER, lease_ms: LEASE, limit: 1, event_ids };
+    let query = PendingQuery {
+        now_ms: NOW + 1,
+        resend_after_ms: RESEND_AFTER,
+        overdue: true,
+        lease_ms: LEASE,
+        limit: 1,
+        event_ids,
+    };
     let row = management.fetch_pending_propagations(&query).await.unwrap().remove(0);
     let mark = SentMark {
         key: row.key.clone(),
