@@ -3,42 +3,32 @@
 use std::time::Duration;
 
 use axum::body::HttpBody;
-use bytes::{Bytes, BytesMut};
-use hmac_auth::layer::{BodyBudget, Refusal};
+use bytes::Bytes;
+use hmac_auth::layer::{BodyBuffer, Refusal};
 use http_body_util::BodyExt;
 use tower::BoxError;
 
 /// Reads `body` to its end within `time`. Trailers are dropped: nothing signs them.
-pub(crate) async fn read<B>(body: B, budget: BodyBudget, time: Duration) -> Result<Bytes, Refusal>
+pub(crate) async fn read<B>(body: B, buffer: BodyBuffer, time: Duration) -> Result<Bytes, Refusal>
 where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    tokio::time::timeout(time, collect(body, budget)).await.map_err(|_| Refusal::BodyTimeout)?
+    tokio::time::timeout(time, collect(body, buffer)).await.map_err(|_| Refusal::BodyTimeout)?
 }
 
-async fn collect<B>(mut body: B, mut budget: BodyBudget) -> Result<Bytes, Refusal>
+async fn collect<B>(mut body: B, mut buffer: BodyBuffer) -> Result<Bytes, Refusal>
 where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    // Most bodies are one frame, which is kept as it is; only a second one makes a copy.
-    let mut first = Bytes::new();
-    let mut joined = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Refusal::BodyUnreadable(error.into()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        budget.book(data.len())?;
-        if first.is_empty() {
-            first = data;
-        } else {
-            if joined.is_empty() {
-                joined.extend_from_slice(&first);
-            }
-            joined.extend_from_slice(&data);
+        if let Ok(data) = frame.into_data() {
+            buffer.push(data)?;
         }
     }
-    Ok(if joined.is_empty() { first } else { joined.freeze() })
+    Ok(buffer.finish())
 }
 
 #[cfg(test)]
@@ -50,7 +40,7 @@ mod tests {
     use super::*;
     use crate::head::HeaderView;
 
-    fn budget(bytes: usize) -> BodyBudget {
+    fn buffer(bytes: usize) -> BodyBuffer {
         let limits = BodyLimits { bytes, ..BodyLimits::default() };
         limits.open(&HeaderView(&HeaderMap::new())).unwrap()
     }
@@ -63,28 +53,28 @@ mod tests {
     #[tokio::test]
     async fn frames_are_joined_in_order() {
         let body = frames(&[Ok("a"), Ok(""), Ok("bc"), Ok("def")]);
-        let read = read(body, budget(6), Duration::from_secs(1)).await.unwrap();
+        let read = read(body, buffer(6), Duration::from_secs(1)).await.unwrap();
         assert_eq!(read, "abcdef");
     }
 
     #[tokio::test]
     async fn one_byte_too_many_is_refused() {
         let body = frames(&[Ok("abc"), Ok("defg")]);
-        let refusal = read(body, budget(6), Duration::from_secs(1)).await.unwrap_err();
+        let refusal = read(body, buffer(6), Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(refusal.code_and_status(), ("PAYLOAD_TOO_LARGE", 413));
     }
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_refused() {
         let body = frames(&[Ok("abc"), Err("connection reset")]);
-        let refusal = read(body, budget(6), Duration::from_secs(1)).await.unwrap_err();
+        let refusal = read(body, buffer(6), Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(refusal.code_and_status(), ("INVALID_BODY", 400));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_is_given_up() {
         let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, BoxError>>());
-        let refusal = read(body, budget(6), Duration::from_secs(1)).await.unwrap_err();
+        let refusal = read(body, buffer(6), Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(refusal.code_and_status(), ("REQUEST_TIMEOUT", 408));
     }
 }

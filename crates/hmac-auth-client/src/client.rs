@@ -173,8 +173,15 @@ impl SignedClient {
         }
     }
 
-    /// Copies `request` and signs the copy with a nonce of its own.
-    fn sign(&self, request: &Request) -> Result<Request, ClientError> {
+    /// Copies `request` and signs the copy with a nonce of its own, for whoever sends it some other way, once. The copy must go
+    /// where `request` points.
+    ///
+    /// # Errors
+    /// [`ClientError::StreamingBody`], [`ClientError::UnsignableUrl`], [`ClientError::InvalidHeader`],
+    /// [`ClientError::ReservedHeader`].
+    pub fn sign(&self, request: &Request) -> Result<Request, ClientError> {
+        check_url(request.url())?;
+        check_headers(request)?;
         let mut copy = request.try_clone().ok_or(ClientError::StreamingBody)?;
         let body = match request.body() {
             None => &[],

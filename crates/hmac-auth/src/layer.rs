@@ -9,8 +9,11 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
+
 use crate::credential::{ClientId, InvalidClientId};
 use crate::rejection::Rejection;
+use crate::report::chain;
 use crate::verify::{Headers, Verified};
 
 /// How much of a body a layer reads before the handler runs. It must hold the whole body to hash it.
@@ -29,11 +32,11 @@ impl Default for BodyLimits {
 }
 
 impl BodyLimits {
-    /// Opens the account of one body, looking at the announced `content-length` before anything is read.
+    /// Begins to read one body, looking at the announced `content-length` before anything is read.
     ///
     /// # Errors
     /// [`Refusal::PayloadTooLarge`] when more is announced than may be read.
-    pub fn open<H: Headers>(&self, headers: &H) -> Result<BodyBudget, Refusal> {
+    pub fn open<H: Headers>(&self, headers: &H) -> Result<BodyBuffer, Refusal> {
         let announced = headers
             .values("content-length")
             .next()
@@ -43,26 +46,44 @@ impl BodyLimits {
             Some(length) if usize::try_from(length).map_or(true, |length| length > self.bytes) => {
                 Err(Refusal::PayloadTooLarge { limit: self.bytes })
             }
-            _ => Ok(BodyBudget { left: self.bytes, limit: self.bytes }),
+            _ => Ok(BodyBuffer { limit: self.bytes, first: Bytes::new(), joined: BytesMut::new() }),
         }
     }
 }
 
-/// What may still be read of one body.
-#[derive(Clone, Copy, Debug)]
-pub struct BodyBudget {
-    left: usize,
+/// A body that is read within its limit.
+#[derive(Debug)]
+pub struct BodyBuffer {
     limit: usize,
+    // Most bodies are one chunk, which is kept as it is; only a second one makes a copy.
+    first: Bytes,
+    joined: BytesMut,
 }
 
-impl BodyBudget {
-    /// Books a chunk of `length` bytes, before it is kept.
+impl BodyBuffer {
+    /// Takes the next chunk.
     ///
     /// # Errors
-    /// [`Refusal::PayloadTooLarge`] when the body outgrows the limit with it.
-    pub fn book(&mut self, length: usize) -> Result<(), Refusal> {
-        self.left = self.left.checked_sub(length).ok_or(Refusal::PayloadTooLarge { limit: self.limit })?;
+    /// [`Refusal::PayloadTooLarge`] when the body outgrows the limit with it; nothing of the chunk is kept then.
+    pub fn push(&mut self, chunk: Bytes) -> Result<(), Refusal> {
+        let read = self.first.len().max(self.joined.len());
+        if chunk.len() > self.limit - read {
+            return Err(Refusal::PayloadTooLarge { limit: self.limit });
+        }
+        if self.first.is_empty() {
+            self.first = chunk;
+        } else {
+            if self.joined.is_empty() {
+                self.joined.extend_from_slice(&self.first);
+            }
+            self.joined.extend_from_slice(&chunk);
+        }
         Ok(())
+    }
+
+    /// The whole body.
+    pub fn finish(self) -> Bytes {
+        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }
 }
 
@@ -161,18 +182,6 @@ impl Refusal {
     }
 }
 
-/// One line of an error and everything below it.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        line.push_str(": ");
-        line.push_str(&source.to_string());
-        next = source.source();
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,11 +210,12 @@ mod tests {
 
     #[test]
     fn a_body_of_the_limit_fits_and_one_byte_more_does_not() {
-        let mut budget = limits(10).open(&ContentLength(&[])).unwrap();
-        budget.book(4).unwrap();
-        budget.book(6).unwrap();
-        budget.book(0).unwrap();
-        assert!(matches!(budget.book(1), Err(Refusal::PayloadTooLarge { limit: 10 })));
+        let mut body = limits(10).open(&ContentLength(&[])).unwrap();
+        body.push(Bytes::from_static(b"four")).unwrap();
+        body.push(Bytes::from_static(b"andsix")).unwrap();
+        body.push(Bytes::new()).unwrap();
+        assert!(matches!(body.push(Bytes::from_static(b"!")), Err(Refusal::PayloadTooLarge { limit: 10 })));
+        assert_eq!(body.finish(), "fourandsix");
     }
 
     #[test]

@@ -95,6 +95,7 @@ pub mod record;
 pub mod store;
 
 pub mod layer;
+pub mod report;
 
 pub mod clock;
 pub mod random;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,8 +23,12 @@ use crate::store::{
 #[derive(Clone)]
 pub struct MemoryCredentialStore {
     entries: Arc<Mutex<BTreeMap<ClientId, Entry>>>,
+    watchers: Arc<Mutex<Vec<Weak<Watcher>>>>,
     clock: Arc<dyn Clock>,
 }
+
+/// Is told whose record was written or removed; must not block. It may read the store.
+pub type Watcher = dyn Fn(&ClientId) + Send + Sync;
 
 struct Entry {
     credential: Credential,
@@ -46,7 +50,14 @@ impl MemoryCredentialStore {
 
     /// Makes an empty store whose backups expire by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { entries: Arc::default(), clock }
+        Self { entries: Arc::default(), watchers: Arc::default(), clock }
+    }
+
+    /// Tells `watcher` of every change from here on, for as long as somebody else keeps it.
+    pub fn watch(&self, watcher: &Arc<Watcher>) {
+        let mut watchers = lock(&self.watchers);
+        watchers.retain(|known| known.strong_count() > 0);
+        watchers.push(Arc::downgrade(watcher));
     }
 
     /// Reads a client's record and its previous hash.
@@ -81,12 +92,23 @@ impl MemoryCredentialStore {
             let entry = Entry { credential: credential.clone(), previous: None };
             entries.insert(client_id.clone(), entry);
         }
+        drop(entries);
+        self.tell(client_id);
         WriteOutcome::Written(credential)
     }
 
     /// Removes record and backup; tells whether there was a record.
     pub fn delete_now(&self, client_id: &ClientId) -> bool {
-        lock(&self.entries).remove(client_id).is_some()
+        let removed = lock(&self.entries).remove(client_id).is_some();
+        if removed {
+            self.tell(client_id);
+        }
+        removed
+    }
+
+    fn tell(&self, client_id: &ClientId) {
+        let watchers: Vec<_> = lock(&self.watchers).iter().filter_map(Weak::upgrade).collect();
+        watchers.iter().for_each(|watcher| watcher(client_id));
     }
 
     /// Forgets the previous hash; tells whether there was one.
@@ -314,6 +336,24 @@ mod tests {
         let outcome = store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Absent));
         assert!(matches!(outcome, WriteOutcome::AlreadyExists));
         assert!(store.find_now(&client("a")).unwrap().credential.secret_hash.matches(&hash("1")));
+    }
+
+    #[test]
+    fn watchers_are_told_until_they_go() {
+        let store = MemoryCredentialStore::new();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let watcher: Arc<Watcher> = {
+            let (seen, store) = (Arc::clone(&seen), store.clone());
+            Arc::new(move |id: &ClientId| lock(&seen).push((id.to_string(), store.find_now(id).is_some())))
+        };
+        store.watch(&watcher);
+        store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Always));
+        store.write_now(&client("b"), &write(Some(hash("1")), WriteCondition::Present));
+        assert!(!store.delete_now(&client("b")));
+        assert!(store.delete_now(&client("a")));
+        drop(watcher);
+        store.write_now(&client("c"), &write(Some(hash("1")), WriteCondition::Always));
+        assert_eq!(*lock(&seen), [("a".to_owned(), true), ("a".to_owned(), false)]);
     }
 
     #[test]
