@@ -15,7 +15,7 @@
 //! so an announcement does not say whose record changed: after any change each client is read once more.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -24,19 +24,10 @@ use hmac_auth::credential::ClientId;
 use hmac_auth::store::{
     CredentialPage, CredentialStore, CredentialWrite, StoreError, StoredCredential, WriteOutcome,
 };
-use redis::aio::MultiplexedConnection;
-use redis::{PushKind, RedisError};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 use crate::credential_store::RedisCredentialStore;
-use crate::failure::loggable;
-use crate::keys::Namespace;
-use crate::link::RedisLink;
-
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+use crate::tracking::{Listener, Tracked, Tracker};
 
 /// Bounds of [`CachedCredentials`].
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +80,6 @@ struct Entry {
     until: Instant,
 }
 
-struct Tracker(JoinHandle<()>);
-
-impl Drop for Tracker {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl CachedCredentials {
     /// Puts a cache in front of `store` and starts to track on the current tokio runtime.
     pub fn spawn(store: RedisCredentialStore, options: CacheOptions) -> Self {
@@ -107,9 +90,15 @@ impl CachedCredentials {
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         });
-        let tracker =
-            tokio::spawn(track(store.link().clone(), store.namespace().clone(), Arc::clone(&cache)));
-        Self { store, cache, _tracker: Arc::new(Tracker(tracker)) }
+        let namespace = store.namespace();
+        let tracked = Tracked {
+            link: store.link().clone(),
+            prefixes: vec![namespace.clients(), format!("{namespace}:credentials-backup:")],
+            heartbeat: options.heartbeat,
+            purpose: "caching credentials",
+        };
+        let tracker = Tracker::spawn(tracked, Arc::clone(&cache));
+        Self { store, cache, _tracker: Arc::new(tracker) }
     }
 
     /// Forgets everything that was read so far.
@@ -200,10 +189,16 @@ impl Cache {
     fn next_generation(&self) {
         self.generation.fetch_add(2, Ordering::SeqCst);
     }
+}
 
+impl Listener for Cache {
     fn set_live(&self, live: bool) {
         let turn = |generation| (is_live(generation) != live).then_some(generation + 1);
         let _ = self.generation.fetch_update(Ordering::SeqCst, Ordering::SeqCst, turn);
+    }
+
+    fn announced(&self, _keys: &[&str]) {
+        self.next_generation();
     }
 }
 
@@ -215,89 +210,4 @@ impl Entry {
 
 fn is_live(generation: u64) -> bool {
     generation % 2 == 1
-}
-
-/// Tracks for ever: connects, asks for announcements, and stays until the connection ends.
-async fn track(link: RedisLink, namespace: Namespace, cache: Arc<Cache>) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let ended = track_once(&link, &namespace, &cache).await;
-        cache.set_live(false);
-        match ended {
-            Ok(()) => pause = FIRST_PAUSE,
-            Err(error) => {
-                tracing::warn!(error = loggable(&error), %namespace, "credential cache off: redis does not track");
-            }
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// `Ok`: tracked, until the connection ended.
-async fn track_once(link: &RedisLink, namespace: &Namespace, cache: &Arc<Cache>) -> Result<(), RedisError> {
-    let end = Arc::new(End::default());
-    let connection = {
-        let (cache, end) = (Arc::clone(cache), Arc::clone(&end));
-        link.dial(move |push| match push.kind {
-            PushKind::Invalidate => cache.next_generation(),
-            // Not when it was given up before: another connection may be live by now.
-            PushKind::Disconnection if !end.reached.swap(true, Ordering::SeqCst) => {
-                cache.set_live(false);
-                end.wake.notify_one();
-            }
-            _ => {}
-        })
-        .await?
-    };
-    let ended = watch(connection, namespace, cache, &end).await;
-    end.reached.store(true, Ordering::SeqCst);
-    ended
-}
-
-/// The end of one tracking connection.
-#[derive(Default)]
-struct End {
-    reached: AtomicBool,
-    wake: Notify,
-}
-
-async fn watch(
-    mut connection: MultiplexedConnection,
-    namespace: &Namespace,
-    cache: &Cache,
-    end: &End,
-) -> Result<(), RedisError> {
-    ask_for_announcements(&mut connection, namespace).await?;
-    cache.set_live(true);
-    loop {
-        // Looked at after it was called live as well: it may have ended just before.
-        if end.reached.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        if timeout(cache.options.heartbeat, end.wake.notified()).await.is_ok() {
-            return Ok(());
-        }
-        let ping = redis::cmd("PING");
-        match timeout(cache.options.heartbeat, ping.exec_async(&mut connection)).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-        }
-    }
-}
-
-async fn ask_for_announcements(
-    connection: &mut MultiplexedConnection,
-    namespace: &Namespace,
-) -> Result<(), RedisError> {
-    redis::cmd("CLIENT")
-        .arg("TRACKING")
-        .arg("ON")
-        .arg("BCAST")
-        .arg("PREFIX")
-        .arg(namespace.clients())
-        .arg("PREFIX")
-        .arg(format!("{namespace}:credentials-backup:"))
-        .exec_async(connection)
-        .await
 }

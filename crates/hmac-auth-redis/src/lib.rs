@@ -33,7 +33,10 @@
 pub mod cached_credentials;
 pub mod credential_store;
 pub mod failure;
+pub mod key_watch;
 pub mod keys;
 pub mod link;
 pub mod nonce_store;
 pub mod script;
+
+mod tracking;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hmac_propagation::broker::{
-    Broker, BrokerError, BrokerStatus, OutboundMessage, PublishError, Subscription,
+    Broker, BrokerError, BrokerStatus, OutboundMessage, PublishError, QueueDepth, Subscription,
 };
 use hmac_propagation::queue::PeerName;
 use tokio::sync::watch;
@@ -40,7 +40,7 @@ impl AmqpBroker {
 
 #[async_trait]
 impl Broker for AmqpBroker {
-    /// Bound: twice the operation timeout and the connect timeout.
+    /// Bound: three times the operation timeout and the connect timeout.
     async fn declare(&self, peer: &PeerName) -> Result<(), BrokerError> {
         let live = live(&self.link, self.options.connect_timeout).await?;
         Ok(live.declare(&peer.queue()).await?)
@@ -70,6 +70,12 @@ impl Broker for AmqpBroker {
             prefetch: prefetch.max(1),
         };
         Ok(Box::new(AmqpSubscription::start(consuming, self.closing.child_token())))
+    }
+
+    /// Bound: twice the operation timeout and the connect timeout.
+    async fn queue_depth(&self, peer: &PeerName) -> Result<Option<QueueDepth>, BrokerError> {
+        let live = live(&self.link, self.options.connect_timeout).await?;
+        Ok(live.depth(&peer.queue()).await?)
     }
 
     fn status(&self) -> watch::Receiver<BrokerStatus> {

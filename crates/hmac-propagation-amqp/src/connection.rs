@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_compat::CompatExt;
 use futures_util::StreamExt;
+use hmac_propagation::broker::QueueDepth;
 use lapin::options::QueueDeclareOptions;
 use lapin::tcp::TLSConfig;
 use lapin::types::FieldTable;
@@ -14,7 +15,7 @@ use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Event};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::failure::{Failure, answer};
+use crate::failure::{Failure, answer, is_not_found};
 use crate::options::AmqpOptions;
 use crate::publish::Publishers;
 use crate::status::Board;
@@ -76,6 +77,26 @@ impl Live {
         declare_on(&channel, queue, self.operation_timeout).await?;
         *declarer = Some(channel);
         Ok(())
+    }
+
+    /// Looks at a queue on a channel of its own: the broker closes the channel when there is no such queue.
+    pub(crate) async fn depth(&self, queue: &str) -> Result<Option<QueueDepth>, Failure> {
+        let channel = self.channel().await?;
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let looking = channel.queue_declare(queue.into(), options, FieldTable::default());
+        let queue = match tokio::time::timeout(self.operation_timeout, looking).await {
+            Ok(Ok(queue)) => queue,
+            Ok(Err(error)) if is_not_found(&error) => return Ok(None),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(Failure::unavailable("no answer from the broker in time")),
+        };
+        let depth = QueueDepth {
+            messages: u64::from(queue.message_count()),
+            consumers: u64::from(queue.consumer_count()),
+        };
+        // The answer is there; a channel that does not close goes with the connection.
+        let _ = answer(self.operation_timeout, channel.close(200, "looked".into())).await;
+        Ok(Some(depth))
     }
 
     /// Waits for the end of the connection, keeps `board` told of blocking meanwhile, and returns the reason.

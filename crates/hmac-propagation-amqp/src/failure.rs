@@ -42,6 +42,12 @@ impl From<lapin::Error> for Failure {
     }
 }
 
+/// Whether the broker says that what was named does not exist.
+pub(crate) fn is_not_found(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(told)
+        if matches!(told.kind(), AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)))
+}
+
 impl From<Failure> for BrokerError {
     fn from(failure: Failure) -> Self {
         match failure {

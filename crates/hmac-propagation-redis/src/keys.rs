@@ -21,8 +21,12 @@ impl Keys {
 
     /// The cursor: hash `{ts, eventId}`, no expiry.
     pub fn cursor(&self, key: &CredentialKey) -> String {
-        let (prefix, track, client_id) = (&self.prefix, key.track.as_str(), &key.client_id);
-        format!("{prefix}propagation:last-seen:{track}:{client_id}")
+        format!("{}{}:{}", self.cursor_prefix(), key.track.as_str(), key.client_id)
+    }
+
+    /// What every cursor's key begins with.
+    pub fn cursor_prefix(&self) -> String {
+        format!("{}propagation:last-seen:", self.prefix)
     }
 
     /// What every event's key begins with.

@@ -17,5 +17,6 @@
 
 pub mod keys;
 pub mod peer_store;
+pub mod watch;
 
 mod ledger;

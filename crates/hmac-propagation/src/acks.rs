@@ -4,13 +4,16 @@
 //! the event, mark the credential fully propagated, forget the event. The delivery is settled after the last; until then the
 //! broker keeps the acknowledgement.
 
+use hmac_auth::report::chain;
+
 use crate::counters::add;
 use crate::error::PropagationError;
 use crate::event::Ack;
 use crate::management::{AckMark, FullyPropagated, ManagementError};
 use crate::peer_store::{AckResult, InFlight};
+use crate::progress::Progress;
 use crate::queue::PeerName;
-use crate::shared::{Core, chain};
+use crate::shared::Core;
 
 /// An acknowledgement and who sent it.
 #[derive(Clone, Debug)]
@@ -45,6 +48,7 @@ pub(crate) async fn book(core: &Core, acks: &[ReceivedAck]) -> Result<(), Propag
     core.managed(management.mark_targets_acknowledged(&marks)).await?;
     core.sent_marks.acknowledged(events.iter().map(|(in_flight, _)| &in_flight.event_id));
     add(&core.counters.acks_booked, marks.len());
+    tell(core, &marks);
     let completed = core.store(core.parts.store.complete(&events)).await.map_err(PropagationError::Store)?;
     let mut fully = Vec::new();
     let mut finished = Vec::new();
@@ -75,6 +79,13 @@ fn attribute(core: &Core, received: &ReceivedAck, in_flight: Option<InFlight>) -
         return None;
     }
     Some(in_flight)
+}
+
+fn tell(core: &Core, marks: &[AckMark]) {
+    for mark in marks {
+        let progress = if mark.outcome.is_ok() { Progress::Acknowledged } else { Progress::Failed };
+        core.progress.tell(progress, [(&mark.key, Some(mark.target.as_str()))]);
+    }
 }
 
 fn mark(core: &Core, received: &ReceivedAck, in_flight: &InFlight) -> AckMark {

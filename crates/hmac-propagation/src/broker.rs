@@ -23,6 +23,15 @@ pub struct OutboundMessage {
     pub body: Vec<u8>,
 }
 
+/// What waits in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Messages ready to be delivered; those in a consumer's hand do not count.
+    pub messages: u64,
+    /// Consumers of the queue.
+    pub consumers: u64,
+}
+
 /// Why a message was not confirmed. It may have reached its queue all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -114,6 +123,12 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Consumes the peer's queue with at most `prefetch` unsettled deliveries.
     async fn subscribe(&self, peer: &PeerName, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError>;
+
+    /// Looks at the peer's queue without touching it; `None` when there is none, or when this broker cannot tell.
+    async fn queue_depth(&self, peer: &PeerName) -> Result<Option<QueueDepth>, BrokerError> {
+        let _ = peer;
+        Ok(None)
+    }
 
     /// Watches the connection.
     fn status(&self) -> watch::Receiver<BrokerStatus>;

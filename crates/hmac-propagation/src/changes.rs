@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
+use hmac_auth::report::chain;
 use hmac_auth::secret::{Secret, hash_client_secret};
 use hmac_auth::store::StoreError;
 
@@ -16,8 +17,9 @@ use crate::error::PropagationError;
 use crate::management::{Accepted, DesiredRecord, LocalChange, Operation, Rotation, Upsert, UpsertOperation};
 use crate::options::{Ensure, Ensured, Revoke, Rotate};
 use crate::peer_store::{Apply, ApplyOperation, CredentialKey, Stamp, Track};
+use crate::progress::Progress;
 use crate::queue::PeerName;
-use crate::shared::{Core, chain};
+use crate::shared::Core;
 
 /// Changes repaired in one call of the management store.
 const RECOVERY_PAGE: usize = 500;
@@ -200,6 +202,7 @@ async fn settle(core: &Core, accepted: Vec<(CredentialKey, Accepted)>) -> Vec<Re
     if core.parts.settings.sync_on_change {
         core.wake.notify_one();
     }
+    core.progress.tell(Progress::Accepted, changes.iter().map(|change| (&change.key, None)));
     let outcomes = changes.into_iter().zip(results).map(|(change, result)| match result {
         Ok(_) => {
             core.note_applied(change.key, change.generation);

@@ -10,6 +10,7 @@ mod classify;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use hmac_auth::report::chain;
 use hmac_auth::store::StoreError;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -19,7 +20,7 @@ use crate::counters::add;
 use crate::inbound::answer::answer;
 use crate::inbound::classify::classify;
 use crate::peer_store::{Applied, Apply};
-use crate::shared::{Core, chain, closed};
+use crate::shared::{Core, closed};
 
 /// Settling is bounded by this; what is not settled is delivered again.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -112,6 +112,7 @@ pub mod management;
 pub mod memory;
 pub mod options;
 pub mod peer_store;
+pub mod progress;
 pub mod propagator;
 pub mod queue;
 

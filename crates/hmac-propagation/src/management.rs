@@ -20,7 +20,7 @@ use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId};
 use hmac_auth::secret::{Secret, SecretHash};
 
-use crate::peer_store::{CredentialKey, FinalStatus, Track};
+use crate::peer_store::{CredentialKey, FinalStatus};
 use crate::queue::PeerName;
 
 /// The management store could not do what it was asked.
@@ -159,6 +159,8 @@ pub struct PendingQuery {
     pub now_ms: i64,
     /// A row that is `sent` (or `error`) is taken again when this long has passed since, in milliseconds.
     pub resend_after_ms: i64,
+    /// Whether such rows are looked for at all; they need not be with every claim.
+    pub overdue: bool,
     /// A claimed row may not be claimed again for this long, in milliseconds (the claimer may have crashed).
     pub lease_ms: i64,
     /// At most this many rows.
@@ -384,12 +386,5 @@ pub trait Management: Send + Sync + 'static {
             self.mark_credential_fully_propagated(mark).await?;
         }
         Ok(())
-    }
-}
-
-/// Kept so that the track of a row reads naturally beside its client.
-impl From<(Track, ClientId)> for CredentialKey {
-    fn from((track, client_id): (Track, ClientId)) -> Self {
-        Self { track, client_id }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
 use hmac_auth::allowed_ips::AllowedIps;
+use hmac_auth::report::chain;
 use tokio::time::{Instant, timeout};
 
 use crate::broker::{BrokerError, OutboundMessage, PublishError};
@@ -19,8 +20,10 @@ use crate::management::{
 };
 use crate::options::{Resync, SyncSummary};
 use crate::peer_store::InFlight;
+use crate::progress::Progress;
 use crate::queue::PeerName;
-use crate::shared::{Core, chain};
+use crate::sent_marks;
+use crate::shared::Core;
 
 /// Pages in one sync at most; what is left waits for the next.
 const MAX_PAGES: usize = 10_000;
@@ -41,14 +44,16 @@ pub(crate) async fn sync(core: &Core) -> Result<SyncSummary, PropagationError> {
     }
     let mut summary = SyncSummary::default();
     let mut clients = HashSet::new();
-    let mut claimed = claim(core).await?;
+    let overdue = core.looks_for_overdue();
+    let mut claimed = claim(core, overdue).await?;
     for _ in 0..MAX_PAGES {
         if claimed.is_empty() {
             break;
         }
         let full = claimed.len() >= core.parts.settings.page;
         clients.extend(claimed.iter().map(|row| row.key.clone()));
-        let ahead = async { if full && !core.is_closing() { claim(core).await } else { Ok(Vec::new()) } };
+        let ahead =
+            async { if full && !core.is_closing() { claim(core, overdue).await } else { Ok(Vec::new()) } };
         let (page, next) = tokio::join!(send_page(core, claimed), ahead);
         if page.as_ref().is_ok_and(|page| page.published > 0) {
             let page = page?;
@@ -101,6 +106,8 @@ pub(crate) async fn resync(core: &Core, resync: Resync) -> Result<SyncSummary, P
             !superseded
         });
         core.managed(management.rebook(&rows, core.now_ms())).await?;
+        let rebooked = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
+        core.progress.tell(Progress::Rebooked, rebooked);
         if !full {
             break;
         }
@@ -114,11 +121,12 @@ struct Page {
     failed: usize,
 }
 
-async fn claim(core: &Core) -> Result<Vec<PendingPropagation>, PropagationError> {
+async fn claim(core: &Core, overdue: bool) -> Result<Vec<PendingPropagation>, PropagationError> {
     let settings = &core.parts.settings;
     let query = PendingQuery {
         now_ms: core.now_ms(),
         resend_after_ms: millis(settings.resend_after),
+        overdue,
         lease_ms: millis(settings.claim_lease),
         limit: settings.page,
         event_ids: (0..settings.page).map(|_| core.event_id()).collect(),
@@ -163,7 +171,7 @@ async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, P
     add(&core.counters.events_retrying, page.failed);
     core.sent_marks.add(sent);
     if !unsent.is_empty() {
-        core.managed(core.management()?.mark_targets_sent(&unsent)).await?;
+        give_back(core, &unsent).await?;
     }
     Ok(page)
 }
@@ -171,7 +179,14 @@ async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, P
 /// Gives claimed rows back unsent.
 async fn release(core: &Core, rows: &[PendingPropagation], reason: &str) -> Result<(), PropagationError> {
     let marks: Vec<_> = rows.iter().map(|row| mark(core, row, Err(reason.to_owned()))).collect();
-    Ok(core.managed(core.management()?.mark_targets_sent(&marks)).await?)
+    give_back(core, &marks).await
+}
+
+/// Books rows as not sent.
+async fn give_back(core: &Core, marks: &[SentMark]) -> Result<(), PropagationError> {
+    core.managed(core.management()?.mark_targets_sent(marks)).await?;
+    core.progress.tell(Progress::Failed, marks.iter().map(sent_marks::row));
+    Ok(())
 }
 
 /// Makes the ledger entry and the message of a row; `Err` says why it cannot be sent.

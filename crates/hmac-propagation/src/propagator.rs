@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use hmac_auth::clock::{Clock, SystemClock};
 use hmac_auth::credential::ClientId;
 use hmac_auth::random::{Random, SystemRandom};
+use hmac_auth::report::chain;
 use hmac_auth::secret::Secret;
+use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::broker::{Broker, BrokerStatus};
+use crate::broker::{Broker, BrokerStatus, QueueDepth};
 use crate::changes;
 use crate::counters::Counters;
 use crate::error::PropagationError;
@@ -19,9 +21,10 @@ use crate::management::Management;
 use crate::options::{Ensure, Ensured, Resync, Revoke, Rotate, Settings, SyncSummary};
 use crate::outbound;
 use crate::peer_store::PeerStore;
+use crate::progress::ProgressEvent;
 use crate::queue::PeerName;
 use crate::sent_marks;
-use crate::shared::{Core, chain, closed, lock};
+use crate::shared::{Core, closed, lock};
 use crate::sync_loop;
 
 /// What a peer can do.
@@ -196,6 +199,24 @@ impl Propagator {
     /// As for [`Self::sync`].
     pub async fn resync(&self, resync: Resync) -> Result<SyncSummary, PropagationError> {
         outbound::resync(&self.running.core, resync).await
+    }
+
+    /// Watches how far changes come from here on: see [`crate::progress`]. A watcher holds nobody up.
+    pub fn subscribe(&self) -> broadcast::Receiver<ProgressEvent> {
+        self.running.core.progress.subscribe()
+    }
+
+    /// Asks the broker how many messages wait in a peer's queue, and how many consumers it has; `None` where the queue does not
+    /// exist or the broker does not tell.
+    ///
+    /// # Errors
+    /// When the broker is away or does not answer in time.
+    pub async fn queue_depth(&self, peer: &PeerName) -> Result<Option<QueueDepth>, PropagationError> {
+        let parts = &self.running.core.parts;
+        match timeout(parts.settings.broker_timeout, parts.broker.queue_depth(peer)).await {
+            Ok(depth) => depth.map_err(PropagationError::Broker),
+            Err(_) => Err(PropagationError::Timeout("the broker")),
+        }
     }
 
     /// Tells how it is doing.

@@ -9,12 +9,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hmac_auth::report::chain;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::error::PropagationError;
 use crate::management::SentMark;
-use crate::shared::{Core, chain, closed, lock};
+use crate::peer_store::CredentialKey;
+use crate::progress::Progress;
+use crate::shared::{Core, closed, lock};
 
 /// How long a mark waits for the acknowledgement that makes it worthless.
 const DELAY: Duration = Duration::from_millis(200);
@@ -75,8 +78,14 @@ async fn write(core: &Core) -> Result<(), PropagationError> {
         return Ok(());
     };
     let written = core.managed(management.mark_targets_sent(&marks)).await;
-    if written.is_err() {
-        core.sent_marks.add(marks);
+    match &written {
+        Ok(()) => core.progress.tell(Progress::Sent, marks.iter().map(row)),
+        Err(_) => core.sent_marks.add(marks),
     }
     Ok(written?)
+}
+
+/// The row that a mark is about.
+pub(crate) fn row(mark: &SentMark) -> (&CredentialKey, Option<&str>) {
+    (&mark.key, Some(&mark.target))
 }

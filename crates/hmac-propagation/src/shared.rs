@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,12 +16,16 @@ use crate::counters::LiveCounters;
 use crate::error::PropagationError;
 use crate::management::{Management, ManagementError};
 use crate::peer_store::CredentialKey;
+use crate::progress::Teller;
 use crate::propagator::PropagatorBuilder;
 use crate::queue::PeerName;
 use crate::sent_marks::SentMarks;
 
 /// How long a source's secret, once looked up, is used without looking again.
 const SOURCE_SECRET_TTL: Duration = Duration::from_secs(1);
+
+/// Between two looks for rows whose answer is overdue, in milliseconds.
+const OVERDUE_PAUSE_MS: i64 = 1_000;
 
 /// A running propagator's parts and state.
 pub(crate) struct Core {
@@ -36,6 +40,9 @@ pub(crate) struct Core {
     /// Whether the management store may know changes that the peer's own store does not hold.
     pub(crate) recover: AtomicBool,
     pub(crate) sent_marks: SentMarks,
+    overdue_looked_at_ms: AtomicI64,
+    /// Tells watchers how far rows have come.
+    pub(crate) progress: Teller,
     applied_locally: Mutex<Vec<(CredentialKey, u64)>>,
     declared: Mutex<Declared>,
     source_secrets: Mutex<HashMap<PeerName, (Instant, Option<Secret>)>>,
@@ -64,6 +71,8 @@ impl Core {
             closing: watch::Sender::new(false),
             recover: AtomicBool::new(true),
             sent_marks: SentMarks::default(),
+            overdue_looked_at_ms: AtomicI64::new(i64::MIN),
+            progress: Teller::default(),
             applied_locally: Mutex::default(),
             declared: Mutex::default(),
             source_secrets: Mutex::default(),
@@ -179,6 +188,21 @@ impl Core {
         Ok(secret)
     }
 
+    /// Tells whether rows that wait for an answer too long are looked for now. A sync for each change need not: looking
+    /// costs a change two round trips, and such a row has waited a minute when it is found. So [`OVERDUE_PAUSE_MS`] lie
+    /// between two looks, or a tenth of a shorter `resend_after`.
+    pub(crate) fn looks_for_overdue(&self) -> bool {
+        let now_ms = self.now_ms();
+        let pause_ms = i64::try_from(self.parts.settings.resend_after.as_millis() / 10).unwrap_or(i64::MAX);
+        let before = self.overdue_looked_at_ms.load(Ordering::Relaxed);
+        // A clock set back must not keep rows waiting.
+        let due = before > now_ms || now_ms.saturating_sub(before) >= pause_ms.min(OVERDUE_PAUSE_MS);
+        if due {
+            self.overdue_looked_at_ms.store(now_ms, Ordering::Relaxed);
+        }
+        due
+    }
+
     /// Remembers that this peer's own store holds a change, to be booked with the next sync.
     pub(crate) fn note_applied(&self, key: CredentialKey, generation: u64) {
         lock(&self.applied_locally).push((key, generation));
@@ -222,18 +246,6 @@ impl Core {
 pub(crate) async fn closed(closing: &mut watch::Receiver<bool>) {
     // An error means that the propagator is gone, which is closed too.
     drop(closing.wait_for(|closing| *closing).await);
-}
-
-/// An error with its sources, for a log line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// Locks; a panic elsewhere while holding the lock leaves the data usable, for every holder changes it in one step.

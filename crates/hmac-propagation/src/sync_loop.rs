@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use hmac_auth::report::chain;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::broker::BrokerStatus;
 use crate::outbound;
-use crate::shared::{Core, chain, closed};
+use crate::shared::{Core, closed};
 
 /// Runs until the propagator closes.
 pub(crate) async fn run(core: Arc<Core>) {

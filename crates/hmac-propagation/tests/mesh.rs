@@ -15,6 +15,8 @@ use hmac_propagation::management::Operation;
 use hmac_propagation::memory::management::PivotStatus;
 use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate};
 use hmac_propagation::peer_store::Track;
+use hmac_propagation::progress::{Progress, ProgressEvent};
+use tokio::sync::broadcast::error::TryRecvError;
 
 use harness::{FIRST, Mesh, SECOND, ensure, key, name};
 
@@ -203,4 +205,39 @@ async fn an_unsigned_ack_counts_only_where_it_is_allowed() {
     assert!(mesh.targets[0].hash("client").is_some(), "applied all the same");
     tokio::time::advance(Duration::from_secs(1)).await;
     mesh.all_rows(PivotStatus::Sent).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn watchers_are_told_how_far_each_row_came() {
+    let mesh = Mesh::start(&["consumer"]).await;
+    let source = &mesh.source.propagator;
+    let mut watcher = source.subscribe();
+    source.ensure(ensure("client", FIRST, &["consumer"])).await.unwrap();
+    mesh.all_rows(PivotStatus::Success).await;
+    let event = |progress, target: Option<&str>| ProgressEvent {
+        key: key("client"),
+        target: target.map(str::to_owned),
+        progress,
+    };
+    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Accepted, None));
+    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Acknowledged, Some("consumer")));
+    source.resync(Resync::Target("consumer".into())).await.unwrap();
+    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Rebooked, Some("consumer")));
+    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Acknowledged, Some("consumer")));
+
+    mesh.targets[0].propagator.close().await;
+    source.ensure(ensure("client", SECOND, &["consumer"])).await.unwrap();
+    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Accepted, None));
+    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Sent, Some("consumer")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_that_does_not_read_holds_nobody_up() {
+    let mesh = Mesh::start(&["consumer"]).await;
+    let mut asleep = mesh.source.propagator.subscribe();
+    let batch = (0..5_000).map(|n| ensure(&format!("client-{n}"), FIRST, &[])).collect();
+    let ensured = mesh.source.propagator.ensure_batch(batch).await;
+    assert!(ensured.iter().all(Result::is_ok));
+    assert!(matches!(asleep.try_recv(), Err(TryRecvError::Lagged(lost)) if lost >= 900));
+    assert!(asleep.try_recv().is_ok(), "it goes on where it can");
 }

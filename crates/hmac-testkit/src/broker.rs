@@ -1,6 +1,8 @@
 //! What every [`Broker`] must do.
 #![expect(clippy::expect_used, reason = "a conformance suite fails by panicking")]
 
+pub mod depth;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,7 @@ pub async fn suite(make: impl AsyncFn() -> Pair) {
     a_large_batch_comes_whole(&make().await).await;
     a_cancelled_next_loses_nothing(&make().await).await;
     the_status_tells_of_consuming(&make().await).await;
+    depth::a_queue_tells_its_depth(&make().await).await;
     closing_ends_everything(&make().await).await;
 }
 

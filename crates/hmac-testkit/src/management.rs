@@ -219,6 +219,7 @@ fn query(now_ms: i64, limit: usize) -> PendingQuery {
     PendingQuery {
         now_ms,
         resend_after_ms: RESEND_AFTER,
+        overdue: true,
         lease_ms: LEASE,
         limit,
         event_ids: (0..limit).map(event_id).collect(),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hmac_auth::report::chain;
 use hmac_auth::secret::Secret;
 
 use crate::broker::OutboundMessage;
@@ -10,7 +11,7 @@ use crate::event::AckEvent;
 use crate::inbound::{Answers, Outcome, Received};
 use crate::outbound;
 use crate::queue::PeerName;
-use crate::shared::{Core, chain};
+use crate::shared::Core;
 
 /// Publishes the answers; a delivery whose answer is not confirmed is kept, unless its sender cannot be answered at all.
 pub(super) async fn answer(core: &Core, answers: Answers) -> Outcome<Received> {

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 
 use crate::broker::{
-    Broker, BrokerError, BrokerStatus, Delivery, DeliveryTag, OutboundMessage, PublishError, Settlement,
-    Subscription,
+    Broker, BrokerError, BrokerStatus, Delivery, DeliveryTag, OutboundMessage, PublishError, QueueDepth,
+    Settlement, Subscription,
 };
 use crate::queue::PeerName;
 use crate::shared::lock;
@@ -20,6 +20,8 @@ const QUEUE_LIMIT: usize = 1_000_000;
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBus {
     queues: Arc<Mutex<HashMap<PeerName, Queue>>>,
+    /// How many subscriptions each queue has; they outlive a deleted queue.
+    consumers: Arc<Mutex<HashMap<PeerName, u64>>>,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,10 @@ impl MemoryBus {
     /// Deletes a peer's queue and what waits in it; tells whether there was one.
     pub fn delete(&self, peer: &PeerName) -> bool {
         lock(&self.queues).remove(peer).is_some()
+    }
+
+    fn consumers(&self, peer: &PeerName) -> u64 {
+        lock(&self.consumers).get(peer).copied().unwrap_or_default()
     }
 
     fn declare(&self, peer: &PeerName) {
@@ -121,6 +127,7 @@ impl Broker for MemoryBroker {
     async fn subscribe(&self, peer: &PeerName, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError> {
         self.check_open()?;
         self.bus.declare(peer);
+        *lock(&self.bus.consumers).entry(peer.clone()).or_default() += 1;
         Ok(Box::new(MemorySubscription {
             bus: self.bus.clone(),
             peer: peer.clone(),
@@ -129,6 +136,13 @@ impl Broker for MemoryBroker {
             unsettled: BTreeMap::new(),
             status: self.status.subscribe(),
         }))
+    }
+
+    async fn queue_depth(&self, peer: &PeerName) -> Result<Option<QueueDepth>, BrokerError> {
+        self.check_open()?;
+        let depth = self.bus.depth(peer);
+        Ok(depth
+            .map(|messages| QueueDepth { messages: messages as u64, consumers: self.bus.consumers(peer) }))
     }
 
     fn status(&self) -> watch::Receiver<BrokerStatus> {
@@ -201,6 +215,9 @@ impl Subscription for MemorySubscription {
 
 impl Drop for MemorySubscription {
     fn drop(&mut self) {
+        if let Some(consumers) = lock(&self.bus.consumers).get_mut(&self.peer) {
+            *consumers = consumers.saturating_sub(1);
+        }
         let unsettled = std::mem::take(&mut self.unsettled);
         self.bus.put_back(&self.peer, unsettled.into_values());
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use hmac_propagation::management::PendingQuery;
 
 use super::{LEASE, NOW, RESEND_AFTER, Source, Status, content, ensure, http, peer, query, revoke, sent};
 
@@ -63,6 +64,9 @@ pub async fn a_sent_row_is_left_until_it_is_overdue(source: Source) {
     let first = source.claim_one(NOW).await;
     source.sent(&first, NOW).await;
     assert!(source.claim(NOW + RESEND_AFTER - 1).await.is_empty());
+    let unasked = PendingQuery { overdue: false, ..query(NOW + RESEND_AFTER, 1) };
+    let passed_over = source.management().fetch_pending_propagations(&unasked).await.expect("a claim");
+    assert!(passed_over.is_empty(), "overdue rows were not asked for");
     let again = source.claim_one(NOW + RESEND_AFTER).await;
     assert_eq!((again.ts, again.attempt), (first.ts + 1, 2));
     assert_eq!(content(&again), content(&first));

@@ -205,7 +205,8 @@ impl State {
 
 impl Pivot {
     fn is_due(&self, query: &PendingQuery) -> bool {
-        let overdue = query.now_ms.saturating_sub(self.waiting_since) >= query.resend_after_ms;
+        let overdue =
+            query.overdue && query.now_ms.saturating_sub(self.waiting_since) >= query.resend_after_ms;
         let waiting = match self.status {
             PivotStatus::Pending => !self.unsendable || overdue,
             PivotStatus::Sent | PivotStatus::Error => overdue,
