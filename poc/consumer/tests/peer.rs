@@ -10,7 +10,6 @@ fn client() -> reqwest::ClientBuilder {
 mod tests {
     use std::time::Duration;
 
-    use consumer::Application;
     use hmac_auth::credential::ClientId;
     use hmac_auth::secret::{Secret, hash_client_secret};
     use hmac_auth::sign::Signer;
@@ -78,7 +77,7 @@ mod tests {
             ("REDIS_URL", redis.url()),
             ("HMAC_SECRET_TOKEN", "pepper-of-consumer"),
         ]);
-        let application = Application::build(Config::load(&source, &DEFAULTS).unwrap()).await.unwrap();
+        let application = consumer::build(Config::load(&source, &DEFAULTS).unwrap()).await.unwrap();
         let web = Web {
             client: super::client().build().unwrap(),
             base: format!("http://{}", application.address()),

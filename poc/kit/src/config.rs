@@ -1,5 +1,6 @@
 //! Configuration: from the environment, overridden by flags, judged as a whole before anything starts.
 
+pub mod demo;
 pub mod mistake;
 mod reader;
 pub mod source;
@@ -7,6 +8,7 @@ pub mod value;
 pub mod variable;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hmac_auth::client_address::TrustedProxies;
@@ -103,6 +105,8 @@ pub struct Full {
     pub peer_redis_urls: Vec<(PeerName, Secret)>,
     /// The peers a signed call may go to: origins.
     pub peer_urls: Vec<(PeerName, Url)>,
+    /// Where the dashboard's bundle lies; unless set, where a build of this workspace puts it.
+    pub dashboard_dir: Option<PathBuf>,
     /// How often pending rows are looked for.
     pub sync_interval: Duration,
     /// Whether a change is sent at once.
@@ -118,6 +122,7 @@ impl std::fmt::Debug for Full {
             .field("targets", &self.targets)
             .field("unsigned_ack_targets", &self.unsigned_ack_targets)
             .field("peer_urls", &self.peer_urls)
+            .field("dashboard_dir", &self.dashboard_dir)
             .field("sync_interval", &self.sync_interval)
             .field("sync_on_change", &self.sync_on_change)
             .field("resend_after", &self.resend_after)
@@ -131,7 +136,7 @@ impl Config {
     /// # Errors
     /// [`Mistakes`], a line each, never with a secret's value.
     pub fn load(source: &Source, defaults: &Defaults) -> Result<Self, Mistakes> {
-        let mut reader = Reader { source, mode: defaults.mode, mistakes: Vec::new() };
+        let mut reader = Reader::new(source, defaults.mode);
         let config = reader.config(defaults);
         match config {
             Some(config) if reader.mistakes.is_empty() => Ok(config),
@@ -144,7 +149,7 @@ impl Config {
     /// # Errors
     /// [`Mistakes`] in `PORT` and `BIND`.
     pub fn listen(source: &Source, defaults: &Defaults) -> Result<SocketAddr, Mistakes> {
-        let mut reader = Reader { source, mode: defaults.mode, mistakes: Vec::new() };
+        let mut reader = Reader::new(source, defaults.mode);
         reader.listen(defaults).ok_or(Mistakes(reader.mistakes))
     }
 
@@ -265,6 +270,28 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"),
         ]);
         assert_eq!(names.len(), 21, "{names:?}");
+    }
+
+    #[test]
+    fn secrets_of_the_demo_guard_nothing_that_others_can_reach() {
+        let key = STANDARD.encode("demo-only-key-of-thirty-two-byte");
+        let demo = [
+            ("AMQP_PASSWORD", "demo-only-broker"),
+            ("PROPAGATION_SECRET", "demo-only-authority"),
+            ("HMAC_SECRET_TOKEN", "demo-only-pepper"),
+            ("DATABASE_URL", "mysql://root:demo-only-root@127.0.0.1/authority_db"),
+            ("SECRETS_KEY", &key),
+            ("PROPAGATION_TARGETS", "consumer=demo-only-consumer"),
+        ];
+        let names = demo.map(|(name, _)| name);
+        let bound = |bind: &'static str| [&demo[..], &[("BIND", bind)]].concat();
+        assert_eq!(wrong(&bound("0.0.0.0")), names);
+        assert_eq!(wrong(&bound("192.0.2.1")), names);
+        assert_eq!(wrong(&[&bound("::")[..], &[("DEMO", "false")]].concat()), names);
+        for good in [bound("127.0.0.1"), bound("::1"), [&bound("::")[..], &[("DEMO", "true")]].concat()] {
+            assert!(Config::load(&with(&good), &FULL).is_ok());
+        }
+        assert_eq!(wrong(&[("DEMO", "perhaps")]), ["DEMO"]);
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub struct Readiness {
     pub checked: Vec<&'static str>,
     /// What is missing; empty when ready.
     pub missing: Vec<Missing>,
+    /// When the last sync ended well, epoch milliseconds; absent before the first, and on a receive-only peer.
+    #[serde(rename = "lastSyncAt", skip_serializing_if = "Option::is_none")]
+    pub last_sync_at: Option<i64>,
 }
 
 impl Readiness {
@@ -91,6 +94,7 @@ impl Readiness {
 pub struct Health {
     peer: String,
     checks: Vec<Box<dyn Check>>,
+    propagator: Option<Propagator>,
     stop: Stop,
     kept: Mutex<Option<(Instant, Readiness)>>,
 }
@@ -98,7 +102,13 @@ pub struct Health {
 impl Health {
     /// Collects the checks. A peer that was asked to stop is not ready any more.
     pub fn new(peer: impl Into<String>, checks: Vec<Box<dyn Check>>, stop: Stop) -> Arc<Self> {
-        Arc::new(Self { peer: peer.into(), checks, stop, kept: Mutex::new(None) })
+        Arc::new(Self { peer: peer.into(), checks, propagator: None, stop, kept: Mutex::new(None) })
+    }
+
+    /// Collects the checks of a peer whose syncs are told too.
+    pub fn of(propagator: Propagator, peer: &str, checks: Vec<Box<dyn Check>>, stop: Stop) -> Arc<Self> {
+        let propagator = Some(propagator);
+        Arc::new(Self { peer: peer.to_owned(), checks, propagator, stop, kept: Mutex::new(None) })
     }
 
     /// Runs the checks, one after the other, or answers what was found a moment ago.
@@ -156,6 +166,7 @@ impl Health {
             peer: self.peer.clone(),
             checked: self.checks.iter().map(|check| check.name()).collect(),
             missing,
+            last_sync_at: self.propagator.as_ref().and_then(|propagator| propagator.status().last_sync_at_ms),
         }
     }
 }

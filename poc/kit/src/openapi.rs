@@ -14,10 +14,18 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::health::{Missing, Readiness};
+use crate::mesh::model::{
+    CellState, MeshCell, MeshClient, MeshHealth, MeshPage, MeshSummary, MissingPart, PeerControlled,
+    PeerHealth, PeerState, PeerSummary, QueueState, Timeline,
+};
 use crate::openapi::schema as body;
 use crate::problem::Problem;
-use crate::surface::administration::{CredentialState, PivotState, StatePage, TargetState};
+use crate::surface::administration::{CredentialState, HistoryEntry, PivotState, StatePage, TargetState};
 use crate::surface::routes::{Method, Operation, Prefix, ROUTES, Route};
+use crate::surface::signed_call::SentRequest;
+
+const MESH_QUERY: [&str; 5] = ["cursor", "limit", "filter", "show", "sort"];
+const TIMELINE_QUERY: [&str; 4] = ["clientId", "track", "before", "limit"];
 
 /// The document of the peer named `peer`.
 pub fn document(peer: &str, mode: Mode) -> OpenApi {
@@ -90,6 +98,12 @@ fn managed(prefix: Prefix, route: &Route) -> OperationBuilder {
             .response("409", problem("Clients are booked for the target")),
         Operation::CallTarget => answers::<body::CallAnswer>(takes::<body::Call>(operation), status),
         Operation::Hash => answers::<body::HashAnswer>(takes::<body::Hash>(operation), status),
+        Operation::Mesh => queries(answers::<MeshPage>(operation, status), &MESH_QUERY),
+        Operation::MeshHealth => answers::<MeshHealth>(operation, status),
+        Operation::Timeline => queries(answers::<Timeline>(operation, status), &TIMELINE_QUERY),
+        Operation::StopPeer | Operation::StartPeer => {
+            answers::<PeerControlled>(operation, status).parameter(parameter("queue", ParameterIn::Path))
+        }
         Operation::LocalClients => operation.response("200", {
             let list =
                 ArrayBuilder::new().items(RefOr::Ref(Ref::from_schema_name(body::LocalClient::name())));
@@ -107,6 +121,10 @@ fn managed(prefix: Prefix, route: &Route) -> OperationBuilder {
 
 fn operation(tag: &str, summary: &str) -> OperationBuilder {
     OperationBuilder::new().tag(tag).summary(Some(summary))
+}
+
+fn queries(operation: OperationBuilder, names: &[&str]) -> OperationBuilder {
+    names.iter().fold(operation, |operation, name| operation.parameter(parameter(name, ParameterIn::Query)))
 }
 
 fn takes<T: ToSchema>(operation: OperationBuilder) -> OperationBuilder {
@@ -159,6 +177,21 @@ fn components() -> utoipa::openapi::Components {
         PivotState,
         StatePage,
         TargetState,
+        HistoryEntry,
+        SentRequest,
+        MeshPage,
+        MeshSummary,
+        PeerSummary,
+        MeshClient,
+        MeshCell,
+        CellState,
+        MeshHealth,
+        PeerHealth,
+        PeerState,
+        MissingPart,
+        QueueState,
+        Timeline,
+        PeerControlled,
         body::Call,
         body::CallAnswer,
         body::Client,

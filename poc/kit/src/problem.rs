@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use hmac_auth::report::chain;
 use hmac_auth::store::StoreError;
 use hmac_propagation::error::PropagationError;
 use serde::Serialize;
@@ -48,7 +49,8 @@ impl Problem {
 
     /// 404: no such client.
     pub fn unknown_client(client_id: &str) -> Self {
-        Self::new(404, "UNKNOWN_CLIENT", format!("unknown client {client_id}"))
+        let message = format!("unknown client {client_id}");
+        Self { field: Some("clientId".to_owned()), ..Self::new(404, "UNKNOWN_CLIENT", message) }
     }
 
     /// 405: the route exists, but not with this method.
@@ -61,6 +63,11 @@ impl Problem {
         Self::new(408, "REQUEST_TIMEOUT", "the request's body did not come in time")
     }
 
+    /// 400: the body did not come whole.
+    pub fn broken_body() -> Self {
+        Self::new(400, "INVALID_BODY", "the request's body cannot be read")
+    }
+
     /// 413: the body is longer than [`BODY_LIMIT`].
     pub fn too_large() -> Self {
         Self::new(413, "PAYLOAD_TOO_LARGE", format!("a body has at most {BODY_LIMIT} bytes"))
@@ -69,6 +76,12 @@ impl Problem {
     /// 415: the body is not declared as JSON.
     pub fn not_json() -> Self {
         Self::new(415, "UNSUPPORTED_MEDIA_TYPE", "the content type must be application/json")
+    }
+
+    /// 415: the body is not declared as a form, on a route that only forms need.
+    pub fn not_form() -> Self {
+        let message = "the content type must be application/x-www-form-urlencoded";
+        Self::new(415, "UNSUPPORTED_MEDIA_TYPE", message)
     }
 
     /// 503: a store, the broker or a peer is away.
@@ -93,7 +106,7 @@ impl From<PropagationError> for Problem {
             PropagationError::InvalidOptions { field, message } => {
                 return Self::invalid(*field, message.clone());
             }
-            PropagationError::UnknownClient(_) => 404,
+            PropagationError::UnknownClient(client_id) => return Self::unknown_client(client_id.as_str()),
             PropagationError::ManagementNotConfigured => 409,
             unavailable if unavailable.is_unavailable() => 503,
             _ => 500,
@@ -116,20 +129,8 @@ impl From<StoreError> for Problem {
 }
 
 /// Writes an error and its sources to the log.
-pub fn log_failure(what: &str, error: &(dyn Error + 'static)) {
+pub fn log_failure(what: &str, error: &dyn Error) {
     tracing::warn!(error = %chain(error), "{what}");
-}
-
-/// An error and its sources in one line.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,12 +9,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
+use hmac_auth::report::chain;
 
+use crate::application::{Application, ApplicationError};
 use crate::config::mistake::Mistakes;
 use crate::config::source::Source;
 use crate::config::variable::{VARIABLES, Variable};
 use crate::config::{Config, Defaults, Role};
-use crate::problem::chain;
 use crate::shutdown::{LIMIT, Stop};
 use crate::{telemetry, tls};
 
@@ -29,14 +30,12 @@ enum Action {
     Healthcheck,
 }
 
-/// Runs a peer: reads the command line and the configuration, and serves until a signal comes.
-///
-/// `serve` gets the configuration and what tells it to stop; it is given [`LIMIT`] to end after that.
-pub fn run<F, Fut, E>(defaults: &Defaults, serve: F) -> ExitCode
+/// Runs a peer: reads the command line and the configuration, builds the peer by `build`, and serves until a signal
+/// comes. It is given [`LIMIT`] to end after that.
+pub fn run<F, Fut>(defaults: &Defaults, build: F) -> ExitCode
 where
-    F: FnOnce(Config, Stop) -> Fut,
-    Fut: Future<Output = Result<(), E>>,
-    E: Error + 'static,
+    F: FnOnce(Config) -> Fut,
+    Fut: Future<Output = Result<Application, ApplicationError>>,
 {
     let matches = command(defaults).get_matches();
     let (action, source) = asked(&matches, Source::from_environment());
@@ -47,15 +46,14 @@ where
             say(&mut std::io::stdout(), &summary(&config, defaults));
             ExitCode::SUCCESS
         }
-        (Action::Serve, Ok(config)) => start(config, serve),
+        (Action::Serve, Ok(config)) => start(config, build),
     }
 }
 
-fn start<F, Fut, E>(config: Config, serve: F) -> ExitCode
+fn start<F, Fut>(config: Config, build: F) -> ExitCode
 where
-    F: FnOnce(Config, Stop) -> Fut,
-    Fut: Future<Output = Result<(), E>>,
-    E: Error + 'static,
+    F: FnOnce(Config) -> Fut,
+    Fut: Future<Output = Result<Application, ApplicationError>>,
 {
     telemetry::start(&config);
     tls::install_provider();
@@ -78,7 +76,7 @@ where
             tokio::time::sleep(LIMIT).await;
         };
         tokio::select! {
-            served = serve(config, stop.clone()) => match served {
+            served = serve(build(config), stop.clone()) => match served {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failed(&error),
             },
@@ -90,6 +88,19 @@ where
     });
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
+}
+
+async fn serve(
+    building: impl Future<Output = Result<Application, ApplicationError>>,
+    asked: Stop,
+) -> Result<(), ApplicationError> {
+    let application = building.await?;
+    let own = application.stop();
+    tokio::spawn(async move {
+        asked.asked().await;
+        own.ask();
+    });
+    application.run_until_stopped().await
 }
 
 fn command(defaults: &Defaults) -> Command {

@@ -3,6 +3,7 @@
 
 pub mod administration;
 pub mod guard;
+pub mod mesh;
 pub mod query;
 pub mod routes;
 pub mod signed_call;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::fields::Fields;
+use crate::mesh::MeshView;
 use crate::problem::Problem;
 use crate::surface::administration::{Administration, AdministrationError, NewTarget, StatePage};
 use crate::surface::query::Query;
@@ -63,6 +65,8 @@ pub struct Surface {
     pub peer_urls: Vec<(PeerName, Url)>,
     /// The peer's pepper.
     pub secret_token: Option<Secret>,
+    /// The view of the mesh, where the stores of other peers can be read.
+    pub mesh: Option<Arc<MeshView>>,
 }
 
 impl Surface {
@@ -71,7 +75,7 @@ impl Surface {
     /// # Errors
     /// A [`Problem`], which is an answer too.
     pub async fn answer(&self, operation: Operation, input: Input<'_>) -> Result<Value, Problem> {
-        if operation != Operation::State {
+        if !matches!(operation, Operation::State | Operation::Mesh | Operation::Timeline) {
             Query::parse(input.query, &[])?;
         }
         match operation {
@@ -86,6 +90,11 @@ impl Surface {
             Operation::CallTarget => self.call_target(input.body).await,
             Operation::Hash => self.hash(input.body),
             Operation::LocalClients => self.local_clients().await,
+            Operation::Mesh => self.mesh_page(input.query).await,
+            Operation::MeshHealth => self.mesh_health().await,
+            Operation::Timeline => self.timeline(input.query).await,
+            Operation::StopPeer => self.control(input, false).await,
+            Operation::StartPeer => self.control(input, true).await,
         }
     }
 
@@ -200,7 +209,7 @@ impl Surface {
         };
         let call = SignedCall { url, client_id, secret_hash };
         let answer = self.signed_get.get(call).await?;
-        Ok(json!({ "status": answer.status, "body": answer.body }))
+        Ok(json!({ "status": answer.status, "body": answer.body, "request": answer.request }))
     }
 
     fn hash(&self, body: &[u8]) -> Result<Value, Problem> {

@@ -57,7 +57,7 @@ fn of_changes() -> Vec<Case<'static>> {
             body(json!({ "clientId": "nobody", "secret": SECRET })),
             404,
             "UNKNOWN_CLIENT",
-            None,
+            Some("clientId"),
         ),
         invalid("/admin/revoke", body(json!({ "clientId": "c" })), "targets"),
         invalid("/admin/sync", body(json!({ "now": true })), "now"),
@@ -102,7 +102,7 @@ fn of_the_rest() -> Vec<Case<'static>> {
             body(json!({ "target": "other", "clientId": "nobody" })),
             404,
             "UNKNOWN_CLIENT",
-            None,
+            Some("clientId"),
         ),
         (
             "POST",

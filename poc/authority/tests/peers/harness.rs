@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use authority::{Application, ApplicationError};
 use hmac_propagation::propagator::Mode;
+use kit::application::ApplicationError;
 use kit::config::source::Source;
 use kit::config::{Config, Defaults};
 use kit::shutdown::Stop;
@@ -54,7 +54,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn start(config: Config) -> Self {
-        let application = Application::build(config).await.unwrap();
+        let application = authority::build(config).await.unwrap();
         Self {
             address: application.address(),
             stop: application.stop(),

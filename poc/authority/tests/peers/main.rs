@@ -8,3 +8,5 @@ mod edge;
 mod harness;
 #[cfg(test)]
 mod mesh;
+#[cfg(test)]
+mod view;

@@ -1,6 +1,7 @@
 //! Reads all values of a peer and collects what is wrong with them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hmac_auth::client_address::TrustedProxies;
@@ -10,6 +11,7 @@ use hmac_propagation::queue::PeerName;
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
+use crate::config::demo;
 use crate::config::mistake::Mistake;
 use crate::config::source::Source;
 use crate::config::value::{self, Parsed};
@@ -21,12 +23,21 @@ pub(crate) struct Reader<'a> {
     pub(crate) source: &'a Source,
     pub(crate) mode: Mode,
     pub(crate) mistakes: Vec<Mistake>,
+    /// Whether other machines could use a secret that everybody knows.
+    refuses_demo_secrets: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(crate) fn new(source: &'a Source, mode: Mode) -> Self {
+        Self { source, mode, mistakes: Vec::new(), refuses_demo_secrets: false }
+    }
+
     /// `None` only when at least one mistake was noted.
     pub(crate) fn config(&mut self, defaults: &Defaults) -> Option<Config> {
         let listen = self.listen(defaults);
+        let is_demo = self.or("DEMO", false, value::flag);
+        self.refuses_demo_secrets =
+            is_demo == Some(false) && listen.is_some_and(|listen| !listen.ip().is_loopback());
         let amqp_url = self.amqp_url();
         let peer = self.or_else("AMQP_QUEUE", || value::peer_name(defaults.peer), value::peer_name);
         let propagation_secret = self.required("PROPAGATION_SECRET", value::secret);
@@ -80,6 +91,7 @@ impl Reader<'_> {
         let peer_redis_urls =
             self.or("PEER_REDIS_URLS", Vec::new(), |text| value::named(text, value::redis_url));
         let peer_urls = self.or("PEER_URLS", Vec::new(), |text| value::named(text, value::origin));
+        let dashboard_dir = self.optional("DASHBOARD_DIR", |text| Ok(PathBuf::from(text)));
         let sync_interval = self.millis("SYNC_INTERVAL_MS", 5_000, 86_400_000);
         let sync_on_change = self.or("SYNC_ON_CHANGE", true, value::flag);
         let resend_after = self.millis("RESEND_AFTER_MS", 60_000, 604_800_000);
@@ -92,6 +104,7 @@ impl Reader<'_> {
             unsigned_ack_targets: unsigned_ack_targets?,
             peer_redis_urls: peer_redis_urls?,
             peer_urls: peer_urls?,
+            dashboard_dir: dashboard_dir?,
             sync_interval: sync_interval?,
             sync_on_change: sync_on_change?,
             resend_after: resend_after?,
@@ -176,6 +189,10 @@ impl Reader<'_> {
                 return None;
             }
             Ok(None) => absent(),
+            Ok(Some(text)) if known.secret && self.refuses_demo_secrets && demo::is_in(&text) => {
+                self.note(name, demo::PROBLEM.to_owned(), demo::EXPECTED);
+                return None;
+            }
             Ok(Some(text)) if known.secret => parse(&text),
             Ok(Some(text)) => parse(text.trim()).map_err(|problem| format!("{:?} {problem}", text.trim())),
         };

@@ -80,6 +80,12 @@ use Readers::{All, Full, ReceiveOnly};
 pub const VARIABLES: &[Variable] = &[
     open("PORT", All, "a port, 0 to 65535 (0 picks a free one)", "where HTTP is served"),
     open("BIND", All, "an IP address", "the address HTTP is served on; 127.0.0.1 unless set"),
+    open(
+        "DEMO",
+        All,
+        "true or false",
+        "whether the demo's secrets count although other machines reach this peer; false unless set",
+    ),
     secret(
         "AMQP_URL",
         All,
@@ -128,6 +134,12 @@ pub const VARIABLES: &[Variable] = &[
     ),
     secret("PEER_REDIS_URLS", Full, NAMED_REDIS, "the peers' stores, for the mesh view"),
     open("PEER_URLS", Full, NAMED_URLS, "the peers a signed call may go to"),
+    open(
+        "DASHBOARD_DIR",
+        Full,
+        "a folder",
+        "the dashboard's compiled bundle; target/dashboard of this build unless set",
+    ),
     open(
         "SYNC_INTERVAL_MS",
         Full,

@@ -9,10 +9,10 @@ use utoipa::openapi::OpenApi;
 pub const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color-scheme:light dark}\
+const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}\
 code,pre{font-family:ui-monospace,monospace}details{border:1px solid #8886;border-radius:.4rem;margin:.4rem 0;padding:.4rem .8rem}\
 summary{cursor:pointer}summary b{display:inline-block;min-width:4.5rem}table{border-collapse:collapse;width:100%}\
-td,th{border-bottom:1px solid #8884;padding:.2rem .6rem .2rem 0;text-align:left;vertical-align:top}pre{overflow:auto}";
+td,th{border-bottom:1px solid #8884;padding:.2rem .6rem .2rem 0;overflow-wrap:anywhere;text-align:left;vertical-align:top}pre{overflow:auto}";
 
 /// Renders the document.
 pub fn render(document: &OpenApi) -> String {
@@ -24,7 +24,7 @@ pub fn render(document: &OpenApi) -> String {
     let _ = write!(
         page,
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
-         <title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>{about}</p>\
+         <title>{title}</title><style>{STYLE}</style><main><h1>{title}</h1><p>{about}</p>\
          <p><a href=/openapi.json>openapi.json</a></p><h2>Routes</h2>"
     );
     for (path, item) in members(&document, "/paths") {
@@ -36,7 +36,7 @@ pub fn render(document: &OpenApi) -> String {
     for (name, schema) in members(&document, "/components/schemas") {
         shape(&mut page, name, schema);
     }
-    page.push_str("</html>");
+    page.push_str("</main></html>");
     page
 }
 

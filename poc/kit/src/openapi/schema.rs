@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::surface::signed_call::SentRequest;
+
 /// `POST ensure`
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -131,6 +133,8 @@ pub struct CallAnswer {
     pub status: u16,
     /// Its body.
     pub body: Value,
+    /// What was sent to it.
+    pub request: SentRequest,
 }
 
 /// `POST hash`

@@ -1,9 +1,10 @@
-//! The seam to the management store's inventory and state. A peer's `wiring.rs` puts the real store behind it.
+//! The seam to the management store's inventory and state. `kit-backends` puts the real store behind it.
 
 use std::error::Error;
 
 use async_trait::async_trait;
 use hmac_auth::secret::Secret;
+use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -110,6 +111,17 @@ pub trait Administration: Send + Sync + 'static {
 
     /// One page of credentials with their pivots, and all targets.
     async fn state(&self, cursor: Option<&str>, limit: usize) -> Result<StatePage, AdministrationError>;
+
+    /// Those of the named credentials that there are, with their pivots; no targets and no next page.
+    async fn credentials(&self, keys: &[CredentialKey]) -> Result<StatePage, AdministrationError>;
+
+    /// What happened to a credential, the newest first, older than the entry `before`.
+    async fn history(
+        &self,
+        key: &CredentialKey,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, AdministrationError>;
 }
 
 /// One page of a peer's state. It never holds a secret.
@@ -163,6 +175,10 @@ pub struct TargetState {
     pub is_self: bool,
     /// How many credentials are booked for it.
     pub booked_clients: u64,
+    /// When it was added; epoch milliseconds.
+    pub created_at: i64,
+    /// When it was last changed; epoch milliseconds.
+    pub updated_at: i64,
 }
 
 /// How far a change has come on one target. Times are epoch milliseconds.
@@ -195,4 +211,35 @@ pub struct PivotState {
     pub failed_at: Option<i64>,
     /// When the change was accepted.
     pub changed_at: i64,
+    /// The largest `ts` an event of the row had: tells the target's newer changes from its own.
+    #[serde(skip)]
+    pub last_ts: Option<i64>,
+}
+
+/// One step of a credential or of one of its rows. Times are epoch milliseconds.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    /// Names the entry; later ones are larger.
+    pub id: i64,
+    /// When.
+    pub at: i64,
+    /// On which target; null for the credential itself.
+    pub target: Option<String>,
+    /// What happened.
+    pub transition: String,
+    /// Which change of the credential.
+    pub generation: i64,
+    /// How many times it was sent by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<i64>,
+    /// In which event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// The event's `ts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ts: Option<i64>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What is refused before a route is asked: requests of other sites' pages, and bodies that are no JSON.
+//! What is refused before a route is asked: requests of other sites' pages, and bodies in no known encoding.
 
 use url::Url;
 
@@ -10,6 +10,15 @@ pub trait HeaderText {
     fn text(&self, name: &str) -> Option<&str>;
 }
 
+/// How a request's body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As JSON, or not declared, or there is none.
+    Json,
+    /// As the fields of a form, url-encoded.
+    Form,
+}
+
 /// Checks an unsafe request (anything but GET, HEAD and OPTIONS); a safe one passes.
 ///
 /// A browser says where a request comes from (`Sec-Fetch-Site`, else `Origin`); a request that says nothing comes from no
@@ -18,8 +27,20 @@ pub trait HeaderText {
 /// # Errors
 /// 403 `CROSS_SITE_REQUEST` or 415 `UNSUPPORTED_MEDIA_TYPE`.
 pub fn check(method: &str, headers: &impl HeaderText) -> Result<(), Problem> {
+    match check_either(method, headers)? {
+        Encoding::Json => Ok(()),
+        Encoding::Form => Err(Problem::not_json()),
+    }
+}
+
+/// Checks a request as [`check`] does, for a route that also takes the fields of a form. Such a body is what any page may
+/// send without asking first: that it comes from a page of this site is what its headers say.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_either(method: &str, headers: &impl HeaderText) -> Result<Encoding, Problem> {
     if matches!(method, "GET" | "HEAD" | "OPTIONS") {
-        return Ok(());
+        return Ok(Encoding::Json);
     }
     let from_here = match (headers.text("sec-fetch-site"), headers.text("origin")) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
@@ -30,8 +51,10 @@ pub fn check(method: &str, headers: &impl HeaderText) -> Result<(), Problem> {
         return Err(Problem::new(403, "CROSS_SITE_REQUEST", "requests of another site's pages are refused"));
     }
     match headers.text("content-type") {
-        Some(declared) if !is_json(declared) => Err(Problem::not_json()),
-        _ => Ok(()),
+        None => Ok(Encoding::Json),
+        Some(declared) if is(declared, "application/json") => Ok(Encoding::Json),
+        Some(declared) if is(declared, "application/x-www-form-urlencoded") => Ok(Encoding::Form),
+        Some(_) => Err(Problem::not_json()),
     }
 }
 
@@ -43,9 +66,9 @@ fn is_origin_of(origin: &str, host: Option<&str>) -> bool {
     own.is_ok_and(|own| own.origin().is_tuple() && own.origin() == origin.origin())
 }
 
-fn is_json(content_type: &str) -> bool {
+fn is(content_type: &str, wanted: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
+    essence.eq_ignore_ascii_case(wanted)
 }
 
 #[cfg(test)]
@@ -82,5 +105,30 @@ mod tests {
     fn a_declared_body_is_json() {
         assert_eq!(code("POST", &[("content-type", "application/json; charset=utf-8")]), "OK");
         assert_eq!(code("POST", &[("content-type", "text/plain")]), "UNSUPPORTED_MEDIA_TYPE");
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(code("POST", &[form]), "UNSUPPORTED_MEDIA_TYPE");
+    }
+
+    #[test]
+    fn a_form_passes_where_forms_are_taken_and_only_from_this_site() {
+        let either =
+            |headers: &[(&str, &str)]| check_either("POST", &Pairs(headers)).map_err(|problem| problem.error);
+        let form = ("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
+        let host = ("host", "127.0.0.1:3003");
+        assert_eq!(either(&[form]), Ok(Encoding::Form));
+        assert_eq!(either(&[form, ("sec-fetch-site", "same-origin")]), Ok(Encoding::Form));
+        assert_eq!(either(&[form, host, ("origin", "http://127.0.0.1:3003")]), Ok(Encoding::Form));
+        for other_site in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+        ] {
+            assert_eq!(either(&[form, host, other_site]), Err("CROSS_SITE_REQUEST"));
+        }
+        let multipart = ("content-type", "multipart/form-data; boundary=x");
+        assert_eq!(either(&[multipart]), Err("UNSUPPORTED_MEDIA_TYPE"));
+        assert_eq!(either(&[("content-type", "application/json")]), Ok(Encoding::Json));
+        assert_eq!(either(&[]), Ok(Encoding::Json));
     }
 }

@@ -25,6 +25,40 @@ pub enum Operation {
     Hash,
     /// Lists the peer's own credentials.
     LocalClients,
+    /// Shows what every peer's store holds.
+    Mesh,
+    /// Shows how every peer is.
+    MeshHealth,
+    /// Shows one client's way through the mesh.
+    Timeline,
+    /// Stops a peer of this process.
+    StopPeer,
+    /// Starts a peer of this process.
+    StartPeer,
+}
+
+impl Operation {
+    /// The name, as a page reads it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ensure => "ensure",
+            Self::Rotate => "rotate",
+            Self::Revoke => "revoke",
+            Self::Sync => "sync",
+            Self::Resync => "resync",
+            Self::State => "state",
+            Self::PutTarget => "putTarget",
+            Self::DeleteTarget => "deleteTarget",
+            Self::CallTarget => "callTarget",
+            Self::Hash => "hash",
+            Self::LocalClients => "localClients",
+            Self::Mesh => "mesh",
+            Self::MeshHealth => "meshHealth",
+            Self::Timeline => "timeline",
+            Self::StopPeer => "stopPeer",
+            Self::StartPeer => "startPeer",
+        }
+    }
 }
 
 /// The method of a route.
@@ -52,7 +86,7 @@ pub struct Route {
 }
 
 /// Below which a full-mode peer serves [`ROUTES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Prefix {
     /// `/admin`, as the authority has it: a POST is answered 201.
     Admin,
@@ -100,4 +134,16 @@ pub const ROUTES: &[Route] = &[
     route(Post, "/call-target", Operation::CallTarget, "Calls a peer's echo, signed as a client"),
     route(Post, "/hash", Operation::Hash, "Hashes a secret with this peer's pepper"),
     route(Get, "/local-clients", Operation::LocalClients, "Lists the credentials in this peer's own store"),
+    route(Get, "/mesh", Operation::Mesh, "Shows what every peer's store holds, beside what it should"),
+    route(Get, "/mesh/health", Operation::MeshHealth, "Shows how every peer is, and what to do next"),
+    route(Post, "/mesh/peers/{queue}/stop", Operation::StopPeer, "Stops a peer of this process (demo)"),
+    route(Post, "/mesh/peers/{queue}/start", Operation::StartPeer, "Starts a peer of this process (demo)"),
+    route(Get, "/timeline", Operation::Timeline, "Shows one client's way through the mesh"),
 ];
+
+/// Where changes are pushed as they happen: no operation with one answer, but a stream of events.
+pub const EVENTS: &str = "/api/mesh/events";
+
+/// What only forms need, on peers that take them below `/api`: a form knows no DELETE.
+pub const FORM_ROUTES: &[Route] =
+    &[route(Post, "/targets/{queue}", Operation::DeleteTarget, "Takes a target out of the inventory")];

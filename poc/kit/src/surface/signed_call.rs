@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use hmac_auth::credential::ClientId;
 use hmac_auth::secret::SecretHash;
 use hmac_propagation::queue::PeerName;
+use serde::Serialize;
 use serde_json::Value;
 use url::Url;
+use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
@@ -30,6 +32,32 @@ pub struct PeerAnswer {
     pub status: u16,
     /// The body: as JSON where it is, else as text.
     pub body: Value,
+    /// What was sent.
+    pub request: SentRequest,
+}
+
+/// A signed request as an operator may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SentRequest {
+    /// The method.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// The four headers of the signature, by name; of the signature itself only the first 8 characters.
+    pub headers: Vec<(String, String)>,
+}
+
+impl SentRequest {
+    /// Takes a GET and its headers, and shortens the signature.
+    pub fn get(url: &Url, headers: impl IntoIterator<Item = (String, String)>) -> Self {
+        let shown = headers.into_iter().map(|(name, mut value)| {
+            if name == hmac_auth::sign::header::SIGNATURE {
+                value = value.chars().take(8).chain(['…']).collect();
+            }
+            (name, value)
+        });
+        Self { method: "GET".to_owned(), url: url.to_string(), headers: shown.collect() }
+    }
 }
 
 /// Sends signed GETs.
@@ -69,6 +97,15 @@ fn refused(message: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signature_is_shown_shortened() {
+        let url = Url::parse("http://127.0.0.1:3002/api/echo").unwrap();
+        let headers = [("x-client-id", "a"), ("x-signature", "0123456789abcdef")];
+        let sent = SentRequest::get(&url, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(sent.headers[0].1, "a");
+        assert_eq!(sent.headers[1].1, "01234567…");
+    }
 
     #[test]
     fn only_the_echo_of_configured_peers_is_called() {

@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hmac_auth::clock::{Clock, SystemClock};
+use hmac_auth::report::chain;
 use hmac_propagation::management::{Management, ManagementError};
+use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::inventory::{InventoryError, Target, TargetUpserted};
-use hmac_propagation_sqlx::state::{CredentialView, PivotView, StateError};
+use hmac_propagation_sqlx::state::{AuditEntry, CredentialView, PivotView, StateError};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use kit::config::{Config, Full, Role};
 use kit::health::Check;
 use kit::late::Late;
-use kit::problem::chain;
 use kit::shutdown::Stop;
 use kit::surface::administration::{
-    Administration, AdministrationError, CredentialState, NewTarget, PivotState, StatePage, TargetOperation,
-    TargetState,
+    Administration, AdministrationError, CredentialState, HistoryEntry, NewTarget, PivotState, StatePage,
+    TargetOperation, TargetState,
 };
 use tokio::time::timeout;
 
@@ -27,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 4;
 
 /// Connects, migrates and seeds, and tries again until it is done or the peer is asked to stop.
-pub(super) async fn connect(place: Late<SqlManagement>, config: Config, stop: Stop) {
+pub(crate) async fn connect(place: Late<SqlManagement>, config: Config, stop: Stop) {
     let Role::Full(full) = &config.role else { return };
     let mut pause = FIRST_PAUSE;
     loop {
@@ -70,13 +71,13 @@ fn key(full: &Full) -> SecretsKey {
 }
 
 /// Ready when the peer's own row of the inventory can be read.
-pub(super) struct SqlCheck {
+pub(crate) struct SqlCheck {
     store: Late<SqlManagement>,
     own: PeerName,
 }
 
 impl SqlCheck {
-    pub(super) fn new(store: Late<SqlManagement>, own: PeerName) -> Self {
+    pub(crate) fn new(store: Late<SqlManagement>, own: PeerName) -> Self {
         Self { store, own }
     }
 }
@@ -97,7 +98,7 @@ impl Check for SqlCheck {
 }
 
 /// The inventory and the state over SQL.
-pub(super) struct SqlAdministration(pub(super) Late<SqlManagement>);
+pub(crate) struct SqlAdministration(pub(crate) Late<SqlManagement>);
 
 impl SqlAdministration {
     fn store(&self) -> Result<&SqlManagement, AdministrationError> {
@@ -137,6 +138,39 @@ impl Administration for SqlAdministration {
             next: page.next,
         })
     }
+
+    async fn credentials(&self, keys: &[CredentialKey]) -> Result<StatePage, AdministrationError> {
+        let (credentials, pivots) = self.store()?.credentials(keys).await.map_err(of_management)?;
+        Ok(StatePage {
+            credentials: credentials.into_iter().map(credential).collect(),
+            pivots: pivots.into_iter().map(pivot).collect(),
+            ..StatePage::default()
+        })
+    }
+
+    async fn history(
+        &self,
+        key: &CredentialKey,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, AdministrationError> {
+        let entries = self.store()?.history(key, before, limit).await.map_err(of_management)?;
+        Ok(entries.into_iter().map(entry).collect())
+    }
+}
+
+fn entry(entry: AuditEntry) -> HistoryEntry {
+    HistoryEntry {
+        id: entry.id,
+        at: entry.at_ms,
+        target: entry.target_amqp_queue,
+        transition: entry.transition,
+        generation: entry.generation,
+        attempt: entry.attempt_count,
+        event_id: entry.event_id,
+        ts: entry.ts,
+        reason: entry.reason,
+    }
 }
 
 fn credential(view: CredentialView) -> CredentialState {
@@ -159,6 +193,8 @@ fn target(target: Target) -> TargetState {
         note: target.note,
         is_self: target.is_self,
         booked_clients: target.booked_clients,
+        created_at: target.created_at,
+        updated_at: target.updated_at,
     }
 }
 
@@ -177,6 +213,7 @@ fn pivot(view: PivotView) -> PivotState {
         applied_at: view.applied_at,
         failed_at: view.failed_at,
         changed_at: view.change_ts,
+        last_ts: view.last_ts,
     }
 }
 

@@ -1,78 +1,52 @@
-//! axum in front of the peer: routes, bodies and answers are translated here, nothing is decided.
-
-mod body;
+//! The routes of a peer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{MatchedPath, Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
+use axum::http::{Method as HttpMethod, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on};
-use hmac_auth::verify::Verifier;
 use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
-use hmac_propagation::propagator::Mode;
-use kit::health::Health;
-use kit::metrics::{CONTENT_TYPE, Metrics};
+use kit::forms::{Answer, Post};
+use kit::metrics::CONTENT_TYPE;
+use kit::openapi::page;
 use kit::openapi::schema::Echo;
-use kit::openapi::{document, page};
+use kit::pages::reply::Reply;
+use kit::parts::Context;
 use kit::problem::{BODY_LIMIT, Problem};
-use kit::surface::guard::{self, HeaderText};
-use kit::surface::routes::{Method, Operation, Prefix, ROUTES, Route};
-use kit::surface::{Input, Surface};
-use serde_json::Value;
+use kit::surface::Input;
+use kit::surface::guard::HeaderText;
+use kit::surface::routes::{EVENTS, Method, Prefix, Route};
 use tower_http::timeout::TimeoutLayer;
 
-/// A request is answered within this time.
+use crate::answer::{Headers, refuse, respond, send, stream};
+use crate::{Shared, body, pages};
+
+/// A request's answer begins within this time.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
-/// What handlers share.
-pub struct Context {
-    pub(crate) surface: Surface,
-    pub(crate) health: Arc<Health>,
-    pub(crate) metrics: Arc<Metrics>,
-    verifier: Verifier,
-    openapi: Bytes,
-    page: String,
-}
-
-impl Context {
-    /// Collects it; the documentation is made once.
-    pub fn new(surface: Surface, health: Arc<Health>, metrics: Arc<Metrics>, verifier: Verifier) -> Self {
-        let document = document(surface.peer.as_str(), Mode::Full);
-        Self {
-            page: page::render(&document),
-            openapi: serde_json::json!(document).to_string().into(),
-            surface,
-            health,
-            metrics,
-            verifier,
-        }
-    }
-}
-
 /// All routes of the peer.
-pub fn router(context: Arc<Context>) -> Router {
-    let mut router = Router::new();
-    for prefix in Prefix::ALL {
-        for route in ROUTES {
-            router = router.route(&format!("{}{}", prefix.as_str(), route.path), managed(prefix, route));
-        }
+pub(crate) fn router(context: Shared) -> Router {
+    let mut router = pages::router(&context);
+    for (prefix, route) in context.routes() {
+        router = router.route(&format!("{}{}", prefix.as_str(), route.path), managed(prefix, route));
     }
     let signed = HmacAuthLayer::new(context.verifier.clone()).body_limit(BODY_LIMIT);
     let echo_routes = Router::new().route("/api/echo", get(echo).post(echo)).route_layer(signed);
     router
         .merge(echo_routes)
+        .route(EVENTS, get(events))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs))
-        .fallback(|| async { refuse(&Problem::no_route()) })
+        .fallback(pages::not_found)
         .method_not_allowed_fallback(|| async { refuse(&Problem::method_not_allowed()) })
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_LIMIT))
         .layer(from_fn_with_state(Arc::clone(&context), observe))
@@ -80,18 +54,19 @@ pub fn router(context: Arc<Context>) -> Router {
 }
 
 /// One route of the management surface.
-fn managed(prefix: Prefix, route: &'static Route) -> axum::routing::MethodRouter<Arc<Context>> {
+fn managed(prefix: Prefix, route: &'static Route) -> axum::routing::MethodRouter<Shared> {
     let filter = match route.method {
         Method::Get => MethodFilter::GET,
         Method::Post => MethodFilter::POST,
         Method::Delete => MethodFilter::DELETE,
     };
-    let handler = move |State(context): State<Arc<Context>>,
+    let handler = move |State(context): State<Shared>,
                         name: Result<Path<String>, PathRejection>,
                         request: Request| async move {
         let name = name.ok().map(|Path(name)| name);
-        match manage(&context, route.operation, name.as_deref(), request).await {
-            Ok(answer) => respond(prefix.status(route.method), answer.to_string()),
+        match manage(&context, prefix, route, name.as_deref(), request).await {
+            Ok(Answer::Json { status, body }) => respond(status, body),
+            Ok(Answer::Redirect { location }) => send(Reply::see_other(location)),
             Err(problem) => refuse(&problem),
         }
     };
@@ -100,26 +75,39 @@ fn managed(prefix: Prefix, route: &'static Route) -> axum::routing::MethodRouter
 
 async fn manage(
     context: &Context,
-    operation: Operation,
+    prefix: Prefix,
+    route: &'static Route,
     name: Option<&str>,
     request: Request,
-) -> Result<Value, Problem> {
+) -> Result<Answer, Problem> {
+    let Some(surface) = &context.surface else {
+        return Err(Problem::no_route());
+    };
     let (head, body) = request.into_parts();
-    guard::check(head.method.as_str(), &Headers(&head.headers))?;
+    let (forms, headers) = (context.forms(), Headers(&head.headers));
+    let encoding = forms.check(prefix, route, head.method.as_str(), &headers)?;
     let body = body::read(&head.headers, body).await?;
     let input = Input { name, query: head.uri.query(), body: &body };
-    context.surface.answer(operation, input).await
+    let post = Post { prefix, route, encoding, accept: headers.text("accept"), input };
+    Ok(forms.answer(surface, post).await)
 }
 
 async fn echo(
-    State(context): State<Arc<Context>>,
+    State(context): State<Shared>,
     VerifiedClient(client): VerifiedClient,
     body: Bytes,
 ) -> Response {
-    let echo = Echo::new(context.surface.peer.as_str(), client.client_id.as_str(), &body);
+    let echo = Echo::new(&context.peer, client.client_id.as_str(), &body);
     match serde_json::to_string(&echo) {
         Ok(answer) => respond(200, answer),
         Err(_) => refuse(&Problem::internal()),
+    }
+}
+
+async fn events(State(context): State<Shared>) -> Response {
+    match context.events() {
+        Some(events) => stream(events),
+        None => refuse(&Problem::no_route()),
     }
 }
 
@@ -127,22 +115,22 @@ async fn livez() -> Response {
     respond(200, r#"{"status":"alive"}"#)
 }
 
-async fn readyz(State(context): State<Arc<Context>>) -> Response {
+async fn readyz(State(context): State<Shared>) -> Response {
     let readiness = context.health.readiness().await;
     respond(readiness.http_status(), readiness.body())
 }
 
-async fn metrics(State(context): State<Arc<Context>>) -> Response {
+async fn metrics(State(context): State<Shared>) -> Response {
     let readiness = context.health.readiness().await;
-    let text = context.metrics.render(&context.surface.propagator, &readiness);
+    let text = context.metrics.render(&context.propagator, &readiness);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }
 
-async fn openapi(State(context): State<Arc<Context>>) -> Response {
+async fn openapi(State(context): State<Shared>) -> Response {
     respond(200, context.openapi.clone())
 }
 
-async fn docs(State(context): State<Arc<Context>>) -> Response {
+async fn docs(State(context): State<Shared>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
@@ -151,7 +139,7 @@ async fn docs(State(context): State<Arc<Context>>) -> Response {
 }
 
 /// Counts every request by its route's pattern.
-async fn observe(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+async fn observe(State(context): State<Shared>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -174,27 +162,5 @@ fn method_name(method: &HttpMethod) -> &'static str {
         HttpMethod::DELETE => "DELETE",
         HttpMethod::HEAD => "HEAD",
         _ => "other",
-    }
-}
-
-fn refuse(problem: &Problem) -> Response {
-    respond(problem.status, problem.body())
-}
-
-fn respond(status: u16, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-struct Headers<'a>(&'a HeaderMap);
-
-impl HeaderText for Headers<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().ok()
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hmac_auth::sign::Signer;
-use hmac_auth_client::{RetryPolicy, SignedClient};
+use hmac_auth_client::SignedClient;
+use kit::mesh::health::{PROBE_LIMIT, PeerProbe};
 use kit::problem::{Problem, log_failure};
-use kit::surface::signed_call::{PeerAnswer, SignedCall, SignedGet};
-use reqwest::{Client, ClientBuilder, redirect, retry};
+use kit::surface::signed_call::{PeerAnswer, SentRequest, SignedCall, SignedGet};
+use reqwest::{Client, ClientBuilder, Method, Request, Response, Url, redirect, retry};
 use serde_json::Value;
 
 /// A peer answers within this time, or counts as away.
@@ -56,21 +57,48 @@ impl SignedGet for HttpSignedGet {
     async fn get(&self, call: SignedCall) -> Result<PeerAnswer, Problem> {
         let http = self.client(call.url.scheme())?;
         let signer = Signer::new(call.client_id, call.secret_hash);
-        let client = SignedClient::new(http, signer).retry(RetryPolicy::never()).total_timeout(LIMIT);
-        let request = client.get(call.url.as_str()).map_err(|error| no_answer(&error))?;
-        let mut response = request.send().await.map_err(|error| no_answer(&error))?;
+        // Signed here and sent as it is, so that what is shown is what was sent.
+        let request = SignedClient::new(http.clone(), signer)
+            .attempt_timeout(LIMIT)
+            .sign(&Request::new(Method::GET, call.url.clone()))
+            .map_err(|error| no_answer(&error))?;
+        let shown = SentRequest::get(&call.url, headers(&request));
+        let response = http.execute(request).await.map_err(|error| no_answer(&error.without_url()))?;
         let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
-            if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(Problem::unavailable("the peer's answer is too long"));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let Some(body) = read(response).await.map_err(|error| no_answer(&error))? else {
+            return Err(Problem::unavailable("the peer's answer is too long"));
+        };
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Ok(PeerAnswer { status, body })
+        Ok(PeerAnswer { status, body, request: shown })
     }
+}
+
+#[async_trait]
+impl PeerProbe for HttpSignedGet {
+    async fn get(&self, url: &Url) -> Option<Vec<u8>> {
+        let http = self.client(url.scheme()).ok()?;
+        let response = http.get(url.clone()).timeout(PROBE_LIMIT).send().await.ok()?;
+        read(response).await.ok()?
+    }
+}
+
+/// Reads a body; `None` when it is too long.
+async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
+/// The headers of the signature, as they are sent.
+fn headers(request: &Request) -> Vec<(String, String)> {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    request.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect()
 }
 
 fn no_answer(error: &(dyn std::error::Error + 'static)) -> Problem {

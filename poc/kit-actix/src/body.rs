@@ -1,0 +1,26 @@
+//! Reads a body up to the limit.
+
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Payload;
+use futures_util::StreamExt;
+use kit::body::{Chunks, READ_LIMIT};
+use kit::problem::Problem;
+use kit::surface::guard::HeaderText;
+use tokio::time::timeout;
+
+use crate::answer::Headers;
+
+/// Reads a body of at most [`kit::problem::BODY_LIMIT`] bytes.
+pub(crate) async fn read(headers: &HeaderMap, body: Payload) -> Result<Vec<u8>, Problem> {
+    let chunks = Chunks::declared(Headers(headers).text("content-length"))?;
+    timeout(READ_LIMIT, read_bounded(chunks, body)).await.unwrap_or_else(|_| Err(Problem::too_slow()))
+}
+
+async fn read_bounded(mut chunks: Chunks, mut body: Payload) -> Result<Vec<u8>, Problem> {
+    while let Some(data) = body.next().await {
+        if !chunks.push(&data.map_err(|_| Problem::broken_body())?) {
+            break;
+        }
+    }
+    chunks.whole()
+}
