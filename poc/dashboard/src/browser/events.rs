@@ -1,0 +1,178 @@
+//! Events of the peer: each changes what it is about, and nothing else is drawn again.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use leptos::ev;
+use leptos::prelude::*;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+use web_sys::{Event, EventSource, MessageEvent};
+
+use crate::browser::matrix::refresh;
+use crate::model::{Client, Page, PeerHealth, PeerSummary, Summary};
+use crate::state::{Connection, State, change};
+
+/// A peer that refused the stream is asked again after this long.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+thread_local! {
+    static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
+    /// Whether there was a stream before this one: then changes may have been missed.
+    static WAS_LIVE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Sums over all clients.
+#[derive(Deserialize)]
+struct Sums {
+    summary: Summary,
+    peers: Vec<PeerSummary>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Gone {
+    client_id: String,
+    track: String,
+}
+
+/// Follows the events for as long as the page can be seen.
+pub(super) fn follow(state: State) {
+    let seen = window_event_listener_untyped("visibilitychange", move |_| {
+        if document().hidden() { close(state) } else { open(state) }
+    });
+    let left = window_event_listener(ev::pagehide, move |_| close(state));
+    let shown = window_event_listener(ev::pageshow, move |_| open(state));
+    // They live as long as the page.
+    std::mem::forget((seen, left, shown));
+    if !document().hidden() {
+        open(state);
+    }
+}
+
+fn close(state: State) {
+    if let Some(source) = SOURCE.take() {
+        source.close();
+        state.connection.set(Connection::Still);
+    }
+}
+
+fn open(state: State) {
+    if SOURCE.with_borrow(Option::is_some) {
+        return;
+    }
+    let Ok(source) = EventSource::new("/api/mesh/events") else {
+        return;
+    };
+    on(&source, "hello", move |_| {
+        state.connection.set(Connection::Live);
+        if WAS_LIVE.replace(true) {
+            refresh(state);
+        }
+    });
+    on(&source, "client", move |data| {
+        if let Some(client) = read::<Client>(data) {
+            take(state, &client);
+        }
+    });
+    on(&source, "gone", move |data| {
+        if let Some(gone) = read::<Gone>(data) {
+            take_gone(state, gone);
+        }
+    });
+    on(&source, "summary", move |data| {
+        if let Some(sums) = read::<Sums>(data) {
+            change(state.matrix.summary, sums.summary);
+            change(state.matrix.peers, sums.peers);
+        }
+    });
+    on(&source, "health", move |data| {
+        if let Some(peer) = read::<PeerHealth>(data) {
+            take_health(state, peer);
+        }
+    });
+    on(&source, "reload", move |_| refresh(state));
+    on(&source, "error", move |_| lost(state));
+    SOURCE.replace(Some(source));
+}
+
+/// The browser connects again by itself, but not to a peer that refused.
+fn lost(state: State) {
+    state.connection.set(Connection::Lost);
+    let is_closed = |source: &EventSource| source.ready_state() == EventSource::CLOSED;
+    if SOURCE.with_borrow(|source| source.as_ref().is_some_and(is_closed)) {
+        SOURCE.take();
+        let again = move || {
+            if !document().hidden() {
+                open(state);
+            }
+        };
+        set_timeout(again, ASK_AGAIN);
+    }
+}
+
+fn on(source: &EventSource, name: &str, take: impl Fn(&str) + 'static) {
+    let listener = Closure::<dyn Fn(Event)>::new(move |event: Event| {
+        let data = event.dyn_ref::<MessageEvent>().and_then(|event| event.data().as_string());
+        take(&data.unwrap_or_default());
+    });
+    let _ = source.add_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
+    listener.forget();
+}
+
+fn read<T: DeserializeOwned>(data: &str) -> Option<T> {
+    serde_json::from_str(data).ok()
+}
+
+fn take(state: State, client: &Client) {
+    let key = client.key();
+    let is_driven = state.driven.with_untracked(|driven| driven.as_ref() == Some(&key));
+    if is_driven {
+        change(state.driven_client, Some(client.clone()));
+    }
+    match state.page {
+        Page::Matrix if !state.matrix.patch(client) && belongs(state, client) => refresh(state),
+        Page::Client => {
+            let is_mine = state.timeline.with_untracked(|timeline| {
+                timeline.as_ref().is_some_and(|mine| mine.client_id == key.1 && mine.track == key.0)
+            });
+            if is_mine {
+                refresh(state);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Tells whether a client without a row may have one now.
+fn belongs(state: State, client: &Client) -> bool {
+    state.query.with_untracked(|query| {
+        let filtered = query.filter.as_deref().is_none_or(|filter| client.client_id.contains(filter));
+        let shown = query.show.as_deref() != Some("attention") || client.needs_attention();
+        filtered && shown
+    })
+}
+
+fn take_gone(state: State, gone: Gone) {
+    let key = (gone.track, gone.client_id);
+    let has_row = state.matrix.rows.with_untracked(|rows| rows.iter().any(|row| row.key == key));
+    if has_row || state.page == Page::Client {
+        refresh(state);
+    }
+}
+
+fn take_health(state: State, peer: PeerHealth) {
+    state.health.maybe_update(|health| {
+        let Some(health) = health.as_mut() else {
+            return false;
+        };
+        match health.peers.iter_mut().find(|known| known.name == peer.name) {
+            Some(known) if *known == peer => return false,
+            Some(known) => *known = peer,
+            None => health.peers.push(peer),
+        }
+        true
+    });
+}

@@ -1,0 +1,108 @@
+//! The page of one client: where it is, what happened to it, and what can be done with it.
+
+use leptos::prelude::*;
+
+use crate::form::Form;
+use crate::model::Timeline;
+use crate::state::State;
+use crate::{drive, signed_call, time, timeline};
+
+/// The client's page.
+pub(crate) fn page(state: State) -> impl IntoView + use<> {
+    let (track, client_id) = state.timeline.with_untracked(|timeline| {
+        timeline
+            .as_ref()
+            .map(|timeline| (timeline.track.clone(), timeline.client_id.clone()))
+            .unwrap_or_default()
+    });
+    let of_client = client_id.clone();
+    let known = move || state.timeline.with(|timeline| timeline.as_ref().is_some_and(is_anywhere));
+    view! {
+        <div class="with-panel">
+            <section class="client-page" aria-labelledby="client">
+                <p class="crumbs"><a href="/">"Matrix"</a></p>
+                <div class="headline">
+                    <div>
+                        <h1 id="client"><bdi>{client_id.clone()}</bdi></h1>
+                        <p class="lead">{move || state.timeline.with(|timeline| timeline.as_ref().map(|timeline| about(state, timeline)))}</p>
+                    </div>
+                    {move || known().then(|| resync(state, &of_client, &track))}
+                </div>
+                {now(state)}
+                {timeline::section(state)}
+            </section>
+            {panel(state, &client_id)}
+        </div>
+    }
+}
+
+fn is_anywhere(timeline: &Timeline) -> bool {
+    timeline.known || timeline.client.is_some()
+}
+
+/// What it is, in a line.
+fn about(state: State, timeline: &Timeline) -> impl IntoView + use<> {
+    let track = match timeline.track.as_str() {
+        "message" => "Signs messages",
+        _ => "Signs HTTP requests",
+    };
+    let source = match (&timeline.client, timeline.known) {
+        (Some(client), _) if client.revoked => "revoked",
+        (Some(client), _) if client.own => "this peer is its source",
+        (None, true) => "this peer is its source",
+        (Some(_), _) => "another peer is its source",
+        (None, false) => "no peer knows it",
+    };
+    let client = timeline.client.clone().unwrap_or_default();
+    let changed = client.changed_at.map(|at| view! { " · changed " {time::ago(state, at)} });
+    let expires = client.expires_at.map(|at| view! { " · expires " {time::both(state, at)} });
+    view! { {track} " · " {source} {changed} {expires} }
+}
+
+/// Where it is now.
+fn now(state: State) -> impl IntoView + use<> {
+    let cells = move || {
+        state.timeline.with(|timeline| {
+            let client = timeline.as_ref()?.client.as_ref()?;
+            Some(drive::strip(state, client))
+        })
+    };
+    view! {
+        <section aria-labelledby="now">
+            <h2 id="now">"On the peers now"</h2>
+            {cells}
+        </section>
+    }
+}
+
+fn resync(state: State, client_id: &str, track: &str) -> impl IntoView + use<> {
+    let form = Form::new(state, "resync", "/api/resync");
+    form.around(view! {
+        <input type="hidden" name="clientId" value=client_id.to_owned()/>
+        <input type="hidden" name="track" value=track.to_owned()/>
+        {form.send("Send its state again", "Sending…", "quiet")}
+    })
+}
+
+fn panel(state: State, client_id: &str) -> impl IntoView + use<> {
+    let forms = [("rotate", "Rotate"), ("callTarget", "Call"), ("revoke", "Revoke")];
+    let said = state.said.with_untracked(|said| said.as_ref().map(|outcome| outcome.operation.clone()));
+    let open =
+        forms.iter().position(|(operation, _)| said.as_deref() == Some(*operation)).unwrap_or_default();
+    let tabs = forms.into_iter().enumerate().map(|(index, (operation, label))| {
+        let id = format!("tab-{operation}");
+        view! {
+            <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
+            <label for=id>{label}</label>
+        }
+    });
+    view! {
+        <aside class="panel" id="drive" aria-label="This client">
+            <div class="tabs" role="group" aria-label="What to do">{tabs.collect_view()}</div>
+            <div class="sheet" data-tab="rotate">{drive::rotate(state, client_id)}</div>
+            <div class="sheet" data-tab="callTarget">{signed_call::form(state, client_id)}</div>
+            <div class="sheet" data-tab="revoke">{drive::revoke(state, client_id)}</div>
+            {drive::suggestions(state)}
+        </aside>
+    }
+}

@@ -1,0 +1,134 @@
+//! How each peer is, and what to do next.
+
+use leptos::either::Either;
+use leptos::prelude::*;
+
+use crate::form::Form;
+use crate::model::{PeerHealth, PeerState, Query};
+use crate::state::State;
+use crate::{address, icon, time};
+
+/// The page of the mesh's health.
+pub(crate) fn page(state: State) -> impl IntoView + use<> {
+    let names = Memo::new(move |_| {
+        state.health.with(|health| {
+            let peers = health.iter().flat_map(|health| &health.peers);
+            peers.map(|peer| peer.name.clone()).collect::<Vec<_>>()
+        })
+    });
+    let summary = move || {
+        state.health.with(|health| {
+            let peers = health.as_ref().map(|health| health.peers.as_slice()).unwrap_or_default();
+            let ready = peers.iter().filter(|peer| peer.state == PeerState::Ready).count();
+            match (ready, peers.len()) {
+                (_, 0) => "Nothing is known of the peers".to_owned(),
+                (ready, all) if ready == all => format!("All {all} peers are ready"),
+                (ready, all) => format!("{ready} of {all} peers are ready"),
+            }
+        })
+    };
+    view! {
+        <section class="health" aria-labelledby="health">
+            <div class="headline"><h1 id="health">{summary}</h1></div>
+            <ul class="peers">
+                <For each=move || names.get() key=|name| name.clone() children=move |name| peer(state, name)/>
+            </ul>
+        </section>
+    }
+}
+
+/// One peer. It is drawn again only when it changed.
+fn peer(state: State, name: String) -> impl IntoView + use<> {
+    let wanted = name.clone();
+    let peer = Memo::new(move |_| {
+        state.health.with(|health| {
+            let mut peers = health.iter().flat_map(|health| &health.peers);
+            peers.find(|peer| peer.name == wanted).cloned().unwrap_or_default()
+        })
+    });
+    let kind = Memo::new(move |_| peer.with(|peer| peer.state));
+    view! {
+        <li class=move || format!("peer-card {}", kind.get().word())>
+            <h2>
+                {name}
+                {move || peer.with(|peer| peer.is_self).then(|| view! { <span class="tag">"this peer"</span> })}
+            </h2>
+            <p class="state">{icon::shape(move || icon::of_peer(kind.get()))} {move || kind.get().word()}</p>
+            {move || peer.with(advice)}
+            {move || peer.with(|peer| facts(state, peer))}
+            {move || {
+                let (name, running) = (peer.with(|peer| peer.name.clone()), kind.get() != PeerState::Stopped);
+                peer.with(|peer| peer.controllable).then(|| control(state, &name, running))
+            }}
+        </li>
+    }
+}
+
+/// What it lacks, and what to do about it.
+fn advice(peer: &PeerHealth) -> impl IntoView + use<> {
+    let missing: Vec<_> = peer
+        .missing
+        .iter()
+        .map(|missing| view! { <li><strong>{missing.name.clone()}</strong> ": " {missing.reason.clone()}</li> })
+        .collect();
+    let advice: Vec<_> = peer.advice.iter().cloned().map(|advice| view! { <li>{advice}</li> }).collect();
+    let any = !missing.is_empty();
+    let anything = !advice.is_empty();
+    view! {
+        {any.then(|| view! { <ul class="lacks">{missing}</ul> })}
+        {anything.then(|| view! { <div class="advice"><h3>"What to do"</h3><ul>{advice}</ul></div> })}
+    }
+}
+
+fn facts(state: State, peer: &PeerHealth) -> impl IntoView + use<> {
+    let queue = peer.queue.map(|queue| {
+        let consumers = match queue.consumers {
+            0 => "nobody consumes".to_owned(),
+            1 => "1 consumer".to_owned(),
+            many => format!("{many} consumers"),
+        };
+        format!("{} waiting, {consumers}", queue.messages)
+    });
+    let attention = Query { show: Some("attention".to_owned()), ..Query::default() };
+    let drift = match peer.drift {
+        0 => Either::Left("none"),
+        many => {
+            let words =
+                if many == 1 { "1 client differs".to_owned() } else { format!("{many} clients differ") };
+            Either::Right(view! { <a href=address::matrix(&attention)>{words}</a> })
+        }
+    };
+    let url = peer.url.clone().map(|url| {
+        let safe = url.starts_with("http://") || url.starts_with("https://");
+        view! { <dt>"Address"</dt><dd><a href=safe.then(|| url.clone())>{url.clone()}</a></dd> }
+    });
+    view! {
+        <dl class="facts">
+            <dt>"Queue"</dt>
+            <dd>{queue.unwrap_or_else(|| "not known".to_owned())}</dd>
+            <dt>"Last sync"</dt>
+            <dd>{match peer.last_sync_at {
+                Some(at) => Either::Left(time::ago(state, at)),
+                None => Either::Right("none"),
+            }}</dd>
+            <dt>"Drift"</dt>
+            <dd>{drift}</dd>
+            {url}
+        </dl>
+    }
+}
+
+/// Stops and starts it, where this process can.
+fn control(state: State, name: &str, running: bool) -> impl IntoView + use<> {
+    let (operation, label, busy, class) = match running {
+        true => ("stopPeer", "Stop this peer", "Stopping…", "quiet"),
+        false => ("startPeer", "Start this peer", "Starting…", "primary"),
+    };
+    let verb = if running { "stop" } else { "start" };
+    let action = format!("/api/mesh/peers/{}/{verb}", address::encode(name));
+    let form = Form::scoped(state, format!("control-{name}"), action, operation, |_| false);
+    form.around(view! {
+        {form.general_mistake(&[])}
+        {form.send(label, busy, class)}
+    })
+}

@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+// A view is one type, as deep as the page.
+#![recursion_limit = "512"]
+
+pub mod model;
+#[cfg(feature = "ssr")]
+mod render;
+
+mod app;
+mod client;
+mod drive;
+mod health;
+mod matrix;
+mod notice;
+mod signed_call;
+mod targets;
+mod timeline;
+
+mod form;
+mod icon;
+mod state;
+mod time;
+
+mod address;
+mod browser;
+mod history;
+mod moment;
+
+#[cfg(feature = "hydrate")]
+pub use browser::hydrate;
+#[cfg(feature = "ssr")]
+pub use render::{Assets, render};
+
+/// The style sheet of all pages.
+pub const STYLE: &str = include_str!("../style/dashboard.css");

@@ -1,0 +1,214 @@
+//! The convergence matrix: clients down, peers across.
+
+mod cell;
+mod controls;
+
+use leptos::either::Either;
+use leptos::prelude::*;
+
+pub(crate) use cell::{cell, inside};
+
+use crate::drive;
+use crate::form::Form;
+use crate::matrix::controls::{controls, pager};
+use crate::model::{Client, PeerSummary, Summary};
+use crate::state::{Row, State};
+use crate::{address, time};
+
+/// The matrix's page.
+pub(crate) fn page(state: State) -> impl IntoView + use<> {
+    view! {
+        <div class="with-panel">
+            <section class="matrix" aria-labelledby="agreement">
+                {agreement(state)}
+                {controls(state)}
+                {table(state)}
+                {pager(state)}
+            </section>
+            {drive::panel(state)}
+        </div>
+    }
+}
+
+fn agreement(state: State) -> impl IntoView + use<> {
+    let summary = state.matrix.summary;
+    let sync = Form::new(state, "sync", "/api/sync");
+    view! {
+        <div class="headline">
+            <div>
+                <h1 id="agreement">{move || agree(summary.get())}</h1>
+                <p class="lead">{move || rest(summary.get())}</p>
+            </div>
+            {sync.around(sync.send("Send what waits", "Sending…", "quiet"))}
+        </div>
+    }
+}
+
+/// Says how far the mesh agrees.
+fn agree(summary: Summary) -> String {
+    let Summary { clients, peers, peers_in_sync, .. } = summary;
+    let clients = match clients {
+        0 => return "No client yet".to_owned(),
+        1 => "1 client".to_owned(),
+        many => format!("{many} clients"),
+    };
+    if peers_in_sync == peers {
+        format!("All {peers} peers agree on {clients}")
+    } else {
+        format!("{peers_in_sync} of {peers} peers agree on {clients}")
+    }
+}
+
+fn rest(summary: Summary) -> String {
+    match summary.clients.saturating_sub(summary.in_sync) {
+        _ if summary.clients == 0 => "Ensure a client, and watch it reach every peer.".to_owned(),
+        0 => "Every peer holds exactly what it should.".to_owned(),
+        1 => "1 client is not everywhere as it should be.".to_owned(),
+        many => format!("{many} clients are not everywhere as they should be."),
+    }
+}
+
+fn table(state: State) -> impl IntoView + use<> {
+    let matrix = state.matrix;
+    let names = Memo::new(move |_| {
+        matrix.peers.with(|peers| peers.iter().map(|peer| peer.name.clone()).collect::<Vec<_>>())
+    });
+    let heads = move || {
+        let names = names.get();
+        (0..names.len()).map(|index| head(state, index)).collect_view()
+    };
+    let empty = move || matrix.rows.with(Vec::is_empty).then(|| nothing(state));
+    view! {
+        <div class="scroll" role="region" aria-label="Clients by peer" tabindex="0">
+            <table role="table">
+                <thead role="rowgroup">
+                    <tr role="row">
+                        <th scope="col" role="columnheader" class="client">"Client"</th>
+                        {heads}
+                        <th scope="col" role="columnheader" class="changed">"Changed"</th>
+                    </tr>
+                </thead>
+                <tbody role="rowgroup">
+                    <For
+                        each=move || matrix.rows.get()
+                        key=|row| row.key.clone()
+                        children=move |row| table_row(state, &row, names)
+                    />
+                </tbody>
+            </table>
+        </div>
+        {empty}
+    }
+}
+
+/// The head of a peer's column: how much of it is as it should be.
+fn head(state: State, index: usize) -> impl IntoView {
+    let peer =
+        Memo::new(move |_| state.matrix.peers.with(|peers| peers.get(index).cloned().unwrap_or_default()));
+    let total =
+        move || peer.with(|peer| peer.in_sync + peer.behind + peer.missing + peer.unexpected + peer.unknown);
+    let width =
+        move || (peer.with(|peer| peer.in_sync) * 100).checked_div(total()).unwrap_or_default().to_string();
+    view! {
+        <th scope="col" role="columnheader" class="peer" class:off=move || peer.with(|peer| !peer.reachable)>
+            <span class="name">{move || peer.with(|peer| peer.name.clone())}</span>
+            {move || peer.with(|peer| peer.is_self).then(|| view! { <span class="tag">"this peer"</span> })}
+            <svg class="share" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+                <rect width="100" height="4" class="track"></rect>
+                <rect width=width height="4" class="part"></rect>
+            </svg>
+            <span class="drift">{move || peer.with(drift)}</span>
+        </th>
+    }
+}
+
+/// Says what of a peer is not as it should be.
+fn drift(peer: &PeerSummary) -> String {
+    if !peer.reachable {
+        return peer.reason.clone().unwrap_or_else(|| "cannot be read".to_owned());
+    }
+    let parts = [
+        (peer.behind, "behind"),
+        (peer.missing, "missing"),
+        (peer.unexpected, "unexpected"),
+        (peer.unknown, "unknown"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    if parts.is_empty() { "in sync".to_owned() } else { parts.join(", ") }
+}
+
+fn table_row(state: State, row: &Row, names: Memo<Vec<String>>) -> impl IntoView + use<> {
+    let client = row.client.clone();
+    let cells = move || {
+        let peers = names.get().into_iter().enumerate();
+        peers.map(|(index, peer)| cell(state, client.clone(), index, peer)).collect_view()
+    };
+    let (attention, changed) = (row.client.clone(), row.client.clone());
+    let (revoked, foreign) = (row.client.clone(), row.client.clone());
+    let (track, client_id) = row.key.clone();
+    let address = address::client(&track, &client_id);
+    view! {
+        <tr role="row" class:attention=move || attention.with(Client::needs_attention)>
+            <th scope="row" role="rowheader" class="client">
+                <a href=address><bdi>{client_id}</bdi></a>
+                {(track != "http").then(|| view! { <span class="tag">{track}</span> })}
+                {move || revoked.with(|client| client.revoked).then(|| view! { <span class="tag">"revoked"</span> })}
+                {move || foreign.with(|client| !client.own).then(|| view! {
+                    <span class="tag" title="Another peer is its source">"from elsewhere"</span>
+                })}
+            </th>
+            {cells}
+            <td role="cell" class="changed">
+                {move || changed.with(|client| client.changed_at).map(|at| time::ago(state, at))}
+            </td>
+        </tr>
+    }
+}
+
+/// What stands where no client is.
+fn nothing(state: State) -> impl IntoView + use<> {
+    let query = state.query.get();
+    let filter = query.filter.filter(|filter| !filter.is_empty());
+    let attention = query.show.as_deref() == Some("attention");
+    let (what, next) = match filter {
+        _ if !state.matrix.known.get() => (
+            "What the peers hold is not known yet".to_owned(),
+            Either::Left(view! { <a href="/health">"Look at the mesh's health"</a> }),
+        ),
+        Some(filter) => (
+            format!("No client's id contains “{filter}”"),
+            Either::Left(view! { <a href="/">"Show all clients"</a> }),
+        ),
+        None if attention => {
+            ("Nothing needs attention".to_owned(), Either::Left(view! { <a href="/">"Show all clients"</a> }))
+        }
+        None => (
+            "No client yet".to_owned(),
+            Either::Right(view! {
+                <span>
+                    "Give one a secret: fill in " <a href="#ensure-clientId">"Ensure"</a>
+                    ", choose the peers that shall know it, and send. Its row appears here and fills as they acknowledge."
+                </span>
+            }),
+        ),
+    };
+    view! { <div class="empty"><h2>{what}</h2><p>{next}</p></div> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_a_sentence() {
+        let summary = Summary { clients: 128, in_sync: 126, peers: 4, peers_in_sync: 3 };
+        assert_eq!(agree(summary), "3 of 4 peers agree on 128 clients");
+        assert_eq!(rest(summary), "2 clients are not everywhere as they should be.");
+        let summary = Summary { clients: 1, in_sync: 1, peers: 4, peers_in_sync: 4 };
+        assert_eq!(agree(summary), "All 4 peers agree on 1 client");
+    }
+}

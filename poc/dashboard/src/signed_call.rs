@@ -1,0 +1,83 @@
+//! A signed call to a peer's echo, and what came back.
+
+use leptos::either::Either;
+use leptos::prelude::*;
+use serde_json::Value;
+
+use crate::drive::CLIENT_ID;
+use crate::form::{Field, Form};
+use crate::state::State;
+
+const TARGET: Field = Field { name: "target", label: "Peer to call", hint: "", required: true };
+const SECRET: Field = Field {
+    name: "secret",
+    label: "Secret",
+    hint: "None: the hash that this peer holds signs.",
+    required: false,
+};
+
+/// Calls a peer as a client; `client` is given on its own page.
+pub(crate) fn form(state: State, client: &str) -> impl IntoView + use<> {
+    let form = Form::new(state, "callTarget", "/api/call-target");
+    let peers = state.peer_urls.get_value();
+    if peers.is_empty() {
+        return Either::Left(view! {
+            <p class="purpose">"This peer knows no other peer's address: set "<code>"PEER_URLS"</code>" and start it again to call one."</p>
+        });
+    }
+    let choices = peers.into_iter().map(|peer| (peer.clone(), peer)).collect();
+    let answer = answer(&form);
+    Either::Right(form.around(view! {
+        <p class="purpose">"Signs a request to a peer's " <code>"/api/echo"</code> " as a client would, and shows what comes back."</p>
+        {form.text(CLIENT_ID, client, "client-ids")}
+        {form.choice(TARGET, choices)}
+        {form.secret(SECRET)}
+        {form.general_mistake(&["clientId", "target", "secret"])}
+        {form.send("Call the peer", "Calling…", "primary")}
+        {answer}
+    }))
+}
+
+fn answer(form: &Form) -> impl IntoView + use<> {
+    let outcome = form.outcome;
+    move || outcome.with(|outcome| outcome.as_ref()?.answer.as_ref().map(shown))
+}
+
+/// What was sent, and what came back.
+fn shown(answer: &Value) -> impl IntoView + use<> {
+    let status = answer["status"].as_u64().unwrap_or_default();
+    let (class, meaning) = match status {
+        200..300 => ("in-sync", "accepted"),
+        401 | 403 => ("unexpected", "refused"),
+        _ => ("behind", "answered"),
+    };
+    let request = answer.get("request").map(request);
+    let body = match &answer["body"] {
+        Value::String(text) => text.clone(),
+        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+    };
+    view! {
+        <section class="answer" aria-label="Answer">
+            <p class=format!("status {class}")>{crate::icon::shape(move || class)} <strong>{status}</strong> " " {meaning}</p>
+            {request}
+            <h3>"Body"</h3>
+            <pre tabindex="0">{body}</pre>
+        </section>
+    }
+}
+
+fn request(request: &Value) -> impl IntoView + use<> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let line = format!("{} {}", text(&request["method"]), text(&request["url"]));
+    let headers: Vec<_> = request["headers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|header| view! { <dt>{text(&header[0])}</dt><dd>{text(&header[1])}</dd> })
+        .collect();
+    view! {
+        <h3>"Request"</h3>
+        <p class="line"><code>{line}</code></p>
+        <dl class="headers">{headers}</dl>
+    }
+}

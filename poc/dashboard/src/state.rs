@@ -1,0 +1,272 @@
+//! What the page knows, as signals: components read them, and events of the peer change them.
+
+use leptos::prelude::*;
+
+use crate::address;
+use crate::model::{
+    Client, Health, Mesh, Outcome, Page, PageData, PeerSummary, Problem, Query, Summary, Target, Timeline,
+};
+
+/// What the page knows. Handles only: copies share it.
+#[derive(Clone, Copy)]
+pub(crate) struct State {
+    /// Which page.
+    pub(crate) page: Page,
+    /// The peer that shows it.
+    pub(crate) peer: StoredValue<String>,
+    /// The time; it moves in the browser only.
+    pub(crate) now: RwSignal<i64>,
+    /// Whether changes arrive.
+    pub(crate) connection: RwSignal<Connection>,
+    /// What the address asks for.
+    pub(crate) query: RwSignal<Query>,
+    /// The matrix.
+    pub(crate) matrix: Matrix,
+    /// What happened to the client of this page.
+    pub(crate) timeline: RwSignal<Option<Timeline>>,
+    /// The inventory; `None` where it could not be read.
+    pub(crate) targets: RwSignal<Option<Vec<Target>>>,
+    /// How the peers are.
+    pub(crate) health: RwSignal<Option<Health>>,
+    /// What the last form did.
+    pub(crate) said: RwSignal<Option<Outcome>>,
+    /// The client that was last driven from this page: its track and id.
+    pub(crate) driven: RwSignal<Option<(String, String)>>,
+    /// What is known of it.
+    pub(crate) driven_client: RwSignal<Option<Client>>,
+    /// Why something is not shown.
+    pub(crate) problem: RwSignal<Option<Problem>>,
+    /// The peers that a signed call may go to.
+    pub(crate) peer_urls: StoredValue<Vec<String>>,
+}
+
+/// Whether changes arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connection {
+    /// Not yet, or never.
+    Still,
+    /// They do.
+    Live,
+    /// They did.
+    Lost,
+}
+
+/// The matrix. Each row is a signal of its own, so that a change draws one row.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix {
+    /// Whether there is anything to show.
+    pub(crate) known: RwSignal<bool>,
+    /// The columns.
+    pub(crate) peers: RwSignal<Vec<PeerSummary>>,
+    /// The sums over all clients.
+    pub(crate) summary: RwSignal<Summary>,
+    /// The rows of this page.
+    pub(crate) rows: RwSignal<Vec<Row>>,
+    /// How many clients the filter leaves.
+    pub(crate) matching: RwSignal<u64>,
+    /// Where the next page begins.
+    pub(crate) next: RwSignal<Option<String>>,
+}
+
+/// One row.
+#[derive(Clone)]
+pub(crate) struct Row {
+    /// The track and client id.
+    pub(crate) key: (String, String),
+    /// What is known of the client.
+    pub(crate) client: ArcRwSignal<Client>,
+}
+
+impl State {
+    /// Takes a page's data apart.
+    pub(crate) fn new(data: PageData) -> Self {
+        let driven = data.outcome.as_ref().and_then(driven);
+        let mesh_known = data.mesh.is_some();
+        let mesh = data.mesh.unwrap_or_default();
+        let of_timeline = data.timeline.as_ref().and_then(|timeline| timeline.client.clone());
+        let driven_client = driven.as_ref().and_then(|key| {
+            mesh.clients.iter().chain(&of_timeline).find(|client| client.key() == *key).cloned()
+        });
+        Self {
+            page: data.page,
+            peer: StoredValue::new(data.peer),
+            now: RwSignal::new(data.at),
+            connection: RwSignal::new(Connection::Still),
+            query: RwSignal::new(data.query),
+            matrix: Matrix::new(mesh, mesh_known),
+            timeline: RwSignal::new(data.timeline),
+            targets: RwSignal::new(data.targets),
+            health: RwSignal::new(data.health),
+            said: RwSignal::new(data.outcome),
+            driven: RwSignal::new(driven),
+            driven_client: RwSignal::new(driven_client),
+            problem: RwSignal::new(data.problem),
+            peer_urls: StoredValue::new(data.peer_urls),
+        }
+    }
+
+    /// The address of this page: where a form goes back to.
+    pub(crate) fn back(self) -> String {
+        let query = self.query.get_untracked();
+        let key = self.timeline.with_untracked(|timeline| {
+            timeline.as_ref().map(|timeline| (timeline.track.clone(), timeline.client_id.clone()))
+        });
+        let key = key.as_ref().map(|(track, client_id)| (track.as_str(), client_id.as_str()));
+        address::page(self.page, key, &query)
+    }
+
+    /// The names that a change may be sent to: the inventory without this peer, else the columns.
+    pub(crate) fn target_names(self) -> Vec<String> {
+        let from_inventory = self.targets.with(|targets| {
+            let others = targets.as_ref()?.iter().filter(|target| !target.is_self);
+            Some(others.map(|target| target.target_amqp_queue.clone()).collect())
+        });
+        from_inventory.unwrap_or_else(|| {
+            self.matrix.peers.with(|peers| {
+                peers.iter().filter(|peer| !peer.is_self).map(|peer| peer.name.clone()).collect()
+            })
+        })
+    }
+}
+
+impl Matrix {
+    fn new(mesh: Mesh, known: bool) -> Self {
+        Self {
+            known: RwSignal::new(known),
+            peers: RwSignal::new(mesh.peers),
+            summary: RwSignal::new(mesh.summary),
+            rows: RwSignal::new(mesh.clients.into_iter().map(Row::new).collect()),
+            matching: RwSignal::new(mesh.matching),
+            next: RwSignal::new(mesh.next),
+        }
+    }
+}
+#[cfg(any(test, feature = "hydrate"))]
+impl Matrix {
+    /// Takes what was read anew: rows that stay keep their signals, and those that did not change are left alone.
+    pub(crate) fn put(self, mesh: Mesh) {
+        let before = self.rows.get_untracked();
+        let mut moved = before.len() != mesh.clients.len();
+        let mut rows = Vec::with_capacity(mesh.clients.len());
+        for (index, client) in mesh.clients.into_iter().enumerate() {
+            let key = client.key();
+            moved |= before.get(index).is_none_or(|row| row.key != key);
+            match before.iter().find(|row| row.key == key) {
+                Some(row) => {
+                    row.put(client);
+                    rows.push(row.clone());
+                }
+                None => rows.push(Row::new(client)),
+            }
+        }
+        if moved {
+            self.rows.set(rows);
+        }
+        change(self.peers, mesh.peers);
+        change(self.summary, mesh.summary);
+        change(self.matching, mesh.matching);
+        change(self.next, mesh.next);
+        change(self.known, true);
+    }
+
+    /// Takes a change of one client; tells whether it has a row here.
+    pub(crate) fn patch(self, client: &Client) -> bool {
+        self.rows.with_untracked(|rows| {
+            let row = rows.iter().find(|row| row.key.1 == client.client_id && row.key.0 == client.track);
+            row.inspect(|row| row.put(client.clone())).is_some()
+        })
+    }
+}
+
+impl Row {
+    fn new(client: Client) -> Self {
+        Self { key: client.key(), client: ArcRwSignal::new(client) }
+    }
+    #[cfg(any(test, feature = "hydrate"))]
+    fn put(&self, client: Client) {
+        if self.client.with_untracked(|before| *before != client) {
+            self.client.set(client);
+        }
+    }
+}
+
+/// Sets a signal that would change.
+#[cfg(any(test, feature = "hydrate"))]
+pub(crate) fn change<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+    if signal.with_untracked(|before| *before != value) {
+        signal.set(value);
+    }
+}
+
+/// The client that an outcome is about, where it changed one.
+pub(crate) fn driven(outcome: &Outcome) -> Option<(String, String)> {
+    if !outcome.ok || !matches!(outcome.operation.as_str(), "ensure" | "rotate" | "revoke") {
+        return None;
+    }
+    let client_id = outcome.value("clientId").map(str::to_owned).or_else(|| {
+        let answer = outcome.answer.as_ref()?;
+        Some(answer.get("clientId")?.as_str()?.to_owned())
+    })?;
+    Some((outcome.value("track").filter(|track| !track.is_empty()).unwrap_or("http").to_owned(), client_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cell, CellState};
+
+    fn client(id: &str, state: CellState) -> Client {
+        let cells = vec![Cell { peer: "a".to_owned(), state, ..Cell::default() }];
+        Client { client_id: id.to_owned(), track: "http".to_owned(), cells, ..Client::default() }
+    }
+
+    fn mesh(clients: Vec<Client>) -> Mesh {
+        Mesh { matching: clients.len() as u64, clients, ..Mesh::default() }
+    }
+
+    #[test]
+    fn rows_that_stay_keep_their_signals() {
+        Owner::new_root(None).with(|| {
+            let matrix =
+                Matrix::new(mesh(vec![client("a", CellState::InSync), client("b", CellState::InSync)]), true);
+            let before = matrix.rows.get_untracked();
+            let drawn = Memo::new({
+                let row = before[0].clone();
+                move |times: Option<&u32>| {
+                    row.client.track();
+                    times.copied().unwrap_or_default() + 1
+                }
+            });
+            assert_eq!(drawn.get_untracked(), 1);
+            let clients = ["b", "a", "c"]
+                .map(|id| client(id, if id == "b" { CellState::Behind } else { CellState::InSync }));
+            matrix.put(mesh(clients.into()));
+            let after = matrix.rows.get_untracked();
+            assert_eq!(after.iter().map(|row| row.key.1.as_str()).collect::<Vec<_>>(), ["b", "a", "c"]);
+            assert_eq!(before[1].client.get_untracked().cells[0].state, CellState::Behind);
+            assert_eq!(drawn.get_untracked(), 1, "a row that did not change is not drawn again");
+            assert_eq!(matrix.matching.get_untracked(), 3);
+
+            assert!(matrix.patch(&client("a", CellState::Missing)));
+            assert!(!matrix.patch(&client("z", CellState::Missing)));
+            assert_eq!(drawn.get_untracked(), 2);
+        });
+    }
+
+    #[test]
+    fn only_a_change_of_a_client_has_a_way() {
+        let outcome = |operation: &str, ok| Outcome {
+            operation: operation.to_owned(),
+            ok,
+            values: [
+                ("clientId".to_owned(), vec!["a".to_owned()]),
+                ("track".to_owned(), vec![String::new()]),
+            ]
+            .into(),
+            ..Outcome::default()
+        };
+        assert_eq!(driven(&outcome("rotate", true)), Some(("http".to_owned(), "a".to_owned())));
+        assert_eq!(driven(&outcome("rotate", false)), None);
+        assert_eq!(driven(&outcome("callTarget", true)), None);
+    }
+}

@@ -1,0 +1,185 @@
+//! The inventory: the peers that changes are sent to.
+
+use leptos::either::Either;
+use leptos::prelude::*;
+
+use crate::form::{Field, Form};
+use crate::model::{Outcome, Target};
+use crate::state::State;
+use crate::{address, time};
+
+const NAME: Field = Field {
+    name: "targetAmqpQueue",
+    label: "Name",
+    hint: "The peer's name, which is also its queue.",
+    required: true,
+};
+const SECRET: Field = Field {
+    name: "propagationSecret",
+    label: "Propagation secret",
+    hint: "What events to this peer bear: its own PROPAGATION_SECRET. Stored encrypted, never shown.",
+    required: true,
+};
+const NOTE: Field = Field { name: "note", label: "Note", hint: "", required: false };
+
+/// The inventory's page.
+pub(crate) fn page(state: State) -> impl IntoView + use<> {
+    let list = move || {
+        state.targets.get().map(|targets| {
+            let others = targets.iter().any(|target| !target.is_self);
+            let rows = targets
+                .into_iter()
+                .enumerate()
+                .map(|(index, target)| item(state, index, target))
+                .collect_view();
+            view! { <ul class="inventory">{rows}</ul> {(!others).then(nothing)} }
+        })
+    };
+    view! {
+        <div class="with-panel">
+            <section aria-labelledby="targets">
+                <div class="headline">
+                    <div>
+                        <h1 id="targets">"Targets"</h1>
+                        <p class="lead">"The peers that changes made here are sent to."</p>
+                    </div>
+                </div>
+                {list}
+            </section>
+            <aside class="panel" aria-label="Add a target">{add(state)}</aside>
+        </div>
+    }
+}
+
+fn nothing() -> impl IntoView + use<> {
+    view! {
+        <div class="empty">
+            <h2>"No target yet"</h2>
+            <p>"What is ensured here stays on this peer. Add the first target: the name of another peer, and the secret its events bear."</p>
+        </div>
+    }
+}
+
+fn add(state: State) -> impl IntoView {
+    let listed = move |name: &str| {
+        state
+            .targets
+            .with_untracked(|targets| targets.iter().flatten().any(|target| target.target_amqp_queue == name))
+    };
+    let mine = move |outcome: &Outcome| {
+        outcome.ok
+            || !outcome.value("targetAmqpQueue").is_some_and(listed)
+            || outcome.field.as_deref() == Some(NAME.name)
+    };
+    let form = Form::scoped(state, "putTarget", "/api/targets", "putTarget", mine);
+    form.around(view! {
+        <h2>"Add a target"</h2>
+        <p class="purpose">"A known name gets the new secret and note."</p>
+        {form.text(NAME, "", "")}
+        {form.secret(SECRET)}
+        {form.text(NOTE, "", "")}
+        {form.general_mistake(&["targetAmqpQueue", "propagationSecret", "note"])}
+        {form.send("Save target", "Saving…", "primary")}
+    })
+}
+
+fn item(state: State, index: usize, target: Target) -> impl IntoView + use<> {
+    let booked = match target.booked {
+        Some(1) => "1 client booked".to_owned(),
+        Some(many) => format!("{many} clients booked"),
+        None => String::new(),
+    };
+    let since =
+        target.updated_at.or(target.created_at).map(|at| view! { " · changed " {time::ago(state, at)} });
+    let actions = if target.is_self {
+        Either::Left(view! {
+            <p class="locked">
+                <span class="tag">"locked"</span>
+                " This is the peer itself: its row signs the acknowledgements it sends back, so it comes from the configuration ("
+                <code>"PROPAGATION_SECRET"</code> ") and can be neither changed nor deleted here."
+            </p>
+        })
+    } else {
+        Either::Right(actions(state, index, &target))
+    };
+    view! {
+        <li class="target">
+            <div class="what">
+                <h2>
+                    <bdi>{target.target_amqp_queue}</bdi>
+                    {target.is_self.then(|| view! { <span class="tag">"this peer"</span> })}
+                </h2>
+                <p class="facts">{booked} {since}</p>
+                {target.note.map(|note| view! { <p class="remark">{note}</p> })}
+            </div>
+            {actions}
+        </li>
+    }
+}
+
+fn actions(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
+    let name = target.target_amqp_queue.clone();
+    let resync =
+        Form::scoped(state, format!("resync-{index}"), "/api/resync", "resync", named("target", &name));
+    view! {
+        <div class="actions">
+            {resync.around(view! {
+                <input type="hidden" name="target" value=name/>
+                {resync.send("Send all again", "Sending…", "quiet")}
+            })}
+            {edit(state, index, target)}
+            {delete(state, index, target)}
+        </div>
+    }
+}
+
+fn edit(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
+    let name = target.target_amqp_queue.clone();
+    let mine = named("targetAmqpQueue", &name);
+    let mine =
+        move |outcome: &Outcome| !outcome.ok && outcome.field.as_deref() != Some(NAME.name) && mine(outcome);
+    let form = Form::scoped(state, format!("edit-{index}"), "/api/targets", "putTarget", mine);
+    view! {
+        <details open=form.was_refused()>
+            <summary>"Change"</summary>
+            {form.around(view! {
+                <input type="hidden" name="targetAmqpQueue" value=name/>
+                {form.secret(SECRET)}
+                {form.text(NOTE, target.note.as_deref().unwrap_or_default(), "")}
+                {form.general_mistake(&["propagationSecret", "note"])}
+                {form.send("Save changes", "Saving…", "primary")}
+            })}
+        </details>
+    }
+}
+
+/// Asks once more, and says what stands against it.
+fn delete(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
+    let name = target.target_amqp_queue.clone();
+    let action = format!("/api/targets/{}", address::encode(&name));
+    let form = Form::scoped(state, format!("delete-{index}"), action, "deleteTarget", |_| false);
+    let words = match target.booked.unwrap_or_default() {
+        0 => format!("No client is booked for {name}. Changes are not sent to it any more."),
+        1 => format!("1 client is booked for {name}. Revoke it there first: until then the target stays."),
+        many => format!(
+            "{many} clients are booked for {name}. Revoke them there first: until then the target stays."
+        ),
+    };
+    view! {
+        <details>
+            <summary class="dangerous">"Delete"</summary>
+            {form.around(view! {
+                <input type="hidden" name="_method" value="DELETE"/>
+                <p>{words}</p>
+                {form.general_mistake(&[])}
+                {form.send("Delete this target", "Deleting…", "danger")}
+            })}
+        </details>
+    }
+}
+
+/// Tells whether an outcome is about what was entered in a field.
+fn named(field: &'static str, value: &str) -> impl Fn(&Outcome) -> bool + use<> {
+    let value = value.to_owned();
+    move |outcome| outcome.value(field) == Some(value.as_str())
+}

@@ -1,0 +1,109 @@
+//! What happened to one client, in three views: compact, timeline and full.
+
+mod bars;
+mod full;
+
+use leptos::either::Either;
+use leptos::prelude::*;
+
+use crate::history::{self, Change};
+use crate::model::Timeline;
+use crate::state::State;
+use crate::timeline::bars::{compact, lanes};
+use crate::timeline::full::full;
+use crate::{address, icon, time};
+
+/// The timeline, with the choice of its view.
+pub(crate) fn section(state: State) -> impl IntoView + use<> {
+    let views = [("compact", "Compact"), ("lanes", "Timeline"), ("full", "Full")];
+    let choices = views.into_iter().enumerate().map(|(index, (view, label))| {
+        let id = format!("view-{view}");
+        view! {
+            <input type="radio" name="view" id=id.clone() class="tab" checked=index == 0/>
+            <label for=id>{label}</label>
+        }
+    });
+    let content =
+        move || state.timeline.with(|timeline| timeline.as_ref().map(|timeline| content(state, timeline)));
+    view! {
+        <section class="timeline" aria-labelledby="timeline">
+            <div class="headline">
+                <h2 id="timeline">"What happened"</h2>
+                <div class="segments tabs" role="group" aria-label="View">{choices.collect_view()}</div>
+            </div>
+            {content}
+        </section>
+    }
+}
+
+fn content(state: State, timeline: &Timeline) -> impl IntoView + use<> {
+    let changes = history::changes(&timeline.entries, &timeline.pivots);
+    if changes.is_empty() {
+        return Either::Left(nothing(timeline));
+    }
+    let older = timeline.next.map(|next| {
+        let mut query = state.query.get_untracked();
+        query.cursor = Some(next.to_string());
+        let address = address::client(&timeline.track, &timeline.client_id);
+        view! { <a class="button quiet" href=format!("{address}{}", address::search(&query))>"Older"</a> }
+    });
+    let begins = state.query.get_untracked().cursor.is_some();
+    let newest = begins.then(|| {
+        view! { <a class="button quiet" href=address::client(&timeline.track, &timeline.client_id)>"Newest"</a> }
+    });
+    let summaries: Vec<_> =
+        changes.iter().enumerate().map(|(index, change)| compact(state, change, index == 0)).collect();
+    let details: Vec<_> =
+        changes.iter().enumerate().map(|(index, change)| lanes(state, change, index == 0)).collect();
+    Either::Right(view! {
+        <ol class="view" data-view="compact">{summaries}</ol>
+        <ol class="view" data-view="lanes">{details}</ol>
+        <div class="view" data-view="full">{full(&timeline.entries)}</div>
+        <nav class="pager" aria-label="Pages of the timeline">{newest}{older}</nav>
+    })
+}
+
+fn nothing(timeline: &Timeline) -> impl IntoView + use<> {
+    let (what, next) = match (&timeline.client, timeline.known) {
+        (Some(client), false) if !client.own => (
+            "Its story is told elsewhere",
+            "Another peer is the source of this client: what happened to it stands on that peer's dashboard. What this page shows is where it is now.",
+        ),
+        (_, true) => (
+            "Nothing is kept of it",
+            "What happened has been cleaned up. The next change begins a new story.",
+        ),
+        _ => (
+            "No such client",
+            "No peer holds it, and nothing was ever booked for it here. Ensure it on the matrix.",
+        ),
+    };
+    view! { <div class="empty"><h3>{what}</h3><p>{next}</p></div> }
+}
+
+/// A change's head: which one, what, when, and how far it came.
+fn head(state: State, change: &Change, newest: bool) -> impl IntoView + use<> {
+    let (reached, targets) = (change.reached(), change.lanes.len());
+    let took = change.ended().map(|ended| crate::moment::duration(ended - change.at));
+    let (class, words) = match (targets, took) {
+        (0, _) => ("in-sync", "on this peer only".to_owned()),
+        (_, Some(took)) => ("in-sync", format!("{} in {took}", all(targets))),
+        _ if newest => ("behind", format!("{reached} of {targets} acknowledged")),
+        _ => ("none", format!("{reached} of {targets} acknowledged, then overtaken")),
+    };
+    view! {
+        <div class="change">
+            <span class="number">{format!("#{}", change.generation)}</span>
+            <strong>{history::words(&change.what).to_owned()}</strong>
+            <span class="when">{time::both(state, change.at)}</span>
+            <span class=format!("reached {class}")>{icon::shape(move || class)} {words}</span>
+        </div>
+    }
+}
+
+fn all(targets: usize) -> String {
+    match targets {
+        1 => "the target acknowledged".to_owned(),
+        many => format!("all {many} acknowledged"),
+    }
+}

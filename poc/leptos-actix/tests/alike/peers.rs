@@ -1,0 +1,177 @@
+//! Both dashboard peers, with verbs.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hmac_propagation::queue::PeerName;
+use kit::application::{Application, ApplicationError};
+use kit::config::source::Source;
+use kit::config::{Config, Defaults};
+use kit::shutdown::Stop;
+use kit_backends::embedded::{Embedded, MemoryStores};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Response};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+/// The headers in which two answers must not differ.
+const SHOWN: [&str; 6] = [
+    "content-type",
+    "cache-control",
+    "content-security-policy",
+    "location",
+    "referrer-policy",
+    "x-content-type-options",
+];
+
+pub(crate) const SECRET: &str = "a-secret-of-a-client-1";
+
+/// leptos-axum and leptos-actix, in this order.
+pub(crate) struct Peers {
+    pub(crate) all: [Peer; 2],
+    backends: Embedded,
+    folder: TempDir,
+}
+
+/// A running peer.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    stop: Stop,
+    running: JoinHandle<Result<(), ApplicationError>>,
+    client: Client,
+}
+
+impl Peers {
+    /// Starts both on empty backends and waits until they are ready.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::on(Embedded::new(folder.path()), folder).await
+    }
+
+    /// Stops both and starts them again on what they had.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { all, backends, folder } = self;
+        stop(all).await;
+        Self::on(backends, folder).await
+    }
+
+    /// What a peer holds.
+    pub(crate) fn stores(&self, peer: &str) -> MemoryStores {
+        self.backends.stores(&PeerName::parse(peer).unwrap())
+    }
+
+    /// Stops both.
+    pub(crate) async fn stop(self) {
+        stop(self.all).await;
+    }
+
+    async fn on(backends: Embedded, folder: TempDir) -> Self {
+        kit::tls::install_provider();
+        let urls = format!("leptos-axum=http://{},leptos-actix=http://{}", free(), free());
+        let of = |defaults: &Defaults| config(defaults, &urls);
+        let axum = of(&leptos_axum::DEFAULTS);
+        let axum = leptos_axum::build_on(&axum, |config, stop| backends.full(config, stop)).await.unwrap();
+        let actix = of(&leptos_actix::DEFAULTS);
+        let actix = leptos_actix::build_on(&actix, |config, stop| backends.full(config, stop)).await.unwrap();
+        let all = [Peer::run("leptos-axum", axum), Peer::run("leptos-actix", actix)];
+        for peer in &all {
+            eventually("ready", || async { peer.get("/readyz").await["status"] == "ready" }).await;
+        }
+        Self { all, backends, folder }
+    }
+}
+
+async fn stop(all: [Peer; 2]) {
+    for peer in &all {
+        peer.stop.ask();
+    }
+    for peer in all {
+        timeout(Duration::from_secs(10), peer.running).await.expect("stops in time").unwrap().unwrap();
+    }
+}
+
+/// An address that was free a moment ago: the peers must know each other before they start.
+fn free() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn config(defaults: &Defaults, urls: &str) -> Config {
+    let own = urls.split(',').find_map(|pair| pair.strip_prefix(&format!("{}=http://", defaults.peer)));
+    let own: SocketAddr = own.unwrap().parse().unwrap();
+    let other = if defaults.peer == "leptos-axum" { "leptos-actix" } else { "leptos-axum" };
+    let source = Source::from_pairs([
+        ("PORT", own.port().to_string()),
+        ("AMQP_URL", "amqp://nobody:nobody@127.0.0.1:1/v".to_owned()),
+        ("REDIS_URL", "redis://127.0.0.1:1".to_owned()),
+        ("DATABASE_URL", "sqlite::memory:".to_owned()),
+        ("PROPAGATION_SECRET", format!("propagation-of-{}", defaults.peer)),
+        ("PROPAGATION_TARGETS", format!("{other}=propagation-of-{other}")),
+        ("HMAC_SECRET_TOKEN", format!("pepper-of-{}", defaults.peer)),
+        ("SECRETS_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
+        ("PEER_URLS", urls.to_owned()),
+    ]);
+    Config::load(&source, defaults).unwrap()
+}
+
+fn client() -> Client {
+    let builder = Client::builder().no_proxy().redirect(Policy::none());
+    builder.timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+impl Peer {
+    fn run(name: &'static str, application: Application) -> Self {
+        Self {
+            name,
+            address: application.address(),
+            stop: application.stop(),
+            running: tokio::spawn(application.run_until_stopped()),
+            client: client(),
+        }
+    }
+
+    /// Sends a request; the answer as one text: status, the headers that matter, body.
+    pub(crate) async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> String {
+        let mut request = self.client.request(method.clone(), format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.body(body.to_owned()).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let headers: Vec<String> =
+            SHOWN.iter().map(|name| format!("{:?}", answer.headers().get(*name))).collect();
+        format!("{status} {} {}", headers.join(" "), answer.text().await.unwrap())
+    }
+
+    pub(crate) async fn answer(&self, path: &str) -> Response {
+        self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let answer = self.answer(path).await;
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
+        let request = self.client.post(format!("http://{}{path}", self.address)).body(body.to_string());
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+}
+
+/// Asks again until it is so; there is no event to wait for on the other side of a wire.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while !ask().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
