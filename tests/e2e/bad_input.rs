@@ -76,7 +76,13 @@ fn others() -> Vec<Case> {
         invalid("/rotate", json!({ "clientId": "", "secret": SECRET }), "clientId"),
         invalid("/rotate", json!({ "clientId": "bad", "secret": "short" }), "secret"),
         invalid("/rotate", json!({ "clientId": "bad", "secret": SECRET, "targets": [] }), "targets"),
-        ("/rotate", json!({ "clientId": "nobody", "secret": SECRET }), 404, "UNKNOWN_CLIENT", None),
+        (
+            "/rotate",
+            json!({ "clientId": "nobody", "secret": SECRET }),
+            404,
+            "UNKNOWN_CLIENT",
+            Some("clientId"),
+        ),
         invalid("/revoke", json!({ "clientId": "bad" }), "targets"),
         invalid("/revoke", json!({ "targets": [] }), "clientId"),
         invalid("/revoke", json!({ "clientId": "bad", "targets": ["a b"] }), "targets"),
@@ -110,7 +116,7 @@ fn others() -> Vec<Case> {
 async fn every_malformed_body_gets_its_code_and_field() {
     let mesh = Mesh::start().await;
     let mut wrong = Vec::new();
-    for peer in [Peer::Authority, Peer::LeptosAxum] {
+    for peer in [Peer::Authority, Peer::LeptosAxum, Peer::LeptosActix] {
         for (route, body, status, code, field) in ensures().into_iter().chain(others()) {
             let answer = mesh.post(peer, route, &body).await.unwrap();
             let seen = (answer.status, answer.code(), answer.body["field"].as_str());
@@ -165,7 +171,7 @@ async fn a_body_over_64_kib_is_refused() {
     let limit = 64 * 1024;
     for size in [limit + 1, limit * 4] {
         let body = format!("{{\"clientId\":\"{}\"}}", "x".repeat(size));
-        for peer in [Peer::Authority, Peer::LeptosAxum] {
+        for peer in [Peer::Authority, Peer::LeptosAxum, Peer::LeptosActix] {
             let path = format!("{}/ensure", peer.surface().0);
             let request = mesh.request(Method::POST, peer, &path).header("content-type", "application/json");
             mesh.send(request.body(body.clone())).await.unwrap().is(413).unwrap();

@@ -19,6 +19,8 @@ mod convergence;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod footprint;
 #[cfg(test)]
 mod many_changes;

@@ -93,7 +93,7 @@ async fn rotation_refuses_nobody() {
 async fn rotating_an_unknown_client_is_refused() {
     let mesh = Mesh::start().await;
     let body = json!({ "clientId": "nobody", "secret": NEW });
-    for peer in [Peer::Authority, Peer::LeptosAxum] {
+    for peer in [Peer::Authority, Peer::LeptosAxum, Peer::LeptosActix] {
         let answer = mesh.post(peer, "/rotate", &body).await.unwrap();
         answer.refused(404, "UNKNOWN_CLIENT").unwrap();
         assert_eq!(mesh.record(peer, "nobody").await.unwrap(), None);

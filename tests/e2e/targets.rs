@@ -41,7 +41,7 @@ async fn a_target_is_added_used_and_deleted() {
 #[tokio::test]
 async fn a_peer_is_no_target_of_its_own() {
     let mesh = Mesh::start().await;
-    for peer in [Peer::Authority, Peer::LeptosAxum] {
+    for peer in [Peer::Authority, Peer::LeptosAxum, Peer::LeptosActix] {
         let answer = mesh.delete_target(peer, peer.name()).await;
         assert_eq!(answer.status, 400, "the self row signs acks and stays: {answer}");
         let put = json!({ "targetAmqpQueue": peer.name(), "propagationSecret": "another" });

@@ -1,37 +1,69 @@
-//! Servers that are missing: `apt-get` when we are root on Debian or Ubuntu, else one line that says what to install.
+//! Servers and the browser where they are missing: `apt-get` when we are root on Debian or Ubuntu, else one line that says what to install.
 
 use std::process::{Command, Stdio};
+
+use services::browser::{DRIVERS, PROGRAMS};
 
 use crate::Error;
 use crate::step::Step;
 
-/// A server, the programs that show that it is here, and its Debian package.
-const SERVERS: [(&str, &[&str], &str); 3] = [
+/// What must be here, the programs that show that it is, and its Debian package.
+type Needed = (&'static str, &'static [&'static str], &'static str);
+
+const SERVERS: &[Needed] = &[
     ("redis", &["redis-server"], "redis-server"),
     ("mariadb", &["mariadbd", "mysqld"], "mariadb-server"),
     ("rabbitmq", &["rabbitmq-server"], "rabbitmq-server"),
 ];
 
+/// Tells whether an address of a server was given.
+pub(crate) fn given(server: &str) -> bool {
+    match server {
+        "rabbitmq" => services::variable("HMAC_MESH_RABBITMQ").is_some(),
+        "mariadb" => services::variable("HMAC_MESH_MARIADB").is_some(),
+        "chromium" => services::variable("HMAC_MESH_CHROMEDRIVER").is_some(),
+        _ => false,
+    }
+}
+
+/// There is no container to take its place.
+const BROWSER: &[Needed] = &[("chromium", PROGRAMS, "chromium"), ("chromium", DRIVERS, "chromium-driver")];
+
 /// Makes sure that every server can be started; `given` tells which have an address already.
 pub(crate) async fn servers(given: impl Fn(&str) -> bool) -> Result<(), Error> {
-    let missing: Vec<_> = SERVERS
-        .iter()
-        .filter(|(name, programs, _)| services::binary(programs).is_none() && !given(name))
-        .collect();
+    let missing = missing(SERVERS, given);
     if missing.is_empty() || container_engine() {
         return Ok(());
     }
+    packages("install the missing servers", &missing).await
+}
+
+/// Makes sure that a browser can be started.
+pub(crate) async fn browser() -> Result<(), Error> {
+    let missing = missing(BROWSER, given);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    packages("install the missing browser", &missing).await
+}
+
+fn missing(needed: &[Needed], given: impl Fn(&str) -> bool) -> Vec<Needed> {
+    let is_missing = |(name, programs, _): &&Needed| services::binary(programs).is_none() && !given(name);
+    needed.iter().filter(is_missing).copied().collect()
+}
+
+async fn packages(what: &str, missing: &[Needed]) -> Result<(), Error> {
     let can_install = nix::unistd::Uid::effective().is_root() && services::binary(&["apt-get"]).is_some();
     if !can_install {
-        let hints: Vec<_> = missing.iter().map(|(name, ..)| services::install_hint(name)).collect();
+        let mut hints: Vec<_> = missing.iter().map(|(name, ..)| services::install_hint(name)).collect();
+        hints.dedup();
         return Err(hints.join("; ").into());
     }
-    let packages: Vec<&str> = missing.iter().map(|(_, _, package)| *package).collect();
     Step::new("apt-get update", "apt-get").arguments(["update", "-qq"]).run().await?;
-    Step::new("install the missing servers", "apt-get")
+    Step::new(what, "apt-get")
         .arguments(["install", "--yes", "-qq", "--no-install-recommends"])
-        .arguments(packages)
-        // The package would start a server on the standard port: that is not what we want it for.
+        .arguments(missing.iter().map(|(.., package)| *package))
+        // A server's package would start it on the standard port: that is not what we want it for.
         .variable("DEBIAN_FRONTEND", "noninteractive")
         .variable("RUNLEVEL", "1")
         .run()

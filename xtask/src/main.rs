@@ -1,6 +1,8 @@
-//! Developer commands: `cargo verify` and `cargo demo`.
+//! Developer commands: `cargo verify`, `cargo demo` and `cargo dashboard`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to its user")]
 
+mod bundle;
+mod dashboard;
 mod demo;
 mod install;
 mod leftovers;
@@ -24,7 +26,10 @@ struct Arguments {
 enum Command {
     /// Brings the servers, checks format and lints, and runs every test.
     Verify(verify::Options),
-    /// Runs the mesh on private local servers until Ctrl-C.
+    /// Builds the dashboard's bundle for the browser.
+    #[command(subcommand)]
+    Dashboard(dashboard::Command),
+    /// Runs the mesh until Ctrl-C.
     Demo(demo::Options),
 }
 
@@ -32,6 +37,7 @@ enum Command {
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Verify(options) => verify::run(options).await,
+        Command::Dashboard(command) => dashboard::run(command).await,
         Command::Demo(options) => demo::run(options).await,
     };
     match outcome {

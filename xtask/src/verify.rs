@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::step::Step;
-use crate::{Error, install, leftovers};
+use crate::{Error, dashboard, install, leftovers};
 
 /// Options of `cargo verify`.
 #[derive(clap::Args)]
@@ -38,23 +38,21 @@ async fn steps(options: &Options, run: &str) -> Result<(), Error> {
         let lints = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
         Step::cargo("lints").arguments(lints).run().await?;
     }
-    let variable = |name: &str| services::variable(name);
-    install::servers(|server| match server {
-        "rabbitmq" => variable("HMAC_MESH_RABBITMQ").is_some(),
-        "mariadb" => variable("HMAC_MESH_MARIADB").is_some(),
-        _ => false,
-    })
-    .await?;
+    install::servers(install::given).await?;
+    install::browser().await?;
     Step::cargo("build").arguments(["build", "--workspace", "--all-targets", "--quiet"]).run().await?;
+    dashboard::build().await?;
 
     println!("\n── servers of this run ──");
     let start = Instant::now();
-    let (rabbitmq, mariadb) = tokio::try_join!(services::rabbitmq(), services::mariadb())?;
-    println!("── RabbitMQ and MariaDB ready: {:.1} s ──", start.elapsed().as_secs_f64());
+    let (rabbitmq, mariadb, browser) =
+        tokio::try_join!(services::rabbitmq(), services::mariadb(), services::browser::browser())?;
+    println!("── RabbitMQ, MariaDB and chromedriver ready: {:.1} s ──", start.elapsed().as_secs_f64());
     let servers = [
         ("HMAC_MESH_RABBITMQ", rabbitmq.url()),
         ("HMAC_MESH_RABBITMQ_API", rabbitmq.api_url()),
         ("HMAC_MESH_MARIADB", mariadb.url()),
+        ("HMAC_MESH_CHROMEDRIVER", browser.url()),
         (leftovers::MARKER, run),
     ];
     let with_servers =

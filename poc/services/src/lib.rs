@@ -1,5 +1,5 @@
-//! Brings up RabbitMQ, MariaDB and Redis for development and tests: a given address, else a native binary started
-//! privately on free ports in a temporary folder, else a container.
+//! Brings up RabbitMQ, MariaDB, Redis and a browser for development and tests: a given address, else a native binary started
+//! privately on free ports in a temporary folder, else (but for the browser) a container.
 //!
 //! Whatever is started here dies with the process that started it, also after a `kill -9`, and leaves nothing behind.
 //!
@@ -8,8 +8,10 @@
 //! | `HMAC_MESH_RABBITMQ` | an AMQP URL that may create vhosts; used instead of starting a node |
 //! | `HMAC_MESH_RABBITMQ_API` | the management URL of that node |
 //! | `HMAC_MESH_MARIADB` | a `mysql://` URL that may create schemas; used instead of starting a server |
+//! | `HMAC_MESH_CHROMEDRIVER` | the URL of a WebDriver server that opens Chromium; used instead of starting one |
 //! | `HMAC_MESH_CONTAINERS` | `1`: containers even where native binaries are found |
 
+pub mod browser;
 mod container;
 mod environment;
 mod error;

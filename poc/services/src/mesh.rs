@@ -1,31 +1,20 @@
-//! The four peers as processes, on one RabbitMQ, one MariaDB and four Redis.
+//! The four peers' places, the servers under them, and the environment each peer is started with.
 //!
-//! Knows the peers by their environment and their HTTP only. Who wants to see how a mesh is configured reads here
-//! how their environment is composed.
+//! Who wants to see how a mesh is configured reads [`environments`].
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
-use url::Url;
 
 use crate::error::Error;
-use crate::http;
 use crate::mariadb::{MariaDb, mariadb};
 use crate::ports::free_port;
-use crate::process::Process;
 use crate::rabbitmq::{RabbitMq, rabbitmq};
 use crate::redis::{Redis, redis};
-
-const READY_WITHIN: Duration = Duration::from_secs(90);
-const STOP_WITHIN: Duration = Duration::from_secs(12);
 
 /// What a peer can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,332 +28,139 @@ pub enum Mode {
 /// A peer's place in the mesh.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
-    /// Its name, which is its queue's.
+    /// Its name, which is its queue's and its program's.
     pub name: &'static str,
     /// What it can do.
     pub mode: Mode,
-    /// The binary that plays it.
-    pub binary: &'static str,
     /// Its port where standard ports are asked for.
     pub port: u16,
 }
 
-/// The four peers. Until the dashboards arrive, the authority's binary plays the two Leptos peers.
+/// The four peers.
 pub const PLACES: [Place; 4] = [
-    Place { name: "authority", mode: Mode::Full, binary: "authority", port: 3001 },
-    Place { name: "consumer", mode: Mode::ReceiveOnly, binary: "consumer", port: 3002 },
-    Place { name: "leptos-axum", mode: Mode::Full, binary: "authority", port: 3003 },
-    Place { name: "leptos-actix", mode: Mode::Full, binary: "authority", port: 3004 },
+    Place { name: "authority", mode: Mode::Full, port: 3001 },
+    Place { name: "consumer", mode: Mode::ReceiveOnly, port: 3002 },
+    Place { name: "leptos-axum", mode: Mode::Full, port: 3003 },
+    Place { name: "leptos-actix", mode: Mode::Full, port: 3004 },
 ];
 
-/// How a mesh is started.
+/// The ports of the peers, in the order of [`PLACES`]: their own, or free ones.
+///
+/// # Errors
+/// [`Error::Unexpected`] with the name of the peer whose port is taken.
+pub fn ports(standard: bool) -> Result<[u16; 4], Error> {
+    let mut ports = PLACES.map(|place| place.port);
+    for (port, place) in ports.iter_mut().zip(&PLACES) {
+        if !standard {
+            *port = free_port()?;
+        } else if TcpListener::bind(("127.0.0.1", *port)).is_err() {
+            return Err(Error::Unexpected(format!(
+                "port {port} of {} is taken: end what listens there, or add --free-ports",
+                place.name
+            )));
+        }
+    }
+    Ok(ports)
+}
+
+/// Where a peer and its stores are.
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// Where the peers' binaries lie; [`binaries`] finds them beside the running program.
-    pub binaries: PathBuf,
-    /// Ports 3001 to 3004 instead of free ones.
-    pub standard_ports: bool,
-    /// Set for every peer, over what is composed.
-    pub variables: Vec<(String, String)>,
+pub struct Address {
+    /// Which peer.
+    pub place: Place,
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
+    /// `REDIS_URL`.
+    pub redis: String,
+    /// `DATABASE_URL` of a full-mode peer.
+    pub database: Option<String>,
 }
 
-/// One peer: how it is started, and its process while it runs.
-pub struct Peer {
-    place: Place,
-    url: Url,
-    command: Vec<String>,
-    variables: BTreeMap<String, String>,
-    log: PathBuf,
-    process: Option<Process>,
-}
-
-/// Four peers and their servers. Everything ends when it is dropped.
-pub struct Mesh {
-    /// The peers, in the order of [`PLACES`]. First, so that they end before their servers.
-    pub peers: Vec<Peer>,
-    /// The peers' Redis, in the same order.
-    pub redis: Vec<Redis>,
+/// RabbitMQ, MariaDB and four Redis. Everything ends when it is dropped.
+pub struct Servers {
     /// The broker.
     pub rabbitmq: RabbitMq,
     /// The SQL server of all full-mode peers.
     pub mariadb: MariaDb,
-    folder: TempDir,
+    /// The peers' Redis, in the order of [`PLACES`].
+    pub redis: [Redis; 4],
+    /// The vhost of this mesh, as an AMQP URL.
+    pub vhost: String,
+    /// Where each peer is, in the order of [`PLACES`].
+    pub addresses: Vec<Address>,
 }
 
-/// The folder of the build's binaries, seen from a test or another binary of the same build.
-///
-/// # Errors
-/// [`Error::Io`] when this program's own path is not known.
-pub fn binaries() -> Result<PathBuf, Error> {
-    let program = std::env::current_exe().map_err(Error::io("finding the binaries"))?;
-    let folder = program.parent().unwrap_or(Path::new("."));
-    Ok(if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder }.to_owned())
-}
-
-impl Mesh {
-    /// Brings up the servers and the peers, and waits until every peer is ready.
+impl Servers {
+    /// Brings up the servers, with a vhost and schemas of their own for this mesh.
     ///
     /// # Errors
-    /// When a server or a peer does not come up, with the end of its log.
-    pub async fn start(options: &Options) -> Result<Self, Error> {
+    /// When a server does not come up, with the end of its log.
+    pub async fn start(ports: [u16; 4]) -> Result<Self, Error> {
         let (rabbitmq, mariadb) = tokio::try_join!(rabbitmq(), mariadb())?;
-        let redis = tokio::try_join!(redis(), redis(), redis(), redis())?;
-        let redis = vec![redis.0, redis.1, redis.2, redis.3];
-        let folder = tempfile::Builder::new()
-            .prefix("hmac-mesh-peers-")
-            .tempdir()
-            .map_err(Error::io("temporary folder"))?;
-        let mut shared = Shared { vhost: rabbitmq.vhost("mesh").await?, members: Vec::new() };
-        for (place, redis) in PLACES.iter().zip(&redis) {
-            let port = if options.standard_ports { standard_port(place)? } else { free_port()? };
+        let redis: [Redis; 4] = tokio::try_join!(redis(), redis(), redis(), redis())?.into();
+        let vhost = rabbitmq.vhost("mesh").await?;
+        let mut addresses = Vec::new();
+        for ((place, port), redis) in PLACES.into_iter().zip(ports).zip(&redis) {
             let database = match place.mode {
                 Mode::Full => Some(mariadb.database(&place.name.replace('-', "_")).await?),
                 Mode::ReceiveOnly => None,
             };
-            let redis = format!("{}/0", redis.url());
-            shared.members.push(Member { place: *place, port, redis, database, secret: random_hex()? });
+            addresses.push(Address { place, port, redis: format!("{}/0", redis.url()), database });
         }
-        let mut peers = Vec::new();
-        for member in &shared.members {
-            peers.push(Peer::new(member, shared.variables(member)?, options, folder.path())?);
-        }
-        let mut mesh = Self { peers, redis, rabbitmq, mariadb, folder };
-        for peer in &mut mesh.peers {
-            peer.spawn()?;
-        }
-        for peer in &mesh.peers {
-            peer.until_ready().await?;
-        }
-        Ok(mesh)
-    }
-
-    /// The folder with the peers' logs, `<peer>.log`; removed with the mesh.
-    pub fn logs(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// A peer by its name.
-    pub fn peer(&mut self, name: &str) -> Option<&mut Peer> {
-        self.peers.iter_mut().find(|peer| peer.place.name == name)
-    }
-
-    /// Asks all peers to end, together, and waits for them. Tells who had to be killed.
-    pub fn stop(&mut self) -> Vec<&'static str> {
-        let stop = |peer: &mut Peer| (!peer.stop()).then_some(peer.place.name);
-        std::thread::scope(|scope| {
-            let stopping: Vec<_> =
-                self.peers.iter_mut().map(|peer| scope.spawn(move || stop(peer))).collect();
-            stopping.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect()
-        })
+        Ok(Self { rabbitmq, mariadb, redis, vhost, addresses })
     }
 }
 
-impl Peer {
-    fn new(
-        member: &Member,
-        mut variables: BTreeMap<String, String>,
-        options: &Options,
-        folder: &Path,
-    ) -> Result<Self, Error> {
-        let program = options.binaries.join(member.place.binary);
-        if !program.is_file() {
-            return Err(Error::Unexpected(format!(
-                "{} is not built: run `cargo build --workspace --bins`",
-                program.display()
-            )));
-        }
-        variables.extend(options.variables.iter().cloned());
-        let url = format!("http://127.0.0.1:{}", member.port);
-        Ok(Self {
-            place: member.place,
-            url: Url::parse(&url).map_err(|error| Error::Unexpected(format!("{url}: {error}")))?,
-            command: vec![program.display().to_string()],
-            variables,
-            log: folder.join(format!("{}.log", member.place.name)),
-            process: None,
-        })
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &'static str {
-        self.place.name
-    }
-
-    /// What it can do.
-    pub fn mode(&self) -> Mode {
-        self.place.mode
-    }
-
-    /// Where it listens, without a path.
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-
-    /// Its environment; a change counts from the next start.
-    pub fn variables(&mut self) -> &mut BTreeMap<String, String> {
-        &mut self.variables
-    }
-
-    /// What it has written, all starts together.
-    pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
-    }
-
-    /// Tells whether it runs.
-    pub fn is_running(&self) -> bool {
-        self.process.as_ref().is_some_and(Process::is_running)
-    }
-
-    /// Its process id while it runs.
-    pub fn process_id(&self) -> Option<i32> {
-        self.process.as_ref().map(Process::id)
-    }
-
-    /// Starts it and waits until it is ready.
-    ///
-    /// # Errors
-    /// [`Error::NotReady`] with the end of its log.
-    pub async fn start(&mut self) -> Result<(), Error> {
-        self.spawn()?;
-        self.until_ready().await
-    }
-
-    /// Starts it without waiting.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when it cannot be started.
-    pub fn spawn(&mut self) -> Result<(), Error> {
-        let variables: Vec<_> = self.variables.clone().into_iter().collect();
-        self.process = Some(Process::start(&self.command, &variables, &self.log)?);
-        Ok(())
-    }
-
-    /// Waits until `/readyz` says 200.
-    ///
-    /// # Errors
-    /// [`Error::NotReady`] with the end of its log, at once when it has ended.
-    pub async fn until_ready(&self) -> Result<(), Error> {
-        let deadline = Instant::now() + READY_WITHIN;
-        let url = self.at("/readyz");
-        loop {
-            if matches!(http::exchange("GET", url.clone(), None).await, Ok((200, _))) {
-                return Ok(());
-            }
-            if Instant::now() >= deadline || !self.is_running() {
-                let log = self.log();
-                let from = log.len().saturating_sub(1500);
-                let log = log.get(from..).unwrap_or(&log).to_owned();
-                return Err(Error::NotReady {
-                    server: self.place.name,
-                    seconds: READY_WITHIN.as_secs(),
-                    log,
-                });
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Sends a JSON request; returns status and body.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when it cannot be reached.
-    pub async fn request(
-        &self,
-        method: &'static str,
-        path: &str,
-        body: Option<String>,
-    ) -> Result<(u16, String), Error> {
-        http::exchange(method, self.at(path), body).await
-    }
-
-    /// Ends it in good order (SIGTERM); kills it when it has not ended after 12 s, and says so with `false`.
-    pub fn stop(&mut self) -> bool {
-        self.process.take().is_none_or(|process| process.stop(STOP_WITHIN))
-    }
-
-    /// Kills it (SIGKILL).
-    pub fn kill(&mut self) {
-        self.process = None;
-    }
-
-    /// Freezes it (SIGSTOP).
-    pub fn pause(&self) {
-        self.process.iter().for_each(Process::pause);
-    }
-
-    /// Lets it go on.
-    pub fn resume(&self) {
-        self.process.iter().for_each(Process::resume);
-    }
-
-    fn at(&self, path: &str) -> Url {
-        self.url.join(path).unwrap_or_else(|_| self.url.clone())
-    }
+/// Composes the environment of every peer, in the order of `addresses`; its secrets are drawn anew each time.
+///
+/// # Errors
+/// [`Error::Io`] when the system gives no randomness.
+pub fn environments(vhost: &str, addresses: &[Address]) -> Result<Vec<BTreeMap<String, String>>, Error> {
+    let members: Vec<Member> = addresses
+        .iter()
+        .map(|address| Ok(Member { address, secret: random_hex()? }))
+        .collect::<Result<_, Error>>()?;
+    members.iter().map(|own| variables(vhost, own, &members)).collect()
 }
 
-/// What the peers know of each other.
-struct Shared {
-    vhost: String,
-    members: Vec<Member>,
-}
-
-struct Member {
-    place: Place,
-    port: u16,
-    redis: String,
-    database: Option<String>,
+struct Member<'a> {
+    address: &'a Address,
     /// Its propagation secret: who knows it may write credentials there.
     secret: String,
 }
 
-impl Shared {
-    /// Composes one peer's environment.
-    fn variables(&self, own: &Member) -> Result<BTreeMap<String, String>, Error> {
-        let mut variables = BTreeMap::new();
-        let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
-        set("PORT", &own.port.to_string());
-        set("BIND", "127.0.0.1");
-        set("AMQP_URL", &self.vhost);
-        set("AMQP_QUEUE", own.place.name);
-        set("PROPAGATION_SECRET", &own.secret);
-        set("HMAC_SECRET_TOKEN", &random_hex()?);
-        set("REDIS_URL", &own.redis);
-        set("RUST_LOG", "info");
-        let others = || self.members.iter().filter(|other| other.place.name != own.place.name);
-        let full = || others().filter(|other| other.place.mode == Mode::Full);
-        match &own.database {
-            None => {
-                set("PROPAGATION_SOURCES", &list(full(), |source| source.secret.clone()));
-            }
-            Some(database) => {
-                set("DATABASE_URL", database);
-                set("SECRETS_KEY", &STANDARD.encode(random::<32>()?));
-                set("PROPAGATION_TARGETS", &list(others(), |target| target.secret.clone()));
-                set("PEER_REDIS_URLS", &list(self.members.iter(), |peer| peer.redis.clone()));
-                set(
-                    "PEER_URLS",
-                    &list(self.members.iter(), |peer| format!("http://127.0.0.1:{}", peer.port)),
-                );
-            }
+fn variables(vhost: &str, own: &Member, members: &[Member]) -> Result<BTreeMap<String, String>, Error> {
+    let Address { place, port, redis, database } = own.address;
+    let mut variables = BTreeMap::new();
+    let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
+    set("PORT", &port.to_string());
+    set("BIND", "127.0.0.1");
+    set("AMQP_URL", vhost);
+    set("AMQP_QUEUE", place.name);
+    set("PROPAGATION_SECRET", &own.secret);
+    set("HMAC_SECRET_TOKEN", &random_hex()?);
+    set("REDIS_URL", redis);
+    let others = || members.iter().filter(|other| other.address.place.name != place.name);
+    match database {
+        None => {
+            let sources = others().filter(|other| other.address.place.mode == Mode::Full);
+            set("PROPAGATION_SOURCES", &list(sources, |source| source.secret.clone()));
         }
-        Ok(variables)
+        Some(database) => {
+            set("DATABASE_URL", database);
+            set("SECRETS_KEY", &STANDARD.encode(random::<32>()?));
+            set("PROPAGATION_TARGETS", &list(others(), |target| target.secret.clone()));
+            set("PEER_REDIS_URLS", &list(members.iter(), |peer| peer.address.redis.clone()));
+            set("PEER_URLS", &list(members.iter(), |peer| format!("http://127.0.0.1:{}", peer.address.port)));
+        }
     }
-}
-
-/// The place's own port, unless somebody sits on it.
-fn standard_port(place: &Place) -> Result<u16, Error> {
-    match TcpListener::bind(("127.0.0.1", place.port)) {
-        Ok(_) => Ok(place.port),
-        Err(_) => Err(Error::Unexpected(format!(
-            "port {} of {} is taken: end what listens there, or ask for free ports",
-            place.port, place.name
-        ))),
-    }
+    Ok(variables)
 }
 
 /// Writes `name=value,name=value`.
-fn list<'a>(members: impl Iterator<Item = &'a Member>, value: impl Fn(&Member) -> String) -> String {
-    let pairs: Vec<_> = members.map(|member| format!("{}={}", member.place.name, value(member))).collect();
+fn list<'a>(members: impl Iterator<Item = &'a Member<'a>>, value: impl Fn(&Member) -> String) -> String {
+    let pairs: Vec<_> =
+        members.map(|member| format!("{}={}", member.address.place.name, value(member))).collect();
     pairs.join(",")
 }
 
@@ -381,28 +177,29 @@ fn random_hex() -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn each_peer_knows_the_others_and_has_a_pepper_of_its_own() {
-        let member = |place: Place| Member {
+    fn each_peer_knows_the_others_and_has_secrets_of_its_own() {
+        let addresses = PLACES.map(|place| Address {
             place,
             port: place.port,
             redis: format!("redis://127.0.0.1:1/{}", place.port),
             database: (place.mode == Mode::Full).then(|| format!("mysql://root@127.0.0.1/{}", place.name)),
-            secret: format!("secret-of-{}", place.name),
-        };
-        let shared = Shared { vhost: "amqp://x/v".to_owned(), members: PLACES.map(member).into() };
-        let all: Vec<_> = shared.members.iter().map(|own| shared.variables(own).unwrap()).collect();
-        let peppers: std::collections::BTreeSet<_> =
-            all.iter().map(|one| &one["HMAC_SECRET_TOKEN"]).collect();
-        assert_eq!(peppers.len(), 4);
+        });
+        let all = environments("amqp://x/v", &addresses).unwrap();
+        let distinct = |name: &str| all.iter().map(|one| &one[name]).collect::<BTreeSet<_>>().len();
+        assert_eq!((distinct("HMAC_SECRET_TOKEN"), distinct("PROPAGATION_SECRET")), (4, 4));
+        let secret = |peer: usize| &all[peer]["PROPAGATION_SECRET"];
         assert_eq!(
             all[0]["PROPAGATION_TARGETS"],
-            "consumer=secret-of-consumer,leptos-axum=secret-of-leptos-axum,leptos-actix=secret-of-leptos-actix"
+            format!("consumer={},leptos-axum={},leptos-actix={}", secret(1), secret(2), secret(3))
         );
         assert!(!all[1].contains_key("DATABASE_URL"));
-        assert!(all[1]["PROPAGATION_SOURCES"].starts_with("authority=secret-of-authority,leptos-axum="));
+        let sources = format!("authority={},leptos-axum={}", secret(0), secret(2));
+        assert!(all[1]["PROPAGATION_SOURCES"].starts_with(&sources));
         assert!(all[3]["PEER_URLS"].ends_with("leptos-actix=http://127.0.0.1:3004"));
     }
 }

@@ -150,6 +150,9 @@ pub fn install_hint(server: &str) -> &'static str {
     match server {
         "redis" => "install redis-server (Debian: apt-get install redis-server) or a container engine",
         "mariadb" => "install mariadb-server (Debian: apt-get install mariadb-server) or a container engine",
+        "chromium" => {
+            "install Chromium and chromedriver (Debian: apt-get install chromium chromium-driver), or set HMAC_MESH_CHROMEDRIVER"
+        }
         _ => "install rabbitmq-server (Debian: apt-get install rabbitmq-server) or a container engine",
     }
 }

@@ -33,14 +33,6 @@ impl Peer {
         }
     }
 
-    /// The program that is run for it.
-    pub(crate) fn program(self) -> &'static str {
-        match self {
-            Self::Consumer => "consumer",
-            Self::Authority | Self::LeptosAxum | Self::LeptosActix => "authority",
-        }
-    }
-
     /// Whether it accepts changes of its own.
     pub(crate) fn is_full(self) -> bool {
         self != Self::Consumer

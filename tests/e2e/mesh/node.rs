@@ -26,7 +26,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn launch(&mut self, environment: &[(String, String)]) {
         self.until_port_is_free();
-        let command = [program(self.peer.program()).display().to_string()];
+        let command = [program(self.peer.name()).display().to_string()];
         self.launched = Some(Instant::now());
         self.process =
             Some(Process::start(&command, environment, &self.log).expect("the peer's process starts"));

@@ -1,0 +1,104 @@
+//! The four peers in one process: what `cargo demo` runs. The same code as the peers' own programs, but for the adapters
+//! under it: an in-process broker, stores in memory and SQLite by default, real servers when asked.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to its user")]
+
+mod backends;
+mod clients;
+mod peers;
+mod tour;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
+use hmac_auth::report::chain;
+use kit::shutdown::Stop;
+use services::mesh::PLACES;
+use tokio::runtime::Builder;
+
+use crate::backends::Backends;
+use crate::peers::Peers;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the peers stand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Services {
+    /// In this process: nothing to install.
+    Embedded,
+    /// RabbitMQ, MariaDB and Redis as native programs of this machine, private to this run.
+    Local,
+    /// The same in containers.
+    Docker,
+}
+
+/// Runs the four peers of the mesh in one process, until Ctrl-C.
+#[derive(Parser)]
+struct Arguments {
+    /// What the peers stand on.
+    #[arg(long, value_enum, default_value = "embedded")]
+    services: Services,
+    /// Use free ports instead of 3001 to 3004.
+    #[arg(long)]
+    free_ports: bool,
+    /// Bring the mesh up, take the printed tour, stop a peer and start it again, and end.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let outcome = runtime.block_on(run(&arguments));
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&*error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("error: {}", chain(error));
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: &Arguments) -> Result<(), Error> {
+    kit::tls::install_provider();
+    let stop = Stop::default();
+    stop.on_signals()?;
+    let start = Instant::now();
+    let ports = services::mesh::ports(!arguments.free_ports)?;
+    let backends = tokio::select! {
+        backends = Backends::bring_up(arguments.services, ports) => backends?,
+        () = stop.asked() => return Ok(()),
+    };
+    let peers = Peers::new(backends, ports)?;
+    let outcome = tokio::select! {
+        outcome = show(arguments, &peers, start) => outcome,
+        () = stop.asked() => Ok(()),
+    };
+    println!("\nStopping ...");
+    peers.stop_all().await;
+    outcome
+}
+
+/// Starts the peers, loads the clients, and says what to look at; ends when a peer does, or after the check.
+async fn show(arguments: &Arguments, peers: &Peers, start: Instant) -> Result<(), Error> {
+    for place in &PLACES {
+        peers.start(place.name).await?;
+    }
+    for place in &PLACES {
+        peers.until_ready(place.name).await?;
+    }
+    clients::load(peers).await?;
+    println!("The mesh is up after {:.1} s.\n", start.elapsed().as_secs_f64());
+    tour::explain(peers);
+    if arguments.check {
+        return tour::take(peers).await;
+    }
+    println!("\nCtrl-C stops everything and leaves nothing behind.");
+    Err(peers.one_fails().await)
+}

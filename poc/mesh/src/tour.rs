@@ -1,0 +1,108 @@
+//! What to look at, and what to try.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::Error;
+use crate::clients::BILLING;
+use crate::peers::{Peers, mode};
+
+/// What is tried comes about within this time.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// One request of the tour.
+struct Step {
+    what: &'static str,
+    path: &'static str,
+    body: Option<Value>,
+}
+
+/// A signed call, a rotation that reaches every peer, and how far it got.
+fn steps() -> [Step; 3] {
+    let (client, secret) = BILLING;
+    [
+        Step {
+            what: "a signed call to the consumer",
+            path: "/admin/call-target",
+            body: Some(json!({ "target": "consumer", "clientId": client, "secret": secret })),
+        },
+        Step {
+            what: "a rotation that reaches every peer",
+            path: "/admin/rotate",
+            body: Some(json!({ "clientId": client, "secret": "demo-secret-of-billing-0009" })),
+        },
+        Step { what: "how far it got", path: "/admin/state", body: None },
+    ]
+}
+
+/// Prints where everything is and what to try.
+pub(crate) fn explain(peers: &Peers) {
+    let mut authority = String::new();
+    for (place, url) in peers.urls() {
+        let url = url.as_str().trim_end_matches('/');
+        let dashboard = if place.name.starts_with("leptos-") { ", dashboard" } else { "" };
+        println!("  {:<13} {url:<24} {}{dashboard}", place.name, mode(&place));
+        if place.name == "authority" {
+            authority = url.to_owned();
+        }
+    }
+    for (name, url) in peers.consoles() {
+        println!("  {name:<13} {url} (guest, guest)");
+    }
+    println!("\nOpen a dashboard and ensure a client; or try:\n");
+    for step in steps() {
+        println!("  # {}", step.what);
+        match step.body {
+            Some(body) => println!(
+                "  curl -sS {authority}{} -H 'content-type: application/json' -d '{body}'",
+                step.path
+            ),
+            None => println!("  curl -sS {authority}{}", step.path),
+        }
+    }
+}
+
+/// Takes the tour, then stops the consumer, changes a secret, and sees the consumer catch up.
+pub(crate) async fn take(peers: &Peers) -> Result<(), Error> {
+    until_accepted(peers).await?;
+    for step in steps() {
+        let method = if step.body.is_some() { "POST" } else { "GET" };
+        let (status, answer) =
+            peers.request(method, "authority", step.path, step.body.map(|body| body.to_string())).await?;
+        println!("\n{}: {status} {answer}", step.what);
+        if status >= 300 {
+            return Err(format!("{}: {status}", step.path).into());
+        }
+    }
+    peers.stop("consumer").await?;
+    let rotation = json!({ "clientId": BILLING.0, "secret": "demo-secret-of-billing-0010" });
+    let (status, answer) =
+        peers.request("POST", "authority", "/admin/rotate", Some(rotation.to_string())).await?;
+    if status != 201 {
+        return Err(format!("the rotation was refused: {status} {answer}").into());
+    }
+    peers.start("consumer").await?;
+    let start = Instant::now();
+    until_accepted(peers).await?;
+    println!("\nthe consumer caught up {:.2} s after its start", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Signs as the client, with the newest secret the authority knows, until the consumer accepts it.
+async fn until_accepted(peers: &Peers) -> Result<(), Error> {
+    let start = Instant::now();
+    let call = json!({ "target": "consumer", "clientId": BILLING.0 }).to_string();
+    loop {
+        let (_, answer) =
+            peers.request("POST", "authority", "/admin/call-target", Some(call.clone())).await?;
+        if answer.contains(r#""status":200"#) {
+            return Ok(());
+        }
+        if start.elapsed() > WITHIN {
+            return Err(format!("the consumer does not accept the newest secret: {answer}").into());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
