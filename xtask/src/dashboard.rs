@@ -107,7 +107,7 @@ fn workspace() -> PathBuf {
 }
 
 /// The build's folder: this program lies in `<target>/<profile>/`.
-fn target_folder() -> Result<PathBuf, Error> {
+pub(crate) fn target_folder() -> Result<PathBuf, Error> {
     let program = std::env::current_exe()?;
     let folder = program.ancestors().nth(2).ok_or("this program's folder is not known")?;
     Ok(folder.to_owned())

@@ -1,6 +1,7 @@
-//! Developer commands: `cargo verify`, `cargo demo` and `cargo dashboard`.
+//! Developer commands: `cargo verify`, `cargo demo`, `cargo dashboard` and `cargo bench-mesh`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to its user")]
 
+mod bench;
 mod bundle;
 mod dashboard;
 mod demo;
@@ -31,6 +32,8 @@ enum Command {
     Dashboard(dashboard::Command),
     /// Runs the mesh until Ctrl-C.
     Demo(demo::Options),
+    /// Measures the rows of `docs/performance.md`, on private real servers.
+    BenchMesh(bench::Options),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -39,6 +42,7 @@ async fn main() -> ExitCode {
         Command::Verify(options) => verify::run(options).await,
         Command::Dashboard(command) => dashboard::run(command).await,
         Command::Demo(options) => demo::run(options).await,
+        Command::BenchMesh(options) => bench::run(options).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

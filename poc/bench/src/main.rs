@@ -3,9 +3,12 @@
 
 mod broker_floor;
 mod crypto;
+mod dashboard;
+mod footprint;
 mod http;
 mod load;
 mod mesh;
+mod peers;
 mod propagation;
 mod table;
 
@@ -33,7 +36,10 @@ struct Arguments {
     /// Seconds of each HTTP row and run.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
-    /// Only the rows whose name contains this.
+    /// Clients that the dashboard shows.
+    #[arg(long, default_value_t = 10_000)]
+    shown: usize,
+    /// Only the groups whose name contains this: "sign verify", "http", "sync change ensure", "footprint", "dashboard".
     #[arg(long)]
     only: Option<String>,
 }
@@ -56,6 +62,12 @@ async fn main() -> Result<(), Error> {
     }
     if arguments.wants("sync change ensure") {
         propagation::measure(&arguments, &mut table).await?;
+    }
+    if arguments.wants("footprint") {
+        footprint::measure(arguments.runs, &mut table).await?;
+    }
+    if arguments.wants("dashboard") {
+        dashboard::measure(&arguments, &mut table).await?;
     }
     println!("{table}");
     Ok(())
