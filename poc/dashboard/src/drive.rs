@@ -143,16 +143,15 @@ pub(crate) fn way(state: State) -> impl IntoView {
 
 /// A client's cells, each with its peer's name.
 pub(crate) fn strip(state: State, client: &Client) -> impl IntoView + use<> {
-    let items = client.cells.iter().cloned().map(|cell| item(state, cell)).collect_view();
+    let items = client.cells.iter().map(|cell| item(state, cell)).collect_view();
     view! { <ul class="strip">{items}</ul> }
 }
 
-fn item(state: State, cell: Cell) -> impl IntoView {
-    let (peer, class) = (cell.peer.clone(), format!("cell {}", cell.state.class()));
-    let cell = Memo::new(move |_| cell.clone());
+fn item(state: State, cell: &Cell) -> impl IntoView + use<> {
+    let class = format!("cell {}", cell.state.class());
     view! {
         <li class=class>
-            <span class="name">{peer}</span>
+            <span class="name">{cell.peer.clone()}</span>
             {matrix::inside(state, cell)}
         </li>
     }

@@ -53,6 +53,15 @@ pub(crate) fn shape(name: impl Fn() -> &'static str + Send + Sync + 'static) -> 
     }
 }
 
+/// One shape that stays what it is.
+pub(crate) fn fixed(name: &'static str) -> impl IntoView {
+    view! {
+        <svg class="shape" aria-hidden="true" focusable="false">
+            <use href=format!("#{name}")></use>
+        </svg>
+    }
+}
+
 /// The shape of a peer's state.
 pub(crate) fn of_peer(state: PeerState) -> &'static str {
     match state {

@@ -11,7 +11,7 @@ pub(crate) use cell::{cell, inside};
 use crate::drive;
 use crate::form::Form;
 use crate::matrix::controls::{controls, pager};
-use crate::model::{Client, PeerSummary, Summary};
+use crate::model::{Cell, Client, PeerSummary, Summary};
 use crate::state::{Row, State};
 use crate::{address, time};
 
@@ -77,6 +77,7 @@ fn table(state: State) -> impl IntoView + use<> {
         let names = names.get();
         (0..names.len()).map(|index| head(state, index)).collect_view()
     };
+    let count = Memo::new(move |_| matrix.rows.with(Vec::len));
     let empty = move || matrix.rows.with(Vec::is_empty).then(|| nothing(state));
     view! {
         <div class="scroll" role="region" aria-label="Clients by peer" tabindex="0">
@@ -89,10 +90,11 @@ fn table(state: State) -> impl IntoView + use<> {
                     </tr>
                 </thead>
                 <tbody role="rowgroup">
+                    // By place, not by client: another page or order is written into the rows that are there.
                     <For
-                        each=move || matrix.rows.get()
-                        key=|row| row.key.clone()
-                        children=move |row| table_row(state, &row, names)
+                        each=move || 0..count.get()
+                        key=|index| *index
+                        children=move |index| table_row(state, index, names)
                     />
                 </tbody>
             </table>
@@ -141,31 +143,31 @@ fn drift(peer: &PeerSummary) -> String {
     if parts.is_empty() { "in sync".to_owned() } else { parts.join(", ") }
 }
 
-fn table_row(state: State, row: &Row, names: Memo<Vec<String>>) -> impl IntoView + use<> {
-    let client = row.client.clone();
-    let cells = move || {
-        let peers = names.get().into_iter().enumerate();
-        peers.map(|(index, peer)| cell(state, client.clone(), index, peer)).collect_view()
-    };
-    let (attention, changed) = (row.client.clone(), row.client.clone());
-    let (revoked, foreign) = (row.client.clone(), row.client.clone());
-    let (track, client_id) = row.key.clone();
-    let address = address::client(&track, &client_id);
-    view! {
-        <tr role="row" class:attention=move || attention.with(Client::needs_attention)>
-            <th scope="row" role="rowheader" class="client">
-                <a href=address><bdi>{client_id}</bdi></a>
-                {(track != "http").then(|| view! { <span class="tag">{track}</span> })}
-                {move || revoked.with(|client| client.revoked).then(|| view! { <span class="tag">"revoked"</span> })}
-                {move || foreign.with(|client| !client.own).then(|| view! {
-                    <span class="tag" title="Another peer is its source">"from elsewhere"</span>
-                })}
-            </th>
-            {cells}
-            <td role="cell" class="changed">
-                {move || changed.with(|client| client.changed_at).map(|at| time::ago(state, at))}
-            </td>
-        </tr>
+/// A client's row. Drawn as one, for a page has many: it changes as one as well, and only where it differs.
+fn table_row(state: State, index: usize, names: Memo<Vec<String>>) -> impl IntoView {
+    move || {
+        let Row { client, key: (track, client_id) } =
+            state.matrix.rows.with(|rows| rows.get(index).cloned())?;
+        let cells = |client: &Client| {
+            let cell = |(index, peer)| cell(state, client.cells.get(index).unwrap_or(&Cell::default()), peer);
+            names.get().into_iter().enumerate().map(cell).collect_view()
+        };
+        Some(client.with(|client| {
+            view! {
+                <tr role="row" class:attention=client.needs_attention()>
+                    <th scope="row" role="rowheader" class="client">
+                        <a href=address::client(&track, &client_id)><bdi>{client_id.clone()}</bdi></a>
+                        {(track != "http").then(|| view! { <span class="tag">{track.clone()}</span> })}
+                        {client.revoked.then(|| view! { <span class="tag">"revoked"</span> })}
+                        {(!client.own).then(|| view! {
+                            <span class="tag" title="Another peer is its source">"from elsewhere"</span>
+                        })}
+                    </th>
+                    {cells(client)}
+                    <td role="cell" class="changed">{client.changed_at.map(|at| time::ago(state, at))}</td>
+                </tr>
+            }
+        }))
     }
 }
 

@@ -14,8 +14,8 @@ use crate::browser::fetch;
 use crate::model::{Health, Mesh, Page, Problem, Query, Target, Timeline};
 use crate::state::{State, change};
 
-/// Who types is not asked at every letter.
-const TYPING: Duration = Duration::from_millis(120);
+/// Letters that come this close together are one question: people type slower, a paste or a held key does not.
+const TYPING: Duration = Duration::from_millis(30);
 /// However much changes, the page is read again no more often.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 

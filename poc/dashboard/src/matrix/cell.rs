@@ -3,35 +3,32 @@
 use leptos::prelude::*;
 
 use crate::icon;
-use crate::model::{Cell, CellState, Client};
+use crate::model::{Cell, CellState};
 use crate::moment;
 use crate::state::State;
 
-/// A cell of the table. It draws itself again only when it changed.
-pub(crate) fn cell(state: State, client: ArcRwSignal<Client>, index: usize, peer: String) -> impl IntoView {
-    let cell = Memo::new(move |_| client.with(|client| client.cells.get(index).cloned().unwrap_or_default()));
+/// A cell of the table.
+pub(crate) fn cell(state: State, cell: &Cell, peer: String) -> impl IntoView + use<> {
+    let class = format!("cell {}", cell.state.class());
     view! {
-        <td role="cell" data-peer=peer class=move || cell.with(|cell| format!("cell {}", cell.state.class())) title=move || cell.with(details)>
+        <td role="cell" data-peer=peer class=class title=details(cell)>
             {inside(state, cell)}
         </td>
     }
 }
 
-/// What a cell shows.
-pub(crate) fn inside(state: State, cell: Memo<Cell>) -> impl IntoView {
-    let kind = Memo::new(move |_| cell.with(|cell| cell.state));
-    let age = Memo::new(move |_| {
-        let at = cell.with(|cell| cell.updated_at).filter(|_| kind.get() != CellState::None);
-        at.map(|at| moment::age(at, state.now.get())).unwrap_or_default()
-    });
+/// What a cell shows. Only its age changes by itself.
+pub(crate) fn inside(state: State, cell: &Cell) -> impl IntoView + use<> {
+    let kind = cell.state;
+    let at = cell.updated_at.filter(|_| kind != CellState::None);
     view! {
         <span class="standing">
-            {icon::shape(move || kind.get().class())}
-            <span class="word">{move || kind.get().word()}</span>
-            <span class="age">{move || age.get()}</span>
+            {icon::fixed(kind.class())}
+            <span class="word">{kind.word()}</span>
+            <span class="age">{move || at.map(|at| moment::age(at, state.now.get())).unwrap_or_default()}</span>
         </span>
-        <span class="hash">{move || cell.with(|cell| cell.hash_prefix.clone()).unwrap_or_default()}</span>
-        <span class="why">{move || cell.with(why)}</span>
+        <span class="hash">{cell.hash_prefix.clone().unwrap_or_default()}</span>
+        <span class="why">{why(cell)}</span>
     }
 }
 
