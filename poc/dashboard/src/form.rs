@@ -144,7 +144,8 @@ impl Form {
         }
     }
 
-    /// A line of text. `list` names the suggestions.
+    /// A line of text. `list` names the suggestions. Without `autocomplete` a browser takes the one before a secret for the name
+    /// of a login.
     pub(crate) fn text(&self, field: Field, default: &str, list: &'static str) -> impl IntoView + use<> {
         let value = self.value(field.name, default);
         let mistake = self.mistake(field);
@@ -156,6 +157,7 @@ impl Form {
                     name=field.name
                     value=value
                     list=(!list.is_empty()).then_some(list)
+                    autocomplete="off"
                     spellcheck="false"
                     autocapitalize="off"
                     aria-describedby=described
@@ -176,6 +178,7 @@ impl Form {
                     id=id
                     name=field.name
                     rows="2"
+                    autocomplete="off"
                     spellcheck="false"
                     aria-describedby=described
                     aria-invalid=move || mistake().map(|_| "true")
@@ -197,6 +200,7 @@ impl Form {
                     id=id
                     name=field.name
                     value=value
+                    autocomplete="off"
                     aria-describedby=described
                     aria-invalid=move || mistake().map(|_| "true")
                 />
@@ -252,7 +256,7 @@ impl Form {
                     <button type="button" class="quiet live-only" on:click=move |_| made()>"Generate"</button>
                     <button type="button" class="quiet live-only" on:click=move |_| copied()>"Copy"</button>
                 </div>
-                <p class="note live-only" role="status">{move || note.get()}</p>
+                <p class="note live-only" role="status">{move || said(note.get())}</p>
             }
         })
     }
@@ -342,6 +346,11 @@ fn check(form: &Form, prefix: &str, index: usize, name: String) -> impl IntoView
             <label for=id>{name}</label>
         </span>
     }
+}
+
+/// Nothing at all instead of an empty text, which a server writes as a space: what is empty is hidden by the style sheet.
+pub(crate) fn said<T: AsRef<str>>(text: T) -> Option<T> {
+    (!text.as_ref().is_empty()).then_some(text)
 }
 
 /// Makes a sentence of what the surface says of a field (`is missing`), and of what it says at all.

@@ -50,7 +50,8 @@ fn peer(state: State, name: String) -> impl IntoView + use<> {
     view! {
         <li class=move || format!("peer-card {}", kind.get().word())>
             <h2>
-                {name}
+                <bdi>{name}</bdi>
+                " "
                 {move || peer.with(|peer| peer.is_self).then(|| view! { <span class="tag">"this peer"</span> })}
             </h2>
             <p class="state">{icon::shape(move || icon::of_peer(kind.get()))} {move || kind.get().word()}</p>
@@ -109,12 +110,21 @@ fn facts(state: State, peer: &PeerHealth) -> impl IntoView + use<> {
             <dt>"Last sync"</dt>
             <dd>{match peer.last_sync_at {
                 Some(at) => Either::Left(time::ago(state, at)),
-                None => Either::Right("none"),
+                None => Either::Right(never_synced(peer)),
             }}</dd>
             <dt>"Drift"</dt>
             <dd>{drift}</dd>
             {url}
         </dl>
+    }
+}
+
+/// Why there is no last sync.
+fn never_synced(peer: &PeerHealth) -> &'static str {
+    match peer.state {
+        _ if peer.receives_only => "receives only",
+        PeerState::Ready | PeerState::Unavailable => "none yet",
+        PeerState::Stopped | PeerState::Unreachable => "not known",
     }
 }
 

@@ -114,6 +114,7 @@ fn head(state: State, index: usize) -> impl IntoView {
     view! {
         <th scope="col" role="columnheader" class="peer" class:off=move || peer.with(|peer| !peer.reachable)>
             <span class="name">{move || peer.with(|peer| peer.name.clone())}</span>
+            " "
             {move || peer.with(|peer| peer.is_self).then(|| view! { <span class="tag">"this peer"</span> })}
             <svg class="share" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
                 <rect width="100" height="4" class="track"></rect>

@@ -91,11 +91,13 @@ fn item(state: State, index: usize, target: Target) -> impl IntoView + use<> {
     };
     let since =
         target.updated_at.or(target.created_at).map(|at| view! { " · changed " {time::ago(state, at)} });
+    // That of its own row is written at start, and says what the tag says.
+    let note = target.note.clone().filter(|_| !target.is_self);
     let actions = if target.is_self {
         Either::Left(view! {
             <p class="locked">
                 <span class="tag">"locked"</span>
-                " This is the peer itself: its row signs the acknowledgements it sends back, so it comes from the configuration ("
+                " Its row signs the acknowledgements it sends back, so it comes from the configuration ("
                 <code>"PROPAGATION_SECRET"</code> ") and can be neither changed nor deleted here."
             </p>
         })
@@ -107,10 +109,11 @@ fn item(state: State, index: usize, target: Target) -> impl IntoView + use<> {
             <div class="what">
                 <h2>
                     <bdi>{target.target_amqp_queue}</bdi>
+                    " "
                     {target.is_self.then(|| view! { <span class="tag">"this peer"</span> })}
                 </h2>
                 <p class="facts">{booked} {since}</p>
-                {target.note.map(|note| view! { <p class="remark">{note}</p> })}
+                {note.map(|note| view! { <p class="remark">{note}</p> })}
             </div>
             {actions}
         </li>

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_propagation::propagator::Propagator;
+use hmac_propagation::propagator::{Mode, Propagator};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -68,6 +68,9 @@ pub struct Readiness {
     pub checked: Vec<&'static str>,
     /// What is missing; empty when ready.
     pub missing: Vec<Missing>,
+    /// Whether it accepts no changes of its own, so that it never syncs.
+    #[serde(rename = "receivesOnly")]
+    pub receives_only: bool,
     /// When the last sync ended well, epoch milliseconds; absent before the first, and on a receive-only peer.
     #[serde(rename = "lastSyncAt", skip_serializing_if = "Option::is_none")]
     pub last_sync_at: Option<i64>,
@@ -161,12 +164,14 @@ impl Health {
         if self.stop.is_asked() {
             missing.push(Missing { name: "peer", reason: "is stopping".to_owned() });
         }
+        let status = self.propagator.as_ref().map(Propagator::status);
         Readiness {
             status: if missing.is_empty() { "ready" } else { "unavailable" },
             peer: self.peer.clone(),
             checked: self.checks.iter().map(|check| check.name()).collect(),
             missing,
-            last_sync_at: self.propagator.as_ref().and_then(|propagator| propagator.status().last_sync_at_ms),
+            receives_only: status.as_ref().is_some_and(|status| status.mode == Mode::ReceiveOnly),
+            last_sync_at: status.and_then(|status| status.last_sync_at_ms),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::form::said;
 use crate::icon;
 use crate::model::{Cell, CellState};
 use crate::moment;
@@ -25,10 +26,10 @@ pub(crate) fn inside(state: State, cell: &Cell) -> impl IntoView + use<> {
         <span class="standing">
             {icon::fixed(kind.class())}
             <span class="word">{kind.word()}</span>
-            <span class="age">{move || at.map(|at| moment::age(at, state.now.get())).unwrap_or_default()}</span>
+            <span class="age">{move || at.map(|at| moment::age(at, state.now.get()))}</span>
         </span>
-        <span class="hash">{cell.hash_prefix.clone().unwrap_or_default()}</span>
-        <span class="why">{why(cell)}</span>
+        <span class="hash">{cell.hash_prefix.clone()}</span>
+        <span class="why">{said(why(cell))}</span>
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn controls(state: State) -> impl IntoView + use<> {
                     name="filter"
                     value=filter
                     placeholder="Client id contains…"
+                    autocomplete="off"
                     spellcheck="false"
                     on:input=move |event| browser::filter(state, event_target_value(&event))
                 />

@@ -31,6 +31,8 @@ pub struct PeerHealth {
     /// What waits for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
+    /// Whether it accepts no changes of its own, so that it never syncs.
+    pub receives_only: bool,
     /// When it last synced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_sync_at: Option<i64>,

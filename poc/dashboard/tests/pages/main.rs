@@ -115,6 +115,32 @@ fn no_secret_field_has_a_value() {
 }
 
 #[test]
+fn a_browser_neither_completes_a_field_nor_takes_one_for_the_name_of_a_login() {
+    for (name, data) in samples::all() {
+        let document = Document::parse(&draw(&data));
+        for field in document.all().filter(|one| ["input", "textarea"].contains(&one.name.as_str())) {
+            let kind = field.attribute("type").unwrap_or("textarea");
+            if ["text", "search", "datetime-local", "textarea"].contains(&kind) {
+                assert_eq!(field.attribute("autocomplete"), Some("off"), "{name}: {field:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_empty_holds_no_space_so_that_the_style_sheet_can_hide_it() {
+    for (name, data) in samples::all() {
+        let html = draw(&data);
+        for class in ["age", "hash", "mistake", "note live-only", "why"] {
+            for element in ["p", "span"] {
+                let space = format!("<{element} class=\"{class}\"> <");
+                assert!(!html.contains(&space), "{name}: {class}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_was_entered_beside_the_fields_of_a_form_is_not_shown() {
     let mut data = samples::mistake();
     let values = &mut data.outcome.as_mut().unwrap().values;
@@ -241,11 +267,13 @@ fn the_timeline_tells_the_story_three_times() {
 fn the_inventory_locks_its_own_row_and_asks_before_it_deletes() {
     let html = draw(&samples::targets());
     let text = Document::parse(&html).text();
-    assert!(text.contains("locked") && text.contains("its row signs the acknowledgements"));
+    assert!(text.contains("locked") && text.contains("Its row signs the acknowledgements"));
     assert!(text.contains("128 clients are booked for authority. Revoke them there first"));
     assert_eq!(html.matches("name=\"_method\" value=\"DELETE\"").count(), 3);
     assert!(html.contains("action=\"/api/targets/leptos-actix\""));
     assert!(!html.contains("action=\"/api/targets/leptos-axum\""));
+    assert_eq!(text.matches("leptos-axum this peer").count(), 1);
+    assert_eq!(text.matches("this peer itself").count(), 0, "the tag says it already");
 }
 
 #[test]
@@ -258,6 +286,7 @@ fn health_says_what_to_do_next() {
         "What to do",
         "12 waiting, nobody consumes",
         "3 clients differ",
+        "receives only",
     ] {
         assert!(text.contains(words), "{words} is not in {text}");
     }

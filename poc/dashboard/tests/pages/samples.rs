@@ -308,7 +308,11 @@ fn inventory() -> Vec<Target> {
         created_at: Some(NOW - 86_400_000),
         updated_at: Some(NOW - 3_600_000),
         booked: Some(booked),
-        note: (name == "consumer").then(|| "The warehouse's till, behind the proxy in Graz.".to_owned()),
+        note: match name {
+            "consumer" => Some("The warehouse's till, behind the proxy in Graz.".to_owned()),
+            "leptos-axum" => Some("this peer itself".to_owned()),
+            _ => None,
+        },
     };
     vec![target("authority", 128), target("consumer", 1), target("leptos-actix", 0), target("leptos-axum", 0)]
 }
@@ -329,6 +333,7 @@ pub(crate) fn health() -> PageData {
         state: PeerState::Stopped,
         queue: Some(Queue { messages: 12, consumers: 0 }),
         drift: 3,
+        receives_only: true,
         last_sync_at: None,
         advice: vec![
             "Start it: 12 messages wait in its queue, and it applies them as soon as it runs.".to_owned(),

@@ -51,6 +51,8 @@ struct Told {
     #[serde(default)]
     missing: Vec<MissingPart>,
     #[serde(default)]
+    receives_only: bool,
+    #[serde(default)]
     last_sync_at: Option<i64>,
 }
 
@@ -103,6 +105,7 @@ impl Doctor {
             state,
             missing: told.missing,
             queue: queue.map(|depth| QueueState { messages: depth.messages, consumers: depth.consumers }),
+            receives_only: told.receives_only,
             last_sync_at: told.last_sync_at,
             drift: column.map_or(0, |column| column.behind + column.missing + column.unexpected),
             advice: Vec::new(),
@@ -199,6 +202,7 @@ mod tests {
             state,
             missing: Vec::new(),
             queue: Some(QueueState { messages: 0, consumers: 1 }),
+            receives_only: false,
             last_sync_at: None,
             drift: 0,
             advice: Vec::new(),
@@ -243,6 +247,9 @@ mod tests {
             ("unavailable", 1, Some(5))
         );
         let told: Told = serde_json::from_str(r#"{"status":"ready","missing":[]}"#).unwrap();
-        assert_eq!(told.last_sync_at, None);
+        assert_eq!((told.last_sync_at, told.receives_only), (None, false));
+        let told: Told =
+            serde_json::from_str(r#"{"status":"ready","missing":[],"receivesOnly":true}"#).unwrap();
+        assert!(told.receives_only);
     }
 }

@@ -171,6 +171,8 @@ pub struct PeerHealth {
     /// What waits for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueState>,
+    /// Whether it says that it accepts no changes of its own, so that it never syncs.
+    pub receives_only: bool,
     /// When its last sync ended well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_sync_at: Option<i64>,
