@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes, Data, Path, Payload, ServiceConfig};
@@ -17,7 +18,7 @@ use kit::openapi::page;
 use kit::openapi::schema::Echo;
 use kit::pages::reply::Reply;
 use kit::parts::Context;
-use kit::problem::{BODY_LIMIT, Problem};
+use kit::problem::{BODY_LIMIT, Problem, REQUEST_LIMIT};
 use kit::surface::Input;
 use kit::surface::guard::HeaderText;
 use kit::surface::routes::{EVENTS, Method, Prefix, Route};
@@ -25,9 +26,6 @@ use tokio::time::timeout;
 
 use crate::answer::{Headers, refuse, respond, send, stream};
 use crate::{Shared, body, pages};
-
-/// A request's answer begins within this time.
-const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// Adds all routes of the peer.
 pub(crate) fn configure(config: &mut ServiceConfig, context: &Shared) {
@@ -80,12 +78,10 @@ fn managed(prefix: Prefix, route: &'static Route) -> ActixRoute {
     method.to(
         move |context: Data<Context>, name: Option<Path<String>>, request: HttpRequest, payload: Payload| async move {
             let name = name.map(Path::into_inner);
-            let answer = manage(&context, prefix, route, name.as_deref(), &request, payload);
-            match timeout(REQUEST_LIMIT, answer).await {
-                Ok(Ok(Answer::Json { status, body })) => respond(status, body),
-                Ok(Ok(Answer::Redirect { location })) => send(Reply::see_other(location)),
-                Ok(Err(problem)) => refuse(&problem),
-                Err(_) => refuse(&Problem::unavailable("the request took too long")),
+            match manage(&context, prefix, route, name.as_deref(), &request, payload).await {
+                Ok(Answer::Json { status, body }) => respond(status, body),
+                Ok(Answer::Redirect { location }) => send(Reply::see_other(location)),
+                Err(problem) => refuse(&problem),
             }
         },
     )
@@ -155,7 +151,7 @@ async fn wrong_method() -> HttpResponse {
     refuse(&Problem::method_not_allowed())
 }
 
-/// Counts every request by its route's pattern.
+/// Bounds how long a request's answer takes to begin, and counts every request by its route's pattern.
 pub(crate) async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -163,13 +159,19 @@ pub(crate) async fn observe(
     let started = Instant::now();
     let context = request.app_data::<Data<Context>>().cloned();
     let method = method_name(request.method().as_str());
-    let response = next.call(request).await?;
+    let route = request.resource_map().match_pattern(request.path()).unwrap_or_else(|| "other".to_owned());
+    let answer = timeout(REQUEST_LIMIT, next.call(request)).await.unwrap_or_else(|_| {
+        let refused = refuse(&Problem::timeout());
+        Err(InternalError::from_response("no answer in time", refused).into())
+    });
     if let Some(context) = context {
-        let route = response.request().match_pattern().unwrap_or_else(|| "other".to_owned());
-        let status = response.status().as_u16();
-        context.metrics.request(route, method, status, started.elapsed());
+        let status = match &answer {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        context.metrics.request(route, method, status.as_u16(), started.elapsed());
     }
-    Ok(response)
+    answer
 }
 
 fn method_name(method: &str) -> &'static str {
@@ -179,5 +181,30 @@ fn method_name(method: &str) -> &'static str {
         "DELETE" => "DELETE",
         "HEAD" => "HEAD",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::App;
+    use actix_web::dev::Service as _;
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, init_service};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_begin_is_a_problem() {
+        let hanging = web::get().to(std::future::pending::<HttpResponse>);
+        let app = App::new().wrap(from_fn(observe)).service(resource("/").route(hanging));
+        let app = init_service(app).await;
+        let error = app.call(TestRequest::get().uri("/").to_request()).await.err().unwrap();
+        let answer = error.error_response();
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers().get("content-type").unwrap()),
+            (503, &"application/json".parse().unwrap())
+        );
+        let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+        assert_eq!(body, Problem::timeout().body());
     }
 }

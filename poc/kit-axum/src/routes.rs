@@ -1,14 +1,14 @@
 //! The routes of a peer.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{MatchedPath, Path, Request, State};
-use axum::http::{Method as HttpMethod, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::{Method as HttpMethod, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on};
 use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
@@ -18,17 +18,14 @@ use kit::openapi::page;
 use kit::openapi::schema::Echo;
 use kit::pages::reply::Reply;
 use kit::parts::Context;
-use kit::problem::{BODY_LIMIT, Problem};
+use kit::problem::{BODY_LIMIT, Problem, REQUEST_LIMIT};
 use kit::surface::Input;
 use kit::surface::guard::HeaderText;
 use kit::surface::routes::{EVENTS, Method, Prefix, Route};
-use tower_http::timeout::TimeoutLayer;
+use tokio::time::timeout;
 
 use crate::answer::{Headers, refuse, respond, send, stream};
 use crate::{Shared, body, pages};
-
-/// A request's answer begins within this time.
-const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// All routes of the peer.
 pub(crate) fn router(context: Shared) -> Router {
@@ -48,7 +45,7 @@ pub(crate) fn router(context: Shared) -> Router {
         .route("/docs", get(docs))
         .fallback(pages::not_found)
         .method_not_allowed_fallback(|| async { refuse(&Problem::method_not_allowed()) })
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_LIMIT))
+        .layer(from_fn(limit))
         .layer(from_fn_with_state(Arc::clone(&context), observe))
         .with_state(context)
 }
@@ -138,6 +135,11 @@ async fn docs(State(context): State<Shared>) -> Response {
     (headers, context.page.clone()).into_response()
 }
 
+/// Bounds how long a request's answer takes to begin.
+async fn limit(request: Request, next: Next) -> Response {
+    timeout(REQUEST_LIMIT, next.run(request)).await.unwrap_or_else(|_| refuse(&Problem::timeout()))
+}
+
 /// Counts every request by its route's pattern.
 async fn observe(State(context): State<Shared>, request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -162,5 +164,27 @@ fn method_name(method: &HttpMethod) -> &'static str {
         HttpMethod::DELETE => "DELETE",
         HttpMethod::HEAD => "HEAD",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_begin_is_a_problem() {
+        let hanging = get(std::future::pending::<Response>);
+        let router = Router::<()>::new().route("/", hanging).layer(from_fn(limit));
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (503, &"application/json".parse().unwrap())
+        );
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, Problem::timeout().body());
     }
 }

@@ -1,6 +1,7 @@
 //! The one shape in which a peer says no: `{"error":"<CODE>","message":"...","field"?:"..."}`.
 
 use std::error::Error;
+use std::time::Duration;
 
 use hmac_auth::report::chain;
 use hmac_auth::store::StoreError;
@@ -10,6 +11,9 @@ use utoipa::ToSchema;
 
 /// Bodies of requests are no longer than this, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// A request's answer begins within this time.
+pub const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// A refusal or failure, as the caller reads it. What the log reads is not in here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -87,6 +91,11 @@ impl Problem {
     /// 503: a store, the broker or a peer is away.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(503, "INTERNAL_ERROR", message)
+    }
+
+    /// 503: the answer did not begin within [`REQUEST_LIMIT`].
+    pub fn timeout() -> Self {
+        Self::new(503, "TIMEOUT", format!("the request took more than {} s", REQUEST_LIMIT.as_secs()))
     }
 
     /// 500: a failure that is not the caller's, and that trying again does not mend.
