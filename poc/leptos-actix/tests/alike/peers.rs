@@ -28,7 +28,10 @@ const SHOWN: [&str; 6] = [
 
 pub(crate) const SECRET: &str = "a-secret-of-a-client-1";
 
-/// leptos-axum and leptos-actix, in this order.
+/// The names of the two unless told.
+const NAMES: [&str; 2] = ["leptos-axum", "leptos-actix"];
+
+/// The peer on axum and the one on actix-web, in this order.
 pub(crate) struct Peers {
     pub(crate) all: [Peer; 2],
     backends: Embedded,
@@ -47,15 +50,21 @@ pub(crate) struct Peer {
 impl Peers {
     /// Starts both on empty backends and waits until they are ready.
     pub(crate) async fn start() -> Self {
+        Self::named(NAMES).await
+    }
+
+    /// The same under other names.
+    pub(crate) async fn named(names: [&'static str; 2]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::on(Embedded::new(folder.path()), folder).await
+        Self::on(Embedded::new(folder.path()), folder, names).await
     }
 
     /// Stops both and starts them again on what they had.
     pub(crate) async fn restart(self) -> Self {
         let Self { all, backends, folder } = self;
+        let names = [all[0].name, all[1].name];
         stop(all).await;
-        Self::on(backends, folder).await
+        Self::on(backends, folder, names).await
     }
 
     /// What a peer holds.
@@ -68,15 +77,15 @@ impl Peers {
         stop(self.all).await;
     }
 
-    async fn on(backends: Embedded, folder: TempDir) -> Self {
+    async fn on(backends: Embedded, folder: TempDir, names: [&'static str; 2]) -> Self {
         kit::tls::install_provider();
-        let urls = format!("leptos-axum=http://{},leptos-actix=http://{}", free(), free());
-        let of = |defaults: &Defaults| config(defaults, &urls);
-        let axum = of(&leptos_axum::DEFAULTS);
+        let addresses = [free(), free()];
+        let axum = config(&leptos_axum::DEFAULTS, names, addresses);
         let axum = leptos_axum::build_on(&axum, |config, stop| backends.full(config, stop)).await.unwrap();
-        let actix = of(&leptos_actix::DEFAULTS);
+        let [on_axum, on_actix] = names;
+        let actix = config(&leptos_actix::DEFAULTS, [on_actix, on_axum], [addresses[1], addresses[0]]);
         let actix = leptos_actix::build_on(&actix, |config, stop| backends.full(config, stop)).await.unwrap();
-        let all = [Peer::run("leptos-axum", axum), Peer::run("leptos-actix", actix)];
+        let all = [Peer::run(on_axum, axum), Peer::run(on_actix, actix)];
         for peer in &all {
             eventually("ready", || async { peer.get("/readyz").await["status"] == "ready" }).await;
         }
@@ -98,20 +107,21 @@ fn free() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-fn config(defaults: &Defaults, urls: &str) -> Config {
-    let own = urls.split(',').find_map(|pair| pair.strip_prefix(&format!("{}=http://", defaults.peer)));
-    let own: SocketAddr = own.unwrap().parse().unwrap();
-    let other = if defaults.peer == "leptos-axum" { "leptos-actix" } else { "leptos-axum" };
+/// The configuration of the first of two peers.
+fn config(defaults: &Defaults, [own, other]: [&str; 2], addresses: [SocketAddr; 2]) -> Config {
+    let mut urls = [format!("{own}=http://{}", addresses[0]), format!("{other}=http://{}", addresses[1])];
+    urls.sort();
     let source = Source::from_pairs([
-        ("PORT", own.port().to_string()),
+        ("PORT", addresses[0].port().to_string()),
         ("AMQP_URL", "amqp://nobody:nobody@127.0.0.1:1/v".to_owned()),
+        ("AMQP_QUEUE", own.to_owned()),
         ("REDIS_URL", "redis://127.0.0.1:1".to_owned()),
         ("DATABASE_URL", "sqlite::memory:".to_owned()),
-        ("PROPAGATION_SECRET", format!("propagation-of-{}", defaults.peer)),
+        ("PROPAGATION_SECRET", format!("propagation-of-{own}")),
         ("PROPAGATION_TARGETS", format!("{other}=propagation-of-{other}")),
-        ("HMAC_SECRET_TOKEN", format!("pepper-of-{}", defaults.peer)),
+        ("HMAC_SECRET_TOKEN", format!("pepper-of-{own}")),
         ("SECRETS_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
-        ("PEER_URLS", urls.to_owned()),
+        ("PEER_URLS", urls.join(",")),
     ]);
     Config::load(&source, defaults).unwrap()
 }
@@ -140,7 +150,7 @@ impl Peer {
         headers: &[(&str, &str)],
         body: &str,
     ) -> String {
-        let mut request = self.client.request(method.clone(), format!("http://{}{path}", self.address));
+        let mut request = self.client.request(method.clone(), self.url(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -152,7 +162,16 @@ impl Peer {
     }
 
     pub(crate) async fn answer(&self, path: &str) -> Response {
-        self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
+        self.client.get(self.url(path)).send().await.unwrap()
+    }
+
+    /// The answer to who wants to read a page.
+    pub(crate) async fn page(&self, path: &str) -> Response {
+        self.client.get(self.url(path)).header("accept", "text/html").send().await.unwrap()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
@@ -161,7 +180,7 @@ impl Peer {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
-        let request = self.client.post(format!("http://{}{path}", self.address)).body(body.to_string());
+        let request = self.client.post(self.url(path)).body(body.to_string());
         let answer = request.header("content-type", "application/json").send().await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
