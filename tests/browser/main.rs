@@ -6,7 +6,9 @@
     reason = "a story that cannot go on says so by panicking; its helpers are no test functions"
 )]
 
+mod dashboard;
 mod documentation;
+mod drive;
 mod foreign;
 mod look;
 mod mesh;

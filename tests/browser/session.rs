@@ -79,7 +79,7 @@ impl Session {
         let found = wait.for_element(Locator::Css(css)).await;
         match found {
             Ok(element) => element,
-            Err(error) => panic!("no {css} on {}: {error}", self.url().await),
+            Err(error) => panic!("no {css} on {}: {error}; {:#?}", self.url().await, self.complaints().await),
         }
     }
 
