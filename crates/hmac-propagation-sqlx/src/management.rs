@@ -172,7 +172,7 @@ impl SqlManagement {
         self.run(&ReadHistory { key, before, limit }).await
     }
 
-    /// Deletes up to `limit` transitions older than `before_ms`; tells how many there were.
+    /// Deletes those of the oldest `limit` transitions that are older than `before_ms`; tells how many there were.
     ///
     /// # Errors
     /// [`ManagementError`] of the database.

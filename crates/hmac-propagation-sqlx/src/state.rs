@@ -17,8 +17,9 @@ const AUDIT: &str = "hmac_credential_target_audit";
 const COUNTS: &str = "SELECT status, COUNT(*) FROM hmac_credential_target GROUP BY status";
 const HISTORY: &str = "SELECT id, at_ms, target_amqp_queue, transition, generation, attempt_count, event_id, ts, reason \
      FROM hmac_credential_target_audit WHERE track = ? AND client_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
-const OLD_AUDIT: &str = "SELECT MAX(id) FROM (SELECT id FROM hmac_credential_target_audit \
-     WHERE at_ms < ? ORDER BY id LIMIT ?) old";
+// Looks at the oldest rows only: they come in the order of time, but for clocks and commits that overtake each other.
+const OLD_AUDIT: &str = "SELECT MAX(id) FROM (SELECT id, at_ms FROM hmac_credential_target_audit \
+     ORDER BY id LIMIT ?) oldest WHERE at_ms < ?";
 const PRUNE: &str = "DELETE FROM hmac_credential_target_audit WHERE id <= ? AND at_ms < ?";
 
 /// A page of the state could not be read.
@@ -334,7 +335,7 @@ impl Work for PruneAudit {
     async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
         let before = Value::Int(self.before_ms);
         let limit = Value::Int(i64::try_from(self.limit).unwrap_or(i64::MAX));
-        let rows = session.fetch(OLD_AUDIT, &[before, limit]).await?;
+        let rows = session.fetch(OLD_AUDIT, &[limit, before]).await?;
         match rows.first().map(|row| row.int(0)).transpose()?.flatten() {
             Some(last) => session.execute(PRUNE, &[Value::Int(last), before]).await,
             None => Ok(0),

@@ -4,6 +4,7 @@
 pub mod embedded;
 pub mod error;
 pub mod real;
+mod retention;
 pub mod signed_get;
 mod sql;
 mod views;

@@ -21,13 +21,15 @@ use kit::surface::administration::{
 };
 use tokio::time::timeout;
 
+use crate::retention;
+
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// More would cost an idle peer memory and bring a busy one nothing.
 const CONNECTIONS: u32 = 4;
 
-/// Connects, migrates and seeds, and tries again until it is done or the peer is asked to stop.
+/// Connects, migrates and seeds, and tries again until it is done; then deletes what is too old, until the peer is asked to stop.
 pub(crate) async fn connect(place: Late<SqlManagement>, config: Config, stop: Stop) {
     let Role::Full(full) = &config.role else { return };
     let mut pause = FIRST_PAUSE;
@@ -36,7 +38,7 @@ pub(crate) async fn connect(place: Late<SqlManagement>, config: Config, stop: St
             Ok(store) => {
                 place.arrive(store);
                 tracing::info!("the management store is connected, migrated and seeded");
-                return;
+                break;
             }
             Err(error) => {
                 tracing::warn!(error = %chain(&error), ?pause, "the management store is not usable yet");
@@ -46,6 +48,9 @@ pub(crate) async fn connect(place: Late<SqlManagement>, config: Config, stop: St
             return;
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    if let (Ok(store), Some(retention)) = (place.store(), full.audit_retention) {
+        retention::watch(store, retention, &SystemClock, &stop).await;
     }
 }
 

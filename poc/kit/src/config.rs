@@ -113,6 +113,8 @@ pub struct Full {
     pub sync_on_change: bool,
     /// When an unanswered row is sent again.
     pub resend_after: Duration,
+    /// How long the audit keeps a transition; `None` is for ever.
+    pub audit_retention: Option<Duration>,
 }
 
 impl std::fmt::Debug for Full {
@@ -126,6 +128,7 @@ impl std::fmt::Debug for Full {
             .field("sync_interval", &self.sync_interval)
             .field("sync_on_change", &self.sync_on_change)
             .field("resend_after", &self.resend_after)
+            .field("audit_retention", &self.audit_retention)
             .finish_non_exhaustive()
     }
 }
@@ -220,6 +223,8 @@ mod tests {
         assert_eq!(config.peer.as_str(), "authority");
         assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
         assert_eq!(config.rotation_grace, Some(Duration::from_secs(30)));
+        let Role::Full(full) = &config.role else { panic!("full mode") };
+        assert_eq!(full.audit_retention, Some(Duration::from_secs(90 * 24 * 60 * 60)));
         assert_eq!(config.amqp_url.expose(), "amqp://guest:p%40ss%2Fword@localhost:5672/hmac-credentials");
         let settings = config.settings();
         assert_eq!(settings.sync_interval, Duration::from_secs(5));
@@ -263,13 +268,14 @@ mod tests {
             ("SYNC_INTERVAL_MS", "-1"),
             ("SYNC_ON_CHANGE", "maybe"),
             ("RESEND_AFTER_MS", "1"),
+            ("AUDIT_RETENTION_DAYS", "36501"),
             ("ROTATION_GRACE_MS", "600001"),
             ("TRUSTED_PROXIES", "proxy"),
             ("RUST_LOG", "a=b=c"),
             ("LOG_FORMAT", "xml"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"),
         ]);
-        assert_eq!(names.len(), 21, "{names:?}");
+        assert_eq!(names.len(), 22, "{names:?}");
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::config::value::{self, Parsed};
 use crate::config::variable::{Variable, variable};
 use crate::config::{Config, Defaults, Full, LogFormat, Role};
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Reads values and collects what is wrong with them.
 pub(crate) struct Reader<'a> {
     pub(crate) source: &'a Source,
@@ -95,6 +97,7 @@ impl<'a> Reader<'a> {
         let sync_interval = self.millis("SYNC_INTERVAL_MS", 5_000, 86_400_000);
         let sync_on_change = self.or("SYNC_ON_CHANGE", true, value::flag);
         let resend_after = self.millis("RESEND_AFTER_MS", 60_000, 604_800_000);
+        let retention = self.or("AUDIT_RETENTION_DAYS", 90, |text| value::days(text, 36_500));
         let (secrets_key, older_secrets_keys) = secrets_keys?;
         Some(Full {
             database_url: database_url?,
@@ -108,6 +111,7 @@ impl<'a> Reader<'a> {
             sync_interval: sync_interval?,
             sync_on_change: sync_on_change?,
             resend_after: resend_after?,
+            audit_retention: Some(DAY * retention?).filter(|retention| !retention.is_zero()),
         })
     }
 

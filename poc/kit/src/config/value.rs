@@ -41,6 +41,11 @@ pub(crate) fn millis(text: &str, min: u64, max: u64) -> Parsed<u64> {
     if (min..=max).contains(&millis) { Ok(millis) } else { Err("is out of range".to_owned()) }
 }
 
+pub(crate) fn days(text: &str, max: u32) -> Parsed<u32> {
+    let days: u32 = text.parse().map_err(|_| "is not a number of days".to_owned())?;
+    if days <= max { Ok(days) } else { Err("is out of range".to_owned()) }
+}
+
 pub(crate) fn peer_name(text: &str) -> Parsed<PeerName> {
     PeerName::parse(text).map_err(|_| "is not a peer's name".to_owned())
 }
@@ -203,7 +208,7 @@ mod tests {
     #[test]
     fn databases_are_mysql_with_a_schema_or_sqlite_with_a_file() {
         assert!(database_url("mysql://root@127.0.0.1:3306/authority_db").is_ok());
-        assert!(database_url("sqlite:/tmp/a.db").is_ok());
+        assert!(database_url("sqlite:authority.db").is_ok());
         for wrong in ["mysql://root@127.0.0.1", "sqlite:", "sqlite://", "postgres://h/d", ""] {
             assert!(database_url(wrong).is_err(), "{wrong}");
         }

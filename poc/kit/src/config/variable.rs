@@ -154,6 +154,12 @@ pub const VARIABLES: &[Variable] = &[
         "when an unanswered row is sent again; 60000 unless set",
     ),
     open(
+        "AUDIT_RETENTION_DAYS",
+        Full,
+        "days, 0 (for ever) to 36500",
+        "how long the audit keeps what happened; 90 unless set",
+    ),
+    open(
         "ROTATION_GRACE_MS",
         All,
         "milliseconds, 0 (off) to 600000",
