@@ -155,7 +155,7 @@ fn table_row(state: State, index: usize, names: Memo<Vec<String>>) -> impl IntoV
         };
         Some(client.with(|client| {
             view! {
-                <tr role="row" class:attention=client.needs_attention()>
+                <tr role="row" class:attention=client.attention>
                     <th scope="row" role="rowheader" class="client">
                         <a href=address::client(&track, &client_id)><bdi>{client_id.clone()}</bdi></a>
                         {(track != "http").then(|| view! { <span class="tag">{track.clone()}</span> })}

@@ -12,6 +12,7 @@ pub mod page;
 pub mod stores;
 
 mod cells;
+mod column;
 mod follow;
 mod table;
 
@@ -86,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) stores: Vec<PeerStoreView>,
     pub(crate) administration: Arc<dyn Administration>,
     pub(crate) propagator: Propagator,
+    /// Told when a target was added or deleted.
+    pub(crate) inventory: Notify,
     /// How many sources were tried once.
     pub(crate) loaded: watch::Sender<usize>,
     peer: PeerName,
@@ -122,6 +125,7 @@ impl MeshView {
             stores,
             administration: sources.administration,
             propagator: sources.propagator,
+            inventory: Notify::new(),
             loaded: watch::Sender::new(0),
             peer: sources.peer,
             doctor,
@@ -170,6 +174,11 @@ impl MeshView {
         shared.look.notify_one();
         let hello = json!({ "peer": shared.peer.as_str(), "at": shared.clock.now_ms() });
         events::stream(block("hello", &hello), receiver, shared.stop.clone())
+    }
+
+    /// Takes note that a target was added or deleted: each has a column.
+    pub fn inventory_changed(&self) {
+        self.shared.inventory.notify_one();
     }
 
     /// Stops or starts a peer of this process.
@@ -244,6 +253,12 @@ impl Shared {
         }
         let after = self.table().summary();
         self.tell(&changes, before != after);
+    }
+
+    /// Tells whoever listens to read everything anew.
+    pub(crate) fn tell_anew(&self) {
+        // Nobody may be listening.
+        let _ = self.told.send(reload());
     }
 
     fn tell(&self, changes: &[RowChange], summary_changed: bool) {

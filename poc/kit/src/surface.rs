@@ -181,6 +181,7 @@ impl Surface {
             return Err(Problem::invalid("note", "has more than 255 characters"));
         }
         let operation = self.administration.put_target(&target).await?;
+        self.inventory_changed();
         Ok(json!({ "op": operation.as_str(), "targetAmqpQueue": target.name.as_str() }))
     }
 
@@ -189,6 +190,7 @@ impl Surface {
         Fields::parse(input.body, &[])?;
         let name = input.name.unwrap_or_default();
         self.administration.delete_target(name).await?;
+        self.inventory_changed();
         Ok(json!({ "op": "target.delete", "targetAmqpQueue": name }))
     }
 
@@ -253,6 +255,12 @@ impl Surface {
             }
         }
         Ok(Value::Array(clients.into_values().collect()))
+    }
+
+    fn inventory_changed(&self) {
+        if let Some(mesh) = &self.mesh {
+            mesh.inventory_changed();
+        }
     }
 
     /// Takes the name of a peer other than this one, whose row is the configuration's.

@@ -150,7 +150,7 @@ fn take(state: State, client: &Client) {
 fn belongs(state: State, client: &Client) -> bool {
     state.query.with_untracked(|query| {
         let filtered = query.filter.as_deref().is_none_or(|filter| client.client_id.contains(filter));
-        let shown = query.show.as_deref() != Some("attention") || client.needs_attention();
+        let shown = query.show.as_deref() != Some("attention") || client.attention;
         filtered && shown
     })
 }

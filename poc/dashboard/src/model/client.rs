@@ -46,6 +46,8 @@ pub struct PeerSummary {
     /// Whether it is the peer that answers.
     #[serde(rename = "self")]
     pub is_self: bool,
+    /// Whether its store is one that is read here.
+    pub watched: bool,
     /// Whether its store can be read.
     pub reachable: bool,
     /// Why not.
@@ -75,6 +77,8 @@ pub struct Client {
     pub own: bool,
     /// Whether it was taken away.
     pub revoked: bool,
+    /// Whether it is not everywhere as it should be.
+    pub attention: bool,
     /// When it last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<i64>,
@@ -150,11 +154,6 @@ impl Client {
     /// What tells it from others.
     pub fn key(&self) -> (String, String) {
         (self.track.clone(), self.client_id.clone())
-    }
-
-    /// Tells whether a peer is not as it should be.
-    pub fn needs_attention(&self) -> bool {
-        self.cells.iter().any(|cell| cell.state.needs_attention())
     }
 }
 

@@ -73,6 +73,7 @@ fn column(name: &str) -> PeerSummary {
     let column = PeerSummary {
         name: name.to_owned(),
         is_self: name == "leptos-axum",
+        watched: true,
         reachable: true,
         in_sync: 128,
         ..PeerSummary::default()
@@ -94,6 +95,7 @@ fn row(index: usize, id: &str) -> Client {
         _ => CellState::InSync,
     };
     let written = NOW - 7_000 * (1 << index) - 800;
+    let attention = PEERS.iter().any(|peer| states(index, peer).needs_attention());
     let cells = PEERS.iter().map(|peer| {
         let state = states(index, peer);
         let there = !matches!(state, CellState::None | CellState::Missing | CellState::Unknown);
@@ -114,6 +116,7 @@ fn row(index: usize, id: &str) -> Client {
         track: if index == 5 { "message" } else { "http" }.to_owned(),
         own: index != 9,
         revoked: index == 7,
+        attention,
         changed_at: Some(written),
         expires_at: (index == 2).then_some(NOW + 86_400_000),
         cells: cells.collect(),
@@ -131,6 +134,7 @@ pub(crate) fn agreed() -> PageData {
         *peer = PeerSummary { in_sync: 12, ..column("authority") }.named(&peer.name);
     }
     for client in &mut mesh.clients {
+        client.attention = false;
         let hash = client.cells[3].hash_prefix.clone();
         for cell in &mut client.cells {
             *cell = Cell {

@@ -107,6 +107,8 @@ impl From<&PivotState> for Pivot {
 pub(crate) struct Seen<'a> {
     pub(crate) peer: &'a str,
     pub(crate) is_self: bool,
+    /// Whether the store is one that is read here at all.
+    pub(crate) watched: bool,
     /// Whether the store can be read.
     pub(crate) readable: bool,
     pub(crate) held: Option<&'a Held>,
@@ -145,9 +147,25 @@ pub(crate) fn is_mismatch(state: CellState) -> bool {
     matches!(state, CellState::Behind | CellState::Missing | CellState::Unexpected)
 }
 
-/// Tells whether a row with such a cell is out of sync.
-pub(crate) fn is_attention(state: CellState) -> bool {
-    is_mismatch(state) || state == CellState::Unknown
+/// Tells whether a row with such a cell is out of sync. A target whose store is not read here counts by what it acknowledged.
+pub(crate) fn is_attention(own: Option<&Own>, seen: &Seen<'_>, state: CellState) -> bool {
+    if seen.watched {
+        return is_mismatch(state) || state == CellState::Unknown;
+    }
+    own.and_then(|own| own.pivot(seen.peer)).is_some_and(|pivot| pivot.status != "success")
+}
+
+/// All that is known of a target whose store is not read here, in words.
+pub(crate) fn hearsay(pivot: Option<&Pivot>) -> String {
+    let words = match pivot.map(|pivot| (pivot.status, &pivot.reason)) {
+        None => "nothing is sent to it from here",
+        Some((_, Some(reason))) => reason,
+        Some(("success", None)) => "acknowledged",
+        Some(("sent", None)) => "sent, not acknowledged yet",
+        Some(("error", None)) => "failed",
+        Some(_) => "waits to be sent",
+    };
+    words.to_owned()
 }
 
 fn against_own(own: &Own, seen: &Seen<'_>) -> CellState {
@@ -249,7 +267,7 @@ mod tests {
     }
 
     fn seen<'a>(peer: &'a str, held: Option<&'a Held>) -> Seen<'a> {
-        Seen { peer, is_self: peer == "me", readable: true, held, cursor: None }
+        Seen { peer, is_self: peer == "me", watched: true, readable: true, held, cursor: None }
     }
 
     fn state_of(own: &Own, seen: Seen<'_>) -> CellState {
@@ -296,6 +314,30 @@ mod tests {
         }
         let unreadable = Seen { readable: false, ..seen("t", Some(&a)) };
         assert_eq!(state_of(&live(&[]), unreadable), Unknown);
+    }
+
+    #[test]
+    fn a_target_that_is_not_read_is_unknown_and_counts_by_its_acknowledgement() {
+        let unread = Seen { watched: false, readable: false, ..seen("t", None) };
+        for (status, asks, words) in [
+            (None, false, "nothing is sent to it from here"),
+            (Some("pending"), true, "waits to be sent"),
+            (Some("sent"), true, "sent, not acknowledged yet"),
+            (Some("success"), false, "acknowledged"),
+            (Some("error"), true, "failed"),
+        ] {
+            let own = own(
+                Some(A),
+                &status.map(|status| pivot("t", Some(A), status)).into_iter().collect::<Vec<_>>(),
+            );
+            assert_eq!(state_of(&own, unread), Unknown);
+            assert_eq!(is_attention(Some(&own), &unread, Unknown), asks, "{status:?}");
+            assert_eq!(hearsay(own.pivot("t")), words);
+        }
+        assert!(
+            is_attention(None, &Seen { readable: false, ..seen("t", None) }, Unknown),
+            "away is another thing"
+        );
     }
 
     #[test]

@@ -161,17 +161,20 @@ pub(crate) async fn management(shared: Arc<Shared>) {
         let read = read_wanted(&shared).await;
         let readable = read.is_ok();
         match read {
-            Ok(own) => {
-                let touched = shared.table().replace_own(own);
-                shared.apply(touched).await;
-            }
+            Ok(wanted) => put_wanted(&shared, wanted).await,
             Err(error) => tracing::debug!(error = %chain(&error), "the management store cannot be read"),
         }
         if std::mem::take(&mut first) {
             shared.loaded.send_modify(|loaded| *loaded += 1);
         }
         let until = Instant::now() + if readable { FULL_EVERY } else { RETRY_EVERY };
-        while let Ok(Some(keys)) = timeout_at(until, changed(&mut progress)).await {
+        let next = async |progress: &mut Receiver<ProgressEvent>| {
+            tokio::select! {
+                keys = changed(progress) => keys,
+                () = shared.inventory.notified() => None,
+            }
+        };
+        while let Ok(Some(keys)) = timeout_at(until, next(&mut progress)).await {
             if !readable || read_wanted_of(&shared, keys).await.is_err() {
                 break;
             }
@@ -199,14 +202,37 @@ async fn changed(progress: &mut Receiver<ProgressEvent>) -> Option<Vec<Credentia
     (keys.len() <= NAMED_LIMIT).then(|| keys.into_iter().collect())
 }
 
-async fn read_wanted(shared: &Shared) -> Result<HashMap<RowKey, Own>, AdministrationError> {
-    let mut all = HashMap::new();
+/// What this peer's management store has.
+#[derive(Default)]
+struct Wanted {
+    own: HashMap<RowKey, Own>,
+    targets: BTreeSet<String>,
+}
+
+async fn put_wanted(shared: &Shared, wanted: Wanted) {
+    let (touched, columns) = {
+        let mut table = shared.table();
+        let columns = table.put_targets(wanted.targets);
+        let mut touched = table.replace_own(wanted.own);
+        let moved = columns.is_some();
+        touched.extend(columns.unwrap_or_default());
+        (touched, moved)
+    };
+    shared.apply(touched).await;
+    if columns {
+        shared.tell_anew();
+    }
+}
+
+async fn read_wanted(shared: &Shared) -> Result<Wanted, AdministrationError> {
+    let mut all = Wanted::default();
     let mut cursor: Option<String> = None;
     loop {
         let page = shared.administration.state(cursor.as_deref(), STATE_PAGE).await?;
-        all.extend(wanted(&page));
+        all.own.extend(wanted(&page));
+        all.targets.extend(page.targets.into_iter().map(|target| target.target_amqp_queue));
         cursor = page.next;
-        if cursor.is_none() || all.len() >= STORE_LIMIT {
+        if cursor.is_none() || all.own.len() >= STORE_LIMIT {
             return Ok(all);
         }
     }

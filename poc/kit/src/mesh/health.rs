@@ -64,11 +64,20 @@ impl Doctor {
         {
             return seen.clone();
         }
-        let looks = self.peers.iter().map(|(name, url)| {
-            let column = columns.iter().find(|column| column.name == name.as_str());
-            self.look_at(name, url.as_ref(), column)
-        });
-        let health = join_all(looks).await;
+        let named = |name: &str| columns.iter().find(|column| column.name == name);
+        let known = |column: &&PeerSummary| self.peers.iter().any(|(name, _)| name.as_str() == column.name);
+        // Targets that were added meanwhile, of whom no address is known.
+        let added: Vec<PeerName> = columns
+            .iter()
+            .filter(|column| !known(column))
+            .filter_map(|column| PeerName::parse(&column.name).ok())
+            .collect();
+        let peers = self.peers.iter().map(|(name, url)| (name, url.as_ref()));
+        let looks = peers
+            .chain(added.iter().map(|name| (name, None)))
+            .map(|(name, url)| self.look_at(name, url, named(name.as_str())));
+        let mut health = join_all(looks).await;
+        health.sort_by(|one, other| one.name.cmp(&other.name));
         *self.seen() = Some((Instant::now(), health.clone()));
         health
     }
@@ -158,10 +167,14 @@ fn advice(health: &PeerHealth, column: Option<&PeerSummary>) -> Vec<String> {
         )),
         _ => {}
     }
-    if let Some(reason) = column.and_then(|column| column.reason.as_ref()) {
-        advice.push(format!(
+    match column {
+        Some(column) if !column.watched => {
+            advice.push(format!("Name {name} in PEER_REDIS_URLS so that what it holds can be compared."));
+        }
+        Some(PeerSummary { reason: Some(reason), .. }) => advice.push(format!(
             "What {name} holds cannot be compared ({reason}): see whether its Redis runs, and whether PEER_REDIS_URLS is right."
-        ));
+        )),
+        _ => {}
     }
     let idle = health.queue.is_none_or(|queue| queue.messages == 0);
     if health.drift > 0 && health.state == PeerState::Ready && idle && !health.is_self {

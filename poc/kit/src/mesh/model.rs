@@ -30,11 +30,11 @@ pub struct MeshPage {
 pub struct MeshSummary {
     /// How many clients there are.
     pub clients: usize,
-    /// How many of them have no cell that is behind, missing, unexpected or unknown.
+    /// How many of them ask for no attention.
     pub in_sync: usize,
-    /// How many peers are looked at.
+    /// How many peers' stores are read.
     pub peers: usize,
-    /// How many of them have no such cell.
+    /// How many of them have no cell that is behind, missing, unexpected or unknown.
     pub peers_in_sync: usize,
 }
 
@@ -47,6 +47,8 @@ pub struct PeerSummary {
     /// Whether it is the one that answers.
     #[serde(rename = "self")]
     pub is_self: bool,
+    /// Whether its store is one that is read here; of a target whose store is not, only what it acknowledged is known.
+    pub watched: bool,
     /// Whether its store can be read.
     pub reachable: bool,
     /// Why not.
@@ -94,6 +96,8 @@ pub struct MeshClient {
     pub own: bool,
     /// Whether it was taken away.
     pub revoked: bool,
+    /// Whether it is not everywhere as it should be. A target whose store is not read counts by what it acknowledged.
+    pub attention: bool,
     /// When it was last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<i64>,
@@ -124,7 +128,7 @@ pub struct MeshCell {
     /// How many times it was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<i64>,
-    /// Why it has come no further.
+    /// Why it has come no further, or is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

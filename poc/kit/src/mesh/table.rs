@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use hmac_auth::credential::ClientId;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 
-use crate::mesh::cells::{Held, Own, Seen, is_attention, is_mismatch, judge};
+use crate::mesh::cells::{Held, Own, Seen, hearsay, is_attention, is_mismatch, judge};
+use crate::mesh::column::Column;
 use crate::mesh::model::{CellState, MeshCell, MeshClient, MeshSummary, PeerSummary};
 
 /// Names a row: in the order of client ids, whatever the track.
@@ -28,71 +29,16 @@ impl From<RowKey> for CredentialKey {
     }
 }
 
-/// One peer's store as it was last read.
-struct Column {
-    name: String,
-    is_self: bool,
-    /// Why it cannot be read, when it cannot.
-    away: Option<String>,
-    held: HashMap<RowKey, Held>,
-    /// Cursors that were looked at: of clients that differ from what is wanted.
-    cursors: HashMap<RowKey, i64>,
-    counts: Counts,
-}
-
-impl Column {
-    fn seen(&self, key: &RowKey) -> Seen<'_> {
-        Seen {
-            peer: &self.name,
-            is_self: self.is_self,
-            readable: self.away.is_none(),
-            held: self.held.get(key),
-            cursor: self.cursors.get(key).copied(),
-        }
-    }
-}
-
-/// How many cells of a column, or rows, are in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    in_sync: usize,
-    behind: usize,
-    missing: usize,
-    unexpected: usize,
-    unknown: usize,
-}
-
-impl Counts {
-    fn of(&mut self, state: CellState) -> Option<&mut usize> {
-        Some(match state {
-            CellState::InSync => &mut self.in_sync,
-            CellState::Behind => &mut self.behind,
-            CellState::Missing => &mut self.missing,
-            CellState::Unexpected => &mut self.unexpected,
-            CellState::Unknown => &mut self.unknown,
-            CellState::None => return None,
-        })
-    }
-
-    fn drift(self) -> usize {
-        self.behind + self.missing + self.unexpected
-    }
-}
-
 /// A row as it was last judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     own: bool,
     states: Vec<CellState>,
+    /// Whether it is out of sync.
+    attention: bool,
     changed_at: Option<i64>,
     /// Everything else that is shown; a row whose shown form changed is told.
     shown: u64,
-}
-
-impl Row {
-    fn needs_attention(&self) -> bool {
-        self.states.iter().any(|state| is_attention(*state))
-    }
 }
 
 /// What judging a row anew brought.
@@ -106,7 +52,12 @@ pub(crate) enum RowChange {
 
 /// The matrix.
 pub(crate) struct Table {
+    /// Those of the stores first, so that a store keeps its place whatever the inventory says.
     columns: Vec<Column>,
+    /// How many columns are stores.
+    stores: usize,
+    /// The columns as they are shown: by name.
+    order: Vec<usize>,
     own: HashMap<RowKey, Own>,
     rows: BTreeMap<RowKey, Row>,
     by_change: BTreeSet<(Reverse<i64>, RowKey)>,
@@ -114,23 +65,38 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Without rows. `peers` are the columns, in their order; none was read yet.
+    /// Without rows. `peers` are those whose stores are read, in their order; none was read yet.
     pub(crate) fn new(peers: impl IntoIterator<Item = (String, bool)>) -> Self {
-        let columns = peers.into_iter().map(|(name, is_self)| Column {
-            name,
-            is_self,
-            away: Some("it was not read yet".to_owned()),
-            held: HashMap::new(),
-            cursors: HashMap::new(),
-            counts: Counts::default(),
-        });
+        let columns: Vec<Column> =
+            peers.into_iter().map(|(name, is_self)| Column::new(name, is_self, true)).collect();
         Self {
-            columns: columns.collect(),
+            stores: columns.len(),
+            order: by_name(&columns),
+            columns,
             own: HashMap::new(),
             rows: BTreeMap::new(),
             by_change: BTreeSet::new(),
             in_sync: 0,
         }
+    }
+
+    /// Gives each target a column, so that none is invisible: those whose stores are not read have one without knowledge.
+    /// Answers which rows may have changed; `None` when the columns are the same.
+    pub(crate) fn put_targets(&mut self, targets: BTreeSet<String>) -> Option<Vec<RowKey>> {
+        let (stores, unwatched) = self.columns.split_at(self.stores);
+        let is_read = |name: &String| stores.iter().any(|column| column.name == *name);
+        let names: Vec<String> = targets.into_iter().filter(|name| !is_read(name)).collect();
+        if names.iter().eq(unwatched.iter().map(|column| &column.name)) {
+            return None;
+        }
+        self.columns.truncate(self.stores);
+        self.columns.extend(names.into_iter().map(|name| Column::new(name, false, false)));
+        self.order = by_name(&self.columns);
+        for row in self.rows.values_mut() {
+            // The counts of the other columns went with them.
+            row.states.truncate(self.stores);
+        }
+        Some(self.rows.keys().cloned().collect())
     }
 
     /// Puts what one client has in a column's store.
@@ -235,8 +201,8 @@ impl Table {
         MeshSummary {
             clients: self.rows.len(),
             in_sync: self.in_sync,
-            peers: self.columns.len(),
-            peers_in_sync: self.columns.iter().filter(agrees).count(),
+            peers: self.stores,
+            peers_in_sync: self.columns.iter().take(self.stores).filter(agrees).count(),
         }
     }
 
@@ -245,6 +211,7 @@ impl Table {
         let peer = |column: &Column| PeerSummary {
             name: column.name.clone(),
             is_self: column.is_self,
+            watched: column.watched,
             reachable: column.away.is_none(),
             reason: column.away.clone(),
             in_sync: column.counts.in_sync,
@@ -253,7 +220,7 @@ impl Table {
             unexpected: column.counts.unexpected,
             unknown: column.counts.unknown,
         };
-        self.columns.iter().map(peer).collect()
+        self.order.iter().map(|index| peer(&self.columns[*index])).collect()
     }
 
     /// A row as it is shown.
@@ -261,42 +228,48 @@ impl Table {
         let row = self.rows.get(key)?;
         let own = self.own.get(key).filter(|_| row.own);
         let newest = self.newest(key);
-        let cell = |(column, state): (&Column, &CellState)| {
+        let cell = |index: &usize| {
+            let column = &self.columns[*index];
             let held = column.held.get(key).filter(|_| column.away.is_none());
             let pivot = own.and_then(|own| own.pivot(&column.name));
             MeshCell {
                 peer: column.name.clone(),
-                state: *state,
+                state: row.states.get(*index).copied().unwrap_or(CellState::Unknown),
                 hash_prefix: held
                     .and_then(|held| held.hash)
                     .map(|hash| String::from_utf8_lossy(&hash).into_owned()),
                 updated_at: held.map(|held| held.updated_at),
                 status: pivot.map(|pivot| pivot.status),
                 attempts: pivot.map(|pivot| pivot.attempts),
-                reason: column.away.clone().or_else(|| pivot.and_then(|pivot| pivot.reason.clone())),
+                reason: match &column.away {
+                    Some(_) if !column.watched => Some(hearsay(pivot)),
+                    Some(away) => Some(away.clone()),
+                    None => pivot.and_then(|pivot| pivot.reason.clone()),
+                },
             }
         };
         Some(MeshClient {
             client_id: key.client_id.to_string(),
             track: key.track.as_str(),
             own: row.own,
+            attention: row.attention,
             revoked: own.map_or(newest.is_none(), |own| own.revoked),
             changed_at: row.changed_at,
             expires_at: own.map_or(newest.and_then(|held| held.expires_at), |own| own.expires_at),
-            cells: self.columns.iter().zip(&row.states).map(cell).collect(),
+            cells: self.order.iter().map(cell).collect(),
         })
     }
 
     /// Row keys in the order of client ids, and whether each needs attention.
     pub(crate) fn by_client(&self) -> impl Iterator<Item = (&RowKey, i64, bool)> {
-        self.rows.iter().map(|(key, row)| (key, row.changed_at.unwrap_or_default(), row.needs_attention()))
+        self.rows.iter().map(|(key, row)| (key, row.changed_at.unwrap_or_default(), row.attention))
     }
 
     /// Row keys with the last changed first, and whether each needs attention.
     pub(crate) fn by_change(&self) -> impl Iterator<Item = (&RowKey, i64, bool)> {
-        self.by_change.iter().map(|(changed_at, key)| {
-            (key, changed_at.0, self.rows.get(key).is_some_and(Row::needs_attention))
-        })
+        self.by_change
+            .iter()
+            .map(|(changed_at, key)| (key, changed_at.0, self.rows.get(key).is_some_and(|row| row.attention)))
     }
 
     fn newest(&self, key: &RowKey) -> Option<&Held> {
@@ -314,14 +287,16 @@ impl Table {
             .or_else(|| self.newest(key).map(|held| held.updated_at))
             .or_else(|| self.own.get(key).map(|own| own.changed_at));
         let shown = fingerprint(own, &seen);
-        Some(Row { own: judged.own, states: judged.states, changed_at, shown })
+        let mut cells = seen.iter().zip(&judged.states);
+        let attention = cells.any(|(seen, state)| is_attention(own, seen, *state));
+        Some(Row { own: judged.own, states: judged.states, attention, changed_at, shown })
     }
 
     fn count(&mut self, row: &Row, in_or_out: bool) {
         let change = |count: &mut usize| {
             *count = if in_or_out { *count + 1 } else { count.saturating_sub(1) };
         };
-        if !row.needs_attention() {
+        if !row.attention {
             change(&mut self.in_sync);
         }
         for (column, state) in self.columns.iter_mut().zip(&row.states) {
@@ -330,6 +305,12 @@ impl Table {
             }
         }
     }
+}
+
+fn by_name(columns: &[Column]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..columns.len()).collect();
+    order.sort_by(|one, other| columns[*one].name.cmp(&columns[*other].name));
+    order
 }
 
 /// Stands for what is shown of a row besides its states.
@@ -417,6 +398,7 @@ mod tests {
         Away(usize),
         Own(u8, Option<(u8, bool)>),
         AllOwn(Vec<(u8, u8)>),
+        Targets(Vec<&'static str>),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -428,6 +410,7 @@ mod tests {
             1 => (0..3usize).prop_map(Step::Away),
             4 => (0..12u8, proptest::option::of((0..4u8, any::<bool>()))).prop_map(|(n, own)| Step::Own(n, own)),
             1 => pairs().prop_map(Step::AllOwn),
+            1 => proptest::sample::subsequence(vec!["b", "n", "z"], 0..=3).prop_map(Step::Targets),
         ]
     }
 
@@ -447,6 +430,9 @@ mod tests {
                 table.put_own(&key(n), wanted.map(|(hash, booked)| own(hash, booked)));
                 vec![key(n)]
             }
+            Step::Targets(names) => {
+                table.put_targets(names.into_iter().map(str::to_owned).collect()).unwrap_or_default()
+            }
             Step::AllOwn(all) => {
                 table.replace_own(all.into_iter().map(|(n, hash)| (key(n), own(hash % 4, true))).collect())
             }
@@ -463,6 +449,7 @@ mod tests {
             let mut kept = table();
             steps.into_iter().for_each(|step| take(&mut kept, step));
             let mut fresh = table();
+            fresh.put_targets(kept.columns[kept.stores..].iter().map(|column| column.name.clone()).collect());
             for (to, from) in fresh.columns.iter_mut().zip(&kept.columns) {
                 (to.away, to.held, to.cursors) = (from.away.clone(), from.held.clone(), from.cursors.clone());
             }
@@ -477,6 +464,32 @@ mod tests {
             let listed = kept.by_client().filter(|(_, _, attention)| *attention).count();
             prop_assert_eq!(listed, kept.summary().clients - kept.summary().in_sync);
         }
+    }
+
+    #[test]
+    fn a_target_whose_store_is_not_read_has_a_column_in_its_place() {
+        let mut table = table();
+        for column in 0..3 {
+            table.replace_held(column, HashMap::new());
+        }
+        table.put_own(&key(1), Some(own(1, false)));
+        table.put_held(1, &key(1), Some(held(1, 5)), None);
+        table.refresh(&key(1));
+        let targets = || BTreeSet::from(["me", "no-url", "z"].map(str::to_owned));
+        assert_eq!(table.put_targets(targets()), Some(vec![key(1)]));
+        assert_eq!(table.put_targets(targets()), None);
+        assert_eq!(table.refresh(&key(1)), Some(RowChange::Client(key(1))));
+        let peers = table.peers();
+        let names: Vec<_> = peers.iter().map(|peer| (peer.name.as_str(), peer.watched)).collect();
+        assert_eq!(names, [("a", true), ("me", true), ("no-url", false), ("z", true)]);
+        assert_eq!(peers[2].reason.as_deref(), Some(crate::mesh::column::UNWATCHED));
+        let client = table.client(&key(1)).unwrap();
+        let cell = &client.cells[2];
+        assert_eq!((cell.peer.as_str(), cell.state), ("no-url", CellState::Unknown));
+        assert_eq!(cell.reason.as_deref(), Some("nothing is sent to it from here"));
+        assert_eq!(table.summary().peers, 3, "who is not looked at neither agrees nor differs");
+        assert_eq!(table.put_targets(BTreeSet::new()), Some(vec![key(1)]));
+        assert_eq!(table.client(&key(1)).unwrap().cells.len(), 3);
     }
 
     #[test]

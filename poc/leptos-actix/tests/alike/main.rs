@@ -6,6 +6,8 @@ mod html;
 mod live;
 #[cfg(test)]
 mod peers;
+#[cfg(test)]
+mod unread;
 
 #[cfg(test)]
 mod tests {

@@ -179,6 +179,11 @@ impl Peer {
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Value {
+        let answer = self.client.delete(self.url(path)).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let request = self.client.post(self.url(path)).body(body.to_string());
         let answer = request.header("content-type", "application/json").send().await.unwrap();
