@@ -1,7 +1,7 @@
 //! The view of the whole mesh: what every peer's store really holds, beside what this peer's management store wants there.
 //!
-//! It begins at the first question. From then on every store is followed by its own announcements and this peer's changes by
-//! [`Propagator::subscribe`]; nothing is asked over and over. Rows are kept judged and ordered, so a question walks an index and
+//! It begins at the first question, and ends when nobody asked or listened for a while. In between every store is followed by its own
+//! announcements and this peer's changes by [`Propagator::subscribe`]; nothing is asked over and over. Rows are kept judged and ordered, so a question walks an index and
 //! reads nothing. Whoever listens is sent changes, not states; one who is slow is told to read anew.
 
 pub mod control;
@@ -17,7 +17,7 @@ mod follow;
 mod table;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -27,7 +27,8 @@ use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
 use serde_json::json;
 use tokio::sync::{Notify, broadcast, watch};
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
 use crate::health::Health;
@@ -54,6 +55,9 @@ const TOLD_SINGLY: usize = 200;
 /// How often the peers' health is looked at while somebody listens.
 const HEALTH_EVERY: Duration = Duration::from_secs(5);
 
+/// When nobody asked for this long and nobody listens, the stores are left alone and what was read of them is forgotten.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+
 /// What the view is wired from, besides what every full-mode peer has.
 pub struct MeshParts {
     /// The stores of all peers that can be read, this peer's own among them.
@@ -77,24 +81,39 @@ pub(crate) struct MeshSources {
 
 /// The view of the mesh of one process.
 pub struct MeshView {
-    shared: Arc<Shared>,
-    started: Once,
+    ground: Arc<Ground>,
+    watching: Slot,
 }
 
-/// What the view's tasks share.
-pub(crate) struct Shared {
+/// What the view stands on, whether it is watched or not.
+pub(crate) struct Ground {
     /// In the order of the columns.
     pub(crate) stores: Vec<PeerStoreView>,
     pub(crate) administration: Arc<dyn Administration>,
     pub(crate) propagator: Propagator,
-    /// Told when a target was added or deleted.
-    pub(crate) inventory: Notify,
-    /// How many sources were tried once.
-    pub(crate) loaded: watch::Sender<usize>,
     peer: PeerName,
     doctor: Doctor,
     clock: Arc<dyn Clock>,
     stop: Stop,
+}
+
+/// Empty while nobody looks.
+type Slot = Arc<Mutex<Option<Watching>>>;
+
+/// The stores are watched.
+struct Watching {
+    shared: Arc<Shared>,
+    /// When somebody last asked.
+    asked: Instant,
+}
+
+/// What the tasks share that watch from one first question on.
+pub(crate) struct Shared {
+    pub(crate) ground: Arc<Ground>,
+    /// Told when a target was added or deleted.
+    pub(crate) inventory: Notify,
+    /// How many sources were tried once.
+    pub(crate) loaded: watch::Sender<usize>,
     table: Mutex<Table>,
     told: broadcast::Sender<Arc<str>>,
     /// Told when somebody begins to listen, or when a peer's health should be looked at now.
@@ -106,7 +125,6 @@ impl MeshView {
     pub(crate) fn new(parts: MeshParts, sources: MeshSources) -> Arc<Self> {
         let mut stores = parts.stores;
         stores.sort_by(|one, other| one.name.cmp(&other.name));
-        let columns = stores.iter().map(|store| (store.name.to_string(), store.name == sources.peer));
         let mut peers: BTreeMap<PeerName, Option<Url>> =
             stores.iter().map(|store| (store.name.clone(), None)).collect();
         peers.insert(sources.peer.clone(), None);
@@ -120,31 +138,26 @@ impl MeshView {
             control: parts.control,
             seen: Mutex::new(None),
         };
-        let shared = Shared {
-            table: Mutex::new(Table::new(columns)),
+        let ground = Ground {
             stores,
             administration: sources.administration,
             propagator: sources.propagator,
-            inventory: Notify::new(),
-            loaded: watch::Sender::new(0),
             peer: sources.peer,
             doctor,
             clock: sources.clock,
             stop: sources.stop,
-            told: broadcast::Sender::new(CAPACITY),
-            look: Notify::new(),
         };
-        Arc::new(Self { shared: Arc::new(shared), started: Once::new() })
+        Arc::new(Self { ground: Arc::new(ground), watching: Slot::default() })
     }
 
     /// One page of the matrix.
     pub async fn page(&self, query: &PageQuery) -> MeshPage {
-        self.loaded().await;
-        let at = self.shared.clock.now_ms();
-        let table = self.shared.table();
+        let shared = self.loaded().await;
+        let at = self.ground.clock.now_ms();
+        let table = shared.table();
         let rows = query.rows(&table);
         MeshPage {
-            peer: self.shared.peer.to_string(),
+            peer: self.ground.peer.to_string(),
             at,
             summary: table.summary(),
             peers: table.peers(),
@@ -156,29 +169,30 @@ impl MeshView {
 
     /// One row; `None` for a client that nobody knows.
     pub async fn client(&self, key: &CredentialKey) -> Option<MeshClient> {
-        self.loaded().await;
-        self.shared.table().client(&RowKey::from(key.clone()))
+        self.loaded().await.table().client(&RowKey::from(key.clone()))
     }
 
     /// How every peer is.
     pub async fn health(&self) -> MeshHealth {
-        self.loaded().await;
-        MeshHealth { peers: self.shared.look().await, at: self.shared.clock.now_ms() }
+        let shared = self.loaded().await;
+        MeshHealth { peers: shared.look().await, at: self.ground.clock.now_ms() }
     }
 
     /// Changes from here on, as server-sent events: each item is one whole block. Ends when the peer is asked to stop.
     pub fn events(&self) -> impl Stream<Item = String> + Send + use<> {
-        self.start();
-        let shared = &self.shared;
+        let shared = self.shared();
         let receiver = shared.told.subscribe();
         shared.look.notify_one();
-        let hello = json!({ "peer": shared.peer.as_str(), "at": shared.clock.now_ms() });
-        events::stream(block("hello", &hello), receiver, shared.stop.clone())
+        let Ground { peer, clock, stop, .. } = &*self.ground;
+        let hello = json!({ "peer": peer.as_str(), "at": clock.now_ms() });
+        events::stream(block("hello", &hello), receiver, stop.clone())
     }
 
     /// Takes note that a target was added or deleted: each has a column.
     pub fn inventory_changed(&self) {
-        self.shared.inventory.notify_one();
+        if let Some(watching) = &*slot(&self.watching) {
+            watching.shared.inventory.notify_one();
+        }
     }
 
     /// Stops or starts a peer of this process.
@@ -186,7 +200,7 @@ impl MeshView {
     /// # Errors
     /// 404 where that cannot be done from here, 503 when it failed.
     pub async fn control(&self, peer: &str, run: bool) -> Result<PeerControlled, Problem> {
-        let Doctor { control, own, .. } = &self.shared.doctor;
+        let Doctor { control, own, .. } = &self.ground.doctor;
         let control = control.as_ref().ok_or_else(Problem::no_route)?;
         let name = PeerName::parse(peer).ok().filter(|name| control.running(name).is_some() && name != own);
         let name = name.ok_or_else(|| {
@@ -197,44 +211,83 @@ impl MeshView {
             )
         })?;
         let done = if run { control.start(&name).await } else { control.stop(&name).await };
-        self.shared.doctor.forget();
-        self.shared.look.notify_one();
+        self.ground.doctor.forget();
+        self.shared().look.notify_one();
         done.map_err(Problem::unavailable)?;
         let state = if run { PeerState::Ready } else { PeerState::Stopped };
         Ok(PeerControlled { name: name.to_string(), state })
     }
 
     /// Waits until every source was read or failed, for a bounded time.
-    async fn loaded(&self) {
-        self.start();
-        let all = self.shared.stores.len() + 1;
-        let mut loaded = self.shared.loaded.subscribe();
+    async fn loaded(&self) -> Arc<Shared> {
+        let shared = self.shared();
+        let all = self.ground.stores.len() + 1;
         // What did not answer in time is shown as it is: not read yet.
-        let _ = timeout(FIRST_ANSWER, loaded.wait_for(|loaded| *loaded >= all)).await;
+        let _ = timeout(FIRST_ANSWER, shared.loaded.subscribe().wait_for(|loaded| *loaded >= all)).await;
+        shared
     }
 
-    fn start(&self) {
-        self.started.call_once(|| {
-            for column in 0..self.shared.stores.len() {
-                self.spawn(follow::store(Arc::clone(&self.shared), column));
-            }
-            self.spawn(follow::management(Arc::clone(&self.shared)));
-            self.spawn(watch_health(Arc::clone(&self.shared)));
+    /// What is watched; begins when nobody has looked before, or not for long.
+    fn shared(&self) -> Arc<Shared> {
+        let mut watching = slot(&self.watching);
+        let watching = watching.get_or_insert_with(|| {
+            let shared = Arc::new(Shared::new(&self.ground));
+            tokio::spawn(watch_stores(Arc::clone(&shared), Arc::clone(&self.watching)));
+            Watching { shared, asked: Instant::now() }
         });
+        watching.asked = Instant::now();
+        Arc::clone(&watching.shared)
     }
+}
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.shared.stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = stop.asked() => {}
-                () = task => {}
-            }
-        });
+/// A panic elsewhere leaves it whole.
+fn slot(slot: &Mutex<Option<Watching>>) -> MutexGuard<'_, Option<Watching>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Watches until nobody looks any more, or the peer is asked to stop.
+async fn watch_stores(shared: Arc<Shared>, watching: Slot) {
+    let mut tasks = JoinSet::new();
+    for column in 0..shared.ground.stores.len() {
+        tasks.spawn(follow::store(Arc::clone(&shared), column));
+    }
+    tasks.spawn(follow::management(Arc::clone(&shared)));
+    tasks.spawn(watch_health(Arc::clone(&shared)));
+    tokio::select! {
+        () = shared.ground.stop.asked() => {}
+        () = unwatched(&shared, &watching) => {}
+    }
+    // The tasks end with their set.
+}
+
+/// Waits until nobody asked for [`IDLE`] and nobody listens, and empties the slot.
+async fn unwatched(shared: &Shared, watching: &Mutex<Option<Watching>>) {
+    let mut until = Instant::now() + IDLE;
+    loop {
+        sleep_until(until).await;
+        let mut watching = slot(watching);
+        let asked = watching.as_ref().map_or(until, |watching| watching.asked);
+        if shared.told.receiver_count() == 0 && asked.elapsed() >= IDLE {
+            *watching = None;
+            return;
+        }
+        until = if shared.told.receiver_count() == 0 { asked } else { Instant::now() } + IDLE;
     }
 }
 
 impl Shared {
+    fn new(ground: &Arc<Ground>) -> Self {
+        let columns = ground.stores.iter().map(|store| (store.name.to_string(), store.name == ground.peer));
+        Self {
+            ground: Arc::clone(ground),
+            inventory: Notify::new(),
+            loaded: watch::Sender::new(0),
+            table: Mutex::new(Table::new(columns)),
+            told: broadcast::Sender::new(CAPACITY),
+            look: Notify::new(),
+        }
+    }
+
     /// A panic elsewhere leaves the table whole: every change to it is one step.
     pub(crate) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -293,7 +346,7 @@ impl Shared {
 
     async fn look(&self) -> Vec<PeerHealth> {
         let columns = self.table().peers();
-        self.doctor.look(&columns).await
+        self.ground.doctor.look(&columns).await
     }
 }
 
@@ -471,6 +524,27 @@ mod tests {
         assert!(events.next().await.unwrap().starts_with("event: summary"));
         stop.ask();
         assert_eq!(events.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_stores_are_left_alone_while_nobody_looks() {
+        let World { view, store, changes, .. } = world();
+        put(&store, "client", 5);
+        assert_eq!(changes.receiver_count(), 0, "nothing is read before the first question");
+        assert_eq!(page(&view).await.summary.clients, 1);
+        let events = view.events();
+        tokio::time::sleep(IDLE * 3).await;
+        assert_eq!(changes.receiver_count(), 1, "somebody listens");
+        drop(events);
+        tokio::time::sleep(IDLE).await;
+        page(&view).await;
+        tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+        assert_eq!(changes.receiver_count(), 1, "somebody asked a moment ago");
+        tokio::time::sleep(IDLE).await;
+        assert_eq!(changes.receiver_count(), 0);
+        put(&store, "other", 6);
+        assert_eq!(page(&view).await.summary.clients, 2, "and it begins anew");
+        assert_eq!(changes.receiver_count(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,7 +50,7 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Follows one peer's store for ever.
 pub(crate) async fn store(shared: Arc<Shared>, column: usize) {
-    let view = shared.stores[column].clone();
+    let view = shared.ground.stores[column].clone();
     let mut changes = view.changes.watch();
     let mut first = true;
     loop {
@@ -112,7 +112,7 @@ async fn read_all(view: &PeerStoreView) -> Result<HashMap<RowKey, Held>, StoreEr
 }
 
 async fn read_named(shared: &Shared, column: usize, keys: &[CredentialKey]) -> Result<(), StoreError> {
-    let view = &shared.stores[column];
+    let view = &shared.ground.stores[column];
     let cursors = bounded(view.cursors.cursors(keys)).await?;
     let finds = keys.iter().map(async |key| match view.credentials.get(&key.track) {
         Some(store) => bounded(store.find(&key.client_id)).await,
@@ -144,7 +144,7 @@ async fn look_at_cursors(shared: &Shared, column: usize) {
     if keys.is_empty() {
         return;
     }
-    let Ok(cursors) = bounded(shared.stores[column].cursors.cursors(&keys)).await else {
+    let Ok(cursors) = bounded(shared.ground.stores[column].cursors.cursors(&keys)).await else {
         return;
     };
     for (key, cursor) in suspects.iter().zip(cursors) {
@@ -155,7 +155,7 @@ async fn look_at_cursors(shared: &Shared, column: usize) {
 
 /// Follows this peer's management store for ever.
 pub(crate) async fn management(shared: Arc<Shared>) {
-    let mut progress = shared.propagator.subscribe();
+    let mut progress = shared.ground.propagator.subscribe();
     let mut first = true;
     loop {
         let read = read_wanted(&shared).await;
@@ -228,7 +228,7 @@ async fn read_wanted(shared: &Shared) -> Result<Wanted, AdministrationError> {
     let mut all = Wanted::default();
     let mut cursor: Option<String> = None;
     loop {
-        let page = shared.administration.state(cursor.as_deref(), STATE_PAGE).await?;
+        let page = shared.ground.administration.state(cursor.as_deref(), STATE_PAGE).await?;
         all.own.extend(wanted(&page));
         all.targets.extend(page.targets.into_iter().map(|target| target.target_amqp_queue));
         cursor = page.next;
@@ -239,7 +239,7 @@ async fn read_wanted(shared: &Shared) -> Result<Wanted, AdministrationError> {
 }
 
 async fn read_wanted_of(shared: &Shared, keys: Vec<CredentialKey>) -> Result<(), AdministrationError> {
-    let page = shared.administration.credentials(&keys).await?;
+    let page = shared.ground.administration.credentials(&keys).await?;
     let mut read = wanted(&page);
     let keys: Vec<RowKey> = keys.into_iter().map(RowKey::from).collect();
     {
