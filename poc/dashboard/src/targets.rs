@@ -84,7 +84,7 @@ fn add(state: State) -> impl IntoView {
 }
 
 fn item(state: State, index: usize, target: Target) -> impl IntoView + use<> {
-    let booked = match target.booked {
+    let booked = match target.booked_clients {
         Some(1) => "1 client booked".to_owned(),
         Some(many) => format!("{many} clients booked"),
         None => String::new(),
@@ -161,7 +161,7 @@ fn delete(state: State, index: usize, target: &Target) -> impl IntoView + use<> 
     let name = target.target_amqp_queue.clone();
     let action = format!("/api/targets/{}", address::encode(&name));
     let form = Form::scoped(state, format!("delete-{index}"), action, "deleteTarget", |_| false);
-    let words = match target.booked.unwrap_or_default() {
+    let words = match target.booked_clients.unwrap_or_default() {
         0 => format!("No client is booked for {name}. Changes are not sent to it any more."),
         1 => format!("1 client is booked for {name}. Revoke it there first: until then the target stays."),
         many => format!(

@@ -21,7 +21,6 @@ use crate::pages::bundle::{Assets, Bundle};
 use crate::pages::reply::Reply;
 use crate::parts::Context;
 use crate::problem::{Problem, log_failure};
-use crate::surface::administration::TargetState;
 use crate::surface::routes::Operation;
 use crate::surface::{Input, Surface};
 
@@ -187,8 +186,7 @@ async fn content(surface: &Surface, page: Page, visit: &Visit, data: &mut Map<St
     if page != Page::Health {
         match surface.administration.state(None, 1).await {
             Ok(state) => {
-                let targets: Vec<Value> = state.targets.iter().map(target).collect();
-                data.insert("targets".to_owned(), Value::Array(targets));
+                data.insert("targets".to_owned(), json!(state.targets));
             }
             Err(error) => {
                 let problem = Problem::from(error);
@@ -206,17 +204,6 @@ fn history((track, client_id): &(String, String), visit: &Visit) -> Vec<(&'stati
     let cursor = chosen(visit.query.as_deref()).into_iter().find(|(name, _)| *name == "cursor");
     parameters.extend(cursor.map(|(_, id)| ("before", id)));
     parameters
-}
-
-fn target(target: &TargetState) -> Value {
-    json!({
-        "targetAmqpQueue": target.target_amqp_queue,
-        "note": target.note,
-        "isSelf": target.is_self,
-        "createdAt": target.created_at,
-        "updatedAt": target.updated_at,
-        "booked": target.booked_clients,
-    })
 }
 
 /// The parameters that a page reads, the first of each name.

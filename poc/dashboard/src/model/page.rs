@@ -94,8 +94,8 @@ pub struct Target {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<i64>,
     /// How many clients are booked for it.
-    #[serde(alias = "bookedClients", skip_serializing_if = "Option::is_none")]
-    pub booked: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub booked_clients: Option<u64>,
 }
 
 impl Page {

@@ -311,7 +311,7 @@ fn inventory() -> Vec<Target> {
         is_self: name == "leptos-axum",
         created_at: Some(NOW - 86_400_000),
         updated_at: Some(NOW - 3_600_000),
-        booked: Some(booked),
+        booked_clients: Some(booked),
         note: match name {
             "consumer" => Some("The warehouse's till, behind the proxy in Graz.".to_owned()),
             "leptos-axum" => Some("this peer itself".to_owned()),
