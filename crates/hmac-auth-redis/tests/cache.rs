@@ -17,6 +17,7 @@ use hmac_testkit::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -233,7 +234,7 @@ async fn a_silent_link_serves_nothing_beyond_the_stated_bound() {
             version(&store, &id).await == Some(1) && store.statistics().hits > hits
         })
         .await;
-        proxy.frozen.store(true, Ordering::SeqCst);
+        proxy.frozen.send_replace(true);
         assert!(other.delete(&id).await.unwrap());
         let (deleted, mut last_served) = (Instant::now(), Duration::ZERO);
         while deleted.elapsed() < bound + Duration::from_millis(1_500) {
@@ -264,7 +265,7 @@ async fn the_cache_is_bounded() {
 /// Passes bytes on until it is frozen; then it keeps the connections and swallows what comes.
 struct Proxy {
     url: String,
-    frozen: Arc<AtomicBool>,
+    frozen: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -272,32 +273,30 @@ impl Proxy {
         let server = redis_url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}", listener.local_addr().unwrap());
-        let frozen = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&frozen);
+        let frozen = watch::Sender::new(false);
+        let flag = frozen.subscribe();
         tokio::spawn(async move {
             while let Ok((from_client, _)) = listener.accept().await {
                 let (client_read, client_write) = from_client.into_split();
                 let (server_read, server_write) = TcpStream::connect(&server).await.unwrap().into_split();
-                tokio::spawn(pump(client_read, server_write, Arc::clone(&flag)));
-                tokio::spawn(pump(server_read, client_write, Arc::clone(&flag)));
+                tokio::spawn(pump(client_read, server_write, flag.clone()));
+                tokio::spawn(pump(server_read, client_write, flag.clone()));
             }
         });
         Self { url, frozen }
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, frozen: Arc<AtomicBool>) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut frozen: watch::Receiver<bool>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        if frozen.load(Ordering::SeqCst) {
+        if *frozen.borrow() {
             continue;
         }
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
     }
-    // Frozen, the end of one side is swallowed too.
-    while frozen.load(Ordering::SeqCst) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    // Frozen, the end of one side is swallowed too, until the proxy is gone.
+    let _ = frozen.wait_for(|frozen| !frozen).await;
 }
