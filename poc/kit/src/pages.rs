@@ -17,7 +17,7 @@ use url::form_urlencoded;
 
 use crate::config::{Config, Role};
 use crate::forms::Forms;
-use crate::pages::bundle::{Assets, Bundle};
+use crate::pages::bundle::Bundle;
 use crate::pages::reply::Reply;
 use crate::parts::Context;
 use crate::problem::{Problem, log_failure};
@@ -31,8 +31,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wa
 /// The parameters of a page's query that it shows again.
 const QUERY: [&str; 4] = ["filter", "show", "sort", "cursor"];
 
-/// Turns the value of a page into a whole document.
-pub type Render = fn(&Value, &Assets) -> Result<String, Box<dyn Error + Send + Sync>>;
+/// Turns the value of a page into a whole document that names a style sheet and, where there is a bundle, the module that
+/// makes the page live.
+pub type Render = fn(&Value, &str, Option<&str>) -> Result<String, Box<dyn Error + Send + Sync>>;
 
 /// One page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,7 @@ impl Pages {
     pub async fn answer(&self, context: &Context, page: Page, visit: &Visit) -> Reply {
         let assets = self.bundle.assets();
         let (status, data) = self.data(context, page, visit, assets.start.is_some()).await;
-        match (self.render)(&data, &assets) {
+        match (self.render)(&data, &assets.style, assets.start.as_deref()) {
             Ok(document) => Reply::page(status, document, CONTENT_SECURITY_POLICY),
             Err(error) => {
                 log_failure("a page cannot be drawn", &*error);

@@ -1,12 +1,11 @@
 //! A full-mode peer on axum with the dashboard: what the authority can do, and pages to watch and drive the mesh.
 
-mod pages;
-
 use std::error::Error;
 
 use hmac_propagation::propagator::Mode;
 use kit::application::{Application, ApplicationError};
 use kit::config::{Config, Defaults};
+use kit::pages::Pages;
 use kit::parts::Parts;
 use kit::shutdown::Stop;
 use kit_axum::Server;
@@ -37,5 +36,6 @@ pub async fn build_on<E: Error + Send + Sync + 'static>(
     config: &Config,
     wire: impl FnOnce(&Config, &Stop) -> Result<Parts, E>,
 ) -> Result<Application, ApplicationError> {
-    Application::build(config, wire, Server, Some(pages::of(config))).await
+    let pages = Pages::new(config, dashboard::render_json, dashboard::STYLE);
+    Application::build(config, wire, Server, Some(pages)).await
 }
