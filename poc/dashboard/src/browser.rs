@@ -10,6 +10,8 @@ mod forms;
 mod live;
 #[cfg(feature = "hydrate")]
 mod matrix;
+#[cfg(any(test, feature = "hydrate"))]
+mod recent;
 #[cfg(feature = "hydrate")]
 mod secrets;
 #[cfg(not(feature = "hydrate"))]

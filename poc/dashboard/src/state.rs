@@ -66,6 +66,9 @@ pub(crate) struct Matrix {
     pub(crate) matching: RwSignal<u64>,
     /// Where the next page begins.
     pub(crate) next: RwSignal<Option<String>>,
+    /// When the view began that the page was drawn from, and which state of it that was.
+    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "asked in the browser only"))]
+    pub(crate) drawn_from: StoredValue<(i64, u64)>,
 }
 
 /// One row.
@@ -138,6 +141,7 @@ impl Matrix {
             rows: RwSignal::new(mesh.clients.into_iter().map(Row::new).collect()),
             matching: RwSignal::new(mesh.matching),
             next: RwSignal::new(mesh.next),
+            drawn_from: StoredValue::new((mesh.since, mesh.revision)),
         }
     }
 }

@@ -25,6 +25,7 @@ use hmac_auth::clock::Clock;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
@@ -114,6 +115,8 @@ pub(crate) struct Shared {
     pub(crate) inventory: Notify,
     /// How many sources were tried once.
     pub(crate) loaded: watch::Sender<usize>,
+    /// When it began: revisions count from here.
+    since: i64,
     table: Mutex<Table>,
     told: broadcast::Sender<Arc<str>>,
     /// Told when somebody begins to listen, or when a peer's health should be looked at now.
@@ -159,6 +162,8 @@ impl MeshView {
         MeshPage {
             peer: self.ground.peer.to_string(),
             at,
+            since: shared.since,
+            revision: table.revision(),
             summary: table.summary(),
             peers: table.peers(),
             clients: rows.clients,
@@ -183,8 +188,11 @@ impl MeshView {
         let shared = self.shared();
         let receiver = shared.told.subscribe();
         shared.look.notify_one();
+        // Asked after the subscription: what changes between a page and here shows in the revision.
+        let revision = shared.table().revision();
         let Ground { peer, clock, stop, .. } = &*self.ground;
-        let hello = json!({ "peer": peer.as_str(), "at": clock.now_ms() });
+        let (at, since) = (clock.now_ms(), shared.since);
+        let hello = json!({ "peer": peer.as_str(), "at": at, "since": since, "revision": revision });
         events::stream(block("hello", &hello), receiver, stop.clone())
     }
 
@@ -282,6 +290,7 @@ impl Shared {
             ground: Arc::clone(ground),
             inventory: Notify::new(),
             loaded: watch::Sender::new(0),
+            since: ground.clock.now_ms(),
             table: Mutex::new(Table::new(columns)),
             told: broadcast::Sender::new(CAPACITY),
             look: Notify::new(),
@@ -326,19 +335,23 @@ impl Shared {
                 let _ = self.told.send(self.told_as(change));
             }
         }
-        let (summary, peers) = {
+        let sums = {
             let table = self.table();
-            (table.summary(), table.peers())
+            json!({ "revision": table.revision(), "summary": table.summary(), "peers": table.peers() })
         };
-        let _ = self.told.send(block("summary", &json!({ "summary": summary, "peers": peers })));
+        let _ = self.told.send(block("summary", &sums));
     }
 
     fn told_as(&self, change: &RowChange) -> Arc<str> {
         let (RowChange::Client(key) | RowChange::Gone(key)) = change;
-        match self.table().client(key) {
-            Some(client) => block("client", &client),
+        let (revision, client) = {
+            let table = self.table();
+            (table.revision(), table.client(key))
+        };
+        match client {
+            Some(client) => block("client", &ToldClient { revision, client }),
             None => {
-                let gone = json!({ "clientId": key.client_id.as_str(), "track": key.track.as_str() });
+                let gone = json!({ "clientId": key.client_id.as_str(), "track": key.track.as_str(), "revision": revision });
                 block("gone", &gone)
             }
         }
@@ -348,6 +361,14 @@ impl Shared {
         let columns = self.table().peers();
         self.ground.doctor.look(&columns).await
     }
+}
+
+/// A row as events tell it.
+#[derive(Serialize)]
+struct ToldClient {
+    revision: u64,
+    #[serde(flatten)]
+    client: MeshClient,
 }
 
 /// Looks at the peers' health while somebody listens, and tells what changed.
@@ -499,9 +520,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_change_is_told_once_and_health_only_when_it_changes() {
         let World { view, store, changes, stop } = world();
-        assert_eq!(page(&view).await.summary.clients, 0);
+        let first = page(&view).await;
+        assert_eq!((first.summary.clients, first.since), (0, 7));
         let mut events = pin!(view.events());
-        assert!(events.next().await.unwrap().starts_with("event: hello\ndata: {\"at\":7,\"peer\":\"me\"}"));
+        let revision = first.revision;
+        let hello = format!(
+            "event: hello\ndata: {{\"at\":7,\"peer\":\"me\",\"revision\":{revision},\"since\":7}}\n\n"
+        );
+        assert_eq!(events.next().await.unwrap(), hello, "the state that the page was of");
         for peer in ["me", "other"] {
             let health = events.next().await.unwrap();
             assert!(health.starts_with("event: health") && health.contains(&format!("\"name\":\"{peer}\"")));
@@ -510,6 +536,9 @@ mod tests {
         changes.send(StoreChange::Credentials(vec![key.clone()])).unwrap();
         let client = events.next().await.unwrap();
         assert!(client.starts_with("event: client\ndata: {") && client.contains("\"state\":\"inSync\""));
+        let revision = revision + 1;
+        assert!(client.contains(&format!("\"revision\":{revision}")), "{client}");
+        assert_eq!(page(&view).await.revision, revision);
         assert!(events.next().await.unwrap().starts_with("event: summary"));
         changes.send(StoreChange::Credentials(vec![key.clone()])).unwrap();
         assert_eq!(
@@ -519,7 +548,10 @@ mod tests {
         );
         store.delete_now(&key.client_id);
         changes.send(StoreChange::Everything).unwrap();
-        let gone = "event: gone\ndata: {\"clientId\":\"client\",\"track\":\"http\"}\n\n";
+        let revision = revision + 1;
+        let gone = format!(
+            "event: gone\ndata: {{\"clientId\":\"client\",\"revision\":{revision},\"track\":\"http\"}}\n\n"
+        );
         assert_eq!(events.next().await.unwrap(), gone);
         assert!(events.next().await.unwrap().starts_with("event: summary"));
         stop.ask();

@@ -12,6 +12,7 @@ use wasm_bindgen::closure::Closure;
 use web_sys::{Event, EventSource, MessageEvent};
 
 use crate::browser::matrix::refresh;
+use crate::browser::recent;
 use crate::model::{Client, Page, PeerHealth, PeerSummary, Summary};
 use crate::state::{Connection, State, change};
 
@@ -24,9 +25,23 @@ thread_local! {
     static WAS_LIVE: Cell<bool> = const { Cell::new(false) };
 }
 
+/// The first event of a stream: what it is a stream of.
+#[derive(Deserialize)]
+struct Hello {
+    since: i64,
+    revision: u64,
+}
+
+/// What every event about the matrix bears.
+#[derive(Deserialize)]
+struct Revision {
+    revision: u64,
+}
+
 /// Sums over all clients.
 #[derive(Deserialize)]
 struct Sums {
+    revision: u64,
     summary: Summary,
     peers: Vec<PeerSummary>,
 }
@@ -36,6 +51,7 @@ struct Sums {
 struct Gone {
     client_id: String,
     track: String,
+    revision: u64,
 }
 
 /// Follows the events for as long as the page can be seen.
@@ -66,15 +82,15 @@ fn open(state: State) {
     let Ok(source) = EventSource::new("/api/mesh/events") else {
         return;
     };
-    on(&source, "hello", move |_| {
+    on(&source, "hello", move |data| {
         state.connection.set(Connection::Live);
-        if WAS_LIVE.replace(true) {
-            refresh(state);
+        if let Some(hello) = read::<Hello>(data) {
+            greet(state, &hello);
         }
     });
     on(&source, "client", move |data| {
-        if let Some(client) = read::<Client>(data) {
-            take(state, &client);
+        if let (Some(at), Some(client)) = (read::<Revision>(data), read::<Client>(data)) {
+            take(state, at.revision, client);
         }
     });
     on(&source, "gone", move |data| {
@@ -83,7 +99,9 @@ fn open(state: State) {
         }
     });
     on(&source, "summary", move |data| {
-        if let Some(sums) = read::<Sums>(data) {
+        if let Some(sums) = read::<Sums>(data)
+            && recent::sums(sums.revision, sums.summary, &sums.peers)
+        {
             change(state.matrix.summary, sums.summary);
             change(state.matrix.peers, sums.peers);
         }
@@ -126,14 +144,29 @@ fn read<T: DeserializeOwned>(data: &str) -> Option<T> {
     serde_json::from_str(data).ok()
 }
 
-fn take(state: State, client: &Client) {
+/// Begins to follow. What changed between the page and the stream was told to nobody.
+fn greet(state: State, hello: &Hello) {
+    recent::begin(hello.since);
+    let drawn_from = (hello.since, hello.revision);
+    let missed = match state.page {
+        Page::Matrix => state.matrix.drawn_from.get_value() != drawn_from,
+        Page::Client => true,
+        _ => false,
+    };
+    if WAS_LIVE.replace(true) || missed {
+        refresh(state);
+    }
+}
+
+fn take(state: State, revision: u64, client: Client) {
     let key = client.key();
     let is_driven = state.driven.with_untracked(|driven| driven.as_ref() == Some(&key));
     if is_driven {
         change(state.driven_client, Some(client.clone()));
     }
+    let is_news = recent::row(revision, key.clone(), Some(client.clone()));
     match state.page {
-        Page::Matrix if !state.matrix.patch(client) && belongs(state, client) => refresh(state),
+        Page::Matrix if is_news && !state.matrix.patch(&client) && belongs(state, &client) => refresh(state),
         Page::Client => {
             let is_mine = state.timeline.with_untracked(|timeline| {
                 timeline.as_ref().is_some_and(|mine| mine.client_id == key.1 && mine.track == key.0)
@@ -157,6 +190,7 @@ fn belongs(state: State, client: &Client) -> bool {
 
 fn take_gone(state: State, gone: Gone) {
     let key = (gone.track, gone.client_id);
+    recent::row(gone.revision, key.clone(), None);
     let has_row = state.matrix.rows.with_untracked(|rows| rows.iter().any(|row| row.key == key));
     if has_row || state.page == Page::Client {
         refresh(state);

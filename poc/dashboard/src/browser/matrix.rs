@@ -10,7 +10,7 @@ use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
 use crate::address;
-use crate::browser::fetch;
+use crate::browser::{fetch, recent};
 use crate::model::{Health, Mesh, Page, Problem, Query, Target, Timeline};
 use crate::state::{State, change};
 
@@ -135,8 +135,9 @@ async fn load(state: State) {
 
 async fn mesh(state: State, is_last: impl Fn() -> bool) -> Option<()> {
     let search = state.query.with_untracked(address::search);
-    let mesh: Mesh = fetch::read(&format!("/api/mesh{search}")).await?;
+    let mut mesh: Mesh = fetch::read(&format!("/api/mesh{search}")).await?;
     if is_last() {
+        recent::freshen(&mut mesh);
         state.matrix.put(mesh);
     }
     Some(())

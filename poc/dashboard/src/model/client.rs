@@ -10,6 +10,10 @@ pub struct Mesh {
     pub peer: String,
     /// When it answered.
     pub at: i64,
+    /// When the view that this is of began.
+    pub since: i64,
+    /// Which state of that view this is.
+    pub revision: u64,
     /// Over all clients, whatever the filter.
     pub summary: Summary,
     /// The columns.

@@ -58,6 +58,8 @@ pub(crate) fn page(page: Page) -> PageData {
 pub(crate) fn matrix() -> PageData {
     let clients: Vec<Client> = CLIENTS.iter().enumerate().map(|(index, id)| row(index, id)).collect();
     let mesh = Mesh {
+        since: 1,
+        revision: 1,
         peer: "leptos-axum".to_owned(),
         at: NOW,
         summary: Summary { clients: 128, in_sync: 123, peers: 4, peers_in_sync: 2 },

@@ -11,6 +11,10 @@ pub struct MeshPage {
     pub peer: String,
     /// When.
     pub at: i64,
+    /// When this view of the mesh began: another process has another one.
+    pub since: i64,
+    /// Which state of that view this is; it rises with each change.
+    pub revision: u64,
     /// Over the whole mesh, whatever is filtered.
     pub summary: MeshSummary,
     /// The columns, by name.

@@ -62,6 +62,8 @@ pub(crate) struct Table {
     rows: BTreeMap<RowKey, Row>,
     by_change: BTreeSet<(Reverse<i64>, RowKey)>,
     in_sync: usize,
+    /// Rises with every row that changed and every column that came or went.
+    revision: u64,
 }
 
 impl Table {
@@ -77,6 +79,7 @@ impl Table {
             rows: BTreeMap::new(),
             by_change: BTreeSet::new(),
             in_sync: 0,
+            revision: 0,
         }
     }
 
@@ -89,6 +92,7 @@ impl Table {
         if names.iter().eq(unwatched.iter().map(|column| &column.name)) {
             return None;
         }
+        self.revision += 1;
         self.columns.truncate(self.stores);
         self.columns.extend(names.into_iter().map(|name| Column::new(name, false, false)));
         self.order = by_name(&self.columns);
@@ -97,6 +101,11 @@ impl Table {
             row.states.truncate(self.stores);
         }
         Some(self.rows.keys().cloned().collect())
+    }
+
+    /// Which state this is: of two answers, the one with the higher revision is the newer one.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Puts what one client has in a column's store.
@@ -116,6 +125,7 @@ impl Table {
     pub(crate) fn replace_held(&mut self, column: usize, held: HashMap<RowKey, Held>) -> Vec<RowKey> {
         let column = &mut self.columns[column];
         let was_away = column.away.take().is_some();
+        self.revision += u64::from(was_away);
         let before = std::mem::replace(&mut column.held, held);
         let mut touched: Vec<RowKey> = column
             .held
@@ -136,6 +146,7 @@ impl Table {
     /// Notes that a column's store cannot be read, and answers which rows may have changed.
     pub(crate) fn set_away(&mut self, column: usize, reason: String) -> Vec<RowKey> {
         let was_away = self.columns[column].away.replace(reason).is_some();
+        self.revision += 1;
         if was_away { Vec::new() } else { self.rows.keys().cloned().collect() }
     }
 
@@ -180,6 +191,7 @@ impl Table {
         if before == after.as_ref() {
             return None;
         }
+        self.revision += 1;
         if let Some(before) = self.rows.remove(key) {
             self.count(&before, false);
             self.by_change.remove(&(Reverse(before.changed_at.unwrap_or_default()), key.clone()));
