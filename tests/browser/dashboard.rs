@@ -26,6 +26,11 @@ impl<'a> Dashboard<'a> {
         format!("{}, {how} JavaScript", self.peer)
     }
 
+    /// Which peer.
+    pub(crate) fn peer(&self) -> &'static str {
+        self.peer
+    }
+
     /// Opens a page, and waits until it is live where it can be.
     pub(crate) async fn goto(&self, path: &str) {
         self.session.goto(&self.running.url(self.peer, path)).await;
@@ -124,6 +129,14 @@ impl<'a> Dashboard<'a> {
     /// Tells whether this is the page that was marked.
     pub(crate) async fn is_marked(&self) -> bool {
         self.session.script("return window.samePage === true").await == true
+    }
+
+    /// Closes the browser; nothing may have been complained of but that the peer refused.
+    pub(crate) async fn close_after_refusals(self) {
+        let mut complaints = self.session.complaints().await;
+        complaints.retain(|complaint| !complaint.contains("responded with a status of 4"));
+        assert!(complaints.is_empty(), "{}: {complaints:#?}", self.context());
+        self.session.close().await;
     }
 
     /// Closes the browser; nothing may have been complained of.

@@ -54,6 +54,28 @@ pub(crate) async fn start() -> Running {
     running
 }
 
+/// Starts what `cargo demo` runs: the same four peers in one process, with clients to look at and peers to stop.
+pub(crate) async fn demo() -> Running {
+    let slot = Slot::take().await;
+    let folder = folder();
+    let log = folder.path().join("mesh.log");
+    let command = [program("mesh"), "--free-ports".to_owned()];
+    let environment = [("NO_COLOR".to_owned(), "1".to_owned())];
+    let process = Process::start(&command, &environment, &log).expect("the demo starts");
+    let said = until("the demo is up", async || {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        if said.contains("Ctrl-C") { Ok(said) } else { Err(said) }
+    })
+    .await;
+    let url = |name: &str| {
+        let line = said.lines().find(|line| line.split_whitespace().next() == Some(name));
+        let address = line.and_then(|line| line.split_whitespace().nth(1)).expect("the peer's address");
+        Url::parse(address).expect("a URL")
+    };
+    let urls = PLACES.iter().map(|place| url(place.name)).collect();
+    Running { urls, logs: vec![log], _processes: vec![process], _servers: None, _folder: folder, _slot: slot }
+}
+
 impl Running {
     /// A page of a peer.
     pub(crate) fn url(&self, peer: &str, path: &str) -> Url {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use fantoccini::elements::Element;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -121,6 +123,13 @@ impl Session {
         let command =
             Command { path: "goog/cdp/execute", body: json!({ "cmd": method, "params": parameters }) };
         bounded(method, self.client.issue_cmd(command)).await
+    }
+
+    /// A picture of the whole page, as PNG.
+    pub(crate) async fn picture(&self) -> Vec<u8> {
+        let taken = json!({ "format": "png", "captureBeyondViewport": true });
+        let taken = self.devtools("Page.captureScreenshot", taken).await;
+        STANDARD.decode(taken["data"].as_str().unwrap_or_default()).expect("base64")
     }
 
     /// Closes the browser.

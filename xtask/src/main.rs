@@ -7,6 +7,7 @@ mod dashboard;
 mod demo;
 mod install;
 mod leftovers;
+mod screenshots;
 mod step;
 mod verify;
 
@@ -32,6 +33,8 @@ enum Command {
     Dashboard(dashboard::Command),
     /// Runs the mesh until Ctrl-C.
     Demo(demo::Options),
+    /// Takes the pictures of the documentation, of the demo as it runs.
+    Screenshots,
     /// Measures the rows of `docs/performance.md`, on private real servers.
     BenchMesh(bench::Options),
 }
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
         Command::Verify(options) => verify::run(options).await,
         Command::Dashboard(command) => dashboard::run(command).await,
         Command::Demo(options) => demo::run(options).await,
+        Command::Screenshots => screenshots::run().await,
         Command::BenchMesh(options) => bench::run(options).await,
     };
     match outcome {

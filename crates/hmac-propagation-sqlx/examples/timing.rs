@@ -87,7 +87,15 @@ async fn pages(store: &SqlManagement, now: i64) -> Result<(), Box<dyn Error>> {
             let target = PeerName::parse(&row.target)?;
             let (key, generation) = (row.key, row.generation);
             done.push(FullyPropagated { key: key.clone(), status: FinalStatus::Success, at_ms: now });
-            acknowledged.push(AckMark { key: key.clone(), target, generation, at_ms: now, outcome: Ok(()) });
+            acknowledged.push(AckMark {
+                key: key.clone(),
+                target,
+                generation,
+                event_id: row.event_id.clone(),
+                sent_at: now,
+                at_ms: now,
+                outcome: Ok(()),
+            });
             let (target, event_id) = (row.target, row.event_id);
             sent.push(SentMark { key, target, generation, event_id, at_ms: now, outcome: Ok(()) });
         }

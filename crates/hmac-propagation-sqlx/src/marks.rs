@@ -117,12 +117,12 @@ impl Pivots {
         &mut self,
         key: &CredentialKey,
         target: &str,
-        change: impl FnOnce(&mut PivotRow) -> Option<Transition<'a>>,
+        change: impl FnOnce(&mut PivotRow) -> Vec<Transition<'a>>,
     ) {
         let Some((row, changed)) = self.rows.get_mut(&(key.clone(), target.to_owned())) else {
             return;
         };
-        if let Some((transition, at_ms, why)) = change(row) {
+        for (transition, at_ms, why) in change(row) {
             *changed = true;
             self.audit.push(row.audit(transition, at_ms, why));
         }
@@ -138,13 +138,13 @@ impl Pivots {
 }
 
 /// Only the claim that the mark belongs to, and only while nothing overtook it.
-fn sent<'a>(row: &mut PivotRow, mark: &'a SentMark) -> Option<Transition<'a>> {
+fn sent<'a>(row: &mut PivotRow, mark: &'a SentMark) -> Vec<Transition<'a>> {
     let progress = &mut row.progress;
     let belongs = u64::try_from(progress.generation) == Ok(mark.generation)
         && progress.event_id.as_deref() == Some(mark.event_id.as_str())
         && progress.status == PivotStatus::Pending;
     if !belongs {
-        return None;
+        return Vec::new();
     }
     progress.lease_until = None;
     progress.waiting_since = mark.at_ms;
@@ -153,37 +153,44 @@ fn sent<'a>(row: &mut PivotRow, mark: &'a SentMark) -> Option<Transition<'a>> {
             progress.status = PivotStatus::Sent;
             progress.sent_at = Some(mark.at_ms);
             progress.reason = None;
-            Some(("sent", mark.at_ms, None))
+            vec![("sent", mark.at_ms, None)]
         }
         Err(why) => {
             progress.failed_at = Some(mark.at_ms);
             progress.reason = Some(reason(why));
-            Some(("not sent", mark.at_ms, Some(why)))
+            vec![("not sent", mark.at_ms, Some(why))]
         }
     }
 }
 
-/// Only the generation that the answer is about; `success` stays.
-fn acknowledged<'a>(row: &mut PivotRow, mark: &'a AckMark) -> Option<Transition<'a>> {
+/// Only the generation that the answer is about; `success` stays. An answer that overtook its sent mark stands for it.
+fn acknowledged<'a>(row: &mut PivotRow, mark: &'a AckMark) -> Vec<Transition<'a>> {
     let progress = &mut row.progress;
     let current = u64::try_from(progress.generation) == Ok(mark.generation);
     if !current || progress.status == PivotStatus::Success {
-        return None;
+        return Vec::new();
+    }
+    let mut transitions = Vec::with_capacity(2);
+    let is_of_claim = progress.event_id.as_deref() == Some(mark.event_id.as_str());
+    if progress.status == PivotStatus::Pending && is_of_claim {
+        progress.sent_at = Some(mark.sent_at);
+        transitions.push(("sent", mark.sent_at, None));
     }
     progress.lease_until = None;
     progress.waiting_since = mark.at_ms;
-    match &mark.outcome {
+    transitions.push(match &mark.outcome {
         Ok(()) => {
             progress.status = PivotStatus::Success;
             progress.applied_at = Some(mark.at_ms);
             progress.reason = None;
-            Some(("success", mark.at_ms, None))
+            ("success", mark.at_ms, None)
         }
         Err(why) => {
             progress.status = PivotStatus::Error;
             progress.failed_at = Some(mark.at_ms);
             progress.reason = Some(reason(why));
-            Some(("error", mark.at_ms, Some(why)))
+            ("error", mark.at_ms, Some(why.as_str()))
         }
-    }
+    });
+    transitions
 }

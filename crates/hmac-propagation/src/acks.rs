@@ -97,6 +97,8 @@ fn mark(core: &Core, received: &ReceivedAck, in_flight: &InFlight) -> AckMark {
         key: in_flight.key.clone(),
         target: in_flight.target.clone(),
         generation: in_flight.generation,
+        event_id: in_flight.event_id.clone(),
+        sent_at: in_flight.sent_at,
         at_ms: core.now_ms(),
         outcome,
     }

@@ -226,6 +226,10 @@ pub struct AckMark {
     pub target: PeerName,
     /// The change the answer is about. A mark for another generation than the row's changes nothing.
     pub generation: u64,
+    /// The event it answers.
+    pub event_id: String,
+    /// When that was sent, epoch milliseconds. Most answers come before the mark that it was sent, and stand for it.
+    pub sent_at: i64,
     /// When, epoch milliseconds.
     pub at_ms: i64,
     /// `Err`: the target's reason.

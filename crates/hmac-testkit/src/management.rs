@@ -238,7 +238,15 @@ fn sent(row: &PendingPropagation, at_ms: i64, outcome: Result<(), String>) -> Se
 }
 
 fn acknowledged(row: &PendingPropagation, at_ms: i64, outcome: Result<(), String>) -> AckMark {
-    AckMark { key: row.key.clone(), target: peer(&row.target), generation: row.generation, at_ms, outcome }
+    AckMark {
+        key: row.key.clone(),
+        target: peer(&row.target),
+        generation: row.generation,
+        event_id: row.event_id.clone(),
+        sent_at: at_ms,
+        at_ms,
+        outcome,
+    }
 }
 
 /// What a claimed row carries: the operation's name, and for a write the hash, rules and expiry.

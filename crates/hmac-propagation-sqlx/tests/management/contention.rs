@@ -133,6 +133,8 @@ async fn sync(replica: &Arc<SqlManagement>) -> Vec<PendingPropagation> {
         key: row.key.clone(),
         target: peer(&row.target),
         generation: row.generation,
+        event_id: row.event_id.clone(),
+        sent_at: now_ms,
         at_ms: now_ms,
         outcome: Ok(()),
     };

@@ -81,8 +81,15 @@ async fn keeps_an_inventory(databases: Databases) {
     }
     assert_eq!(last, NOW + 2);
     for client in ["one", "two"] {
-        let mark =
-            AckMark { key: key(client), target: peer("other"), generation: 1, at_ms: NOW, outcome: Ok(()) };
+        let mark = AckMark {
+            key: key(client),
+            target: peer("other"),
+            generation: 1,
+            event_id: "another event".to_owned(),
+            sent_at: NOW,
+            at_ms: NOW,
+            outcome: Ok(()),
+        };
         management.mark_target_success(&mark).await.unwrap();
     }
     management.delete_target("other").await.unwrap();

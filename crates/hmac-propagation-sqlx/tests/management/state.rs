@@ -2,7 +2,7 @@
 
 use hmac_auth::credential::Change;
 use hmac_auth::secret::{Secret, hash_client_secret};
-use hmac_propagation::management::{Management, PendingQuery, SentMark, Upsert, UpsertOperation};
+use hmac_propagation::management::{AckMark, Management, PendingQuery, SentMark, Upsert, UpsertOperation};
 use hmac_propagation_sqlx::state::{PivotCounts, StateError};
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
 
@@ -100,6 +100,24 @@ async fn shows_its_state(databases: Databases) {
     assert_eq!(management.prune_audit(NOW + 1, 1_000).await.unwrap(), 8);
     assert_eq!(management.prune_audit(NOW + 1, 1_000).await.unwrap(), 0);
     assert_eq!(management.history(&row.key, None, 10).await.unwrap().len(), 1);
+
+    // An answer that overtakes the sent mark stands for it.
+    let query = PendingQuery { now_ms: NOW + 3, event_ids: vec!["the-second".to_owned()], ..query };
+    let row = management.fetch_pending_propagations(&query).await.unwrap().remove(0);
+    let mark = AckMark {
+        key: row.key.clone(),
+        target: peer(&row.target),
+        generation: row.generation,
+        event_id: row.event_id.clone(),
+        sent_at: NOW + 4,
+        at_ms: NOW + 9,
+        outcome: Ok(()),
+    };
+    management.mark_target_success(&mark).await.unwrap();
+    let history = management.history(&row.key, None, 2).await.unwrap();
+    let ways: Vec<_> = history.iter().map(|entry| (entry.transition.as_str(), entry.at_ms)).collect();
+    assert_eq!(ways, [("success", NOW + 9), ("sent", NOW + 4)]);
+    assert_eq!(history[1].event_id.as_deref(), Some("the-second"));
 
     assert_eq!(management.secret_hash(&key("client-0")).await.unwrap().unwrap().expose(), hash.expose());
     assert!(management.secret_hash(&key("nobody")).await.unwrap().is_none());
