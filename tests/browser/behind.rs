@@ -38,6 +38,9 @@ async fn a_stopped_peer_is_behind_and_catches_up_in_front_of_the_watcher() {
     watched.until_everywhere("shop-frontend", Some(&before)).await;
     assert!(watched.is_marked().await, "the page changed by itself");
 
+    watched.goto("/clients/http/billing").await;
+    let elsewhere = watched.text(".timeline .empty").await.unwrap_or_default();
+    assert!(elsewhere.contains("Its story is told elsewhere"), "{elsewhere}");
     watched.goto("/clients/http/shop-frontend").await;
     let story = until("the rotation's story", async || {
         let story = watched.text(".timeline .view[data-view=lanes] > li").await.unwrap_or_default();

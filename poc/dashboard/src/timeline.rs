@@ -65,7 +65,7 @@ fn content(state: State, timeline: &Timeline) -> impl IntoView + use<> {
 
 fn nothing(timeline: &Timeline) -> impl IntoView + use<> {
     let (what, next) = match (&timeline.client, timeline.known) {
-        (Some(client), false) if !client.own => (
+        (Some(client), _) if !client.own => (
             "Its story is told elsewhere",
             "Another peer is the source of this client: what happened to it stands on that peer's dashboard. What this page shows is where it is now.",
         ),

@@ -90,6 +90,8 @@ mod tests {
             unknown: 5,
         };
         let page = written::MeshPage {
+            since: 3,
+            revision: 4,
             peer: "authority".to_owned(),
             at: 7,
             summary: written::MeshSummary { clients: 1, in_sync: 2, peers: 3, peers_in_sync: 4 },
@@ -111,6 +113,8 @@ mod tests {
             unknown: 5,
         };
         let mesh = read::Mesh {
+            since: 3,
+            revision: 4,
             peer: "authority".to_owned(),
             at: 7,
             summary: read::Summary { clients: 1, in_sync: 2, peers: 3, peers_in_sync: 4 },

@@ -12,7 +12,7 @@ pub struct Timeline {
     pub client_id: String,
     /// `http` or `message`.
     pub track: String,
-    /// Whether the peer's management knows it.
+    /// Whether any peer holds it, or this peer's management knows it.
     pub known: bool,
     /// Where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
