@@ -32,13 +32,13 @@ const MISTAKES: &[Mistake] = &[
         form: "rotate",
         typed: &[("clientId", "nobody-knows-it"), ("secret", SECRET)],
         field: "clientId",
-        words: "client id ",
+        words: "nobody-knows-it",
     },
     Mistake {
         form: "callTarget",
         typed: &[("clientId", "nobody-knows-it")],
         field: "clientId",
-        words: "client id ",
+        words: "nobody-knows-it",
     },
 ];
 
