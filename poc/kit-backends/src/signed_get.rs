@@ -48,8 +48,11 @@ impl HttpSignedGet {
     }
 }
 
+/// A connection for each call: one that is kept would be closed by the other peer at the moment it is used again (actix-web keeps
+/// it for 5 s, and peers are asked how they are every 5 s), and a signed request is not sent twice.
 fn builder() -> ClientBuilder {
-    Client::builder().redirect(redirect::Policy::none()).retry(retry::never()).no_proxy().timeout(LIMIT)
+    let builder = Client::builder().redirect(redirect::Policy::none()).retry(retry::never());
+    builder.pool_max_idle_per_host(0).no_proxy().timeout(LIMIT)
 }
 
 #[async_trait]
@@ -108,7 +111,31 @@ fn no_answer(error: &(dyn std::error::Error + 'static)) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    #[tokio::test]
+    async fn every_call_has_a_connection_of_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/readyz", listener.local_addr().unwrap())).unwrap();
+        let server = tokio::spawn(async move {
+            let mut kept = Vec::new();
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                assert!(stream.read(&mut [0; 4_096]).await.unwrap() > 0);
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                // The other side may use it again; it shall not.
+                kept.push(stream);
+            }
+        });
+        let calls = HttpSignedGet::new().unwrap();
+        for _ in 0..2 {
+            assert_eq!(PeerProbe::get(&calls, &url).await.as_deref(), Some(&b"ok"[..]));
+        }
+        server.await.unwrap();
+    }
 
     #[test]
     fn clients_are_made_for_both_schemes_and_kept() {
