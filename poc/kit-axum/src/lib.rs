@@ -7,6 +7,7 @@ mod body;
 mod connections;
 mod pages;
 mod routes;
+mod unread;
 
 use std::sync::Arc;
 

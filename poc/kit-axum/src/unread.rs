@@ -1,0 +1,94 @@
+//! A request that is answered before its body was read to the end also ends its connection, and the answer says so: who keeps
+//! connections would otherwise send the next request into one that is being closed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use hyper::body::{Frame, SizeHint};
+
+/// Adds `connection: close` to the answer of a request whose body was not read.
+pub(crate) async fn announce(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let ended = Arc::new(AtomicBool::new(false));
+    let watched = |body| Body::new(Watched { body, ended: Arc::clone(&ended) });
+    let mut response = next.run(request.map(watched)).await;
+    if !ended.load(Ordering::SeqCst) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A body that notes when it was read to its end.
+struct Watched {
+    body: Body,
+    ended: Arc<AtomicBool>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let is_last = match &frame {
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Ok(_))) => self.body.is_end_stream(),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
+        };
+        if is_last {
+            self.ended.store(true, Ordering::SeqCst);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use axum::routing::post;
+    use http_body_util::BodyExt;
+    use tower::Service;
+
+    use super::*;
+
+    async fn closes(path: &str, body: &'static str) -> bool {
+        let mut app = Router::new()
+            .route("/reads", post(|body: Bytes| async move { body }))
+            .route("/refuses", post(|| async { "no" }))
+            .layer(from_fn(announce));
+        let request = Request::post(path).body(Body::from(body)).unwrap();
+        let response = app.call(request).await.unwrap();
+        let closes = response.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
+        response.into_body().collect().await.unwrap();
+        closes
+    }
+
+    #[tokio::test]
+    async fn a_body_that_was_not_read_ends_its_connection() {
+        assert!(closes("/refuses", "a body").await);
+        assert!(closes("/nowhere", "a body").await);
+        assert!(!closes("/refuses", "").await);
+        assert!(!closes("/reads", "a body").await);
+    }
+}
