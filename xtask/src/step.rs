@@ -44,6 +44,9 @@ impl Step {
         println!("\n── {} ──", self.name);
         let start = Instant::now();
         let mut command = Command::new(&self.program);
+        for name in package_variables() {
+            command.env_remove(name);
+        }
         command.args(&self.arguments).envs(self.variables).stdin(Stdio::null()).kill_on_drop(true);
         let status = command.status().await.map_err(|error| format!("{}: {error}", self.name))?;
         let seconds = start.elapsed().as_secs_f64();
@@ -54,5 +57,26 @@ impl Step {
         }
         println!("── {}: {seconds:.1} s ──", self.name);
         Ok(())
+    }
+}
+
+/// What `cargo run` told this program of its own package. A cargo below it would pass that on, and build scripts that watch
+/// these variables would run again, each time, with everything that stands on them.
+fn package_variables() -> impl Iterator<Item = OsString> {
+    const PREFIXES: [&str; 3] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"];
+    std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        name.to_str().is_some_and(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_command_does_not_learn_of_our_own_package() {
+        assert!(package_variables().next().is_some(), "whoever runs tests says whose they are");
+        let nothing = "env | grep -E '^CARGO_(PKG|MANIFEST|BIN)_' && exit 1 || exit 0";
+        Step::new("variables", "sh").arguments(["-c", nothing]).run().await.unwrap();
     }
 }
