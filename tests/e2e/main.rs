@@ -21,6 +21,8 @@ mod crashes;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
 mod footprint;
 #[cfg(test)]
 mod many_changes;
@@ -29,11 +31,17 @@ mod no_secret_in_logs;
 #[cfg(test)]
 mod offline_target;
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod original_wire;
 #[cfg(test)]
 mod peppers;
 #[cfg(test)]
+mod replacing_the_original;
+#[cfg(test)]
 mod revocation;
+#[cfg(test)]
+mod rights;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]

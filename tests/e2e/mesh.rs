@@ -142,6 +142,16 @@ impl Mesh {
         format!("http://127.0.0.1:{}", self.node(peer).port)
     }
 
+    /// Sets a variable of one peer, for its next start.
+    pub(crate) fn set(&mut self, peer: Peer, name: &str, value: &str) {
+        self.variables.push((Some(peer), name.to_owned(), value.to_owned()));
+    }
+
+    /// The vhost, as an AMQP URL.
+    pub(crate) fn vhost(&self) -> &str {
+        &self.vhost
+    }
+
     /// Connects to the broker beside the peers.
     pub(crate) async fn wire(&self) -> Wire {
         Wire::connect(&self.vhost).await

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+pub mod backlog;
 pub mod inventory;
 pub mod management;
 pub mod options;

@@ -11,6 +11,7 @@ use hmac_propagation::management::{
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 
+use crate::backlog::{Backlog, CountBacklog};
 use crate::claim::Claim;
 use crate::database::{Database, Work};
 use crate::inventory::{
@@ -148,6 +149,14 @@ impl SqlManagement {
     /// [`ManagementError`] of the database.
     pub async fn counts(&self) -> Result<PivotCounts, ManagementError> {
         self.run(&CountPivots).await
+    }
+
+    /// Counts the pivots that have not come to `success`, without reading the others.
+    ///
+    /// # Errors
+    /// [`ManagementError`] of the database.
+    pub async fn backlog(&self) -> Result<Backlog, ManagementError> {
+        self.run(&CountBacklog).await
     }
 
     /// Reads the hash of a live credential; `None` when it is unknown or revoked.

@@ -131,9 +131,7 @@ async fn readyz(context: Data<Context>) -> HttpResponse {
 }
 
 async fn metrics(context: Data<Context>) -> HttpResponse {
-    let readiness = context.health.readiness().await;
-    let text = context.metrics.render(&context.propagator, &readiness);
-    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text)
+    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(context.metrics_text().await)
 }
 
 async fn openapi(context: Data<Context>) -> HttpResponse {

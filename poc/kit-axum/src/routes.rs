@@ -119,9 +119,7 @@ async fn readyz(State(context): State<Shared>) -> Response {
 }
 
 async fn metrics(State(context): State<Shared>) -> Response {
-    let readiness = context.health.readiness().await;
-    let text = context.metrics.render(&context.propagator, &readiness);
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], context.metrics_text().await).into_response()
 }
 
 async fn openapi(State(context): State<Shared>) -> Response {

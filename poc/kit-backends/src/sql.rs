@@ -16,8 +16,8 @@ use kit::health::Check;
 use kit::late::Late;
 use kit::shutdown::Stop;
 use kit::surface::administration::{
-    Administration, AdministrationError, CredentialState, HistoryEntry, NewTarget, PivotState, StatePage,
-    TargetOperation, TargetState,
+    Administration, AdministrationError, Backlog, CredentialState, HistoryEntry, NewTarget, PivotState,
+    StatePage, TargetOperation, TargetState,
 };
 use tokio::time::timeout;
 
@@ -150,6 +150,16 @@ impl Administration for SqlAdministration {
             credentials: credentials.into_iter().map(credential).collect(),
             pivots: pivots.into_iter().map(pivot).collect(),
             ..StatePage::default()
+        })
+    }
+
+    async fn backlog(&self) -> Result<Backlog, AdministrationError> {
+        let backlog = self.store()?.backlog().await.map_err(of_management)?;
+        Ok(Backlog {
+            pending: backlog.pending,
+            sent: backlog.sent,
+            error: backlog.error,
+            oldest_change_at: backlog.oldest_change_ts,
         })
     }
 

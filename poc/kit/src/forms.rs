@@ -141,7 +141,7 @@ fn json(post: Post<'_>, answered: Result<Value, Problem>) -> Answer {
 }
 
 /// Tells whether a form may ask for what the route does.
-fn takes_forms(route: &Route) -> bool {
+pub(crate) fn takes_forms(route: &Route) -> bool {
     route.method == Method::Post && fields::of(route.operation).is_some()
 }
 

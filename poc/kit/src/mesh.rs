@@ -405,7 +405,7 @@ mod tests {
     use super::*;
     use crate::mesh::stores::{ChangeSource, Changes, StoreChange};
     use crate::surface::administration::{
-        AdministrationError, HistoryEntry, NewTarget, StatePage, TargetOperation,
+        AdministrationError, Backlog, HistoryEntry, NewTarget, StatePage, TargetOperation,
     };
 
     struct Nothing;
@@ -426,6 +426,10 @@ mod tests {
 
         async fn credentials(&self, _: &[CredentialKey]) -> Result<StatePage, AdministrationError> {
             Ok(StatePage::default())
+        }
+
+        async fn backlog(&self) -> Result<Backlog, AdministrationError> {
+            Ok(Backlog::default())
         }
 
         async fn history(

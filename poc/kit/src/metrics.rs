@@ -1,12 +1,16 @@
 //! Metrics of one peer, as Prometheus text. Each peer has its own registry: several may live in one process.
 
+pub mod rows;
+
 use std::time::Duration;
 
+use hmac_auth::clock::{Clock, SystemClock};
 use hmac_propagation::propagator::{Mode, Propagator};
 use metrics::{SharedString, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use crate::health::Readiness;
+use crate::metrics::rows::Rows;
 use crate::shutdown::Stop;
 
 /// Upper bounds of the buckets of request durations, in seconds.
@@ -28,6 +32,8 @@ impl Metrics {
         // Only an empty list of buckets is refused.
         let recorder = plain().set_buckets(&BUCKETS).unwrap_or_else(|_| plain()).build_recorder();
         let handle = recorder.handle();
+        // A counter that is there from the start: who watches its increase sees the first one.
+        with_local_recorder(&recorder, || counter!("hmac_bad_signatures_total").increment(0));
         Self { recorder, handle }
     }
 
@@ -50,13 +56,14 @@ impl Metrics {
     }
 
     /// The text of `/metrics`, with the propagator's and the process's figures of this moment.
-    pub fn render(&self, propagator: &Propagator, readiness: &Readiness) -> String {
+    pub fn render(&self, propagator: &Propagator, readiness: &Readiness, rows: Rows) -> String {
         with_local_recorder(&self.recorder, || {
             propagation(propagator);
+            rows::record(rows, SystemClock.now_ms());
             gauge!("ready").set(f64::from(u8::from(readiness.is_ready())));
             for name in &readiness.checked {
                 let up = !readiness.missing.iter().any(|missing| missing.name == *name);
-                gauge!("up", "dependency" => *name).set(f64::from(u8::from(up)));
+                gauge!("dependency_up", "dependency" => *name).set(f64::from(u8::from(up)));
             }
             if let Some(bytes) = resident_bytes() {
                 gauge!("process_resident_memory_bytes").set(bytes as f64);

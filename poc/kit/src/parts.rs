@@ -15,6 +15,7 @@ use crate::forms::Forms;
 use crate::health::{Check, Health};
 use crate::mesh::{MeshParts, MeshSources, MeshView};
 use crate::metrics::Metrics;
+use crate::metrics::rows::{Rows, RowsCounter};
 use crate::openapi::{document, page};
 use crate::pages::Pages;
 use crate::shutdown::Stop;
@@ -66,6 +67,7 @@ pub struct Context {
     /// The pages; a peer without the dashboard has none.
     pub pages: Option<Pages>,
     no_forms: Forms,
+    rows: RowsCounter,
     /// The OpenAPI document.
     pub openapi: String,
     /// The same to read.
@@ -112,7 +114,7 @@ impl Context {
             }
         });
         let mode = if surface.is_some() { Mode::Full } else { Mode::ReceiveOnly };
-        let document = document(peer, mode);
+        let document = document(peer, mode, pages.is_some());
         Self {
             peer: peer.to_owned(),
             propagator: parts.propagator,
@@ -122,10 +124,21 @@ impl Context {
             surface,
             pages,
             no_forms: Forms::none(),
+            rows: RowsCounter::default(),
             page: page::render(&document),
             openapi: serde_json::json!(document).to_string(),
             stop,
         }
+    }
+
+    /// The text of `/metrics`, of this moment.
+    pub async fn metrics_text(&self) -> String {
+        let readiness = self.health.readiness().await;
+        let rows = match &self.surface {
+            Some(surface) => self.rows.count(&*surface.administration).await,
+            None => Rows::None,
+        };
+        self.metrics.render(&self.propagator, &readiness, rows)
     }
 
     /// Changes as they happen, until the peer is asked to stop; `None` where nobody watches the mesh.

@@ -3,6 +3,7 @@
 use hmac_auth::credential::Change;
 use hmac_auth::secret::{Secret, hash_client_secret};
 use hmac_propagation::management::{AckMark, Management, PendingQuery, SentMark, Upsert, UpsertOperation};
+use hmac_propagation_sqlx::backlog::Backlog;
 use hmac_propagation_sqlx::state::{PivotCounts, StateError};
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
 
@@ -41,6 +42,8 @@ async fn shows_its_state(databases: Databases) {
         management.upsert_credential_with_targets(&ensure(n)).await.unwrap();
     }
     assert_eq!(management.counts().await.unwrap(), PivotCounts { pending: 10, ..PivotCounts::default() });
+    let waiting = Backlog { pending: 10, oldest_change_ts: Some(NOW), ..Backlog::default() };
+    assert_eq!(management.backlog().await.unwrap(), waiting);
 
     // Pages.
     let (mut cursor, mut clients, mut pages) = (None, Vec::new(), 0);
@@ -118,6 +121,7 @@ async fn shows_its_state(databases: Databases) {
     let ways: Vec<_> = history.iter().map(|entry| (entry.transition.as_str(), entry.at_ms)).collect();
     assert_eq!(ways, [("success", NOW + 9), ("sent", NOW + 4)]);
     assert_eq!(history[1].event_id.as_deref(), Some("the-second"));
+    assert_eq!(management.backlog().await.unwrap(), Backlog { pending: 9, ..waiting });
 
     assert_eq!(management.secret_hash(&key("client-0")).await.unwrap().unwrap().expose(), hash.expose());
     assert!(management.secret_hash(&key("nobody")).await.unwrap().is_none());

@@ -120,6 +120,22 @@ fn of_the_rest() -> Vec<Case<'static>> {
     ]
 }
 
+/// Tells whether the document says that the route may answer so. What is no route of it is told for all at once.
+fn is_documented(document: &Value, method: &str, path: &str, status: u16, code: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let path = match path.split_once("/targets/") {
+        Some((prefix, _)) => format!("{prefix}/targets/{{queue}}"),
+        None => path.to_owned(),
+    };
+    let about = document["info"]["description"].as_str().unwrap_or_default();
+    let operation = &document["paths"][path.as_str()][method.to_lowercase()];
+    let told = match operation.is_null() {
+        true => about,
+        false => operation["responses"][status.to_string()]["description"].as_str().unwrap_or_default(),
+    };
+    told.contains(&format!("`{code}`"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_bad_input_gets_its_named_problem() {
     let rabbitmq = services::rabbitmq().await.unwrap();
@@ -132,6 +148,7 @@ async fn every_bad_input_gets_its_named_problem() {
     };
     let peer = Peer::start(config("authority", "consumer", 0, &addresses, "other=http://127.0.0.1:9")).await;
     peer.ready().await;
+    let (_, document) = peer.get("/openapi.json").await;
     for (method, path, body, status, code, field) in of_changes().into_iter().chain(of_the_rest()) {
         let method: Method = method.parse().unwrap();
         for prefix in ["/admin", "/api"] {
@@ -144,6 +161,10 @@ async fn every_bad_input_gets_its_named_problem() {
             assert_eq!(problem["field"].as_str(), field, "{about}");
             assert!(problem["message"].as_str().is_some_and(|text| !text.is_empty()), "{about}");
             assert!(!problem.to_string().contains(SECRET), "{about}");
+            assert!(
+                is_documented(&document, method.as_str(), &path, status, code),
+                "not in the document: {about}"
+            );
         }
     }
     let (_, state) = peer.get("/admin/state").await;

@@ -104,6 +104,35 @@ pub(super) fn of(operation: Operation) -> Option<Fields> {
     Some(Fields { fields, method })
 }
 
+/// One field of a form, for the documentation.
+pub(crate) struct Written {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What is written there.
+    pub(crate) meaning: &'static str,
+    /// Whether it may be given more than once.
+    pub(crate) list: bool,
+    /// Whether it must be there.
+    pub(crate) required: bool,
+}
+
+/// The fields of an operation's form, those of every form included; none for an operation that takes none.
+pub(crate) fn written(operation: Operation) -> Vec<Written> {
+    let Some(Fields { fields, method }) = of(operation) else {
+        return Vec::new();
+    };
+    let own = fields.iter().map(|(name, kind)| Written {
+        name,
+        meaning: kind.meaning(),
+        list: *kind == Kind::List,
+        required: matches!(kind, Kind::Text | Kind::Secret),
+    });
+    let back = "The path of this site's page to go back to; / unless given";
+    let always = Written { name: "back", meaning: back, list: false, required: false };
+    let method = method.map(|_| Written { name: "_method", meaning: "DELETE", list: false, required: true });
+    own.chain([always]).chain(method).collect()
+}
+
 fn read(
     known: &Fields,
     given: Vec<(String, String)>,
@@ -201,6 +230,18 @@ impl Fields {
 impl Kind {
     fn is_secret(self) -> bool {
         matches!(self, Self::Secret | Self::OptionalSecret)
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Text => "A text",
+            Self::Secret => "A secret; it is never shown again",
+            Self::OptionalText => "A text; empty is as if it were not there",
+            Self::OptionalSecret => "A secret, never shown again; empty is as if it were not there",
+            Self::List => "Given once for each",
+            Self::Lines => "Separated by line ends, commas or blanks; empty is as if it were not there",
+            Self::Moment => "Such as 2030-12-31T23:59, UTC; empty is as if it were not there",
+        }
     }
 }
 

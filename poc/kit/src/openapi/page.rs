@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_page_shows_every_route_and_loads_nothing() {
-        let page = render(&document("authority", Mode::Full));
+        let page = render(&document("authority", Mode::Full, true));
         assert!(page.contains("<code>/admin/ensure</code>"));
         assert!(page.contains("<a href='#Ensure'>"));
         assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("http://"));

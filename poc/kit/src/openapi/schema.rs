@@ -151,7 +151,15 @@ pub struct HashAnswer {
     pub hash: String,
 }
 
-/// A credential in the peer's own store. Times are epoch milliseconds.
+/// The process serves.
+#[derive(Serialize, ToSchema)]
+pub struct Alive {
+    /// Always `alive`.
+    pub status: String,
+}
+
+/// A credential in the peer's own store. Times are epoch milliseconds. Of a record that cannot be read there are `clientId`,
+/// `track` and `corrupt` only.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalClient {
@@ -160,11 +168,16 @@ pub struct LocalClient {
     /// `http` or `message`.
     pub track: String,
     /// When it was last changed.
-    pub updated_at: i64,
-    /// When it ends.
+    #[schema(nullable = false)]
+    pub updated_at: Option<i64>,
+    /// When it ends; null for never.
     pub expires_at: Option<i64>,
-    /// Where requests may come from.
-    pub allowed_ips: Vec<String>,
+    /// Where requests may come from; empty is from anywhere.
+    #[schema(nullable = false)]
+    pub allowed_ips: Option<Vec<String>>,
+    /// Why the record cannot be read.
+    #[schema(nullable = false)]
+    pub corrupt: Option<String>,
 }
 
 /// The echo's answer.

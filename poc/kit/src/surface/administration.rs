@@ -115,6 +115,9 @@ pub trait Administration: Send + Sync + 'static {
     /// Those of the named credentials that there are, with their pivots; no targets and no next page.
     async fn credentials(&self, keys: &[CredentialKey]) -> Result<StatePage, AdministrationError>;
 
+    /// How much is not done.
+    async fn backlog(&self) -> Result<Backlog, AdministrationError>;
+
     /// What happened to a credential, the newest first, older than the entry `before`.
     async fn history(
         &self,
@@ -122,6 +125,19 @@ pub trait Administration: Send + Sync + 'static {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, AdministrationError>;
+}
+
+/// The rows that have not come to `success`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Wait to be sent.
+    pub pending: u64,
+    /// Wait for the target's answer.
+    pub sent: u64,
+    /// Were refused, or cannot be sent.
+    pub error: u64,
+    /// When the oldest change among them was accepted; epoch milliseconds.
+    pub oldest_change_at: Option<i64>,
 }
 
 /// One page of a peer's state. It never holds a secret.
