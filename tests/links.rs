@@ -193,8 +193,8 @@ fn the_tests_that_the_security_model_names_exist() {
 fn the_checker_sees_what_is_wrong() {
     let page = "# A `b`: c, d?\n\n## Twice\n## Twice\n\n[x](nowhere.md) [y](README.md#nothing) [z](#a-b-c-d) [w](#twice-1)\n\n\
                 `[code](no-link.md)` [ok](https://example.org/x)\n```\n[fenced](no-link.md)\n# no heading\n```\n";
-    let path = root().join("docs.md");
-    let readme = ["docs.md: nowhere.md leads nowhere", "docs.md: README.md#nothing names no heading"];
+    let path = root().join("README.md");
+    let readme = ["README.md: nowhere.md leads nowhere", "README.md: README.md#nothing names no heading"];
     assert_eq!(complaints(&path, page), readme);
     assert!(!anchors(page).contains("no-heading"));
 }

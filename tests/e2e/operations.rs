@@ -34,6 +34,14 @@ async fn run(mesh: &Mesh, peer: Peer, title: &str) {
     }
 }
 
+/// What the page's line for `redis-cli` does.
+async fn forget_what_is_in_flight(mesh: &Mesh, peer: Peer) {
+    let keys = mesh.keys(peer, "propagation:ack:*").await;
+    assert!(!keys.is_empty(), "the dead target's event is remembered");
+    let mut redis = mesh.redis(peer).await.expect("Redis");
+    redis::cmd("DEL").arg(keys).exec_async(&mut redis).await.expect("they are deleted");
+}
+
 /// Which keys the values of each place are sealed with: `(place, key id, how many)`.
 async fn sealed(mesh: &Mesh, peer: Peer) -> Vec<(String, String, i64)> {
     let statement = sql("values under each key").remove(0);
@@ -90,8 +98,10 @@ async fn a_dead_target_is_forgotten() {
     let answer = mesh.delete_target(Peer::Authority, "consumer").await;
     assert_eq!(answer.status, 200, "{answer}");
     assert_eq!(mesh.plain_secrets(Peer::Authority).await.unwrap(), 0);
+    forget_what_is_in_flight(&mesh, Peer::Authority).await;
     mesh.rotate(Peer::Authority, "lives", NEXT).await;
     mesh.until_success(Peer::Authority, 1).await;
+    mesh.until_no_plain_secret(Peer::Authority).await;
     let hash = mesh.secrets.hash(Peer::Authority, NEXT);
     mesh.until_converged("lives", &[Peer::Authority, Peer::LeptosAxum], Some(&hash)).await;
 
