@@ -1,5 +1,7 @@
 //! Every relative link of the documentation leads somewhere: to a file or folder of the repository, and to a heading of it.
 
+#![expect(clippy::expect_used, reason = "a test stops where an expectation fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};

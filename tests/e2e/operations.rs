@@ -55,17 +55,19 @@ async fn sealed(mesh: &Mesh, peer: Peer) -> Vec<(String, String, i64)> {
 
 #[tokio::test]
 async fn the_own_store_of_a_source_is_filled_again() {
-    let mesh = Mesh::start().await;
+    let mut mesh = Mesh::start().await;
     for client in ["kept", "revoked"] {
         mesh.ensure(Peer::Authority, client, SECRET, &[Peer::Consumer]).await;
     }
     mesh.revoke(Peer::Authority, "revoked", &[Peer::Consumer]).await;
     mesh.until_success(Peer::Authority, 2).await;
+    mesh.stop_peer(Peer::Authority);
     let mut redis = mesh.redis(Peer::Authority).await.expect("Redis");
     redis::cmd("FLUSHALL").exec_async(&mut redis).await.expect("a flush");
     assert_eq!(mesh.record(Peer::Authority, "kept").await.unwrap(), None);
 
     run(&mesh, Peer::Authority, "fill the own store again").await;
+    mesh.start_peer(Peer::Authority).await;
     let hash = mesh.secrets.hash(Peer::Authority, SECRET);
     mesh.until_converged("kept", &[Peer::Authority, Peer::Consumer], Some(&hash)).await;
     mesh.until_let_in(&[Peer::Authority], &Caller::new("kept", hash)).await;
