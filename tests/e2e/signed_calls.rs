@@ -59,6 +59,20 @@ async fn a_nonce_is_accepted_once() {
     }
 }
 
+/// No promise, but a limit that `docs/security-model.md` names: whoever changes it changes the page.
+#[tokio::test]
+async fn a_signature_names_no_peer() {
+    let mesh = Mesh::start().await;
+    mesh.ensure(Peer::Authority, "everywhere", SECRET, &[Peer::Consumer]).await;
+    mesh.until_success(Peer::Authority, 1).await;
+    let caller = Caller::new("everywhere", mesh.secrets.hash(Peer::Authority, SECRET));
+    let headers = caller.headers("GET", b"");
+    for peer in [Peer::Authority, Peer::Consumer] {
+        mesh.call_signed(peer, &headers).await.unwrap().is(200).expect("it is valid at each, once");
+        mesh.call_signed(peer, &headers).await.unwrap().refused(401, "REPLAYED_NONCE").unwrap();
+    }
+}
+
 #[tokio::test]
 async fn every_malformed_signature_gets_its_code() {
     let (mesh, hash, caller) = with_client().await;
