@@ -39,6 +39,8 @@ mod peppers;
 #[cfg(test)]
 mod replacing_the_original;
 #[cfg(test)]
+mod restore;
+#[cfg(test)]
 mod revocation;
 #[cfg(test)]
 mod rights;

@@ -26,7 +26,7 @@ fn sql(title: &str) -> Vec<String> {
 }
 
 /// Runs it in a peer's schema, as an operator would.
-async fn run(mesh: &Mesh, peer: Peer, title: &str) {
+pub(crate) async fn run(mesh: &Mesh, peer: Peer, title: &str) {
     let mut connection = mesh.sql(peer).await.expect("SQL");
     for statement in sql(title) {
         let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone())).execute(&mut connection).await;
