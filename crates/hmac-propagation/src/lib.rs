@@ -35,12 +35,11 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use hmac_auth::credential::{Change, ClientId};
+//! use hmac_auth::credential::ClientId;
 //! use hmac_auth::memory::MemoryCredentialStore;
 //! use hmac_auth::secret::Secret;
 //! use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 //! use hmac_propagation::options::Ensure;
-//! use hmac_propagation::peer_store::Track;
 //! use hmac_propagation::propagator::Propagator;
 //! use hmac_propagation::queue::PeerName;
 //!
@@ -75,14 +74,7 @@
 //! .start();
 //!
 //! source
-//!     .ensure(Ensure {
-//!         client_id: "partner-a".into(),
-//!         secret: Secret::new("correct horse battery staple"),
-//!         targets: vec!["orders".into()],
-//!         track: Track::Http,
-//!         allowed_ips: Change::Keep,
-//!         expires_at: Change::Keep,
-//!     })
+//!     .ensure(Ensure::new("partner-a", Secret::new("correct horse battery staple")).targets(["orders"]))
 //!     .await?;
 //!
 //! // The change is sent by itself; here we wait for the acknowledgement to be booked.

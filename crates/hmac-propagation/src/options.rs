@@ -25,6 +25,44 @@ pub struct Ensure {
     pub expires_at: Change<Option<i64>>,
 }
 
+impl Ensure {
+    /// Gives `client_id` a secret on this peer alone, on the http track; rules and expiry stay as they are.
+    pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
+        Self {
+            client_id: client_id.into(),
+            secret,
+            targets: Vec::new(),
+            track: Track::Http,
+            allowed_ips: Change::Keep,
+            expires_at: Change::Keep,
+        }
+    }
+
+    /// Tells these peers too.
+    pub fn targets(mut self, targets: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.targets = targets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Concerns another track.
+    pub fn track(mut self, track: Track) -> Self {
+        self.track = track;
+        self
+    }
+
+    /// Replaces the IP and CIDR rules; an empty list clears.
+    pub fn allowed_ips(mut self, rules: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.allowed_ips = Change::Set(rules.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Replaces the expiry, epoch milliseconds; `None` is never.
+    pub fn expires_at(mut self, expires_at: Option<i64>) -> Self {
+        self.expires_at = Change::Set(expires_at);
+        self
+    }
+}
+
 /// How an ensure ended.
 #[derive(Clone, Debug)]
 pub struct Ensured {
@@ -45,6 +83,19 @@ pub struct Rotate {
     pub track: Track,
 }
 
+impl Rotate {
+    /// Gives `client_id` a new secret on the http track.
+    pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
+        Self { client_id: client_id.into(), secret, track: Track::Http }
+    }
+
+    /// Concerns another track.
+    pub fn track(mut self, track: Track) -> Self {
+        self.track = track;
+        self
+    }
+}
+
 /// Takes a credential away, here and on the targets.
 #[derive(Clone, Debug)]
 pub struct Revoke {
@@ -54,6 +105,25 @@ pub struct Revoke {
     pub targets: Vec<String>,
     /// The track.
     pub track: Track,
+}
+
+impl Revoke {
+    /// Takes `client_id` away on this peer alone, on the http track.
+    pub fn new(client_id: impl Into<String>) -> Self {
+        Self { client_id: client_id.into(), targets: Vec::new(), track: Track::Http }
+    }
+
+    /// Tells these peers too.
+    pub fn targets(mut self, targets: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.targets = targets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Concerns another track.
+    pub fn track(mut self, track: Track) -> Self {
+        self.track = track;
+        self
+    }
 }
 
 /// What a resync sends again.
