@@ -1,15 +1,8 @@
-//! Servers in containers, where no native binary is found. Images and tags stand here and nowhere else.
+//! Servers in containers, where no native binary is found.
 
 use std::process::{Command, Stdio};
 
 use crate::environment;
-
-/// RabbitMQ with its management API.
-pub(crate) const RABBITMQ: &str = "rabbitmq:4-management";
-/// MariaDB.
-pub(crate) const MARIADB: &str = "mariadb:11";
-/// Redis.
-pub(crate) const REDIS: &str = "redis:7";
 
 /// Tells whether containers are asked for although there may be native binaries.
 pub(crate) fn preferred() -> bool {

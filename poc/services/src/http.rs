@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use url::Url;
+pub use url::Url;
 
 use crate::error::Error;
 

@@ -16,6 +16,7 @@ mod container;
 mod environment;
 mod error;
 pub mod http;
+pub mod images;
 mod mariadb;
 pub mod mesh;
 mod ports;

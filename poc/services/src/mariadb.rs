@@ -13,6 +13,7 @@ use url::Url;
 use crate::container::{self, Container};
 use crate::environment;
 use crate::error::Error;
+use crate::images;
 use crate::ports::free_port;
 use crate::process::{Process, binary, install_hint, wait_ready};
 
@@ -61,7 +62,7 @@ pub async fn private_mariadb() -> Result<MariaDb, Error> {
         None if container::available() => {
             let name = format!("hmac-mesh-mariadb-{}-{port}", std::process::id());
             let variables = ["MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1"];
-            let command = container::command(&name, container::MARIADB, &[(port, 3306)], &variables, &[]);
+            let command = container::command(&name, images::MARIADB, &[(port, 3306)], &variables, &[]);
             (command, Some(Container { name }))
         }
         None => return Err(Error::Missing { server: "MariaDB", hint: install_hint("mariadb") }),

@@ -16,6 +16,7 @@ use url::Url;
 use crate::container::{self, Container};
 use crate::environment;
 use crate::error::Error;
+use crate::images;
 use crate::ports::free_port;
 use crate::process::{Process, binary, install_hint, wait_ready};
 
@@ -68,7 +69,7 @@ pub async fn private_rabbitmq() -> Result<RabbitMq, Error> {
             let name = format!("hmac-mesh-rabbitmq-{}-{port}", std::process::id());
             let ports = [(port, 5672), (api_port, 15672)];
             let variables = ["RABBITMQ_DEFAULT_USER=guest", "RABBITMQ_DEFAULT_PASS=guest"];
-            let command = container::command(&name, container::RABBITMQ, &ports, &variables, &[]);
+            let command = container::command(&name, images::RABBITMQ, &ports, &variables, &[]);
             let container = Some(Container { name });
             Private {
                 command,

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::container::{self, Container};
 use crate::error::Error;
+use crate::images;
 use crate::ports::free_port;
 use crate::process::{Process, binary, install_hint, wait_ready};
 
@@ -52,8 +53,7 @@ async fn start_new() -> Result<Redis, Error> {
         Some(program) => (native_command(&program, port, &folder), None),
         None if container::available() => {
             let name = format!("hmac-mesh-redis-{}-{port}", std::process::id());
-            let command =
-                container::command(&name, container::REDIS, &[(port, 6379)], &[], &["redis-server"]);
+            let command = container::command(&name, images::REDIS, &[(port, 6379)], &[], &["redis-server"]);
             (command, Some(Container { name }))
         }
         None => return Err(Error::Missing { server: "Redis", hint: install_hint("redis") }),
