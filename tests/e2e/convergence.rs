@@ -68,7 +68,7 @@ async fn a_change_for_some_reaches_only_them() {
 #[tokio::test]
 async fn no_plain_secret_at_rest_after_propagation() {
     let mut mesh = Mesh::start().await;
-    mesh.stop_peer(Peer::Consumer);
+    mesh.stop_peer(Peer::Consumer).await;
     mesh.ensure(Peer::Authority, "plain", SECRET, &Peer::Authority.others()).await;
     let dump = mesh.sql_dump(Peer::Authority).await;
     assert!(dump.contains("plain|"), "the credential is booked: {dump}");

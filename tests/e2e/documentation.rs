@@ -110,7 +110,7 @@ async fn metrics_and_alerts_are_documented_as_they_are_exported() {
 #[tokio::test]
 async fn rows_that_are_not_done_are_counted() {
     let mut mesh = Mesh::start().await;
-    mesh.stop_peer(Peer::Consumer);
+    mesh.stop_peer(Peer::Consumer).await;
     mesh.ensure(Peer::Authority, "waits", SECRET, &[Peer::Consumer, Peer::LeptosAxum]).await;
     mesh.until_metric(Peer::Authority, "propagation_rows{peer=\"authority\",status=\"sent\"}", 1.0).await;
     mesh.until_metric(Peer::Authority, "propagation_oldest_change_age_seconds", 0.001).await;

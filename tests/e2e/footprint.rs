@@ -9,7 +9,7 @@ const RESIDENT_KIB: u64 = 40 * 1024;
 async fn an_idle_peer_is_small_and_soon_there() {
     let mut mesh = Options::default().start_without_peers().await;
     for peer in Peer::ALL {
-        mesh.launch(peer);
+        mesh.launch(peer).await;
         let ready = mesh.until_ready(peer).await;
         let resident = resident_kib(mesh.process_id(peer));
         println!("{}: ready after {ready:.2?}, {resident} KiB resident", peer.name());

@@ -1,7 +1,8 @@
 //! End-to-end stories: the peers are processes, the servers are real, and a story knows nothing but the wire: HTTP, AMQP, Redis, SQL.
 //!
 //! Each story has its own vhost, schemas, Redis servers and ports. RabbitMQ and MariaDB are shared by a run unless a story kills
-//! them. When a story fails, the ends of its peers' logs are printed.
+//! them. In a container of a composed mesh the same stories have the whole mesh, one after the other. When a story fails, the
+//! ends of its peers' logs are printed.
 
 #[cfg(test)]
 mod mesh;
@@ -12,6 +13,8 @@ mod bad_input;
 mod bad_messages;
 #[cfg(test)]
 mod broker_outage;
+#[cfg(test)]
+mod cluster;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
@@ -38,6 +41,8 @@ mod original_wire;
 mod peppers;
 #[cfg(test)]
 mod replacing_the_original;
+#[cfg(test)]
+mod restarts;
 #[cfg(test)]
 mod restore;
 #[cfg(test)]

@@ -1,11 +1,18 @@
 //! Four peers on real servers, and the verbs of the stories.
+//!
+//! The peers are processes of the story's own ([`own`]), or the containers of a composed mesh that the story runs beside
+//! ([`composed`], where `HMAC_MESH_COMPOSED` is `true`). A story does not see which.
 
 mod answer;
 mod changes;
+mod composed;
+mod engine;
 mod environment;
 mod node;
+mod own;
 mod records;
 mod rows;
+mod server;
 mod signed;
 mod slot;
 mod wait;
@@ -13,19 +20,23 @@ mod wire;
 
 use std::time::Duration;
 
-use reqwest::Client;
-use services::{MariaDb, RabbitMq};
-use tempfile::TempDir;
+use reqwest::{Client, Method};
 
 pub(crate) use answer::Answer;
 pub(crate) use changes::Changes;
+use composed::Composed;
+pub(crate) use composed::Part;
 pub(crate) use environment::{Peer, Secrets};
-use node::Node;
 pub(crate) use node::program;
+use node::{Home, Node};
+use own::Own;
+pub(crate) use server::Server;
 pub(crate) use signed::Caller;
-use slot::Slot;
 pub(crate) use wait::{DEADLINE, now_ms, until};
 pub(crate) use wire::Wire;
+
+/// The clean-up after a story takes no longer.
+const END: Duration = Duration::from_secs(60);
 
 /// What a story wants otherwise than usual.
 #[derive(Default)]
@@ -64,7 +75,7 @@ impl Options {
     pub(crate) async fn start(self) -> Mesh {
         let mut mesh = self.start_without_peers().await;
         for peer in Peer::ALL {
-            mesh.launch(peer);
+            mesh.launch(peer).await;
         }
         for peer in Peer::ALL {
             mesh.until_ready(peer).await;
@@ -72,45 +83,15 @@ impl Options {
         mesh
     }
 
-    /// Brings up the servers only.
+    /// Brings up the servers only, with nothing in them.
     pub(crate) async fn start_without_peers(self) -> Mesh {
-        let slot = Slot::take().await;
-        let (rabbitmq, mariadb) = tokio::join!(self.rabbitmq(), self.mariadb());
-        let vhost = rabbitmq.vhost("e2e").await.expect("a vhost");
-        let folder = tempfile::Builder::new().prefix("hmac-mesh-e2e-").tempdir().expect("a folder for logs");
-        let ports = node::free_ports();
-        let secrets = Secrets::fresh();
-        let mut nodes = Vec::new();
-        for (peer, port) in Peer::ALL.into_iter().zip(ports) {
-            let redis = services::redis().await.expect("a Redis");
-            let database = match peer.is_full() {
-                true => Some(mariadb.database(&peer.schema()).await.expect("a schema")),
-                false => None,
-            };
-            let log = folder.path().join(format!("{}.log", peer.name()));
-            nodes.push(Node { peer, port, redis, database, log, process: None, launched: None });
-        }
         // Another crate of the build may have given the client TLS without a provider; the first of a process stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().no_proxy().timeout(Duration::from_secs(40)).build().expect("a client");
-        let variables = self.variables;
-        Mesh { http, rabbitmq, mariadb, vhost, nodes, secrets, variables, _folder: folder, _slot: slot }
-    }
-
-    async fn rabbitmq(&self) -> RabbitMq {
-        let started = match self.private_rabbitmq {
-            true => services::private_rabbitmq().await,
-            false => services::rabbitmq().await,
-        };
-        started.expect("RabbitMQ")
-    }
-
-    async fn mariadb(&self) -> MariaDb {
-        let started = match self.private_mariadb {
-            true => services::private_mariadb().await,
-            false => services::mariadb().await,
-        };
-        started.expect("MariaDB")
+        match services::variable("HMAC_MESH_COMPOSED").as_deref() {
+            Some("true") => composed::attach(self, http).await,
+            _ => own::bring_up(self, http).await,
+        }
     }
 }
 
@@ -119,16 +100,24 @@ pub(crate) struct Mesh {
     /// A client without a proxy, with a timeout.
     pub(crate) http: Client,
     /// The broker.
-    pub(crate) rabbitmq: RabbitMq,
+    pub(crate) rabbitmq: Server,
     /// The database server.
-    pub(crate) mariadb: MariaDb,
+    pub(crate) mariadb: Server,
     /// What only the peers should know.
     pub(crate) secrets: Secrets,
+    /// The vhost, as an AMQP URL.
     vhost: String,
+    /// The broker's management API, with its user.
+    api: String,
     nodes: Vec<Node>,
     variables: Vec<(Option<Peer>, String, String)>,
-    _folder: TempDir,
-    _slot: Slot,
+    world: World,
+}
+
+/// Where a mesh lives.
+enum World {
+    Own(Own),
+    Composed(Composed),
 }
 
 impl Mesh {
@@ -138,8 +127,16 @@ impl Mesh {
     }
 
     /// Where a peer listens.
-    pub(crate) fn url(&self, peer: Peer) -> String {
-        format!("http://127.0.0.1:{}", self.node(peer).port)
+    pub(crate) fn url(&self, peer: Peer) -> &str {
+        &self.node(peer).url
+    }
+
+    /// Rules that match the address from which the story calls every peer.
+    pub(crate) fn own_addresses(&self) -> Vec<String> {
+        match &self.world {
+            World::Own(_) => vec!["127.0.0.0/8".to_owned()],
+            World::Composed(composed) => vec![composed.own_address()],
+        }
     }
 
     /// Sets a variable of one peer, for its next start.
@@ -157,57 +154,69 @@ impl Mesh {
         Wire::connect(&self.vhost).await
     }
 
+    /// Calls the broker's management API and insists on a good answer.
+    pub(crate) async fn broker(&self, method: Method, path: &str, body: &serde_json::Value) -> String {
+        let request = self.http.request(method.clone(), format!("{}{path}", self.api)).json(body);
+        let answer = request.send().await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        let status = answer.status();
+        let text = answer.text().await.unwrap_or_default();
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        text
+    }
+
     /// What a peer has logged so far.
-    pub(crate) fn log(&self, peer: Peer) -> String {
-        let bytes = std::fs::read(&self.node(peer).log).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+    pub(crate) async fn log(&self, peer: Peer) -> String {
+        self.node(peer).log().await
     }
 
-    /// The id of a peer's process.
+    /// The id of a peer's process; a composed mesh has none that the story sees.
     pub(crate) fn process_id(&self, peer: Peer) -> i32 {
-        self.node(peer).process.as_ref().expect("the peer runs").id()
+        match &self.node(peer).home {
+            Home::Program(own) => own.process.as_ref().expect("the peer runs").id(),
+            Home::Container(_) => panic!("a process of a container is not seen from here"),
+        }
     }
 
-    /// Starts a peer's process, and waits until it is ready.
+    /// Another container of a composed mesh, by the name of its service.
+    pub(crate) fn part(&self, service: &str) -> Part {
+        match &self.world {
+            World::Own(_) => panic!("only a composed mesh has a {service}"),
+            World::Composed(composed) => composed.part(service),
+        }
+    }
+
+    /// A peer's Redis.
+    pub(crate) fn redis_of(&mut self, peer: Peer) -> &mut Server {
+        &mut self.node_mut(peer).redis
+    }
+
+    /// Starts a peer, and waits until it is ready.
     pub(crate) async fn start_peer(&mut self, peer: Peer) {
-        self.launch(peer);
+        self.launch(peer).await;
         self.until_ready(peer).await;
     }
 
-    /// Starts a peer's process.
-    pub(crate) fn launch(&mut self, peer: Peer) {
+    /// Starts a peer.
+    pub(crate) async fn launch(&mut self, peer: Peer) {
         let environment = self.environment(peer);
-        self.node_mut(peer).launch(&environment);
+        self.node_mut(peer).launch(environment).await;
     }
 
     /// Ends a peer as an operator would.
-    pub(crate) fn stop_peer(&mut self, peer: Peer) {
-        let process = self.node_mut(peer).process.take().expect("the peer runs");
-        assert!(process.stop(Duration::from_secs(15)), "{} did not stop within 15 s of SIGTERM", peer.name());
+    pub(crate) async fn stop_peer(&mut self, peer: Peer) {
+        self.node_mut(peer).stop().await;
     }
 
     /// Ends a peer with `SIGKILL`.
-    pub(crate) fn kill_peer(&mut self, peer: Peer) {
-        self.node_mut(peer).process = None;
+    pub(crate) async fn kill_peer(&mut self, peer: Peer) {
+        self.node_mut(peer).kill().await;
     }
 
-    /// Stops a peer's Redis with `SIGKILL`.
-    pub(crate) fn kill_redis(&mut self, peer: Peer) {
-        self.node_mut(peer).redis.kill();
-    }
-
-    /// Starts a peer's Redis again on the data it has.
-    pub(crate) async fn start_redis(&mut self, peer: Peer) {
-        self.node_mut(peer).redis.start().await.expect("Redis starts again");
-    }
-
-    /// Waits until a peer says that it is ready; returns how long it took since its process was started.
+    /// Waits until a peer says that it is ready; returns how long it took since it was started.
     pub(crate) async fn until_ready(&self, peer: Peer) -> Duration {
         let node = self.node(peer);
         until(&format!("{} is ready", peer.name()), async || {
-            if !node.process.as_ref().is_some_and(services::Process::is_running) {
-                return Err("its process has ended".to_owned());
-            }
+            node.is_alive()?;
             let answer = self.get(peer, "/readyz").await?;
             answer.is(200)
         })
@@ -229,7 +238,11 @@ impl Mesh {
     }
 
     fn environment(&self, peer: Peer) -> Vec<(String, String)> {
-        environment::compose(&self.nodes, peer, &self.secrets, &self.vhost, &self.variables)
+        let usual = match &self.world {
+            World::Own(_) => environment::of_a_process(&self.nodes, peer, &self.secrets, &self.vhost),
+            World::Composed(composed) => composed.environment(peer),
+        };
+        environment::with(usual, peer, &self.variables)
     }
 
     fn node(&self, peer: Peer) -> &Node {
@@ -239,36 +252,34 @@ impl Mesh {
     fn node_mut(&mut self, peer: Peer) -> &mut Node {
         &mut self.nodes[peer as usize]
     }
+
+    /// Ends the peers and removes what the story has made on servers that go on.
+    async fn end(&mut self, failed: bool) {
+        for node in &mut self.nodes {
+            if failed {
+                node.print_log().await;
+            }
+            node.kill().await;
+        }
+        match &self.world {
+            World::Own(own) => own.clean().await,
+            World::Composed(composed) => composed.give_back().await,
+        }
+    }
 }
 
 impl Drop for Mesh {
     fn drop(&mut self) {
-        for node in &mut self.nodes {
-            node.process = None;
-        }
-        if std::thread::panicking() {
-            self.nodes.iter().for_each(Node::print_log);
-        }
-        // The run's servers go on; what the story made there does not. A private server takes it along.
+        let failed = std::thread::panicking();
+        // The story's own runtime may be the one that drops this: the clean-up has another.
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 if let Ok(runtime) = runtime {
-                    let clean = self.clean();
-                    let _ = runtime
-                        .block_on(async { tokio::time::timeout(Duration::from_secs(10), clean).await });
+                    let end = async { tokio::time::timeout(END, self.end(failed)).await };
+                    let _ = runtime.block_on(end);
                 }
             });
         });
-    }
-}
-
-impl Mesh {
-    async fn clean(&self) {
-        let vhost = self.vhost.rsplit('/').next().unwrap_or_default();
-        let _ = self.rabbitmq.request("DELETE", &format!("/api/vhosts/{vhost}"), "").await;
-        for url in self.nodes.iter().filter_map(|node| node.database.as_deref()) {
-            rows::drop_schema(url).await;
-        }
     }
 }

@@ -30,8 +30,8 @@ async fn no_secret_in_logs() {
             format!("metrics of {}", peer.name()),
             mesh.get(peer, "/metrics").await.unwrap().to_string(),
         );
-        mesh.stop_peer(peer);
-        shown.insert(format!("log of {}", peer.name()), mesh.log(peer));
+        mesh.stop_peer(peer).await;
+        shown.insert(format!("log of {}", peer.name()), mesh.log(peer).await);
     }
 
     let mut secrets: Vec<String> = mesh.secrets.all().map(str::to_owned).collect();

@@ -13,7 +13,7 @@ async fn an_offline_target_catches_up() {
     mesh.ensure(Peer::Authority, "first", SECRET, &Peer::Authority.others()).await;
     mesh.until_success(Peer::Authority, 3).await;
 
-    mesh.stop_peer(Peer::Consumer);
+    mesh.stop_peer(Peer::Consumer).await;
     mesh.ensure(Peer::Authority, "second", SECRET, &Peer::Authority.others()).await;
     mesh.rotate(Peer::Authority, "first", "a rotated secret of the first").await;
     until_status(&mesh, "consumer", "sent", 2).await;
@@ -63,7 +63,7 @@ async fn a_target_that_never_started_receives_what_was_before_it() {
 #[tokio::test]
 async fn a_message_that_was_lost_is_sent_again() {
     let mut mesh = Options::default().everyone("RESEND_AFTER_MS", "1000").start().await;
-    mesh.stop_peer(Peer::Consumer);
+    mesh.stop_peer(Peer::Consumer).await;
     mesh.ensure(Peer::Authority, "lost", SECRET, &[Peer::Consumer]).await;
     let wire = mesh.wire().await;
     let lost = wire.next("consumer").await;
@@ -86,7 +86,7 @@ async fn overlapping_syncs_publish_once() {
         "86400000",
     );
     let mut mesh = by_hand.start().await;
-    mesh.stop_peer(Peer::Consumer);
+    mesh.stop_peer(Peer::Consumer).await;
     for number in 0..CLIENTS {
         mesh.ensure(Peer::Authority, &format!("overlap-{number}"), SECRET, &[Peer::Consumer]).await;
     }

@@ -61,7 +61,7 @@ async fn the_own_store_of_a_source_is_filled_again() {
     }
     mesh.revoke(Peer::Authority, "revoked", &[Peer::Consumer]).await;
     mesh.until_success(Peer::Authority, 2).await;
-    mesh.stop_peer(Peer::Authority);
+    mesh.stop_peer(Peer::Authority).await;
     let mut redis = mesh.redis(Peer::Authority).await.expect("Redis");
     redis::cmd("FLUSHALL").exec_async(&mut redis).await.expect("a flush");
     assert_eq!(mesh.record(Peer::Authority, "kept").await.unwrap(), None);
@@ -81,7 +81,7 @@ async fn the_own_store_of_a_source_is_filled_again() {
 #[tokio::test]
 async fn a_dead_target_is_forgotten() {
     let mut mesh = Mesh::start().await;
-    mesh.stop_peer(Peer::Consumer);
+    mesh.stop_peer(Peer::Consumer).await;
     mesh.ensure(Peer::Authority, "lives", SECRET, &[Peer::Consumer, Peer::LeptosAxum]).await;
     until("one row is success and one is sent", async || {
         let rows = mesh.rows(Peer::Authority).await?;
@@ -137,7 +137,7 @@ async fn a_propagation_secret_is_changed() {
     mesh.ensure(Peer::Authority, "between", SECRET, &[Peer::Consumer]).await;
     mesh.until_metric(Peer::Consumer, "propagation_messages_dropped_total", 1.0).await;
     assert_eq!(mesh.record(Peer::Consumer, "between").await.unwrap(), None);
-    mesh.stop_peer(Peer::Consumer);
+    mesh.stop_peer(Peer::Consumer).await;
     mesh.set(Peer::Consumer, "PROPAGATION_SECRET", OTHER);
     mesh.start_peer(Peer::Consumer).await;
     mesh.until_success(Peer::Authority, 2).await;
@@ -145,12 +145,12 @@ async fn a_propagation_secret_is_changed() {
     mesh.until_converged("between", &[Peer::Consumer], Some(&hash)).await;
 
     // A source that starts with the old one in its configuration has the old one again.
-    mesh.stop_peer(Peer::Authority);
+    mesh.stop_peer(Peer::Authority).await;
     mesh.start_peer(Peer::Authority).await;
     let dropped = mesh.metric(Peer::Consumer, "propagation_messages_dropped_total").await;
     mesh.ensure(Peer::Authority, "after", SECRET, &[Peer::Consumer]).await;
     mesh.until_metric(Peer::Consumer, "propagation_messages_dropped_total", dropped + 1.0).await;
-    mesh.stop_peer(Peer::Authority);
+    mesh.stop_peer(Peer::Authority).await;
     mesh.set(Peer::Authority, "PROPAGATION_TARGETS", &format!("consumer={OTHER}"));
     mesh.start_peer(Peer::Authority).await;
     mesh.until_converged("after", &[Peer::Consumer], Some(&hash)).await;
@@ -169,7 +169,7 @@ async fn a_secrets_key_is_changed() {
     let expected = [("credentials", 1), ("rows", 1), ("targets", 4)];
     assert_eq!(before, expected.map(|(place, count)| (place.to_owned(), old.clone(), count)));
 
-    mesh.stop_peer(Peer::Authority);
+    mesh.stop_peer(Peer::Authority).await;
     mesh.set(Peer::Authority, "SECRETS_KEY", &format!("{NEW},{OLD}"));
     mesh.start_peer(Peer::Authority).await;
     let between = sealed(&mesh, Peer::Authority).await;
@@ -185,7 +185,7 @@ async fn a_secrets_key_is_changed() {
     mesh.until_success(Peer::Authority, 1).await;
     mesh.until_no_plain_secret(Peer::Authority).await;
     assert!(sealed(&mesh, Peer::Authority).await.iter().all(|(_, key, _)| *key == new));
-    mesh.stop_peer(Peer::Authority);
+    mesh.stop_peer(Peer::Authority).await;
     mesh.set(Peer::Authority, "SECRETS_KEY", NEW);
     mesh.start_peer(Peer::Authority).await;
     mesh.accept(Peer::Authority, "/resync", &json!({ "target": "consumer" })).await;
@@ -198,7 +198,7 @@ async fn a_pepper_is_changed() {
     let mut mesh = Mesh::start().await;
     mesh.ensure(Peer::Authority, "peppered", SECRET, &[Peer::Consumer]).await;
     mesh.until_success(Peer::Authority, 1).await;
-    mesh.stop_peer(Peer::Authority);
+    mesh.stop_peer(Peer::Authority).await;
     mesh.set(Peer::Authority, "HMAC_SECRET_TOKEN", PEPPER);
     mesh.start_peer(Peer::Authority).await;
     let both = [Peer::Authority, Peer::Consumer];

@@ -62,7 +62,7 @@ async fn a_source_takes_over_clients_that_its_schema_does_not_know() {
     let hash = mesh.secrets.hash(Peer::Authority, SECRET);
     for peer in Peer::ALL {
         leave_behind(&mesh, peer, &hash, now_ms() - 1_000).await;
-        mesh.launch(peer);
+        mesh.launch(peer).await;
     }
     for peer in Peer::ALL {
         mesh.until_ready(peer).await;
@@ -86,10 +86,10 @@ async fn tables_of_another_shape_are_left_alone_and_said() {
     let foreign = "CREATE TABLE hmac_credential (client_id VARCHAR(128) PRIMARY KEY, something INT); \
                    INSERT INTO hmac_credential VALUES ('theirs', 1)";
     sqlx::raw_sql(foreign).execute(&mut connection).await.expect("a table");
-    mesh.launch(Peer::Authority);
+    mesh.launch(Peer::Authority).await;
     mesh.until_missing(Peer::Authority, "sql").await;
     crate::mesh::until("the log says why", async || {
-        let log = mesh.log(Peer::Authority);
+        let log = mesh.log(Peer::Authority).await;
         if log.contains("the management store is not usable yet") { Ok(()) } else { Err(log) }
     })
     .await;

@@ -50,7 +50,7 @@ async fn a_restored_schema_overwrites_nothing_unless_it_is_told_to() {
     mesh.until_success(Peer::Authority, 1).await;
 
     // Keep what the mesh holds: neither the start nor a resync overwrites it.
-    mesh.stop_peer(Peer::Authority);
+    mesh.stop_peer(Peer::Authority).await;
     restore(&mesh).await;
     mesh.start_peer(Peer::Authority).await;
     let answer = mesh.accept(Peer::Authority, "/resync", &json!({ "target": "consumer" })).await;
@@ -58,7 +58,7 @@ async fn a_restored_schema_overwrites_nothing_unless_it_is_told_to() {
     holds(&mesh, &after).await;
 
     // Go back to the backup.
-    mesh.stop_peer(Peer::Authority);
+    mesh.stop_peer(Peer::Authority).await;
     restore(&mesh).await;
     let mut redis = mesh.redis(Peer::Authority).await.expect("Redis");
     redis::cmd("FLUSHALL").exec_async(&mut redis).await.expect("a flush");

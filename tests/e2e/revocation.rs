@@ -55,7 +55,7 @@ async fn revoked_stays_revoked() {
     mesh.ensure(Peer::Authority, "gone", SECRET, &Peer::Authority.others()).await;
     mesh.until_success(Peer::Authority, 3).await;
     // The event of the revocation waits, the target restarts, everything is sent again: gone it stays.
-    mesh.stop_peer(Peer::Consumer);
+    mesh.stop_peer(Peer::Consumer).await;
     mesh.rotate(Peer::Authority, "gone", "a secret on its way").await;
     mesh.revoke(Peer::Authority, "gone", &Peer::Authority.others()).await;
     mesh.start_peer(Peer::Consumer).await;

@@ -1,5 +1,6 @@
 //! What a peer's user may do at the broker can be narrowed, and is enough (`docs/security-model.md`).
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::mesh::{Caller, Mesh, Options, Peer};
@@ -10,15 +11,15 @@ const SECRET: &str = "a secret carried by narrow users";
 async fn narrow(mesh: &mut Mesh, peer: Peer) {
     let name = format!("{}-{:08x}", peer.name(), rand::random::<u32>());
     let vhost = mesh.vhost().rsplit('/').next().unwrap_or_default().to_owned();
-    let user = json!({ "password": "narrow", "tags": "" }).to_string();
-    mesh.rabbitmq.request("PUT", &format!("/api/users/{name}"), &user).await.expect("a user");
+    let user = json!({ "password": "narrow", "tags": "" });
+    mesh.broker(Method::PUT, &format!("/api/users/{name}"), &user).await;
     let rights = json!({
         "configure": "^hmac-[A-Za-z0-9-]+\\.queue$",
         "write": "^amq\\.default$",
         "read": format!("^hmac-{}\\.queue$", peer.name()),
     });
     let path = format!("/api/permissions/{vhost}/{name}");
-    mesh.rabbitmq.request("PUT", &path, &rights.to_string()).await.expect("rights");
+    mesh.broker(Method::PUT, &path, &rights).await;
     let (scheme, rest) = mesh.vhost().split_once("://").expect("a URL");
     let server = rest.rsplit_once('@').map_or(rest, |(_, server)| server);
     let url = format!("{scheme}://{name}:narrow@{server}");
@@ -32,7 +33,7 @@ async fn a_user_that_reads_its_own_queue_only_is_enough() {
         narrow(&mut mesh, peer).await;
     }
     for peer in Peer::ALL {
-        mesh.launch(peer);
+        mesh.launch(peer).await;
     }
     for peer in Peer::ALL {
         mesh.until_ready(peer).await;

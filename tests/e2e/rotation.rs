@@ -44,7 +44,7 @@ async fn a_rotation_converges_and_ends_the_old_secret_after_the_grace() {
 
 #[tokio::test]
 async fn without_a_grace_the_old_secret_ends_at_once() {
-    let mesh = Mesh::start().await;
+    let mesh = Options::default().everyone("ROTATION_GRACE_MS", "0").start().await;
     let caller = |secret| Caller::new("rotated", mesh.secrets.hash(Peer::Authority, secret));
     mesh.ensure(Peer::Authority, "rotated", OLD, &Peer::Authority.others()).await;
     mesh.until_success(Peer::Authority, 3).await;

@@ -78,7 +78,7 @@ async fn a_new_peer_can_be_bootstrapped() {
     mesh.until_success(Peer::Authority, 3).await;
     mesh.until_no_plain_secret(Peer::Authority).await;
     // The consumer comes back with an empty store; only hashes are left at the source.
-    mesh.stop_peer(Peer::Consumer);
+    mesh.stop_peer(Peer::Consumer).await;
     let mut redis = mesh.redis(Peer::Consumer).await.unwrap();
     redis::cmd("FLUSHALL").exec_async(&mut redis).await.unwrap();
     mesh.start_peer(Peer::Consumer).await;

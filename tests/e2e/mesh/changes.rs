@@ -1,7 +1,7 @@
 //! Changes made in the background, each tried until it is accepted, as a program would that must get them through.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -14,8 +14,12 @@ use super::{DEADLINE, Mesh, until};
 pub(crate) struct Changes {
     accepted: Arc<AtomicUsize>,
     refused: Arc<AtomicUsize>,
+    ended: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
+
+/// A stream that is not ended before makes no more.
+const MANY: usize = 100_000;
 
 impl Changes {
     /// The secret of a client of such a run.
@@ -26,13 +30,18 @@ impl Changes {
     /// Starts `count` of them at a peer for `targets`.
     pub(crate) fn start(mesh: &Mesh, peer: Peer, targets: &[Peer], count: usize) -> Self {
         let (accepted, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let ended = Arc::new(AtomicBool::new(false));
         let (path, good) = peer.surface();
         let (http, url) = (mesh.http.clone(), format!("{}{path}/ensure", mesh.url(peer)));
         let targets = targets.to_vec();
         let task = tokio::spawn({
             let (accepted, refused) = (Arc::clone(&accepted), Arc::clone(&refused));
+            let ended = Arc::clone(&ended);
             async move {
                 for number in 0..count {
+                    if ended.load(Ordering::SeqCst) {
+                        break;
+                    }
                     let body = ensure_body(&format!("client-{number}"), &Self::secret(number), &targets);
                     let start = Instant::now();
                     loop {
@@ -48,7 +57,25 @@ impl Changes {
                 }
             }
         });
-        Self { accepted, refused, task }
+        Self { accepted, refused, ended, task }
+    }
+
+    /// Starts a stream of them that goes on until it is ended.
+    pub(crate) fn start_many(mesh: &Mesh, peer: Peer, targets: &[Peer]) -> Self {
+        Self::start(mesh, peer, targets, MANY)
+    }
+
+    /// Waits until so many more are accepted.
+    pub(crate) async fn until_more(&self, count: usize) {
+        let before = self.accepted.load(Ordering::SeqCst);
+        self.until_accepted(before + count).await;
+    }
+
+    /// Ends a stream after the change it is at; returns how many were accepted.
+    pub(crate) async fn end(self) -> usize {
+        self.ended.store(true, Ordering::SeqCst);
+        self.task.await.expect("all changes are accepted");
+        self.accepted.load(Ordering::SeqCst)
     }
 
     /// Waits until so many are accepted.

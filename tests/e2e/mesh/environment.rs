@@ -6,6 +6,10 @@ use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
 
 use super::node::Node;
 
+/// What `AMQP_URL` stands instead of.
+const PARTS: [&str; 6] =
+    ["AMQP_PROTOCOL", "AMQP_HOST", "AMQP_PORT", "AMQP_USER", "AMQP_PASSWORD", "AMQP_VHOST"];
+
 /// One of the four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
@@ -65,6 +69,18 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
+    /// Those of containers, by what they are configured with.
+    pub(super) fn read(environments: &[Vec<(String, String)>; 4]) -> Self {
+        let read = |name: &str| {
+            std::array::from_fn(|peer| value(&environments[peer], name).unwrap_or_default().to_owned())
+        };
+        Self {
+            propagation: read("PROPAGATION_SECRET"),
+            pepper: read("HMAC_SECRET_TOKEN"),
+            key: read("SECRETS_KEY"),
+        }
+    }
+
     pub(super) fn fresh() -> Self {
         let text = |what: &str| format!("{what}-{:032x}", rand::random::<u128>());
         Self {
@@ -86,17 +102,22 @@ impl Secrets {
 
     /// All of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
-        self.propagation.iter().chain(&self.pepper).chain(&self.key).map(String::as_str)
+        let all = self.propagation.iter().chain(&self.pepper).chain(&self.key).map(String::as_str);
+        all.filter(|secret| !secret.is_empty())
     }
 }
 
+/// A variable of an environment.
+pub(super) fn value<'a>(environment: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
 /// The environment of one peer's process.
-pub(super) fn compose(
+pub(super) fn of_a_process(
     nodes: &[Node],
     peer: Peer,
     secrets: &Secrets,
     vhost: &str,
-    variables: &[(Option<Peer>, String, String)],
 ) -> Vec<(String, String)> {
     let node = &nodes[peer as usize];
     let of_others = || {
@@ -104,23 +125,21 @@ pub(super) fn compose(
         pairs.join(",")
     };
     let mut pairs: Vec<(&str, String)> = vec![
-        ("PORT", node.port.to_string()),
+        ("PORT", node.url.rsplit(':').next().unwrap_or_default().to_owned()),
         ("BIND", "127.0.0.1".to_owned()),
         ("AMQP_URL", vhost.to_owned()),
         ("AMQP_QUEUE", peer.name().to_owned()),
         ("PROPAGATION_SECRET", secrets.propagation(peer).to_owned()),
         ("HMAC_SECRET_TOKEN", secrets.pepper[peer as usize].clone()),
-        ("REDIS_URL", node.redis.url().to_owned()),
-        ("ROTATION_GRACE_MS", "0".to_owned()),
+        ("REDIS_URL", node.redis_url.clone()),
         ("RUST_LOG", "info".to_owned()),
         ("NO_COLOR", "1".to_owned()),
     ];
     match &node.database {
         None => pairs.push(("PROPAGATION_SOURCES", of_others())),
         Some(database) => {
-            let urls =
-                nodes.iter().map(|node| format!("{}=http://127.0.0.1:{}", node.peer.name(), node.port));
-            let stores = nodes.iter().map(|node| format!("{}={}", node.peer.name(), node.redis.url()));
+            let urls = nodes.iter().map(|node| format!("{}={}", node.peer.name(), node.url));
+            let stores = nodes.iter().map(|node| format!("{}={}", node.peer.name(), node.redis_url));
             pairs.extend([
                 ("PROPAGATION_TARGETS", of_others()),
                 ("DATABASE_URL", database.clone()),
@@ -131,11 +150,20 @@ pub(super) fn compose(
             ]);
         }
     }
-    let mut environment: Vec<(String, String)> =
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The usual environment with what a story wants otherwise.
+pub(super) fn with(
+    mut environment: Vec<(String, String)>,
+    peer: Peer,
+    variables: &[(Option<Peer>, String, String)],
+) -> Vec<(String, String)> {
     for (only, name, value) in variables {
         if only.is_none_or(|only| only == peer) {
-            environment.retain(|(known, _)| known != name);
+            // A URL stands for all parts of it.
+            let replaced = |known: &str| known == name || (name == "AMQP_URL" && PARTS.contains(&known));
+            environment.retain(|(known, _)| !replaced(known));
             environment.push((name.clone(), value.clone()));
         }
     }

@@ -13,7 +13,8 @@ const CLIENTS: &str = "hmac:http:clients";
 impl Mesh {
     /// Connects to a peer's Redis.
     pub(crate) async fn redis(&self, peer: Peer) -> Result<MultiplexedConnection, String> {
-        let client = redis::Client::open(self.node(peer).redis.url()).map_err(|error| error.to_string())?;
+        let client =
+            redis::Client::open(self.node(peer).redis_url.as_str()).map_err(|error| error.to_string())?;
         client.get_multiplexed_async_connection().await.map_err(|error| error.to_string())
     }
 

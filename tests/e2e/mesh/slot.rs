@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-/// Two suit a small machine.
+/// Two meshes of processes suit a small machine.
 const SLOTS: usize = 2;
 
 /// The right to run a mesh; given back when it is dropped, or by the system when the process is gone.
@@ -13,11 +13,15 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Waits for a free one.
+    /// Waits for a free one of this build's.
     pub(crate) async fn take() -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        Self::one_of(SLOTS, Path::new(env!("CARGO_TARGET_TMPDIR"))).await
+    }
+
+    /// Waits for a free one of `count` whose files are in `folder`.
+    pub(crate) async fn one_of(count: usize, folder: &Path) -> Self {
         loop {
-            for number in 0..SLOTS {
+            for number in 0..count {
                 let path = folder.join(format!("mesh-slot-{number}"));
                 let file =
                     File::options().create(true).truncate(false).write(true).open(path).expect("a slot");

@@ -1,0 +1,64 @@
+//! Past one machine: three nodes of the broker and two replicas of the authority (`compose.cluster.yaml`), of which any may go.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::mesh::{Changes, Mesh, Options, Peer, until};
+
+const SOME: usize = 20;
+
+/// What a queue of the mesh is, by the broker's word.
+async fn kind_of_queue(mesh: &Mesh, peer: Peer) -> String {
+    let vhost = mesh.vhost().rsplit('/').next().unwrap_or_default();
+    let path = format!("/api/queues/{vhost}/hmac-{}.queue", peer.name());
+    let queue: Value =
+        serde_json::from_str(&mesh.broker(Method::GET, &path, &Value::Null).await).expect("JSON");
+    queue["type"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+#[ignore = "needs the mesh of compose.cluster.yaml; `cargo compose` runs it there"]
+async fn a_node_and_a_replica_may_go_in_the_middle_of_changes() {
+    let mut mesh = Options::default().everyone("RESEND_AFTER_MS", "2000").start().await;
+    let replica = mesh.part("authority-2");
+    replica.start().await;
+    let targets = Peer::Authority.others();
+    for peer in Peer::ALL {
+        assert_eq!(kind_of_queue(&mesh, peer).await, "quorum", "the queue of {}", peer.name());
+    }
+    let changes = Changes::start_many(&mesh, Peer::Authority, &targets);
+    for node in ["rabbitmq-2", "rabbitmq-3"] {
+        let node = mesh.part(node);
+        changes.until_more(SOME).await;
+        node.kill().await;
+        changes.until_more(SOME).await;
+        node.start().await;
+        until_whole(&mesh).await;
+    }
+    changes.until_more(SOME).await;
+    mesh.kill_peer(Peer::Authority).await;
+    // The other replica answers under the same name, and brings the changes on their way.
+    changes.until_more(SOME).await;
+    mesh.launch(Peer::Authority).await;
+    mesh.until_ready(Peer::Authority).await;
+    changes.until_more(SOME).await;
+    replica.stop().await;
+    changes.until_more(SOME).await;
+    replica.start().await;
+    let accepted = changes.end().await;
+    mesh.until_success(Peer::Authority, accepted * targets.len()).await;
+    mesh.until_holding(Peer::Authority, &Peer::ALL, accepted).await;
+    mesh.until_no_plain_secret(Peer::Authority).await;
+    println!("{accepted} changes converged on {} targets", targets.len());
+}
+
+/// Waits until all nodes of the broker run again.
+async fn until_whole(mesh: &Mesh) {
+    until("three nodes of the broker run", async || {
+        let nodes: Value = serde_json::from_str(&mesh.broker(Method::GET, "/api/nodes", &Value::Null).await)
+            .map_err(|error| error.to_string())?;
+        let running = nodes.as_array().into_iter().flatten().filter(|node| node["running"] == true).count();
+        if running == 3 { Ok(()) } else { Err(format!("{running} run")) }
+    })
+    .await;
+}

@@ -1,0 +1,233 @@
+//! A mesh of containers that this story runs beside: every story finds it empty, and gives it back as it was composed.
+
+use std::collections::BTreeMap;
+use std::net::UdpSocket;
+use std::path::Path;
+
+use reqwest::Client;
+use sqlx::mysql::MySqlConnection;
+use sqlx::{Connection, Executor};
+
+use super::engine::{Container, Engine};
+use super::environment::{self, Peer, Secrets};
+use super::node::{Home, Node};
+use super::server::{self, Server};
+use super::slot::Slot;
+use super::{Mesh, Options, World};
+
+/// Peers look for pending rows so often in the stories, in milliseconds.
+const SYNC_INTERVAL_MS: &str = "500";
+
+/// What is composed.
+pub(super) struct Composed {
+    containers: BTreeMap<String, Container>,
+    /// As the peers were composed, in the order of [`Peer::ALL`].
+    environments: [Vec<(String, String)>; 4],
+    _slot: Slot,
+}
+
+/// A container beside the four peers and their servers: another node of the broker, another replica of a peer.
+pub(crate) struct Part(Container);
+
+impl Part {
+    /// Starts it as it was composed; nothing happens when it runs.
+    pub(crate) async fn start(&self) {
+        self.0.start().await;
+    }
+
+    /// Ends it as an operator would.
+    pub(crate) async fn stop(&self) {
+        self.0.stop().await;
+    }
+
+    /// Ends it with `SIGKILL`.
+    pub(crate) async fn kill(&self) {
+        self.0.kill().await;
+    }
+}
+
+/// Finds the mesh, ends its peers, and empties its servers.
+pub(super) async fn attach(options: Options, http: Client) -> Mesh {
+    let slot = Slot::one_of(1, Path::new("/tmp")).await;
+    let containers = Engine::here().own_project().await;
+    let mut environments: [Vec<(String, String)>; 4] = Default::default();
+    for peer in Peer::ALL {
+        environments[peer as usize] = containers[peer.name()].original_environment().await;
+    }
+    let composed = Composed { containers, environments, _slot: slot };
+    for container in composed.peers_and_replicas() {
+        container.kill().await;
+    }
+    let nodes: Vec<Node> = Peer::ALL.into_iter().map(|peer| composed.node(peer)).collect();
+    let (rabbitmq, vhost, api) = composed.broker();
+    let mariadb = composed.server("mariadb", composed.variable(Peer::Authority, "DATABASE_URL"));
+    let mesh = Mesh {
+        http,
+        rabbitmq: Server::Composed(rabbitmq),
+        mariadb: Server::Composed(mariadb),
+        secrets: Secrets::read(&composed.environments),
+        vhost,
+        api,
+        nodes,
+        variables: options.variables,
+        world: World::Composed(composed),
+    };
+    mesh.empty().await;
+    mesh
+}
+
+impl Composed {
+    /// The address from which this container calls the others.
+    pub(super) fn own_address(&self) -> String {
+        // Nothing is sent: the system only says which way it would go.
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        socket.connect(("rabbitmq", 9)).expect("a way to the others");
+        socket.local_addr().expect("an address").ip().to_string()
+    }
+
+    /// A container by the name of its service.
+    pub(super) fn part(&self, service: &str) -> Part {
+        Part(self.containers.get(service).unwrap_or_else(|| panic!("{service} is not composed")).clone())
+    }
+
+    /// The usual environment of a peer's container in a story.
+    pub(super) fn environment(&self, peer: Peer) -> Vec<(String, String)> {
+        let mut environment = self.environments[peer as usize].clone();
+        for (name, value) in &mut environment {
+            if name == "SYNC_INTERVAL_MS" {
+                SYNC_INTERVAL_MS.clone_into(value);
+            }
+        }
+        environment
+    }
+
+    /// Everything runs again as it was composed.
+    pub(super) async fn give_back(&self) {
+        // A connection of the story's runtime would be none here.
+        let containers = Engine::here().own_project().await;
+        for peer in Peer::ALL {
+            containers[peer.name()].launch(self.environments[peer as usize].clone()).await;
+        }
+        for (service, container) in containers {
+            let is_peer = Peer::ALL.iter().any(|peer| peer.name() == service);
+            if !is_peer && service != "e2e" {
+                container.restore().await;
+            }
+        }
+    }
+
+    fn peers_and_replicas(&self) -> impl Iterator<Item = &Container> {
+        let is_peer = |service: &str| {
+            Peer::ALL.iter().any(|peer| {
+                let rest = service.strip_prefix(peer.name());
+                rest.is_some_and(|rest| rest.trim_start_matches(['-', '2', '3']).is_empty())
+            })
+        };
+        self.containers.iter().filter(move |(service, _)| is_peer(service)).map(|(_, container)| container)
+    }
+
+    fn variable(&self, peer: Peer, name: &str) -> &str {
+        let value = environment::value(&self.environments[peer as usize], name);
+        value.unwrap_or_else(|| panic!("{} has no {name}", peer.name()))
+    }
+
+    fn server(&self, service: &str, url: &str) -> server::Composed {
+        server::Composed { container: self.part(service).0, url: url.to_owned() }
+    }
+
+    fn node(&self, peer: Peer) -> Node {
+        let redis_url = self.variable(peer, "REDIS_URL").to_owned();
+        Node {
+            peer,
+            url: format!("http://{}:{}", peer.name(), self.variable(peer, "PORT")),
+            redis: Server::Composed(self.server(&format!("redis-{}", peer.name()), &redis_url)),
+            redis_url,
+            database: peer.is_full().then(|| self.variable(peer, "DATABASE_URL").to_owned()),
+            home: Home::Container(self.part(peer.name()).0),
+            launched: None,
+        }
+    }
+
+    /// The broker, the vhost as an AMQP URL, and the management API.
+    fn broker(&self) -> (server::Composed, String, String) {
+        let part = |name: &str| self.variable(Peer::Authority, name);
+        let user = format!("{}:{}", part("AMQP_USER"), part("AMQP_PASSWORD"));
+        let vhost = part("AMQP_VHOST");
+        // In a cluster every node has the vhost; the first is the one that stories end and start.
+        let url = format!("amqp://{user}@rabbitmq:5672");
+        let api = format!("http://{user}@rabbitmq:15672");
+        (self.server("rabbitmq", &format!("{url}/{vhost}")), format!("{}/{vhost}", self.at_peers(&url)), api)
+    }
+
+    /// The broker's URL with the host that the peers are told.
+    fn at_peers(&self, url: &str) -> String {
+        url.replace("@rabbitmq:", &format!("@{}:", self.variable(Peer::Authority, "AMQP_HOST")))
+    }
+}
+
+impl Mesh {
+    /// Restores the servers and empties them.
+    async fn empty(&self) {
+        let World::Composed(composed) = &self.world else { return };
+        for (service, container) in &composed.containers {
+            if service.starts_with("rabbitmq-") {
+                container.restore().await;
+            }
+        }
+        let servers = self.nodes.iter().map(|node| &node.redis).chain([&self.rabbitmq, &self.mariadb]);
+        for server in servers {
+            if let Server::Composed(server) = server {
+                // A vhost that a story has deleted is made again below.
+                server.container.restore().await;
+            }
+        }
+        self.empty_broker(composed).await;
+        for node in &self.nodes {
+            if let Server::Composed(server) = &node.redis {
+                server.restore().await;
+            }
+            let mut redis = self.redis(node.peer).await.expect("Redis");
+            redis::cmd("FLUSHALL").exec_async(&mut redis).await.expect("a flush");
+            if let Some(url) = &node.database {
+                self.empty_schema(url).await;
+            }
+        }
+    }
+
+    /// Another vhost of the same name, and only the user that was composed.
+    async fn empty_broker(&self, composed: &Composed) {
+        let part = |name: &str| composed.variable(Peer::Authority, name);
+        let (vhost, own) = (part("AMQP_VHOST"), part("AMQP_USER"));
+        super::until("the broker's management API answers", async || {
+            let answer = self.http.get(format!("{}/api/overview", self.api)).send().await;
+            answer.and_then(reqwest::Response::error_for_status).map_err(|error| error.without_url())
+        })
+        .await;
+        let users: Vec<serde_json::Value> =
+            serde_json::from_str(&self.broker(reqwest::Method::GET, "/api/users", &().into()).await)
+                .expect("users");
+        for name in users.iter().filter_map(|user| user["name"].as_str()).filter(|name| *name != own) {
+            self.broker(reqwest::Method::DELETE, &format!("/api/users/{name}"), &().into()).await;
+        }
+        let at = format!("{}/api/vhosts/{vhost}", self.api);
+        self.http.delete(at).send().await.expect("the management API");
+        self.broker(reqwest::Method::PUT, &format!("/api/vhosts/{vhost}"), &serde_json::json!({})).await;
+        let all = serde_json::json!({ "configure": ".*", "write": ".*", "read": ".*" });
+        self.broker(reqwest::Method::PUT, &format!("/api/permissions/{vhost}/{own}"), &all).await;
+    }
+
+    /// Another schema of the same name.
+    async fn empty_schema(&self, url: &str) {
+        let (server, schema) = url.rsplit_once('/').expect("a schema");
+        let mut connection = super::until("MariaDB answers", async || {
+            MySqlConnection::connect(server).await.map_err(|error| error.to_string())
+        })
+        .await;
+        for statement in [
+            format!("DROP DATABASE IF EXISTS `{schema}`"),
+            format!("CREATE DATABASE `{schema}` CHARACTER SET utf8mb4"),
+        ] {
+            connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("an empty schema");
+        }
+    }
+}
