@@ -1,8 +1,9 @@
-//! Developer commands: `cargo verify`, `cargo demo`, `cargo dashboard` and `cargo bench-mesh`.
+//! Developer commands: `cargo verify`, `cargo demo`, `cargo compose`, `cargo dashboard` and `cargo bench-mesh`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to its user")]
 
 mod bench;
 mod bundle;
+mod compose;
 mod dashboard;
 mod demo;
 mod install;
@@ -28,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Brings the servers, checks format and lints, and runs every test.
     Verify(verify::Options),
+    /// Builds the images, runs the mesh in containers, and the stories against it.
+    Compose(compose::Options),
     /// Builds the dashboard's bundle for the browser.
     #[command(subcommand)]
     Dashboard(dashboard::Command),
@@ -43,6 +46,7 @@ enum Command {
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Verify(options) => verify::run(options).await,
+        Command::Compose(options) => compose::run(options).await,
         Command::Dashboard(command) => dashboard::run(command).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Screenshots => screenshots::run().await,

@@ -1,0 +1,90 @@
+# One image for each peer and one for the stories, by target: authority, consumer, leptos-axum, leptos-actix, e2e.
+# Foreign crates are built in layers of their own, from the manifests alone: a change of our sources builds only ours.
+
+FROM rust:1-bookworm AS manifests
+WORKDIR /src
+COPY . .
+# Manifests and the roots of crates stay, the latter empty: what is left changes only with what we depend on.
+# Of the tests only the stories are run here.
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' \
+      ! -path '*/src/lib.rs' ! -path '*/src/main.rs' ! -path '*/benches/*.rs' ! -path '*/examples/*.rs' \
+      ! -path './tests/e2e/main.rs' -delete \
+ && find . -type d -empty -delete \
+ && find . -name '*.rs' -exec sh -c 'for file; do echo "fn main() { }" > "$file"; done' roots {} + \
+ && awk 'BEGIN { RS = ""; ORS = "\n\n" } !/^\[\[test\]\]/ || /name = "e2e"/' tests/Cargo.toml > stories \
+ && mv stories tests/Cargo.toml
+
+FROM rust:1-bookworm AS dependencies
+WORKDIR /src
+COPY --from=manifests /src .
+ENV CARGO_TERM_COLOR=never
+RUN cargo build --locked --quiet --release \
+      --package authority --package consumer --package leptos-axum --package leptos-actix
+RUN cargo build --locked --quiet --package xtask
+# Without the compiler's part for browsers the dashboards work all the same, only not live.
+RUN rustup target add wasm32-unknown-unknown \
+ && cargo build --locked --quiet --package dashboard-web --target wasm32-unknown-unknown \
+      --profile wasm-release --target-dir target/wasm \
+ || echo "no bundle for browsers: the dashboards will work without JavaScript"
+
+FROM dependencies AS build
+COPY crates crates
+COPY poc poc
+COPY xtask xtask
+RUN find crates poc xtask -name '*.rs' -exec touch {} + \
+ && cargo build --locked --quiet --release \
+      --package authority --package consumer --package leptos-axum --package leptos-actix \
+ && cargo run --locked --quiet --package xtask -- dashboard build \
+ && mkdir -p /programs target/dashboard \
+ && cp target/release/authority target/release/consumer target/release/leptos-axum target/release/leptos-actix /programs/
+
+FROM dependencies AS story-dependencies
+RUN cargo test --locked --quiet --no-run --package e2e --test e2e
+
+FROM story-dependencies AS stories
+COPY crates crates
+COPY poc poc
+COPY tests tests
+RUN find crates poc tests -name '*.rs' -exec touch {} + \
+ && rm -f target/debug/deps/e2e-* \
+ && cargo test --locked --quiet --no-run --package e2e --test e2e \
+ && cp "$(find target/debug/deps -name 'e2e-*' -type f -perm -u+x | head -n 1)" /e2e
+
+FROM debian:bookworm-slim AS runtime
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
+
+FROM runtime AS e2e
+# The stories compare what the peers serve with what the documentation says.
+COPY docs /src/docs
+COPY --from=stories /e2e /usr/local/bin/e2e
+WORKDIR /tmp
+ENTRYPOINT ["e2e", "--test-threads=1"]
+# These are about processes and machines, not about a mesh.
+CMD ["--skip", "configuration::", "--skip", "demo::", "--skip", "footprint::"]
+
+FROM runtime AS peer
+USER 10001:10001
+
+FROM peer AS consumer
+COPY --from=build /programs/consumer /usr/local/bin/consumer
+EXPOSE 3002
+ENTRYPOINT ["consumer"]
+
+FROM peer AS authority
+COPY --from=build /programs/authority /usr/local/bin/authority
+EXPOSE 3001
+ENTRYPOINT ["authority"]
+
+FROM peer AS leptos-actix
+COPY --from=build /src/target/dashboard /dashboard
+COPY --from=build /programs/leptos-actix /usr/local/bin/leptos-actix
+ENV DASHBOARD_DIR=/dashboard
+EXPOSE 3004
+ENTRYPOINT ["leptos-actix"]
+
+FROM peer AS leptos-axum
+COPY --from=build /src/target/dashboard /dashboard
+COPY --from=build /programs/leptos-axum /usr/local/bin/leptos-axum
+ENV DASHBOARD_DIR=/dashboard
+EXPOSE 3003
+ENTRYPOINT ["leptos-axum"]
