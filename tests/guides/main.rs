@@ -104,7 +104,7 @@ async fn pages(guide: &str, before: &str) {
     page.says("The protected route knows the client at once");
     assert_eq!(signed(&reader, "3001/api/greet", BY_HAND).await, Ok("hello billing\n".to_owned()));
     page.says("It stays at `sent` while no `orders` runs");
-    until_row(&reader, "billing at hmac-orders.queue: sent").await;
+    until_row(&reader, "billing at orders: sent").await;
     page.says("A call that is not signed is refused with 401");
     refused(&mut reader, &page.commands()).await;
 
@@ -123,7 +123,7 @@ async fn pages(guide: &str, before: &str) {
     before.turn_to("3. A receive-only peer");
     reader.save(&before.program());
     let _orders = reader.serve(&before.commands(), 3000).await;
-    until_row(&reader, "billing at hmac-orders.queue: success").await;
+    until_row(&reader, "billing at orders: success").await;
     let_in(&reader, BY_HAND).await;
     reader.leave().await;
 }
