@@ -94,7 +94,7 @@ async fn pages(guide: &str, before: &str) {
     servers(&mut page);
     projects(&mut reader, &mut page, &["authority"]).await;
     reader.save(&page.program());
-    let _authority = reader.serve(&page.commands(), 3001).await;
+    let authority = reader.serve(&page.commands(), 3001).await;
     let drawn = draw(&reader).await.expect("the page");
     assert!(drawn.contains("<h1>Clients</h1>") && drawn.contains(r#"action="/clients""#), "{drawn}");
 
@@ -122,9 +122,11 @@ async fn pages(guide: &str, before: &str) {
     projects(&mut reader, &mut before, &["orders"]).await;
     before.turn_to("3. A receive-only peer");
     reader.save(&before.program());
-    let _orders = reader.serve(&before.commands(), 3000).await;
+    let orders = reader.serve(&before.commands(), 3000).await;
     until_row(&reader, "billing at orders: success").await;
     let_in(&reader, BY_HAND).await;
+    orders.stop();
+    authority.stop();
     reader.leave().await;
 }
 
@@ -190,12 +192,13 @@ async fn the_key_is_kept(reader: &mut Reader, start: &str, put: &str, authority:
     assert_eq!(mode, 0o600, "nobody else reads the key");
     let key = fs::read(&file).expect("the key");
     authority.stop();
-    let _authority = reader.serve(start, 3001).await;
+    let authority = reader.serve(start, 3001).await;
     assert_eq!(fs::read(&file).expect("the key"), key);
     let last = "a fourth horse, a fourth staple";
     assert_eq!(reader.run(&put.replace(FIRST, last)).await.out, "billing");
     let_in(reader, last).await;
     orders.stop();
+    authority.stop();
 }
 
 async fn let_in(reader: &Reader, secret: &str) {

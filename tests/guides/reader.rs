@@ -67,7 +67,7 @@ pub(crate) struct Reader {
     vhost: String,
     ports: [u16; 2],
     terminals: usize,
-    /// One reader of this name at a time.
+    /// One reader at a time: two would wait for each other's compilers.
     _lock: File,
 }
 
@@ -78,7 +78,7 @@ impl Reader {
             assert!(services::binary(&[program]).is_some(), "the guides use {program}: install it");
         }
         let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let lock = File::create(target.join(format!("guides-{name}.lock"))).expect("a lock");
+        let lock = File::create(target.join("guides.lock")).expect("a lock");
         lock.lock().expect("the lock");
         // Outside of the workspace, as a newcomer is; another checkout has another one.
         let checkout = target.display().to_string().replace('/', "-");
@@ -178,7 +178,8 @@ impl Reader {
         let variables = self.variables().into_iter().chain(variables.iter().cloned());
         command.extend(variables.map(|(name, value)| format!("{name}={value}")));
         let commands = self.mapped(commands);
-        command.extend(["sh", "-c", TERMINAL].map(str::to_owned));
+        // Beside stories with deadlines, a compiler must not be in a hurry.
+        command.extend(["nice", "sh", "-c", TERMINAL].map(str::to_owned));
         command.extend([self.folder.display().to_string(), commands.clone()]);
         command.extend(terminal[1..].iter().map(|path| path.display().to_string()));
         let [out, errors, status] = terminal;
