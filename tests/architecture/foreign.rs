@@ -18,6 +18,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("lapin", &["hmac-propagation-amqp", "xtask"]),
     ("redis", &["hmac-auth-redis", "hmac-propagation-redis", "xtask"]),
     ("sqlx", &["hmac-propagation-sqlx", "services", "xtask"]),
+    ("testcontainers", &["services"]),
     ("axum", &["hmac-auth-axum", "hmac-testkit", "kit-axum", "leptos-axum", "bench"]),
     ("actix-web", &["hmac-auth-actix", "kit-actix", "leptos-actix"]),
 ];

@@ -23,6 +23,7 @@ mod ports;
 mod process;
 mod rabbitmq;
 mod redis;
+mod runner;
 
 pub use environment::variable;
 pub use error::Error;

@@ -5,31 +5,26 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection};
-use tempfile::TempDir;
 use url::Url;
 
-use crate::container::{self, Container};
+use crate::container::{self, Recipe};
 use crate::environment;
 use crate::error::Error;
 use crate::images;
 use crate::ports::free_port;
-use crate::process::{Process, binary, install_hint, wait_ready};
+use crate::process::{binary, install_hint};
+use crate::runner::{Native, Runner};
 
-const READY_SECONDS: u64 = 60;
+const READY_SECONDS: u64 = 120;
+
+/// What its data is given of the machine, and how many may call.
+const SIZES: [&str; 2] = ["--max-connections=400", "--innodb-buffer-pool-size=128M"];
 
 /// A MariaDB server, given or private.
 pub struct MariaDb {
     url: String,
-    private: Option<Private>,
-}
-
-struct Private {
-    command: Vec<String>,
-    folder: TempDir,
-    process: Option<Process>,
-    _container: Option<Container>,
+    private: Option<Runner>,
 }
 
 /// The shared server of this run (`HMAC_MESH_MARIADB`), else a private one.
@@ -48,29 +43,35 @@ pub async fn mariadb() -> Result<MariaDb, Error> {
 /// # Errors
 /// As for [`mariadb`].
 pub async fn private_mariadb() -> Result<MariaDb, Error> {
+    let port = free_port()?;
+    let runner = match binary(&["mariadbd", "mysqld"]).filter(|_| !container::preferred()) {
+        Some(program) => native(&program, port)?,
+        None if container::available() => in_container(port).await?,
+        None => return Err(Error::Missing { server: "MariaDB", hint: install_hint("mariadb") }),
+    };
+    let mut server = MariaDb { url: format!("mysql://root@127.0.0.1:{port}"), private: Some(runner) };
+    server.start().await?;
+    Ok(server)
+}
+
+async fn in_container(port: u16) -> Result<Runner, Error> {
+    let recipe = Recipe {
+        server: "mariadb",
+        image: images::MARIADB,
+        ports: &[(port, 3306)],
+        variables: &[("MARIADB_ALLOW_EMPTY_ROOT_PASSWORD", "1")],
+        arguments: &[&["mariadbd"], SIZES.as_slice()].concat(),
+    };
+    Runner::container(&recipe).await
+}
+
+fn native(program: &Path, port: u16) -> Result<Runner, Error> {
     let folder = tempfile::Builder::new()
         .prefix("hmac-mesh-mariadb-")
         .tempdir()
         .map_err(Error::io("temporary folder"))?;
-    let port = free_port()?;
-    let native = binary(&["mariadbd", "mysqld"]).filter(|_| !container::preferred());
-    let (command, container) = match native {
-        Some(program) => {
-            install(folder.path())?;
-            (native_command(&program, port, folder.path()), None)
-        }
-        None if container::available() => {
-            let name = format!("hmac-mesh-mariadb-{}-{port}", std::process::id());
-            let variables = ["MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1"];
-            let command = container::command(&name, images::MARIADB, &[(port, 3306)], &variables, &[]);
-            (command, Some(Container { name }))
-        }
-        None => return Err(Error::Missing { server: "MariaDB", hint: install_hint("mariadb") }),
-    };
-    let private = Private { command, folder, process: None, _container: container };
-    let mut server = MariaDb { url: format!("mysql://root@127.0.0.1:{port}"), private: Some(private) };
-    server.start().await?;
-    Ok(server)
+    install(folder.path())?;
+    Ok(Runner::Native(Native::new(native_command(program, port, folder.path()), folder)))
 }
 
 /// Makes an empty data folder.
@@ -106,9 +107,8 @@ fn native_command(program: &Path, port: u16, folder: &Path) -> Vec<String> {
         format!("--tmpdir={folder}"),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--port={port}"),
-        "--max-connections=400".to_owned(),
-        "--innodb-buffer-pool-size=128M".to_owned(),
     ];
+    command.extend(SIZES.map(str::to_owned));
     if nix::unistd::Uid::effective().is_root() {
         command.push("--user=root".to_owned());
     }
@@ -144,44 +144,28 @@ impl MariaDb {
     /// # Errors
     /// [`Error::NotReady`] with the end of its log.
     pub async fn start(&mut self) -> Result<(), Error> {
-        let Some(private) = &mut self.private else { return Ok(()) };
-        private.process = None;
-        let log = private.folder.path().join("server.log");
-        let process = Process::start(&private.command, &[], &log)?;
-        let url = &self.url;
-        wait_ready("MariaDB", &process, &log, READY_SECONDS, || async { connect(url).await.is_ok() }).await?;
-        private.process = Some(process);
-        Ok(())
+        let (url, Some(runner)) = (&self.url, &mut self.private) else { return Ok(()) };
+        runner.start("MariaDB", READY_SECONDS, || async { connect(url).await.is_ok() }).await
     }
 
     /// Ends a private server as an operator would.
     pub fn stop(&mut self) {
-        if let Some(process) = self.private.as_mut().and_then(|private| private.process.take()) {
-            process.signal(Signal::SIGTERM);
-            process.wait(Duration::from_secs(30));
-        }
+        self.private.iter_mut().for_each(|runner| runner.stop(Duration::from_secs(30)));
     }
 
     /// Ends a private server with `SIGKILL`.
     pub fn kill(&mut self) {
-        if let Some(private) = &mut self.private {
-            private.process = None;
-        }
+        self.private.iter_mut().for_each(Runner::kill);
     }
 
     /// Stops a private server in its tracks.
     pub fn pause(&self) {
-        self.signal(Signal::SIGSTOP);
+        self.private.iter().for_each(Runner::pause);
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
-        self.signal(Signal::SIGCONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        let process = self.private.as_ref().and_then(|private| private.process.as_ref());
-        process.into_iter().for_each(|process| process.signal(signal));
+        self.private.iter().for_each(Runner::resume);
     }
 }
 

@@ -27,6 +27,13 @@ esac
 kill -s KILL -- -$$
 "#;
 
+/// How long one answer of a server may take before it is asked anew: seconds on a busy machine, while it is making its data.
+const ONE_ANSWER: Duration = Duration::from_secs(5);
+
+/// Between two questions, from the first to the later ones: Redis is there at once, and RabbitMQ is not to be kept from starting.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(160);
+
 /// A running program that dies with this process, also after a `kill -9`.
 pub struct Process {
     supervisor: Child,
@@ -172,12 +179,25 @@ pub(crate) async fn wait_ready<F: Future<Output = bool>>(
     seconds: u64,
     ready: impl Fn() -> F,
 ) -> Result<(), Error> {
+    until_ready(server, seconds, || async { process.is_running() }, || tail(log), ready).await
+}
+
+/// The same for a server that is no process of ours: `runs` tells whether it still does, and `log` how its log ends.
+pub(crate) async fn until_ready<R: Future<Output = bool>, F: Future<Output = bool>>(
+    server: &'static str,
+    seconds: u64,
+    runs: impl Fn() -> R,
+    log: impl FnOnce() -> String,
+    ready: impl Fn() -> F,
+) -> Result<(), Error> {
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    while Instant::now() < deadline && process.is_running() {
-        if tokio::time::timeout(Duration::from_secs(1), ready()).await.unwrap_or(false) {
+    let mut pause = SHORTEST_PAUSE;
+    while Instant::now() < deadline && runs().await {
+        if tokio::time::timeout(ONE_ANSWER, ready()).await.unwrap_or(false) {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    Err(Error::NotReady { server, seconds, log: tail(log) })
+    Err(Error::NotReady { server, seconds, log: log() })
 }

@@ -1,41 +1,32 @@
 //! RabbitMQ: one node, a vhost for each caller.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use nix::sys::signal::Signal;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
-use crate::container::{self, Container};
+use crate::container::{self, Recipe};
 use crate::environment;
 use crate::error::Error;
 use crate::images;
 use crate::ports::free_port;
-use crate::process::{Process, binary, install_hint, wait_ready};
+use crate::process::{Process, binary, install_hint};
+use crate::runner::{Native, Runner};
 
-const READY_SECONDS: u64 = 120;
+/// It takes five seconds alone on a machine, and a minute among others that start.
+const READY_SECONDS: u64 = 180;
 
 /// A RabbitMQ node, given or private.
 pub struct RabbitMq {
     url: String,
     api: String,
-    private: Option<Private>,
-}
-
-struct Private {
-    command: Vec<String>,
-    environment: Vec<(String, String)>,
-    folder: TempDir,
-    node: Option<Process>,
-    _port_mapper: Option<Process>,
-    _container: Option<Container>,
+    private: Option<Runner>,
 }
 
 /// The shared node of this run (`HMAC_MESH_RABBITMQ`, `HMAC_MESH_RABBITMQ_API`), else a private one.
@@ -56,45 +47,40 @@ pub async fn rabbitmq() -> Result<RabbitMq, Error> {
 /// # Errors
 /// As for [`rabbitmq`].
 pub async fn private_rabbitmq() -> Result<RabbitMq, Error> {
-    let folder = tempfile::Builder::new()
-        .prefix("hmac-mesh-rabbitmq-")
-        .tempdir()
-        .map_err(Error::io("temporary folder"))?;
     let (port, api_port) = (free_port()?, free_port()?);
-    // The wrapper in sbin changes the user; the script behind it does not.
-    let native = binary(&["rabbitmq-server"]).filter(|_| !container::preferred());
-    let private = match native {
-        Some(_) => native_node(port, api_port, folder)?,
-        None if container::available() => {
-            let name = format!("hmac-mesh-rabbitmq-{}-{port}", std::process::id());
-            let ports = [(port, 5672), (api_port, 15672)];
-            let variables = ["RABBITMQ_DEFAULT_USER=guest", "RABBITMQ_DEFAULT_PASS=guest"];
-            let command = container::command(&name, images::RABBITMQ, &ports, &variables, &[]);
-            let container = Some(Container { name });
-            Private {
-                command,
-                environment: Vec::new(),
-                folder,
-                node: None,
-                _port_mapper: None,
-                _container: container,
-            }
-        }
+    let runner = match binary(&["rabbitmq-server"]).filter(|_| !container::preferred()) {
+        Some(program) => native(program, port, api_port)?,
+        None if container::available() => in_container(port, api_port).await?,
         None => return Err(Error::Missing { server: "RabbitMQ", hint: install_hint("rabbitmq") }),
     };
     let mut node = RabbitMq {
         url: format!("amqp://guest:guest@127.0.0.1:{port}"),
         api: format!("http://guest:guest@127.0.0.1:{api_port}"),
-        private: Some(private),
+        private: Some(runner),
     };
     node.start().await?;
     Ok(node)
 }
 
-fn native_node(port: u16, api_port: u16, folder: TempDir) -> Result<Private, Error> {
-    let script = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
-    let script = if script.is_file() { Some(script.to_owned()) } else { binary(&["rabbitmq-server"]) };
-    let script = script.ok_or(Error::Missing { server: "RabbitMQ", hint: install_hint("rabbitmq") })?;
+async fn in_container(port: u16, api_port: u16) -> Result<Runner, Error> {
+    let recipe = Recipe {
+        server: "rabbitmq",
+        image: images::RABBITMQ,
+        ports: &[(port, 5672), (api_port, 15672)],
+        variables: &[("RABBITMQ_DEFAULT_USER", "guest"), ("RABBITMQ_DEFAULT_PASS", "guest")],
+        arguments: &[],
+    };
+    Runner::container(&recipe).await
+}
+
+fn native(program: PathBuf, port: u16, api_port: u16) -> Result<Runner, Error> {
+    // The wrapper in sbin changes the user; the script behind it does not.
+    let script = PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmq-server");
+    let script = if script.is_file() { script } else { program };
+    let folder = tempfile::Builder::new()
+        .prefix("hmac-mesh-rabbitmq-")
+        .tempdir()
+        .map_err(Error::io("temporary folder"))?;
     let path = folder.path();
     let write = |name: &str, text: String| {
         let file = path.join(name);
@@ -132,8 +118,8 @@ fn native_node(port: u16, api_port: u16, folder: TempDir) -> Result<Private, Err
         }
         None => None,
     };
-    let command = vec![script.display().to_string()];
-    Ok(Private { command, environment, folder, node: None, _port_mapper: port_mapper, _container: None })
+    let native = Native::new(vec![script.display().to_string()], folder);
+    Ok(Runner::Native(native.with(environment, port_mapper)))
 }
 
 impl RabbitMq {
@@ -164,7 +150,7 @@ impl RabbitMq {
     /// [`Error::Unexpected`] when the node refuses.
     pub async fn create_vhost(&self, name: &str) -> Result<(), Error> {
         self.request("PUT", &format!("/api/vhosts/{name}"), "{}").await?;
-        let user = self.api_parts()?.0;
+        let user = api_parts(&self.api)?.0;
         let all = r#"{"configure":".*","write":".*","read":".*"}"#;
         self.request("PUT", &format!("/api/permissions/{name}/{user}"), all).await.map(drop)
     }
@@ -174,36 +160,7 @@ impl RabbitMq {
     /// # Errors
     /// [`Error::Unexpected`] with the status line of any other answer.
     pub async fn request(&self, method: &str, path: &str, body: &str) -> Result<String, Error> {
-        let (user, password, host) = self.api_parts()?;
-        let authorization = STANDARD.encode(format!("{user}:{password}"));
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Basic {authorization}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let call = async {
-            let mut stream = TcpStream::connect(&host).await?;
-            stream.write_all(request.as_bytes()).await?;
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await?;
-            Ok(String::from_utf8_lossy(&answer).into_owned())
-        };
-        let late = |_| Error::Unexpected(format!("{method} {path}: no answer"));
-        let answer: Result<String, std::io::Error> =
-            tokio::time::timeout(Duration::from_secs(20), call).await.map_err(late)?;
-        let answer = answer.map_err(Error::io(format!("{method} {path}")))?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head.lines().next().unwrap_or_default();
-        if status.split(' ').nth(1).is_some_and(|code| code.starts_with('2')) {
-            return Ok(body.to_owned());
-        }
-        Err(Error::Unexpected(format!("{method} {path}: {status}")))
-    }
-
-    fn api_parts(&self) -> Result<(String, String, String), Error> {
-        let url = Url::parse(&self.api).map_err(|error| Error::Unexpected(error.to_string()))?;
-        let host = format!("{}:{}", url.host_str().unwrap_or("127.0.0.1"), url.port().unwrap_or(15672));
-        Ok((url.username().to_owned(), url.password().unwrap_or_default().to_owned(), host))
+        request(&self.api, method, path, body).await
     }
 
     /// Starts a private node again on the data it has. Does nothing to a given one.
@@ -211,48 +168,31 @@ impl RabbitMq {
     /// # Errors
     /// [`Error::NotReady`] with the end of its log.
     pub async fn start(&mut self) -> Result<(), Error> {
-        let (this, Some(private)) = (&self.url, &mut self.private) else { return Ok(()) };
-        private.node = None;
-        let log = private.folder.path().join("node.log");
-        let node = Process::start(&private.command, &private.environment, &log)?;
-        let amqp = Url::parse(this).ok().and_then(|url| url.port()).unwrap_or(5672);
-        let api = Url::parse(&self.api).ok().and_then(|url| url.port()).unwrap_or(15672);
-        wait_ready("RabbitMQ", &node, &log, READY_SECONDS, || async move {
-            greets(amqp).await && listens(api).await
-        })
-        .await?;
-        private.node = Some(node);
-        Ok(())
+        let (api, Some(runner)) = (&self.api, &mut self.private) else { return Ok(()) };
+        let port = Url::parse(&self.url).ok().and_then(|url| url.port()).unwrap_or(5672);
+        // A port alone says nothing: a container's is open before its server is.
+        let ready = || async { greets(port).await && request(api, "GET", "/api/whoami", "").await.is_ok() };
+        runner.start("RabbitMQ", READY_SECONDS, ready).await
     }
 
     /// Ends a private node as an operator would.
     pub fn stop(&mut self) {
-        if let Some(node) = self.private.as_mut().and_then(|private| private.node.take()) {
-            node.signal(Signal::SIGTERM);
-            node.wait(Duration::from_secs(30));
-        }
+        self.private.iter_mut().for_each(|runner| runner.stop(Duration::from_secs(30)));
     }
 
     /// Ends a private node with `SIGKILL`.
     pub fn kill(&mut self) {
-        if let Some(private) = &mut self.private {
-            private.node = None;
-        }
+        self.private.iter_mut().for_each(Runner::kill);
     }
 
     /// Stops a private node in its tracks: connections stay open and nothing answers.
     pub fn pause(&self) {
-        self.signal(Signal::SIGSTOP);
+        self.private.iter().for_each(Runner::pause);
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
-        self.signal(Signal::SIGCONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        let node = self.private.as_ref().and_then(|private| private.node.as_ref());
-        node.into_iter().for_each(|node| node.signal(signal));
+        self.private.iter().for_each(Runner::resume);
     }
 }
 
@@ -265,6 +205,37 @@ async fn greets(port: u16) -> bool {
         && answer == *b"AMQP\x00\x00\x09\x01"
 }
 
-async fn listens(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+/// Calls a node's management API.
+async fn request(api: &str, method: &str, path: &str, body: &str) -> Result<String, Error> {
+    let (user, password, host) = api_parts(api)?;
+    let authorization = STANDARD.encode(format!("{user}:{password}"));
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Basic {authorization}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let call = async {
+        let mut stream = TcpStream::connect(&host).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let late = |_| Error::Unexpected(format!("{method} {path}: no answer"));
+    let answer: Result<String, std::io::Error> =
+        tokio::time::timeout(Duration::from_secs(20), call).await.map_err(late)?;
+    let answer = answer.map_err(Error::io(format!("{method} {path}")))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    if status.split(' ').nth(1).is_some_and(|code| code.starts_with('2')) {
+        return Ok(body.to_owned());
+    }
+    Err(Error::Unexpected(format!("{method} {path}: {status}")))
+}
+
+/// Its user, password and host.
+fn api_parts(api: &str) -> Result<(String, String, String), Error> {
+    let url = Url::parse(api).map_err(|error| Error::Unexpected(error.to_string()))?;
+    let host = format!("{}:{}", url.host_str().unwrap_or("127.0.0.1"), url.port().unwrap_or(15672));
+    Ok((url.username().to_owned(), url.password().unwrap_or_default().to_owned(), host))
 }

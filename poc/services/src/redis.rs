@@ -3,27 +3,27 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::container::{self, Container};
+use crate::container::{self, Recipe};
 use crate::error::Error;
 use crate::images;
 use crate::ports::free_port;
-use crate::process::{Process, binary, install_hint, wait_ready};
+use crate::process::{binary, install_hint};
+use crate::runner::{Native, Runner};
 
-const READY_SECONDS: u64 = 20;
+const READY_SECONDS: u64 = 60;
+
+/// Every change is in a file before it is answered for, so that a kill loses nothing.
+const KEEPING: [&str; 4] = ["--save", "", "--appendonly", "yes"];
 
 /// A Redis server of the caller's own, on a port of its own. It keeps its data over [`Redis::kill`] and [`Redis::start`].
 pub struct Redis {
     url: String,
     port: u16,
-    command: Vec<String>,
-    folder: TempDir,
-    process: Option<Process>,
-    _container: Option<Container>,
+    runner: Runner,
 }
 
 /// Starts a private Redis.
@@ -43,34 +43,42 @@ pub async fn redis() -> Result<Redis, Error> {
 }
 
 async fn start_new() -> Result<Redis, Error> {
+    let port = free_port()?;
+    let runner = match binary(&["redis-server"]).filter(|_| !container::preferred()) {
+        Some(program) => native(&program, port)?,
+        None if container::available() => in_container(port).await?,
+        None => return Err(Error::Missing { server: "Redis", hint: install_hint("redis") }),
+    };
+    let mut redis = Redis { url: format!("redis://127.0.0.1:{port}"), port, runner };
+    redis.start().await?;
+    Ok(redis)
+}
+
+fn native(program: &Path, port: u16) -> Result<Runner, Error> {
     let folder = tempfile::Builder::new()
         .prefix("hmac-mesh-redis-")
         .tempdir()
         .map_err(Error::io("temporary folder"))?;
-    let port = free_port()?;
-    let native = binary(&["redis-server"]).filter(|_| !container::preferred());
-    let (command, container) = match native {
-        Some(program) => (native_command(&program, port, &folder), None),
-        None if container::available() => {
-            let name = format!("hmac-mesh-redis-{}-{port}", std::process::id());
-            let command = container::command(&name, images::REDIS, &[(port, 6379)], &[], &["redis-server"]);
-            (command, Some(Container { name }))
-        }
-        None => return Err(Error::Missing { server: "Redis", hint: install_hint("redis") }),
-    };
-    let url = format!("redis://127.0.0.1:{port}");
-    let mut redis = Redis { url, port, command, folder, process: None, _container: container };
-    redis.start().await?;
-    Ok(redis)
+    Ok(Runner::Native(Native::new(native_command(program, port, &folder), folder)))
 }
 
 fn native_command(program: &Path, port: u16, folder: &TempDir) -> Vec<String> {
     let mut command = vec![program.display().to_string()];
     let (port, folder) = (port.to_string(), folder.path().display().to_string());
-    let options =
-        ["--port", &port, "--bind", "127.0.0.1", "--dir", &folder, "--save", "", "--appendonly", "yes"];
-    command.extend(options.map(str::to_owned));
+    command.extend(["--port", &port, "--bind", "127.0.0.1", "--dir", &folder].map(str::to_owned));
+    command.extend(KEEPING.map(str::to_owned));
     command
+}
+
+async fn in_container(port: u16) -> Result<Runner, Error> {
+    let recipe = Recipe {
+        server: "redis",
+        image: images::REDIS,
+        ports: &[(port, 6379)],
+        variables: &[],
+        arguments: &[&["redis-server"], KEEPING.as_slice()].concat(),
+    };
+    Runner::container(&recipe).await
 }
 
 impl Redis {
@@ -84,36 +92,28 @@ impl Redis {
     /// # Errors
     /// [`Error::NotReady`] with the end of its log.
     pub async fn start(&mut self) -> Result<(), Error> {
-        self.process = None;
-        let log = self.folder.path().join("server.log");
-        let process = Process::start(&self.command, &[], &log)?;
         let port = self.port;
-        wait_ready("Redis", &process, &log, READY_SECONDS, || ping(port)).await?;
-        self.process = Some(process);
-        Ok(())
+        self.runner.start("Redis", READY_SECONDS, || ping(port)).await
     }
 
     /// Ends it as an operator would.
     pub fn stop(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.signal(Signal::SIGTERM);
-            process.wait(Duration::from_secs(10));
-        }
+        self.runner.stop(Duration::from_secs(10));
     }
 
     /// Ends it with `SIGKILL`.
     pub fn kill(&mut self) {
-        self.process = None;
+        self.runner.kill();
     }
 
     /// Stops it in its tracks: connections stay open and nothing answers.
     pub fn pause(&self) {
-        self.process.iter().for_each(|process| process.signal(Signal::SIGSTOP));
+        self.runner.pause();
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
-        self.process.iter().for_each(|process| process.signal(Signal::SIGCONT));
+        self.runner.resume();
     }
 }
 
