@@ -69,26 +69,25 @@ fn servers_die_with_a_killed_process() {
     assert!(addresses.iter().all(|address| TcpStream::connect(address).is_ok()), "{addresses:?}");
     victim.kill().unwrap();
     victim.wait().unwrap();
+    let containers = || {
+        if services::variable("HMAC_MESH_CONTAINERS").is_none() {
+            return Vec::new();
+        }
+        let output = Command::new("docker").args(["ps", "--all", "--format", "{{.Names}}"]).output().unwrap();
+        let names = String::from_utf8(output.stdout).unwrap();
+        let own =
+            |name: &&str| name.starts_with("hmac-mesh-") && name.contains(&format!("-{}-", victim.id()));
+        names.lines().filter(own).map(str::to_owned).collect()
+    };
     let left = || {
         let addresses = addresses.iter().filter(|address| TcpStream::connect(address).is_ok()).cloned();
         let files =
             folder.path().read_dir().unwrap().flatten().map(|entry| entry.path().display().to_string());
-        addresses.chain(files).chain(containers(victim.id())).collect::<Vec<_>>()
+        addresses.chain(files).chain(containers()).collect::<Vec<_>>()
     };
     let deadline = Instant::now() + Duration::from_secs(30);
     while !left().is_empty() {
         assert!(Instant::now() < deadline, "left behind: {:?}", left());
         std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// The containers that a process made, where servers are in containers.
-fn containers(process: u32) -> Vec<String> {
-    if services::variable("HMAC_MESH_CONTAINERS").is_none() {
-        return Vec::new();
-    }
-    let output = Command::new("docker").args(["ps", "--all", "--format", "{{.Names}}"]).output().unwrap();
-    let names = String::from_utf8(output.stdout).unwrap();
-    let own = |name: &&str| name.starts_with("hmac-mesh-") && name.contains(&format!("-{process}-"));
-    names.lines().filter(own).map(str::to_owned).collect()
 }
