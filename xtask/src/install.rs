@@ -1,4 +1,4 @@
-//! Servers and the browser where they are missing: `apt-get` when we are root on Debian or Ubuntu, else one line that says what to install.
+//! Servers, the browser and a few tools where they are missing: `apt-get` when we are root on Debian or Ubuntu, else one line that says what to install.
 
 use std::process::{Command, Stdio};
 
@@ -29,6 +29,9 @@ pub(crate) fn given(server: &str) -> bool {
 /// There is no container to take its place.
 const BROWSER: &[Needed] = &[("chromium", PROGRAMS, "chromium"), ("chromium", DRIVERS, "chromium-driver")];
 
+/// What the guides tell their reader to use.
+const TOOLS: &[Needed] = &[("curl", &["curl"], "curl"), ("openssl", &["openssl"], "openssl")];
+
 /// Makes sure that every server can be started; `given` tells which have an address already.
 pub(crate) async fn servers(given: impl Fn(&str) -> bool) -> Result<(), Error> {
     let missing = missing(SERVERS, given);
@@ -40,11 +43,20 @@ pub(crate) async fn servers(given: impl Fn(&str) -> bool) -> Result<(), Error> {
 
 /// Makes sure that a browser can be started.
 pub(crate) async fn browser() -> Result<(), Error> {
-    let missing = missing(BROWSER, given);
+    all_of("install the missing browser", BROWSER).await
+}
+
+/// Makes sure that the guides can be followed.
+pub(crate) async fn tools() -> Result<(), Error> {
+    all_of("install what the guides use", TOOLS).await
+}
+
+async fn all_of(what: &str, needed: &[Needed]) -> Result<(), Error> {
+    let missing = missing(needed, given);
     if missing.is_empty() {
         return Ok(());
     }
-    packages("install the missing browser", &missing).await
+    packages(what, &missing).await
 }
 
 fn missing(needed: &[Needed], given: impl Fn(&str) -> bool) -> Vec<Needed> {

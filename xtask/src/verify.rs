@@ -40,6 +40,7 @@ async fn steps(options: &Options, run: &str) -> Result<(), Error> {
     }
     install::servers(install::given).await?;
     install::browser().await?;
+    install::tools().await?;
     Step::cargo("build").arguments(["build", "--workspace", "--all-targets", "--quiet"]).run().await?;
     dashboard::build().await?;
 

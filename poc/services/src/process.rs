@@ -160,6 +160,7 @@ pub fn install_hint(server: &str) -> &'static str {
         "chromium" => {
             "install Chromium and chromedriver (Debian: apt-get install chromium chromium-driver), or set HMAC_MESH_CHROMEDRIVER"
         }
+        "curl" | "openssl" => "install curl and openssl (Debian: apt-get install curl openssl)",
         _ => "install rabbitmq-server (Debian: apt-get install rabbitmq-server) or a container engine",
     }
 }
