@@ -1,5 +1,6 @@
 //! Golden vectors of the HMAC wire: every line of `vectors/*.json` was computed by the original and is a test here. Where
-//! ours deviates, the deviation has a name, and what ours does instead is asserted.
+//! ours deviates, the deviation has a name, and what ours does instead is asserted. Targets and messages also keep their
+//! property (`hmac_testkit::hostile`), which compares the fast path with the long way.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a malformed vector file must fail the test")]
 
@@ -16,6 +17,7 @@ use hmac_auth::message::{Message, message_hash, sign_message};
 use hmac_auth::record;
 use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
 use hmac_auth::signed_head::parse_timestamp;
+use hmac_testkit::hostile;
 use serde_json::Value;
 
 /// What ours does otherwise than the original, and where the wire contract says so.
@@ -82,6 +84,7 @@ mod sign_request_json {
     use super::*;
 
     fn check(case: &Value) -> Option<Deviation> {
+        hostile::path(text(case, "path").as_bytes());
         let path = normalize_target(text(case, "path")).expect("a target that the original signed");
         let body_hash = hash_body(text(case, "body").as_bytes());
         let timestamp = case["timestamp"].as_i64().expect("an integer");
@@ -128,6 +131,7 @@ mod normalize_path_json {
 
     fn check(case: &Value) -> Option<Deviation> {
         let target = text(case, "in");
+        hostile::path(target.as_bytes());
         let normal = normalize_target(target);
         assert_eq!(normal.as_deref().ok(), case["ok"].as_str(), "{case}");
         // What the verifier does not refuse, it brings into the same form.
@@ -298,6 +302,7 @@ mod message_json {
     /// The file does not say who signed with what, so `signature` cannot be computed anew here; `sign-message.json` holds
     /// signatures with their secrets.
     fn check(case: &Value) -> Option<Deviation> {
+        hostile::canonical_json(text(case, "json").as_bytes());
         let message = Message::Json(text(case, "json"));
         assert_eq!(canonical_json(text(case, "json")).as_deref(), Ok(text(case, "canonical")));
         assert_eq!(message_hash(message).as_deref(), Ok(text(case, "messageHash")), "{case}");
@@ -315,6 +320,10 @@ mod message_json {
         for sample in file["keyOrder"]["samples"].as_array().expect("an array") {
             let (left, right) = (sample[0].as_str().expect("text"), sample[1].as_str().expect("text"));
             assert_eq!(compare_keys(left, right) as i64, sample[2].as_i64().expect("a number"), "{sample}");
+            for pair in [[left, right], [right, left]] {
+                let [first, second] = pair.map(|key| Value::from(key).to_string());
+                hostile::canonical_json(format!("{{{first}:1,{second}:2}}").as_bytes());
+            }
         }
         let ascii = text(&file["keyOrder"], "ascii");
         let mut sorted: Vec<_> = ascii.chars().rev().map(String::from).collect();
@@ -329,6 +338,7 @@ mod sign_message_json {
     fn check(case: &Value) -> Option<Deviation> {
         let client_id = ClientId::parse(text(case, "clientId")).expect("a client id");
         let json = case["message"].to_string();
+        hostile::canonical_json(json.as_bytes());
         let message = Message::Json(&json);
         assert_eq!(message_hash(message).as_deref(), Ok(text(case, "messageHash")), "{case}");
         let signature = sign_message(&client_id, &hash_of(case), message);

@@ -6,26 +6,35 @@ use std::time::Duration;
 
 use hmac_auth::sign::{Signer, header};
 use http::header::RETRY_AFTER;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use reqwest::{Client, ClientBuilder, Request, Response, redirect, retry};
 use url::{Position, Url};
 
 use crate::error::ClientError;
+use crate::refusal;
 use crate::request::SignedRequest;
 use crate::retry::RetryPolicy;
+use crate::signers::Signers;
 
-/// Sends signed requests as one client of a peer. Cloning is cheap and shares the connections.
+/// So often one attempt is repeated with the other secret: with the one not tried yet, and, since the next rotation may
+/// begin while the refusals are on their way, once more with the one of the two that the peer takes by then.
+const REPEATS: usize = 2;
+
+/// Sends signed requests as one client of a peer. Cloning is cheap and shares the connections and the secret: a switch of
+/// one clone ([`Self::switch_to`]) is one of all.
 #[derive(Clone)]
 pub struct SignedClient {
     http: Client,
-    signer: Arc<Signer>,
+    signers: Arc<Signers>,
+    overlap: Duration,
     retry: RetryPolicy,
     attempt_timeout: Duration,
     total_timeout: Duration,
 }
 
 impl SignedClient {
-    /// Sends over `http`, signed by `signer`: up to 10 s an attempt, 30 s in all, [`RetryPolicy::default`].
+    /// Sends over `http`, signed by `signer`: up to 10 s an attempt, 30 s in all, [`RetryPolicy::default`], 5 min of
+    /// [`Self::overlap`].
     ///
     /// A signature is made for one path, so `http` must follow no redirect
     /// ([`redirect::Policy::none`]); when it does, the answer is
@@ -34,7 +43,8 @@ impl SignedClient {
     pub fn new(http: Client, signer: Signer) -> Self {
         Self {
             http,
-            signer: Arc::new(signer),
+            signers: Arc::new(Signers::new(signer)),
+            overlap: Duration::from_secs(300),
             retry: RetryPolicy::default(),
             attempt_timeout: Duration::from_secs(10),
             total_timeout: Duration::from_secs(30),
@@ -71,6 +81,42 @@ impl SignedClient {
     pub fn total_timeout(mut self, timeout: Duration) -> Self {
         self.total_timeout = timeout;
         self
+    }
+
+    /// Keeps the secret before a switch for this long ([`Self::switch_to`]), by the monotonic clock: for as long as the slowest
+    /// peer may take to hear of a rotation. Zero keeps none, [`Duration::MAX`] keeps it until [`Self::retire_previous`].
+    pub fn overlap(mut self, overlap: Duration) -> Self {
+        self.overlap = overlap;
+        self
+    }
+
+    /// Signs with `signer` from now on, in all clones of this client, and keeps the one before for the overlap.
+    ///
+    /// Peers hear of a rotation one after the other. A peer that has heard takes the old secret for its grace; one that has
+    /// not refuses the new one with `BAD_SIGNATURE`, and then the same request is sent once more, signed anew with the
+    /// previous secret. So the switch may come at any moment, before the rotation is accepted or long after. That holds for
+    /// every method: who refuses a signature has done nothing yet. It costs no attempt of the [`RetryPolicy`], and
+    /// one request more for each of its attempts, two when the peer takes neither secret at first because the next rotation
+    /// has begun meanwhile. A peer that has been behind gets the previous secret first for a second, and the current one
+    /// when it refuses that.
+    ///
+    /// Only one secret is kept: switch again when the rotation before has reached every peer, and a call that lasts longer
+    /// than two whole rotations may be refused. The secret of today given again changes nothing. A signer of another client
+    /// id is taken without an overlap. What is no longer kept is wiped.
+    pub fn switch_to(&self, signer: Signer) {
+        self.signers.switch_to(signer, self.overlap);
+    }
+
+    /// Forgets the previous secret before the overlap is over: once every peer is known to have heard, or when it has
+    /// leaked. Tells whether there was one.
+    pub fn retire_previous(&self) -> bool {
+        self.signers.retire_previous()
+    }
+
+    /// How often a request was sent again because its secret was refused ([`Self::switch_to`]), all clones together.
+    /// When this stands still after a switch, every called peer has heard of the rotation.
+    pub fn overlap_repeats(&self) -> u64 {
+        self.signers.repeated()
     }
 
     /// Starts a GET.
@@ -148,38 +194,76 @@ impl SignedClient {
         }
     }
 
-    async fn send_until_answered(
-        &self,
-        request: &Request,
-        attempts: &mut u32,
-    ) -> Result<Response, ClientError> {
+    async fn send_until_answered(&self, request: &Request, sent: &mut u32) -> Result<Response, ClientError> {
+        let mut attempt = 0;
         loop {
-            let signed = self.sign(request)?;
-            *attempts = attempts.saturating_add(1);
-            let outcome = self.http.execute(signed).await.map_err(reqwest::Error::without_url);
-            let another = self.retry.allows_another(*attempts);
-            let retry_after = match outcome {
-                Ok(answer) if another && self.retry.repeats_answer(request.method(), answer.status()) => {
-                    asked_pause(&answer)
+            attempt += 1;
+            let outcome = self.attempt(request, sent).await;
+            let retry_after = match &outcome {
+                _ if !self.retry.allows_another(attempt) => return outcome,
+                Ok(answer) if self.retry.repeats_answer(request.method(), answer.status()) => {
+                    asked_pause(answer)
                 }
-                Ok(answer) if same_place(request.url(), answer.url()) => return Ok(answer),
-                Ok(_) => return Err(ClientError::RedirectFollowed),
-                Err(error) if another && error.is_connect() => None,
-                Err(error) => return Err(classify(error, *attempts)),
+                Err(ClientError::Connect { .. }) => None,
+                _ => return outcome,
             };
-            let pause = self.retry.delay(*attempts, retry_after);
-            tracing::debug!(attempt = *attempts, ?pause, "sending a signed request again");
+            let pause = self.retry.delay(attempt, retry_after);
+            tracing::debug!(attempt, ?pause, "sending a signed request again");
             tokio::time::sleep(pause).await;
         }
     }
 
-    /// Copies `request` and signs the copy with a nonce of its own, for whoever sends it some other way, once. The copy must go
-    /// where `request` points.
+    /// Sends, and again with the other secret while one is refused.
+    async fn attempt(&self, request: &Request, sent: &mut u32) -> Result<Response, ClientError> {
+        let mut signer = self.signers.first_for(request.url());
+        let mut answer = self.send_once(&signer, request, sent).await?;
+        for _ in 0..REPEATS {
+            if answer.status() != StatusCode::UNAUTHORIZED {
+                return Ok(answer);
+            }
+            let Some(other) = self.signers.other_than(&signer) else { return Ok(answer) };
+            let looked_at = refusal::is_of_signature(request.method(), answer).await;
+            let (refused, whole) = looked_at.map_err(|error| classify(error.without_url(), *sent))?;
+            if !refused {
+                return Ok(whole);
+            }
+            tracing::debug!("the secret is refused, sending once more with the other of the overlap");
+            self.signers.repeats();
+            signer = other;
+            answer = self.send_once(&signer, request, sent).await?;
+            if answer.status() != StatusCode::UNAUTHORIZED {
+                self.signers.took(&signer, request.url());
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn send_once(
+        &self,
+        signer: &Signer,
+        request: &Request,
+        sent: &mut u32,
+    ) -> Result<Response, ClientError> {
+        let signed = self.sign_with(signer, request)?;
+        *sent = sent.saturating_add(1);
+        match self.http.execute(signed).await {
+            Ok(answer) if same_place(request.url(), answer.url()) => Ok(answer),
+            Ok(_) => Err(ClientError::RedirectFollowed),
+            Err(error) => Err(classify(error.without_url(), *sent)),
+        }
+    }
+
+    /// Copies `request` and signs the copy with the current secret and a nonce of its own, for whoever sends it some other
+    /// way, once. The copy must go where `request` points.
     ///
     /// # Errors
     /// [`ClientError::StreamingBody`], [`ClientError::UnsignableUrl`], [`ClientError::InvalidHeader`],
     /// [`ClientError::ReservedHeader`].
     pub fn sign(&self, request: &Request) -> Result<Request, ClientError> {
+        self.sign_with(&self.signers.current(), request)
+    }
+
+    fn sign_with(&self, signer: &Signer, request: &Request) -> Result<Request, ClientError> {
         check_url(request.url())?;
         check_headers(request)?;
         let mut copy = request.try_clone().ok_or(ClientError::StreamingBody)?;
@@ -188,8 +272,7 @@ impl SignedClient {
             Some(body) => body.as_bytes().ok_or(ClientError::StreamingBody)?,
         };
         let target = &request.url()[Position::BeforePath..Position::AfterQuery];
-        let signed = self
-            .signer
+        let signed = signer
             .sign(request.method().as_str(), target, body)
             .map_err(|_| ClientError::UnsignableUrl { reason: "its path cannot be normalised" })?;
         for (name, value) in signed.pairs() {
@@ -207,6 +290,7 @@ impl SignedClient {
 impl fmt::Debug for SignedClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedClient")
+            .field("overlap", &self.overlap)
             .field("retry", &self.retry)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("total_timeout", &self.total_timeout)

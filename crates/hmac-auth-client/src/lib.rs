@@ -42,19 +42,24 @@
 //! # }
 //! ```
 //!
-//! # Four things to note
+//! # Five things to note
 //! - **What is sent is what is signed**: the path and query of the final URL, and the bytes of the body. A streaming
 //!   body is refused.
 //! - **A nonce is used once**: every attempt is signed anew ([`RetryPolicy`]).
 //! - **Redirects are not followed**, for a signature is made for one path: a 3xx is an answer like any other.
 //!   [`SignedClient::build`] sees to it; a client given to [`SignedClient::new`] must be built with
 //!   `redirect::Policy::none()` and, where HTTP/2 is on, `retry::never()`.
+//! - **A rotation refuses nobody**: after [`SignedClient::switch_to`] both secrets count for a while, so the switch may come
+//!   before a peer has heard of the new one.
 //! - **TLS** is the application's choice: this crate turns on no feature of `reqwest`.
 
 pub mod client;
 pub mod error;
 pub mod request;
 pub mod retry;
+
+mod refusal;
+mod signers;
 
 pub use crate::client::SignedClient;
 pub use crate::error::ClientError;

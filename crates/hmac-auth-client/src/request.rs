@@ -6,13 +6,11 @@ use std::time::Duration;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
 use reqwest::{Body, Request, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::client::{SignedClient, classify};
 use crate::error::ClientError;
-
-/// How much of a refusal's body is read.
-const REFUSAL_LIMIT: usize = 64 * 1024;
+use crate::refusal::{REFUSAL_LIMIT, RefusalBody};
 
 /// A request that is still being put together; [`Self::send`] signs and sends it.
 ///
@@ -112,13 +110,6 @@ impl fmt::Debug for SignedRequest {
             .field("path", &self.request.url().path())
             .finish_non_exhaustive()
     }
-}
-
-/// The body of a refusal (wire contract 1.3).
-#[derive(Default, Deserialize)]
-struct RefusalBody {
-    error: Option<String>,
-    message: Option<String>,
 }
 
 async fn refusal(mut answer: Response) -> ClientError {

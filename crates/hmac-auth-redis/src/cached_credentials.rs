@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::credential::ClientId;
+use hmac_auth::credential::{ClientId, Credential};
 use hmac_auth::store::{
     CredentialPage, CredentialStore, CredentialWrite, StoreError, StoredCredential, WriteOutcome,
 };
@@ -137,6 +137,13 @@ impl CredentialStore for CachedCredentials {
             self.cache.keep(client_id, stored, generation, asked_at);
         }
         Ok(found)
+    }
+
+    async fn find_many(
+        &self,
+        client_ids: &[ClientId],
+    ) -> Result<Vec<Option<Result<Credential, &'static str>>>, StoreError> {
+        self.store.find_many(client_ids).await
     }
 
     async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError> {

@@ -20,6 +20,9 @@ use crate::script::{Call, Script, text};
 /// Reading, merging and writing one record, in Lua: the beginning of every script that writes one.
 pub const RECORD_LUA: &str = include_str!("lua/record.lua");
 
+/// Records of one `HMGET` at most: a longer one would keep the server from others.
+const FIELDS: usize = 1_000;
+
 /// Keeps credentials in Redis (wire contract 1.4). Clones share one connection.
 ///
 /// A write that brings a hash mends a corrupt record; one that does not is answered [`StoreError::Corrupt`].
@@ -78,6 +81,26 @@ impl CredentialStore for RedisCredentialStore {
             credential: decode(client_id, &stored)?,
             previous: previous(client_id, backup),
         }))
+    }
+
+    async fn find_many(
+        &self,
+        client_ids: &[ClientId],
+    ) -> Result<Vec<Option<Result<Credential, &'static str>>>, StoreError> {
+        if client_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        for client_ids in client_ids.chunks(FIELDS) {
+            let command = pipeline.cmd("HMGET").arg(self.namespace.clients());
+            client_ids.iter().for_each(|client_id| _ = command.arg(client_id.as_str()));
+        }
+        let mut found = Vec::with_capacity(client_ids.len());
+        for answer in self.link.query(&pipeline).await? {
+            let Value::Array(values) = answer? else { return Err(unexpected("HMGET")) };
+            found.extend(values.iter().map(|value| (*value != Value::Nil).then(|| decode_text(value))));
+        }
+        if found.len() == client_ids.len() { Ok(found) } else { Err(unexpected("HMGET")) }
     }
 
     async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError> {

@@ -15,8 +15,8 @@ use hmac_auth::store::StoreError;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, PushKind,
-    RedisError, ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, InfoDict, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo,
+    PushKind, RedisError, ServerErrorKind, Value,
 };
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -110,6 +110,18 @@ impl RedisLink {
         pipeline.cmd("PING");
         let answers = self.query(&pipeline).await?;
         answers.into_iter().next().map_or(Ok(()), |answer| answer.map(drop))
+    }
+
+    /// Reads the server's own name for its present run, which changes with every start (`INFO server`). `None` where the
+    /// user may not ask, or the server does not say.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis does not answer.
+    pub async fn run_id(&self) -> Result<Option<String>, StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("INFO").arg("server");
+        let answer = self.query(&pipeline).await?.into_iter().next().and_then(Result::ok);
+        Ok(answer.and_then(|answer| redis::from_redis_value::<InfoDict>(answer).ok()?.get("run_id")))
     }
 
     /// Sends `pipeline` in one round trip and answers one result for each command.

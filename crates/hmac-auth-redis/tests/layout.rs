@@ -230,3 +230,19 @@ async fn reads(raw: &mut MultiplexedConnection) -> i64 {
     let line = info.lines().find_map(|line| line.strip_prefix("total_reads_processed:")).unwrap();
     line.parse().unwrap()
 }
+
+#[tokio::test]
+async fn a_corrupt_record_among_many_is_told_and_hides_no_other() {
+    let Setup { mut raw, store, nonces: _, _redis } = setup().await;
+    let (good, bad, legacy) = (client("good"), client("bad"), client("legacy"));
+    store.write(&good, write(set_hash(OLD), WriteCondition::Always)).await.unwrap();
+    let _: () = raw.hset("hmac:http:clients", "bad", "{}").await.unwrap();
+    let _: () = raw.hset("hmac:http:clients", "legacy", NEW).await.unwrap();
+    let found = store.find_many(&[bad, good.clone(), client("nobody"), legacy]).await.unwrap();
+    assert_eq!(found[0].as_ref().unwrap().as_ref().unwrap_err(), &"the record has no secretHash");
+    let hash = |index: usize| found[index].as_ref().unwrap().as_ref().unwrap().secret_hash.expose();
+    assert_eq!((hash(1), hash(3)), (OLD, NEW));
+    assert!(found[2].is_none());
+    let _: () = raw.set("hmac:http:clients", "no hash").await.unwrap();
+    assert!(matches!(store.find_many(&[good]).await, Err(StoreError::Refused(_))));
+}

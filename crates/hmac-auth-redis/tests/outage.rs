@@ -124,6 +124,28 @@ async fn a_restart_between_two_calls_is_not_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_start_has_a_name_of_its_own() {
+    let mut redis = services::redis().await.unwrap();
+    let link = stores(redis.url()).link;
+    let first = link.run_id().await.unwrap().unwrap();
+    assert_eq!(link.run_id().await.unwrap().as_ref(), Some(&first));
+    redis.stop();
+    assert!(matches!(link.run_id().await, Err(StoreError::Unavailable(_))));
+    redis.start().await.unwrap();
+    eventually("the new run tells its name", async || {
+        link.run_id().await.is_ok_and(|it| it.is_some_and(|it| it != first))
+    })
+    .await;
+    // A user of few rights is not told, and nothing breaks.
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+    let few = ["SETUSER", "reader", "on", ">few", "~*", "+hmget"];
+    redis::cmd("ACL").arg(&few).exec_async(&mut raw).await.unwrap();
+    let url = redis.url().replace("redis://", "redis://reader:few@");
+    assert_eq!(RedisLink::open(&url).unwrap().run_id().await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_does_not_answer_holds_nobody_up() {
     let redis = services::redis().await.unwrap();
     let stores = stores(redis.url());

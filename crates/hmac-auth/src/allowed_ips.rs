@@ -1,5 +1,6 @@
 //! Allow-lists: where a client's requests may come from (wire contract 1.3, checks 9 and 10).
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -32,9 +33,9 @@ impl AllowedIps {
     /// # Errors
     /// [`InvalidRule`] names the first rule that is neither.
     pub fn parse<S: AsRef<str>>(rules: impl IntoIterator<Item = S>) -> Result<Self, InvalidRule> {
-        let mut list = Self::default();
+        let (mut list, mut known) = (Self::default(), HashSet::new());
         for rule in rules {
-            if !list.add(rule.as_ref()) {
+            if !list.add(rule.as_ref(), &mut known) {
                 return Err(InvalidRule { rule: rule.as_ref().to_owned() });
             }
         }
@@ -44,9 +45,9 @@ impl AllowedIps {
     /// Parses rules leniently, as they are when read from a store: bad ones are passed over. A list that has entries and
     /// not one good rule allows nobody ([`Self::denies_everyone`]), where the original lets everyone in.
     pub fn parse_lenient<S: AsRef<str>>(rules: impl IntoIterator<Item = S>) -> Self {
-        let mut list = Self::default();
+        let (mut list, mut known) = (Self::default(), HashSet::new());
         for rule in rules {
-            if !list.add(rule.as_ref()) {
+            if !list.add(rule.as_ref(), &mut known) {
                 list.unparsable.push(rule.as_ref().to_owned());
             }
         }
@@ -84,11 +85,12 @@ impl AllowedIps {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    fn add(&mut self, rule: &str) -> bool {
+    /// Adds a rule that is not `known`: an event brings tens of thousands, too many to compare each with all.
+    fn add(&mut self, rule: &str, known: &mut HashSet<String>) -> bool {
         let Some((text, network)) = parse_rule(rule) else {
             return false;
         };
-        if !self.rules.contains(&text) {
+        if known.insert(text.clone()) {
             self.rules.push(text);
             self.networks.push(network);
         }

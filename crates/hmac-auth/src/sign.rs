@@ -104,6 +104,11 @@ impl Signer {
     pub fn client_id(&self) -> &ClientId {
         &self.client_id
     }
+
+    /// Tells whether `other` signs as the same client with the same secret. Compares the secrets in constant time.
+    pub fn signs_like(&self, other: &Self) -> bool {
+        self.client_id == other.client_id && self.secret_hash.matches(&other.secret_hash)
+    }
 }
 
 impl fmt::Debug for Signer {
@@ -146,6 +151,16 @@ mod tests {
     #[test]
     fn a_target_that_is_no_url_is_an_error() {
         assert_eq!(signer().sign("GET", "//", b"").unwrap_err(), InvalidTarget);
+    }
+
+    #[test]
+    fn signers_of_one_client_and_secret_are_alike() {
+        let named = |client: &str, secret: &str| {
+            Signer::new(ClientId::parse(client).unwrap(), hash_client_secret(&Secret::new(secret), None))
+        };
+        assert!(signer().signs_like(&named("orders", "secret")));
+        assert!(!signer().signs_like(&named("orders", "another")));
+        assert!(!signer().signs_like(&named("billing", "secret")));
     }
 
     #[test]

@@ -97,6 +97,23 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// Reads a client's record and its previous hash.
     async fn find(&self, client_id: &ClientId) -> Result<Option<StoredCredential>, StoreError>;
 
+    /// Reads the records of many clients, in their order and without what they were before: in one round trip where the store
+    /// can. `None` is absent; a corrupt record is told as an error text instead of a credential.
+    async fn find_many(
+        &self,
+        client_ids: &[ClientId],
+    ) -> Result<Vec<Option<Result<Credential, &'static str>>>, StoreError> {
+        let mut found = Vec::with_capacity(client_ids.len());
+        for client_id in client_ids {
+            found.push(match self.find(client_id).await {
+                Ok(stored) => stored.map(|stored| Ok(stored.credential)),
+                Err(StoreError::Corrupt { reason, .. }) => Some(Err(reason)),
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(found)
+    }
+
     /// Applies one write.
     async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError>;
 

@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
                 self.expect(b',')?;
             }
         }
-        let text = object_text(out, &members);
+        let text = object_text(out, &members)?;
         out.truncate(start);
         out.push_str(&text);
         Ok(())
