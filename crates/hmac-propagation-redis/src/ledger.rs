@@ -8,7 +8,7 @@ use hmac_auth::store::StoreError;
 use hmac_auth_redis::failure::unexpected;
 use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::script::{Call, Script, text};
-use hmac_propagation::peer_store::{AckResult, CredentialKey, FinalStatus, InFlight, Track};
+use hmac_propagation::peer_store::{AckResult, CredentialKey, FinalStatus, InFlight, KEPT_TRIES, Track};
 use hmac_propagation::queue::PeerName;
 use redis::Value;
 
@@ -99,6 +99,7 @@ impl Ledger {
         let call = self
             .call(event)
             .argument(self.ttl_ms.as_str())
+            .argument(KEPT_TRIES.to_string())
             .argument(event.event_id.as_str())
             .argument(event.target.as_str());
         FIELDS.into_iter().zip(values).fold(call, |call, (field, value)| call.argument(field).argument(value))

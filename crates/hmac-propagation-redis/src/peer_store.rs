@@ -145,6 +145,10 @@ impl PeerStore for RedisPeerStore {
     async fn discard(&self, events: &[InFlight]) -> Result<(), StoreError> {
         self.ledger.discard(events).await
     }
+
+    async fn run_id(&self) -> Result<Option<String>, StoreError> {
+        self.link.run_id().await
+    }
 }
 
 fn applied(client_id: &ClientId, answer: &Value) -> Result<Applied, StoreError> {

@@ -11,7 +11,7 @@ use hmac_propagation::queue::PeerName;
 
 use crate::database::{Row, Session, Value, Work};
 use crate::error::SqlError;
-use crate::rows::{PivotRow, PivotStatus, reason};
+use crate::rows::{PivotRow, PivotStatus, describe, reason};
 use crate::secrets::{Place, Vault};
 use crate::statements::Statements;
 
@@ -179,12 +179,5 @@ impl Claim<'_> {
         progress.event_id = Some(event_id.to_owned());
         progress.lease_until = Some(query.now_ms.saturating_add(query.lease_ms));
         "claimed"
-    }
-}
-
-fn describe(error: &SqlError) -> String {
-    match error {
-        SqlError::Open { source, .. } => format!("{error}: {source}"),
-        other => other.to_string(),
     }
 }

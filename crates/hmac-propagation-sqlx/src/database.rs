@@ -1,5 +1,6 @@
 //! The two databases behind one door: units of work, retried and bounded in time.
 
+mod connections;
 mod session;
 
 use std::str::FromStr;
@@ -7,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Executor, MySqlPool, SqlitePool};
+use sqlx::{ConnectOptions, SqlitePool};
 
+use crate::database::connections::Connections;
 use crate::error::{Remedy, SqlError};
 use crate::options::SqlOptions;
 
@@ -18,10 +20,6 @@ pub(crate) use session::{JsonRow, Row, Session, Value};
 
 /// A connection lost before the commit is replaced this often within one unit of work.
 const RECONNECTS: u32 = 2;
-/// A commit whose answer got lost is not repeated, and a lock is not waited for longer than this.
-/// Without autocommit the first statement begins the transaction: one round trip less for each.
-const MARIADB_SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-     SET SESSION autocommit = 0, innodb_lock_wait_timeout = 3, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')";
 
 /// Which SQL is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +45,7 @@ pub(crate) trait Work: Sync {
 
 #[derive(Clone)]
 pub(crate) enum Pool {
-    MariaDb(MySqlPool),
+    MariaDb(Arc<Connections>),
     Sqlite {
         pool: SqlitePool,
         /// Keeps a database in memory alive while no connection of the pool is open.
@@ -111,9 +109,18 @@ impl Database {
     /// Runs a unit of work, again on a write conflict or a lost connection, within the timeout.
     pub(crate) async fn run<W: Work>(&self, work: &W) -> Result<W::Output, SqlError> {
         let timeout = self.options.timeout;
-        tokio::time::timeout(timeout, self.run_with_retries(work))
-            .await
-            .unwrap_or(Err(SqlError::Timeout(timeout)))
+        let outcome = tokio::time::timeout(timeout, self.run_with_retries(work)).await;
+        outcome.unwrap_or_else(|_| {
+            self.give_up();
+            Err(SqlError::Timeout(timeout))
+        })
+    }
+
+    /// Where one connection leads nowhere, the others do not either.
+    fn give_up(&self) {
+        if let Pool::MariaDb(connections) = &self.pool {
+            connections.give_up();
+        }
     }
 
     async fn run_with_retries<W: Work>(&self, work: &W) -> Result<W::Output, SqlError> {
@@ -130,7 +137,10 @@ impl Database {
                 Remedy::Conflict if attempt < self.options.max_attempts => {
                     tokio::time::sleep(pause(&self.options, attempt)).await;
                 }
-                Remedy::Reconnect if reconnects < RECONNECTS => reconnects += 1,
+                Remedy::Reconnect if reconnects < RECONNECTS => {
+                    self.give_up();
+                    reconnects += 1;
+                }
                 _ => return Err(error),
             }
             tracing::debug!(attempt, error = %error, "running a unit of work again");
@@ -193,19 +203,10 @@ async fn open(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
 async fn open_mariadb(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
     let connect =
         MySqlConnectOptions::from_str(url)?.statement_cache_capacity(100).disable_statement_logging();
-    let pool = MySqlPoolOptions::new()
-        .max_connections(options.max_connections.max(1))
-        .acquire_timeout(options.timeout)
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute(sqlx::raw_sql(MARIADB_SESSION)).await?;
-                Ok(())
-            })
-        })
-        .connect_with(connect)
-        .await?;
-    Ok(Pool::MariaDb(pool))
+    let connections = Connections::new(connect, options.max_connections);
+    // An address that is wrong is told of at once.
+    connections.acquire().await?.give_back();
+    Ok(Pool::MariaDb(connections))
 }
 
 async fn open_sqlite(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {

@@ -19,6 +19,7 @@ pub mod backlog;
 pub mod inventory;
 pub mod management;
 pub mod options;
+pub mod reseal;
 pub mod rows;
 pub mod secrets;
 pub mod state;
@@ -30,6 +31,7 @@ mod error;
 mod marks;
 mod resync;
 mod schema;
+mod settled;
 mod statements;
 mod upsert;
 

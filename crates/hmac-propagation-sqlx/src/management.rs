@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hmac_auth::secret::{Secret, SecretHash};
 use hmac_propagation::management::{
     Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError, PendingPropagation,
-    PendingQuery, ResyncQuery, ResyncRow, Rotation, SentMark, Upsert,
+    PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark, SettledQuery, SettledRow, Upsert,
 };
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
@@ -19,9 +19,11 @@ use crate::inventory::{
 };
 use crate::marks::{MarkAcknowledged, MarkPropagated, MarkSent};
 use crate::options::SqlOptions;
-use crate::resync::{AppliedLocally, ResyncPage, Unapplied};
+use crate::reseal::{COLUMNS, Progress, ResealPage, Resealed};
+use crate::resync::{AppliedLocally, ResyncPage, Unapplied, Uncleared};
 use crate::schema;
 use crate::secrets::{SecretsKey, Vault};
+use crate::settled::{Reopen, SettledCredentials, SettledPivots};
 use crate::state::{
     AuditEntry, CountPivots, CredentialView, PivotCounts, PivotView, PruneAudit, ReadCredentials, ReadHash,
     ReadHistory, ReadState, StateError, StatePage, parse_cursor,
@@ -189,6 +191,29 @@ impl SqlManagement {
         self.run(&PruneAudit { before_ms, limit }).await
     }
 
+    /// Seals every value with the first key of the [`SecretsKey`], whichever of its keys it is sealed with now.
+    ///
+    /// Peers may run on the schema meanwhile, with the same first key (one that writes with another undoes what is done here).
+    /// At most 100 rows are held and locked at a time. It may be broken off and called again at any moment.
+    ///
+    /// # Errors
+    /// [`ManagementError`] of the database; what was done until then stays done.
+    pub async fn reseal(&self) -> Result<Resealed, ManagementError> {
+        let mut resealed = Resealed::default();
+        for column in &*COLUMNS {
+            let mut progress = Progress::of(column);
+            let done = loop {
+                let work = ResealPage { column, after: progress.after.as_deref(), vault: &self.vault };
+                let page = self.run(&work).await?;
+                if let Some(done) = progress.add(page) {
+                    break done;
+                }
+            };
+            resealed.columns.push(done);
+        }
+        Ok(resealed)
+    }
+
     async fn write_target(
         &self,
         name: &PeerName,
@@ -266,9 +291,35 @@ impl Management for SqlManagement {
         Ok(())
     }
 
+    async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError> {
+        let vault = &self.vault;
+        self.run(&SettledPivots { query, vault }).await
+    }
+
+    async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError> {
+        let mut reopened = 0;
+        for rows in rows.chunks(ITEMS_A_TRANSACTION) {
+            reopened += self.run(&Reopen { rows, now_ms }).await?;
+        }
+        Ok(reopened)
+    }
+
+    async fn settled_changes(
+        &self,
+        after: Option<&CredentialKey>,
+        limit: usize,
+    ) -> Result<Vec<SettledRow>, ManagementError> {
+        let vault = &self.vault;
+        self.run(&SettledCredentials { after, limit, vault }).await
+    }
+
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
         let vault = &self.vault;
         self.run(&Unapplied { limit, vault }).await
+    }
+
+    async fn uncleared_credentials(&self, limit: usize) -> Result<Vec<CredentialKey>, ManagementError> {
+        self.run(&Uncleared(limit)).await
     }
 
     async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError> {

@@ -88,17 +88,17 @@ impl Work for MarkPropagated<'_> {
 }
 
 /// Locked pivots, and what has to be written of them.
-struct Pivots {
+pub(crate) struct Pivots {
     rows: BTreeMap<(CredentialKey, String), (PivotRow, bool)>,
     audit: Vec<JsonRow>,
 }
 
 /// A transition that happened: its name, moment and reason.
-type Transition<'a> = (&'static str, i64, Option<&'a str>);
+pub(crate) type Transition<'a> = (&'static str, i64, Option<&'a str>);
 
 impl Pivots {
     /// Locks in the order of the keys, so that two batches never wait for each other.
-    async fn lock<'a>(
+    pub(crate) async fn lock<'a>(
         session: &mut Session,
         keys: impl Iterator<Item = (&'a CredentialKey, &'a str)>,
     ) -> Result<Self, SqlError> {
@@ -113,7 +113,7 @@ impl Pivots {
         Ok(Self { rows, audit: Vec::new() })
     }
 
-    fn change<'a>(
+    pub(crate) fn change<'a>(
         &mut self,
         key: &CredentialKey,
         target: &str,
@@ -128,7 +128,7 @@ impl Pivots {
         }
     }
 
-    async fn store(self, session: &mut Session) -> Result<(), SqlError> {
+    pub(crate) async fn store(self, session: &mut Session) -> Result<(), SqlError> {
         let statements = Statements::of(session.dialect());
         let written: Vec<JsonRow> =
             self.rows.values().filter(|(_, changed)| *changed).map(|(row, _)| row.write_progress()).collect();

@@ -81,6 +81,20 @@ impl Work for Unapplied<'_> {
     }
 }
 
+/// Credentials that have come everywhere and still have their plain.
+pub(crate) struct Uncleared(pub(crate) usize);
+
+impl Work for Uncleared {
+    type Output = Vec<CredentialKey>;
+    const MODE: Mode = Mode::Read;
+
+    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
+        let limit = Value::Int(i64::try_from(self.0).unwrap_or(i64::MAX));
+        let rows = session.fetch(&Statements::of(session.dialect()).uncleared, &[limit]).await?;
+        rows.iter().map(|row| read_key(row, "hmac_credential")).collect()
+    }
+}
+
 /// Books that this peer holds changes.
 pub(crate) struct AppliedLocally<'a>(pub(crate) &'a [(CredentialKey, u64)]);
 

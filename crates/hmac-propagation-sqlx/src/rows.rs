@@ -316,3 +316,11 @@ fn open_hash(vault: &Vault, place: &Place<'_>, sealed: &str) -> Result<SecretHas
 pub(crate) fn reason(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REASON_CHARS).collect()
 }
+
+/// Why a row cannot be read, in words that may stand in a row.
+pub(crate) fn describe(error: &SqlError) -> String {
+    match error {
+        SqlError::Open { source, .. } => format!("{error}: {source}"),
+        other => other.to_string(),
+    }
+}

@@ -161,6 +161,15 @@ impl Vault {
         Ok(STANDARD.encode(sealed))
     }
 
+    /// Tells whether a value names the key that writes.
+    pub(crate) fn is_fresh(&self, sealed: &str) -> bool {
+        let bytes = STANDARD.decode(sealed).unwrap_or_default();
+        match (bytes.get(1..=KEY_ID_BYTES), self.ciphers.first()) {
+            (Some(named), Some((id, _))) => named == id,
+            _ => false,
+        }
+    }
+
     pub(crate) fn open(&self, place: &Place<'_>, sealed: &str) -> Result<Zeroizing<String>, OpenError> {
         let bytes = STANDARD.decode(sealed).map_err(|_| OpenError::Malformed)?;
         let (header, ciphertext) = bytes.split_at_checked(HEADER_BYTES).ok_or(OpenError::Malformed)?;
@@ -215,6 +224,7 @@ mod tests {
         let both = vault(&new.clone().also_reading(old.clone()));
         assert_eq!(both.open(&place, &sealed_before).unwrap().as_str(), "x");
         let sealed_now = both.seal(&place, "y").unwrap();
+        assert!(both.is_fresh(&sealed_now) && !both.is_fresh(&sealed_before) && !both.is_fresh("?"));
         assert_eq!(vault(&new).open(&place, &sealed_now).unwrap().as_str(), "y");
         assert_eq!(vault(&old).open(&place, &sealed_now).unwrap_err(), OpenError::UnknownKey);
     }

@@ -74,6 +74,7 @@ pub(crate) struct Statements {
     pub(crate) lock_pivots: Bulk,
     /// Names.
     pub(crate) targets: Bulk,
+    pub(crate) settled_pivots: Bulk,
     /// Rows.
     pub(crate) insert_credentials: Bulk,
     pub(crate) update_credentials: Bulk,
@@ -92,7 +93,11 @@ pub(crate) struct Statements {
     pub(crate) claim_failed: String,
     pub(crate) resync_target: String,
     pub(crate) resync_credential: String,
+    pub(crate) settled_page: String,
     pub(crate) unapplied: String,
+    /// Parameter: limit.
+    pub(crate) uncleared: String,
+    pub(crate) settled_credentials: String,
     pub(crate) credential_page: String,
     pub(crate) credential: String,
     pub(crate) lock_target: String,
@@ -116,6 +121,12 @@ const PIVOTS: &str = "hmac_credential_target";
 const TARGET_COLUMNS: &str = "t.target_amqp_queue, t.propagation_secret";
 /// A subquery, not a join: the inventory is not locked, and a target that is not in it hides no row.
 const TARGET_SECRET: &str = "(SELECT g.propagation_secret FROM hmac_propagation_target g WHERE g.target_amqp_queue = t.target_amqp_queue)";
+/// What [`crate::settled`] reads beside a pivot.
+const LARGEST_TS: &str = "(SELECT c.change_ts FROM hmac_credential c WHERE c.track = t.track AND c.client_id = t.client_id), \
+     (SELECT MAX(o.last_ts) FROM hmac_credential_target o WHERE o.track = t.track AND o.client_id = t.client_id)";
+/// Parameters: track, track, client id of the row before.
+const AFTER: &str = "(t.track > ? OR (t.track = ? AND t.client_id > ?))";
+const DONE: &str = " AND t.status = 'success'";
 const NOT_DONE: &str = " AND t.status <> 'success'";
 const CLAIMABLE: &str =
     "t.status = 'pending' AND (t.lease_until IS NULL OR t.lease_until <= ? OR t.lease_until > ?)";
@@ -135,6 +146,7 @@ impl Statements {
         };
         let credential = credential_columns("t");
         let pivot = pivot_columns("t");
+        let settled = format!("{pivot}, {LARGEST_TS}");
         let by_key =
             |what: &str, table: &str, key: Columns, rest: &str| select(dialect, what, table, key, rest);
         let claim = |condition: &str| {
@@ -152,6 +164,7 @@ impl Statements {
             credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, ""),
             credential_pivots: by_key(&pivot, PIVOTS, CREDENTIAL_KEY, ""),
             lock_pivots: by_key(&pivot, PIVOTS, PIVOT_KEY, lock),
+            settled_pivots: by_key(&settled, PIVOTS, PIVOT_KEY, DONE),
             targets: by_key(TARGET_COLUMNS, "hmac_propagation_target", TARGET_KEY, ""),
             insert_credentials: insert(dialect, CREDENTIALS, &[CREDENTIAL_KEY, CREDENTIAL_CONTENT]),
             update_credentials: update(dialect, CREDENTIALS, CREDENTIAL_KEY, &[CREDENTIAL_CONTENT]),
@@ -166,14 +179,17 @@ impl Statements {
             claim_failed: overdue("error"),
             resync_target: resync("t.target_amqp_queue = ?"),
             resync_credential: resync("t.track = ? AND t.client_id = ?"),
+            settled_page: page(&settled, PIVOTS, &format!("t.target_amqp_queue = ?{DONE} AND ")),
+            settled_credentials: page(&credential, CREDENTIALS, "t.unapplied_since IS NULL AND "),
             unapplied: format!(
                 "SELECT {credential} FROM hmac_credential t WHERE t.unapplied_since IS NOT NULL \
                  ORDER BY t.unapplied_since LIMIT ?"
             ),
-            credential_page: format!(
-                "SELECT {credential} FROM hmac_credential t \
-                 WHERE t.track > ? OR (t.track = ? AND t.client_id > ?) ORDER BY t.track, t.client_id LIMIT ?"
-            ),
+            uncleared: "SELECT t.track, t.client_id FROM hmac_credential t WHERE t.plain_secret IS NOT NULL \
+                 AND NOT EXISTS (SELECT 1 FROM hmac_credential_target p WHERE p.track = t.track \
+                 AND p.client_id = t.client_id AND p.status <> 'success') LIMIT ?"
+                .to_owned(),
+            credential_page: page(&credential, CREDENTIALS, ""),
             credential: format!(
                 "SELECT {credential} FROM hmac_credential t WHERE t.track = ? AND t.client_id = ?"
             ),
@@ -183,6 +199,12 @@ impl Statements {
             ),
         }
     }
+}
+
+/// Rows of a table in the order of their credentials, after a given one. Parameters: the condition's, then [`AFTER`]'s, then
+/// the limit.
+fn page(what: &str, table: &str, condition: &str) -> String {
+    format!("SELECT {what} FROM {table} t WHERE {condition}{AFTER} ORDER BY t.track, t.client_id LIMIT ?")
 }
 
 /// `(track, client_id, target, generation, largest ts)` after a given row. Parameters: the scope, then the row before as

@@ -9,10 +9,14 @@ mod conformance;
 mod contention;
 #[path = "management/databases.rs"]
 mod databases;
+#[path = "management/half_open.rs"]
+mod half_open;
 #[path = "management/inventory.rs"]
 mod inventory;
 #[path = "management/outages.rs"]
 mod outages;
+#[path = "management/reseal.rs"]
+mod reseal;
 #[path = "management/schema.rs"]
 mod schema;
 #[path = "management/state.rs"]

@@ -5,13 +5,18 @@
 //! what it is told to. Prove an implementation with `hmac_testkit::broker` from your crate's `tests/`;
 //! [`crate::memory::MemoryBroker`] is the complete model to compare with.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
+use zeroize::Zeroize;
 
 use crate::queue::PeerName;
 
 /// One message to publish: persistent, JSON, routed to the target's queue on the default exchange.
-#[derive(Clone, Debug)]
+///
+/// Its body is wiped on drop; what an implementation hands on to a library is out of reach.
+#[derive(Clone)]
 pub struct OutboundMessage {
     /// Whose queue it goes to.
     pub target: PeerName,
@@ -19,8 +24,25 @@ pub struct OutboundMessage {
     pub message_id: String,
     /// When the event was made, epoch milliseconds (sent as the `timestamp` property, in seconds).
     pub timestamp_ms: i64,
-    /// UTF-8 JSON. Holds a propagation secret: it is never logged.
+    /// UTF-8 JSON. Holds a propagation secret: it is never logged, and not shown by `Debug`.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for OutboundMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboundMessage")
+            .field("target", &self.target)
+            .field("message_id", &self.message_id)
+            .field("timestamp_ms", &self.timestamp_ms)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for OutboundMessage {
+    fn drop(&mut self) {
+        self.body.zeroize();
+    }
 }
 
 /// What waits in a queue.
@@ -75,15 +97,31 @@ pub struct BrokerStatus {
     pub reason: Option<String>,
 }
 
-/// One message taken from a queue and not yet settled.
-#[derive(Clone, Debug)]
+/// One message taken from a queue and not yet settled. Its body is wiped on drop.
+#[derive(Clone)]
 pub struct Delivery {
     /// Names the delivery when it is settled.
     pub tag: DeliveryTag,
-    /// The bytes.
+    /// The bytes. They hold a propagation secret: never logged, and not shown by `Debug`.
     pub body: Vec<u8>,
     /// Whether the broker says that it was delivered before.
     pub redelivered: bool,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("tag", &self.tag)
+            .field("bytes", &self.body.len())
+            .field("redelivered", &self.redelivered)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.body.zeroize();
+    }
 }
 
 /// Names a delivery within one subscription. A tag of a lost connection settles nothing, which is no error: the broker
@@ -146,4 +184,28 @@ pub trait Subscription: Send {
 
     /// Settles deliveries. Failing is not an error to act on: what could not be settled is delivered again.
     async fn settle(&mut self, settlements: &[(DeliveryTag, Settlement)]) -> Result<(), BrokerError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_not_shown() {
+        let body = br#"{"propagationSecret":"an entry secret"}"#.to_vec();
+        let message = OutboundMessage {
+            target: PeerName::parse("consumer").unwrap(),
+            message_id: "id".to_owned(),
+            timestamp_ms: 7,
+            body: body.clone(),
+        };
+        let delivery =
+            Delivery { tag: DeliveryTag { epoch: 1, tag: 2 }, body: body.clone(), redelivered: false };
+        let (sent, taken) = (format!("{message:?}"), format!("{delivery:?}"));
+        let shown_bytes = format!("{body:?}");
+        for shown in [sent, taken] {
+            assert!(shown.contains("bytes: 39"), "{shown}");
+            assert!(!shown.contains("entry") && !shown.contains(&shown_bytes), "{shown}");
+        }
+    }
 }

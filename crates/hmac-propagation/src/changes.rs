@@ -14,9 +14,11 @@ use hmac_auth::store::StoreError;
 
 use crate::counters::add;
 use crate::error::PropagationError;
-use crate::management::{Accepted, DesiredRecord, LocalChange, Operation, Rotation, Upsert, UpsertOperation};
+use crate::management::{
+    Accepted, DesiredRecord, FullyPropagated, LocalChange, Operation, Rotation, Upsert, UpsertOperation,
+};
 use crate::options::{Ensure, Ensured, Revoke, Rotate};
-use crate::peer_store::{Apply, ApplyOperation, CredentialKey, Stamp, Track};
+use crate::peer_store::{Apply, ApplyOperation, CredentialKey, FinalStatus, Stamp, Track};
 use crate::progress::Progress;
 use crate::queue::PeerName;
 use crate::shared::Core;
@@ -94,6 +96,28 @@ async fn recover_all(core: &Core) -> Result<(), PropagationError> {
     }
     for _ in 0..MAX_RECOVERY_PAGES {
         if !recover_page(core).await? {
+            break;
+        }
+    }
+    clear_plains(core).await
+}
+
+/// Marks credentials whose last answer was booked and whose mark was lost with a crash, or with an event that nobody answers
+/// any more.
+async fn clear_plains(core: &Core) -> Result<(), PropagationError> {
+    if !core.looks_for_uncleared() {
+        return Ok(());
+    }
+    let management = core.management()?;
+    for _ in 0..MAX_RECOVERY_PAGES {
+        let keys = core.managed(management.uncleared_credentials(RECOVERY_PAGE)).await?;
+        let full = keys.len() == RECOVERY_PAGE;
+        let (status, at_ms) = (FinalStatus::Success, core.now_ms());
+        let marks: Vec<_> = keys.into_iter().map(|key| FullyPropagated { key, status, at_ms }).collect();
+        if !marks.is_empty() {
+            core.managed(management.mark_credentials_fully_propagated(&marks)).await?;
+        }
+        if !full {
             break;
         }
     }

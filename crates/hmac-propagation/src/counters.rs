@@ -40,6 +40,8 @@ counters! {
     acks_unknown,
     /// Acknowledgements this peer published.
     acks_published,
+    /// Credentials found to be otherwise than they should (on a target, or here) and sent or written again.
+    drift_healed,
     /// Deliveries that wait for a store or the broker to come back (each wait counts).
     deliveries_delayed,
 }

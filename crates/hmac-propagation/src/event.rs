@@ -3,11 +3,14 @@
 //! A message passes three gates, each with its own consequence. [`decode`] checks the common fields: what fails is dropped.
 //! [`Event::apply`] checks an apply event whole: what fails is answered with an error. Nothing is written before both.
 
+use std::fmt;
+
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
 use hmac_auth::secret::{Secret, SecretHash};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use zeroize::Zeroize;
 
 use crate::management::Operation;
 use crate::peer_store::{AckResult, Apply, ApplyOperation, CredentialKey, Stamp, Track};
@@ -18,6 +21,9 @@ pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 
 /// Event ids over this many bytes are not taken.
 pub const MAX_EVENT_ID_BYTES: usize = 128;
+
+/// A refusal's reason has at most this many bytes, so that the answer is no longer than an event may be.
+pub const MAX_REASON_BYTES: usize = 1024;
 
 /// The operation of an acknowledgement.
 pub const ACK_OPERATION: &str = "credential.ack";
@@ -56,7 +62,26 @@ pub struct Event {
     pub sender: String,
     /// What it is about.
     pub op: String,
-    fields: Map<String, Value>,
+    fields: Fields,
+}
+
+/// The fields of an event but its propagation secret. A secret hash is among them: not shown, and wiped on drop.
+#[derive(Clone)]
+struct Fields(Map<String, Value>);
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        let payload = self.0.get_mut("payload").and_then(|payload| payload.get_mut("secretHash"));
+        if let Some(Value::String(hash)) = payload {
+            hash.zeroize();
+        }
+    }
 }
 
 /// An acknowledgement.
@@ -80,23 +105,27 @@ pub fn decode(body: &[u8]) -> Result<Event, DecodeError> {
     }
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| DecodeError::NotJson { line: error.line(), column: error.column() })?;
-    let fields = match value {
-        Value::Object(fields) => fields,
+    let mut fields = match value {
+        Value::Object(fields) => Fields(fields),
         // The original reads an array as an object without fields.
-        Value::Array(_) => Map::new(),
+        Value::Array(_) => Fields(Map::new()),
         _ => return Err(DecodeError::NotAnObject),
     };
-    let event_id =
-        text(&fields, "eventId").filter(|id| !id.is_empty()).ok_or(DecodeError::Field("eventId"))?;
-    if !fields.get("ts").is_some_and(Value::is_number) {
+    // Taken, not copied, and before anything can fail: it is wiped with the event.
+    let secret = match fields.0.remove("propagationSecret") {
+        Some(Value::String(secret)) => Some(Secret::new(secret)),
+        _ => None,
+    };
+    let text = |name| text(&fields.0, name);
+    let event_id = text("eventId").filter(|id| !id.is_empty()).ok_or(DecodeError::Field("eventId"))?;
+    if !fields.0.get("ts").is_some_and(Value::is_number) {
         return Err(DecodeError::Field("ts"));
     }
-    let secret = text(&fields, "propagationSecret").ok_or(DecodeError::Field("propagationSecret"))?;
-    let sender = text(&fields, "senderAmqpQueue")
-        .filter(|s| !s.is_empty())
-        .ok_or(DecodeError::Field("senderAmqpQueue"))?;
-    let op = text(&fields, "op").ok_or(DecodeError::Field("op"))?;
-    Ok(Event { event_id, propagation_secret: Secret::new(secret), sender, op, fields })
+    let propagation_secret = secret.ok_or(DecodeError::Field("propagationSecret"))?;
+    let sender =
+        text("senderAmqpQueue").filter(|s| !s.is_empty()).ok_or(DecodeError::Field("senderAmqpQueue"))?;
+    let op = text("op").ok_or(DecodeError::Field("op"))?;
+    Ok(Event { event_id, propagation_secret, sender, op, fields })
 }
 
 impl Event {
@@ -119,24 +148,47 @@ impl Event {
     /// be ahead of it, `tracks` what this peer holds.
     ///
     /// # Errors
-    /// The reason, in words that may travel back to the sender.
+    /// The reason, in words that may travel back to the sender: at most [`MAX_REASON_BYTES`].
     pub fn apply(&self, now_ms: i64, max_ahead_ms: i64, tracks: &[Track]) -> Result<Apply, String> {
+        self.validated(now_ms, max_ahead_ms, tracks).map_err(|mut reason| {
+            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+            reason
+        })
+    }
+
+    /// Reads an acknowledgement.
+    ///
+    /// # Errors
+    /// [`DecodeError::Field`] when a field of it is absent or of another type. It is dropped with a warning.
+    pub fn ack(&self) -> Result<Ack, DecodeError> {
+        let event_id = text(&self.fields.0, "ackEventId")
+            .filter(|id| !id.is_empty() && id.len() <= MAX_EVENT_ID_BYTES)
+            .ok_or(DecodeError::Field("ackEventId"))?;
+        let result = match self.fields.0.get("ackResult").and_then(Value::as_str) {
+            Some("applied") => AckResult::Applied,
+            Some("error") => AckResult::Error,
+            _ => return Err(DecodeError::Field("ackResult")),
+        };
+        Ok(Ack { event_id, result, reason: text(&self.fields.0, "ackReason") })
+    }
+
+    fn validated(&self, now_ms: i64, max_ahead_ms: i64, tracks: &[Track]) -> Result<Apply, String> {
         let operation = Operation::parse(&self.op).ok_or("op is not an apply operation")?;
         if self.event_id.len() > MAX_EVENT_ID_BYTES {
             return Err(format!("eventId has more than {MAX_EVENT_ID_BYTES} bytes"));
         }
-        let ts = self.fields.get("ts").and_then(integer).ok_or("ts is not an integer of milliseconds")?;
+        let ts = self.fields.0.get("ts").and_then(integer).ok_or("ts is not an integer of milliseconds")?;
         if ts > now_ms.saturating_add(max_ahead_ms) {
             return Err(format!("ts is more than {max_ahead_ms} ms ahead of the clock"));
         }
-        let track = text(&self.fields, "track").ok_or("track is missing")?;
+        let track = text(&self.fields.0, "track").ok_or("track is missing")?;
         let track = Track::parse(&track).ok_or("track is not http or message")?;
         if !tracks.contains(&track) {
             return Err(format!("no {} auth instance configured", track.as_str()));
         }
-        let client_id = text(&self.fields, "clientId").ok_or("clientId is missing")?;
+        let client_id = text(&self.fields.0, "clientId").ok_or("clientId is missing")?;
         let client_id = ClientId::parse(&client_id).map_err(|error| error.to_string())?;
-        let payload = self.fields.get("payload").and_then(Value::as_object).ok_or("payload is missing")?;
+        let payload = self.fields.0.get("payload").and_then(Value::as_object).ok_or("payload is missing")?;
         let operation = match operation {
             Operation::Delete => ApplyOperation::Delete,
             Operation::Create | Operation::Update => ApplyOperation::Write(change(payload)?),
@@ -147,22 +199,6 @@ impl Event {
             operation,
             now_ms,
         })
-    }
-
-    /// Reads an acknowledgement.
-    ///
-    /// # Errors
-    /// [`DecodeError::Field`] when a field of it is absent or of another type. It is dropped with a warning.
-    pub fn ack(&self) -> Result<Ack, DecodeError> {
-        let event_id = text(&self.fields, "ackEventId")
-            .filter(|id| !id.is_empty() && id.len() <= MAX_EVENT_ID_BYTES)
-            .ok_or(DecodeError::Field("ackEventId"))?;
-        let result = match self.fields.get("ackResult").and_then(Value::as_str) {
-            Some("applied") => AckResult::Applied,
-            Some("error") => AckResult::Error,
-            _ => return Err(DecodeError::Field("ackResult")),
-        };
-        Ok(Ack { event_id, result, reason: text(&self.fields, "ackReason") })
     }
 }
 
@@ -350,6 +386,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_event_does_not_show_its_secrets() {
+        let hash = "0a".repeat(32);
+        let body = format!(
+            r#"{{"eventId":"e","ts":1,"propagationSecret":"an entry secret","senderAmqpQueue":"a",
+            "op":"credential.create","track":"http","clientId":"c","payload":{{"secretHash":"{hash}"}}}}"#
+        );
+        let event = decode(body.as_bytes()).unwrap();
+        let shown = format!("{event:?}");
+        assert!(shown.contains("clientId"), "{shown}");
+        assert!(!shown.contains("an entry secret") && !shown.contains(&hash), "{shown}");
+        assert!(event.propagation_secret.matches("an entry secret"));
+    }
+
     /// Every captured apply event is applied, every captured ack read, and ours has their exact shape.
     #[test]
     fn reads_and_writes_what_the_original_sends() {
@@ -357,7 +407,7 @@ mod tests {
             let body = case["body"].as_str().unwrap();
             let event = decode(body.as_bytes()).unwrap();
             let sender = event.sender_name().unwrap();
-            let ts = event.fields["ts"].as_i64().unwrap();
+            let ts = event.fields.0["ts"].as_i64().unwrap();
             let ours = if event.is_ack() {
                 let ack = event.ack().unwrap();
                 let secret = Some(&event.propagation_secret).filter(|secret| !secret.is_empty());
@@ -453,6 +503,30 @@ mod tests {
         ] {
             assert!(refused(&case).contains(reason), "{case}: {}", refused(&case));
         }
+    }
+
+    #[test]
+    fn an_event_shows_no_secret() {
+        let hash = "ab".repeat(32);
+        let body = format!(
+            r#"{{"eventId":"e","ts":1,"propagationSecret":"not-to-be-shown","senderAmqpQueue":"s","op":"credential.create","payload":{{"secretHash":"{hash}"}}}}"#
+        );
+        let event = decode(body.as_bytes()).unwrap();
+        let shown = format!("{event:?}");
+        assert!(!shown.contains("not-to-be-shown") && !shown.contains(&hash), "{}", shown.len());
+        assert!(event.propagation_secret.matches("not-to-be-shown"));
+    }
+
+    #[test]
+    fn a_reason_is_short_however_long_what_it_repeats() {
+        let rule = "é".repeat(100_000);
+        let body = format!(
+            r#"{{"eventId":"e","ts":1,"propagationSecret":"p","senderAmqpQueue":"s","op":"credential.create","track":"http","clientId":"c","payload":{{"secretHash":"{}","allowedIps":["{rule}"]}}}}"#,
+            "0".repeat(64)
+        );
+        let reason = refused(&body);
+        assert!(reason.starts_with("Invalid allowedIps entry 'é"), "{reason}");
+        assert!((MAX_REASON_BYTES - 3..=MAX_REASON_BYTES).contains(&reason.len()), "{}", reason.len());
     }
 
     proptest::proptest! {

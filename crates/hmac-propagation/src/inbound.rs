@@ -20,7 +20,7 @@ use crate::counters::add;
 use crate::inbound::answer::answer;
 use crate::inbound::classify::classify;
 use crate::peer_store::{Applied, Apply};
-use crate::shared::{Core, closed};
+use crate::shared::Core;
 
 /// Settling is bounded by this; what is not settled is delivered again.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -87,7 +87,6 @@ impl<T> Lane<T> {
 /// Consumes until the propagator or the broker is closed.
 pub(crate) async fn consume(core: &Core, mut subscription: Box<dyn Subscription>) {
     let settings = &core.parts.settings;
-    let mut closing = core.closing.subscribe();
     let mut applies = Lane::new();
     let mut acks = Lane::new();
     while !core.is_closing() {
@@ -96,7 +95,7 @@ pub(crate) async fn consume(core: &Core, mut subscription: Box<dyn Subscription>
         let due = applies.is_due() || acks.is_due();
         tokio::select! {
             biased;
-            () = closed(&mut closing) => break,
+            () = core.closing.wait() => break,
             deliveries = subscription.next(settings.batch.min(free)), if free > 0 && !due => {
                 if deliveries.is_empty() {
                     break;

@@ -27,6 +27,8 @@
 //!    answers the rest as applied ([`peer_store::Stamp`]).
 //! 4. **Settled last**: whatever was not finished is delivered again, and doing it twice changes nothing.
 //!
+//! What was acknowledged and got lost all the same (a store flushed, restored, edited by hand) is found by looking: [`drift`].
+//!
 //! # A mesh in one process
 //!
 //! The seams' in-memory implementations are complete, so this is the real protocol; put RabbitMQ, Redis and MariaDB behind the
@@ -98,6 +100,7 @@
 
 pub mod broker;
 pub mod counters;
+pub mod drift;
 pub mod error;
 pub mod event;
 pub mod management;

@@ -15,6 +15,8 @@
 //! one more than the peer's cursor (`floor_ts`). An event's `ts` is the `change_ts` of its pivot on the first try, and one
 //! more than the last `ts` sent to that target on every further try; so a retry stays older than any later change.
 
+mod repair;
+
 use async_trait::async_trait;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId};
@@ -22,6 +24,10 @@ use hmac_auth::secret::{Secret, SecretHash};
 
 use crate::peer_store::{CredentialKey, FinalStatus};
 use crate::queue::PeerName;
+
+pub use repair::{
+    LocalChange, Reopening, ResyncQuery, ResyncRow, ResyncScope, SettledQuery, SettledRow, SettledScope,
+};
 
 /// The management store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -247,54 +253,6 @@ pub struct FullyPropagated {
     pub at_ms: i64,
 }
 
-/// What a resync sends again.
-#[derive(Clone, Debug)]
-pub enum ResyncScope {
-    /// Everything this target should hold, deletions included.
-    Target(PeerName),
-    /// This credential, on every target it is booked for.
-    Credential(CredentialKey),
-}
-
-/// One page of a resync.
-#[derive(Clone, Debug)]
-pub struct ResyncQuery {
-    /// What is sent again.
-    pub scope: ResyncScope,
-    /// The clock, epoch milliseconds.
-    pub now_ms: i64,
-    /// At most this many rows.
-    pub limit: usize,
-    /// Go on after this row of the previous page.
-    pub after: Option<(CredentialKey, String)>,
-}
-
-/// A row that a resync may send again.
-#[derive(Clone, Debug)]
-pub struct ResyncRow {
-    /// Whose credential.
-    pub key: CredentialKey,
-    /// The target's name as stored.
-    pub target: String,
-    /// The change it holds.
-    pub generation: u64,
-    /// The largest `ts` this peer ever used for the credential.
-    pub last_ts: i64,
-}
-
-/// A change accepted earlier that this peer's own store may not hold yet (a crash in between).
-#[derive(Clone, Debug)]
-pub struct LocalChange {
-    /// Whose credential.
-    pub key: CredentialKey,
-    /// Which change.
-    pub generation: u64,
-    /// When it was accepted.
-    pub change_ts: i64,
-    /// What this peer should hold; `None` is nothing.
-    pub record: Option<DesiredRecord>,
-}
-
 /// The source's database.
 ///
 /// # Contract
@@ -344,11 +302,30 @@ pub trait Management: Send + Sync + 'static {
     /// everything before: its `ts` is at least `now_ms` and larger than every `ts` used so far for the credential. A row whose generation has moved is left.
     async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError>;
 
+    /// Lists the rows of one target that say `success`, in the order of (track, client id). An empty page is the end.
+    async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError>;
+
+    /// Makes rows pending again with nothing about them changed, where they still say `success` in the generation named;
+    /// tells how many did. Their next event is a further try: older than any later change, as every retry.
+    async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError>;
+
+    /// Lists what this peer's own store is booked to hold, in the order of (track, client id), `limit` at most, from after a
+    /// key on. `sent_ts` is when the change was accepted; there is no event id.
+    async fn settled_changes(
+        &self,
+        after: Option<&CredentialKey>,
+        limit: usize,
+    ) -> Result<Vec<SettledRow>, ManagementError>;
+
     /// Changes not yet known to be in this peer's own store, `limit` at most.
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError>;
 
     /// Books that this peer's own store holds these changes (key and generation); older generations are covered too.
     async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError>;
+
+    /// Credentials whose plain is still held although every row of theirs says `success`, `limit` at most: the last answer was
+    /// booked, and the mark that follows it was lost.
+    async fn uncleared_credentials(&self, limit: usize) -> Result<Vec<CredentialKey>, ManagementError>;
 
     /// Batch form of [`Self::upsert_credential_with_targets`].
     async fn upsert_credentials_with_targets(

@@ -162,6 +162,8 @@ pub struct Settings {
     pub sync_on_change: bool,
     /// When a row that got no answer, or an error, is sent again (60 s).
     pub resend_after: Duration,
+    /// How often what other peers hold is compared with what they should hold (5 min); zero is never. See [`crate::drift`].
+    pub drift_interval: Duration,
     /// How long a claimed row stays with its claimer (30 s); a crashed claimer's rows are free after that.
     pub claim_lease: Duration,
     /// Rows claimed, booked, published and marked together (500).
@@ -192,6 +194,7 @@ impl Default for Settings {
             sync_interval: Duration::from_secs(5),
             sync_on_change: true,
             resend_after: Duration::from_secs(60),
+            drift_interval: Duration::from_secs(5 * 60),
             claim_lease: Duration::from_secs(30),
             page: 500,
             prefetch: 512,

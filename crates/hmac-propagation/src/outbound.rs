@@ -3,7 +3,7 @@
 //! Each page costs one round trip to the management store to claim, one to the peer's store to book, the broker's confirms
 //! for the whole page, and one round trip to mark; the next page is claimed meanwhile.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures_util::future::join_all;
 use hmac_auth::allowed_ips::AllowedIps;
@@ -28,11 +28,24 @@ use crate::shared::Core;
 /// Pages in one sync at most; what is left waits for the next.
 const MAX_PAGES: usize = 10_000;
 
-/// Sends what waits.
+/// Sends what waits, for a caller who waits: for an earlier sync no longer than for a store. Many callers at once would else wait
+/// one after the other for a broker that does not answer.
 pub(crate) async fn sync(core: &Core) -> Result<SyncSummary, PropagationError> {
-    core.management()?;
+    let started = Instant::now();
+    let turn = timeout(core.parts.settings.store_timeout, core.syncing.lock()).await;
+    let _one_at_a_time = turn.map_err(|_| PropagationError::Timeout("an earlier sync"))?;
+    sync_in_turn(core, started).await
+}
+
+/// Sends what waits, as soon as no other sync does.
+pub(crate) async fn sync_by_itself(core: &Core) -> Result<SyncSummary, PropagationError> {
     let started = Instant::now();
     let _one_at_a_time = core.syncing.lock().await;
+    sync_in_turn(core, started).await
+}
+
+async fn sync_in_turn(core: &Core, started: Instant) -> Result<SyncSummary, PropagationError> {
+    core.management()?;
     changes::recover(core).await?;
     {
         let status = core.parts.broker.status();
@@ -55,7 +68,7 @@ pub(crate) async fn sync(core: &Core) -> Result<SyncSummary, PropagationError> {
         let ahead =
             async { if full && !core.is_closing() { claim(core, overdue).await } else { Ok(Vec::new()) } };
         let (page, next) = tokio::join!(send_page(core, claimed), ahead);
-        if page.as_ref().is_ok_and(|page| page.published > 0) {
+        if page.as_ref().is_ok_and(Page::lets_others_through) {
             let page = page?;
             summary.targets_published += page.published as u64;
             summary.targets_retrying += page.failed as u64;
@@ -119,6 +132,15 @@ pub(crate) async fn resync(core: &Core, resync: Resync) -> Result<SyncSummary, P
 struct Page {
     published: usize,
     failed: usize,
+    /// Rows that were not even tried, since they cannot be sent.
+    unsendable: usize,
+}
+
+impl Page {
+    /// Tells whether rows behind it may be sent: rows that cannot be say nothing about the broker.
+    fn lets_others_through(&self) -> bool {
+        self.published > 0 || self.failed == self.unsendable
+    }
 }
 
 async fn claim(core: &Core, overdue: bool) -> Result<Vec<PendingPropagation>, PropagationError> {
@@ -147,6 +169,7 @@ async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, P
             }
         }
     }
+    let unsendable = unsent.len();
     let in_flight: Vec<InFlight> = ready.iter().map(|(_, in_flight, _)| in_flight.clone()).collect();
     if !in_flight.is_empty()
         && let Err(error) = core.store(core.parts.store.book(&in_flight)).await
@@ -166,7 +189,7 @@ async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, P
         let kind = if outcome.is_ok() { &mut sent } else { &mut unsent };
         kind.push(mark(core, row, outcome));
     }
-    let page = Page { published: sent.len(), failed: unsent.len() };
+    let page = Page { published: sent.len(), failed: unsent.len(), unsendable };
     add(&core.counters.events_published, page.published);
     add(&core.counters.events_retrying, page.failed);
     core.sent_marks.add(sent);
@@ -236,7 +259,7 @@ fn mark(core: &Core, row: &PendingPropagation, outcome: Result<(), String>) -> S
 
 /// Publishes a batch to declared queues; a queue found deleted is declared again and tried once more.
 pub(crate) async fn publish(core: &Core, messages: Vec<OutboundMessage>) -> Vec<Result<(), String>> {
-    let targets: HashSet<PeerName> = messages.iter().map(|message| message.target.clone()).collect();
+    let targets: BTreeSet<PeerName> = messages.iter().map(|message| message.target.clone()).collect();
     let undeclared = declare(core, targets).await;
     let mut outcomes: Vec<Option<Result<(), PublishError>>> = vec![None; messages.len()];
     let reachable: Vec<usize> =
@@ -246,7 +269,7 @@ pub(crate) async fn publish(core: &Core, messages: Vec<OutboundMessage>) -> Vec<
     let returned: Vec<usize> =
         reachable.into_iter().filter(|&i| outcomes[i] == Some(Err(PublishError::Unroutable))).collect();
     if !returned.is_empty() {
-        let targets: HashSet<PeerName> = returned.iter().map(|&i| messages[i].target.clone()).collect();
+        let targets: BTreeSet<PeerName> = returned.iter().map(|&i| messages[i].target.clone()).collect();
         for target in &targets {
             core.forget_declared(target);
         }
@@ -282,7 +305,7 @@ async fn publish_some(
 }
 
 /// Declares queues; answers why for those that could not be.
-async fn declare(core: &Core, targets: HashSet<PeerName>) -> HashMap<PeerName, String> {
+async fn declare(core: &Core, targets: BTreeSet<PeerName>) -> BTreeMap<PeerName, String> {
     let declared = targets.into_iter().map(async |target| {
         let error = core.declare(&target).await.err()?;
         Some((target, chain(&error)))

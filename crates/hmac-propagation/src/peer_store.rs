@@ -91,6 +91,9 @@ pub enum Applied {
     },
 }
 
+/// So many tries of one change at one target are known to the ledger at a time; the answer to any of them counts.
+pub const KEPT_TRIES: usize = 16;
+
 /// An event that was sent and waits for its acknowledgement (propagation wire 2.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InFlight {
@@ -135,9 +138,12 @@ pub enum FinalStatus {
 /// - `apply` compares the cursor, writes the credential and moves the cursor as one atomic step, in the order of the
 ///   batch for items of one credential. A corrupt record does not stop an apply: a change that carries a hash replaces it.
 ///   The cursor has no expiry and outlives a delete. A change whose hash equals the stored one keeps the backup as it is.
-/// - `book` records an event and forgets every older event of the same credential and target (its ack no longer
-///   keeps the credential pending). Records expire after 7 days.
-/// - `complete` removes the event from what is pending for its credential and records the target's result. When nothing
+/// - `book` records an event and forgets every event of an older generation for the same credential and target (its ack
+///   no longer keeps the credential pending). One of a newer generation, which another replica was faster with, stays. So do
+///   earlier tries of the same generation, [`KEPT_TRIES`] in all: a busy target may answer each of them later than the next
+///   one is sent. Records expire after 7 days.
+/// - `complete` removes the event from what is pending for its credential and records the target's result; `Applied` also
+///   forgets the target's other events of this generation and older ones, which mean nothing more. When nothing
 ///   is pending any more it answers the final status and keeps the event's record, marked completed, until `discard`:
 ///   so a crash between the two is repaired by the redelivered ack (`find` still answers, `complete` answers the same).
 #[async_trait]
@@ -165,6 +171,12 @@ pub trait PeerStore: Send + Sync + 'static {
 
     /// Forgets the given events, and the results of their credentials where nothing is pending.
     async fn discard(&self, events: &[InFlight]) -> Result<(), StoreError>;
+
+    /// Names the run of the server that answers: another name after it was started again, or where another has taken
+    /// over. `None` where that cannot be told, or means nothing.
+    async fn run_id(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub enum Progress {
     Acknowledged,
     /// The row could not be sent, or the target refused it.
     Failed,
-    /// The row is sent again, by a resync.
+    /// The row is sent again, by a resync or because its target lost what it had.
     Rebooked,
 }
 

@@ -1,6 +1,6 @@
 //! The propagator: accepts changes, sends them, applies what others send, and books acknowledgements.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use hmac_auth::clock::{Clock, SystemClock};
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::broker::{Broker, BrokerStatus, QueueDepth};
 use crate::changes;
 use crate::counters::Counters;
+use crate::drift::{self, DriftReport, StoreView};
 use crate::error::PropagationError;
 use crate::inbound;
 use crate::management::Management;
@@ -24,7 +25,7 @@ use crate::peer_store::PeerStore;
 use crate::progress::ProgressEvent;
 use crate::queue::PeerName;
 use crate::sent_marks;
-use crate::shared::{Core, closed, lock};
+use crate::shared::{Core, lock};
 use crate::sync_loop;
 
 /// What a peer can do.
@@ -58,6 +59,7 @@ pub struct PropagatorBuilder {
     pub(crate) management: Option<Arc<dyn Management>>,
     pub(crate) sources: HashMap<PeerName, Secret>,
     pub(crate) unsigned_ack_targets: HashSet<PeerName>,
+    pub(crate) views: BTreeMap<PeerName, StoreView>,
     pub(crate) secret_token: Option<Secret>,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
@@ -80,6 +82,13 @@ impl PropagatorBuilder {
     /// Targets whose unsigned acks count: receive-only peers of the original (propagation wire 2.6).
     pub fn unsigned_ack_targets(mut self, targets: impl IntoIterator<Item = PeerName>) -> Self {
         self.unsigned_ack_targets.extend(targets);
+        self
+    }
+
+    /// Stores that are compared with what they should hold: those of targets, and this peer's own under its own name. A peer
+    /// that is not among them is not looked at. See [`crate::drift`].
+    pub fn views(mut self, views: impl IntoIterator<Item = (PeerName, StoreView)>) -> Self {
+        self.views.extend(views);
         self
     }
 
@@ -114,6 +123,9 @@ impl PropagatorBuilder {
         if core.parts.management.is_some() {
             tasks.push(tokio::spawn(sync_loop::run(Arc::clone(&core))));
             tasks.push(tokio::spawn(sent_marks::run(Arc::clone(&core))));
+            if drift::is_looked_for(&core) {
+                tasks.push(tokio::spawn(drift::run(Arc::clone(&core))));
+            }
         }
         Propagator { running: Arc::new(Running { core, tasks: Mutex::new(tasks) }) }
     }
@@ -147,6 +159,7 @@ impl Propagator {
             management: None,
             sources: HashMap::new(),
             unsigned_ack_targets: HashSet::new(),
+            views: BTreeMap::new(),
             secret_token: None,
             settings: Settings::default(),
             clock: Arc::new(SystemClock),
@@ -187,7 +200,8 @@ impl Propagator {
     /// Sends what waits, page after page. Two at once, here or in replicas, do not send a row twice.
     ///
     /// # Errors
-    /// When a store or the broker is away; what was not sent waits for the next sync.
+    /// When a store or the broker is away, or when an earlier sync is still at work after [`Settings::store_timeout`]; what was not
+    /// sent waits for the next sync.
     pub async fn sync(&self) -> Result<SyncSummary, PropagationError> {
         outbound::sync(&self.running.core).await
     }
@@ -199,6 +213,20 @@ impl Propagator {
     /// As for [`Self::sync`].
     pub async fn resync(&self, resync: Resync) -> Result<SyncSummary, PropagationError> {
         outbound::resync(&self.running.core, resync).await
+    }
+
+    /// Compares now what each peer holds, whose store is in view, with what it should hold, and heals what differs. One check
+    /// at a time: a second caller waits for the first. A store that cannot be read is named in its report and is no error.
+    ///
+    /// # Errors
+    /// For a receive-only peer, and after close.
+    pub async fn check_drift(&self) -> Result<Vec<DriftReport>, PropagationError> {
+        drift::check(&self.running.core).await
+    }
+
+    /// What the last check for drift found, by peer; empty before the first.
+    pub fn drift(&self) -> Vec<DriftReport> {
+        self.running.core.drift.reports()
     }
 
     /// Watches how far changes come from here on: see [`crate::progress`]. A watcher holds nobody up.
@@ -243,7 +271,7 @@ impl Propagator {
     /// [`Settings::shutdown_timeout`] and the broker's own bound; what is cut off is delivered or sent again.
     pub async fn close(&self) {
         let core = &self.running.core;
-        core.closing.send_replace(true);
+        core.closing.begin();
         let tasks = std::mem::take(&mut *lock(&self.running.tasks));
         let deadline = tokio::time::Instant::now() + core.parts.settings.shutdown_timeout;
         for mut task in tasks {
@@ -260,7 +288,7 @@ impl Propagator {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.core.closing.send_replace(true);
+        self.core.closing.begin();
         for task in lock(&self.tasks).drain(..) {
             task.abort();
         }
@@ -270,13 +298,12 @@ impl Drop for Running {
 /// Subscribes, as often as it takes, and consumes.
 async fn receive(core: Arc<Core>) {
     let mut failures = 0;
-    let mut closing = core.closing.subscribe();
     while !core.is_closing() {
         match core.parts.broker.subscribe(&core.parts.name, core.parts.settings.prefetch).await {
             Ok(subscription) => return inbound::consume(&core, subscription).await,
             Err(error) => {
                 tracing::warn!(peer = %core.parts.name, error = chain(&error), "cannot subscribe; trying again");
-                let _ = timeout(core.backoff(failures), closed(&mut closing)).await;
+                let _ = timeout(core.backoff(failures), core.closing.wait()).await;
                 failures = failures.saturating_add(1);
             }
         }

@@ -5,7 +5,7 @@
 //! takes its mark along. Until it is marked a row is kept from other claimers by its lease, so a crash in between means a
 //! repeated event at the worst.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::error::PropagationError;
 use crate::management::SentMark;
 use crate::peer_store::CredentialKey;
 use crate::progress::Progress;
-use crate::shared::{Core, closed, lock};
+use crate::shared::{Core, lock};
 
 /// How long a mark waits for the acknowledgement that makes it worthless.
 const DELAY: Duration = Duration::from_millis(200);
@@ -25,7 +25,7 @@ const DELAY: Duration = Duration::from_millis(200);
 /// Marks that wait, by event id. Bounded by what one peer can publish within [`DELAY`].
 #[derive(Default)]
 pub(crate) struct SentMarks {
-    waiting: Mutex<HashMap<String, SentMark>>,
+    waiting: Mutex<BTreeMap<String, SentMark>>,
     arrived: Notify,
 }
 
@@ -48,20 +48,20 @@ impl SentMarks {
     }
 
     fn take(&self) -> Vec<SentMark> {
-        lock(&self.waiting).drain().map(|(_, mark)| mark).collect()
+        std::mem::take(&mut *lock(&self.waiting)).into_values().collect()
     }
 }
 
 /// Writes marks until the propagator closes, and what is left then.
 pub(crate) async fn run(core: Arc<Core>) {
-    let mut closing = core.closing.subscribe();
     let mut failures = 0;
     while !core.is_closing() {
         tokio::select! {
-            () = closed(&mut closing) => {}
+            biased;
+            () = core.closing.wait() => {}
             () = core.sent_marks.arrived.notified() => {}
         }
-        let _ = timeout(DELAY + core.backoff_after(failures), closed(&mut closing)).await;
+        let _ = timeout(DELAY + core.backoff_after(failures), core.closing.wait()).await;
         failures = match write(&core).await {
             Ok(()) => 0,
             Err(error) => {

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use hmac_auth::secret::Secret;
 use hmac_auth::store::StoreError;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::broker::BrokerError;
 use crate::counters::LiveCounters;
+use crate::drift::DriftState;
 use crate::error::PropagationError;
 use crate::management::{Management, ManagementError};
 use crate::peer_store::CredentialKey;
@@ -36,11 +37,13 @@ pub(crate) struct Core {
     /// Told of every accepted change.
     pub(crate) wake: Notify,
     /// Told once, when the propagator closes.
-    pub(crate) closing: watch::Sender<bool>,
+    pub(crate) closing: Closing,
     /// Whether the management store may know changes that the peer's own store does not hold.
     pub(crate) recover: AtomicBool,
     pub(crate) sent_marks: SentMarks,
+    pub(crate) drift: DriftState,
     overdue_looked_at_ms: AtomicI64,
+    uncleared_looked_at: Mutex<Option<Instant>>,
     /// Tells watchers how far rows have come.
     pub(crate) progress: Teller,
     applied_locally: Mutex<Vec<(CredentialKey, u64)>>,
@@ -68,10 +71,12 @@ impl Core {
             counters: LiveCounters::default(),
             syncing: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
-            closing: watch::Sender::new(false),
+            closing: Closing::default(),
             recover: AtomicBool::new(true),
             sent_marks: SentMarks::default(),
+            drift: DriftState::default(),
             overdue_looked_at_ms: AtomicI64::new(i64::MIN),
+            uncleared_looked_at: Mutex::default(),
             progress: Teller::default(),
             applied_locally: Mutex::default(),
             declared: Mutex::default(),
@@ -85,7 +90,7 @@ impl Core {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        *self.closing.borrow()
+        self.closing.begun.load(Ordering::SeqCst)
     }
 
     /// A fresh UUID v4.
@@ -203,6 +208,16 @@ impl Core {
         due
     }
 
+    /// Tells whether plain secrets that were left behind are looked for now: at the start, and then every `resend_after`.
+    pub(crate) fn looks_for_uncleared(&self) -> bool {
+        let mut looked_at = lock(&self.uncleared_looked_at);
+        let due = looked_at.is_none_or(|at| at.elapsed() >= self.parts.settings.resend_after);
+        if due {
+            *looked_at = Some(Instant::now());
+        }
+        due
+    }
+
     /// Remembers that this peer's own store holds a change, to be booked with the next sync.
     pub(crate) fn note_applied(&self, key: CredentialKey, generation: u64) {
         lock(&self.applied_locally).push((key, generation));
@@ -242,10 +257,28 @@ impl Core {
     }
 }
 
-/// Waits until the propagator closes.
-pub(crate) async fn closed(closing: &mut watch::Receiver<bool>) {
-    // An error means that the propagator is gone, which is closed too.
-    drop(closing.wait_for(|closing| *closing).await);
+/// Says once that the propagator closes. Whoever waits for it is woken in the order of waiting, so that a shutdown can be
+/// repeated step by step (a watch channel wakes at random).
+#[derive(Default)]
+pub(crate) struct Closing {
+    begun: AtomicBool,
+    told: Notify,
+}
+
+impl Closing {
+    pub(crate) fn begin(&self) {
+        self.begun.store(true, Ordering::SeqCst);
+        self.told.notify_waiters();
+    }
+
+    /// Waits until the propagator closes.
+    pub(crate) async fn wait(&self) {
+        // Made before the look, so that what is told in between is not missed.
+        let told = self.told.notified();
+        if !self.begun.load(Ordering::SeqCst) {
+            told.await;
+        }
+    }
 }
 
 /// Locks; a panic elsewhere while holding the lock leaves the data usable, for every holder changes it in one step.

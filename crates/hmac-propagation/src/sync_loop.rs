@@ -9,24 +9,25 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::broker::BrokerStatus;
 use crate::outbound;
-use crate::shared::{Core, closed};
+use crate::shared::Core;
 
 /// Runs until the propagator closes.
 pub(crate) async fn run(core: Arc<Core>) {
     let settings = &core.parts.settings;
-    let mut closing = core.closing.subscribe();
     let mut broker = core.parts.broker.status();
     let mut timer = interval(settings.sync_interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failures = 0;
     loop {
         tokio::select! {
-            () = closed(&mut closing) => return,
-            () = core.wake.notified() => {}
+            biased;
+            () = core.closing.wait() => return,
+            // Before the changes, which may never pause.
             _ = timer.tick() => core.recover.store(true, Ordering::SeqCst),
             () = connected(&mut broker) => {}
+            () = core.wake.notified() => {}
         }
-        match outbound::sync(&core).await {
+        match outbound::sync_by_itself(&core).await {
             Ok(summary) => {
                 failures = 0;
                 core.note_health("sync", None);
@@ -40,7 +41,7 @@ pub(crate) async fn run(core: Arc<Core>) {
                     tracing::warn!(peer = %core.parts.name, error = text, "sync failed; trying again");
                 }
                 core.note_health("sync", Some(text));
-                let _ = timeout(core.backoff(failures), closed(&mut closing)).await;
+                let _ = timeout(core.backoff(failures), core.closing.wait()).await;
                 failures = failures.saturating_add(1);
                 // What this sync was woken for still waits; the next reason to sync is the timer, a change, or the broker.
             }

@@ -13,7 +13,7 @@ use hmac_auth::secret::Secret;
 use hmac_auth::store::StoreError;
 use hmac_propagation::memory::management::PivotStatus;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
-use hmac_propagation::options::Ensure;
+use hmac_propagation::options::{Ensure, Settings};
 use hmac_propagation::peer_store::{
     AckResult, Applied, Apply, CredentialKey, FinalStatus, InFlight, PeerStore, Stamp, Track,
 };
@@ -24,6 +24,10 @@ const WORKS: u8 = 0;
 const AWAY: u8 = 1;
 const REFUSES: u8 = 2;
 const HANGS: u8 = 3;
+const SLOW: u8 = 4;
+
+/// What a slow store takes, within its timeout.
+const SLOWLY: Duration = Duration::from_millis(3_500);
 
 /// A store whose `apply` fails as told.
 struct Failing {
@@ -45,6 +49,10 @@ impl PeerStore for Failing {
             AWAY => fail(|| StoreError::Unavailable("away".into())),
             REFUSES => fail(|| StoreError::Refused("read-only".into())),
             HANGS => std::future::pending().await,
+            SLOW => {
+                tokio::time::sleep(SLOWLY).await;
+                self.inner.apply(batch).await
+            }
             _ => self.inner.apply(batch).await,
         }
     }
@@ -99,6 +107,10 @@ fn secret(peer: &str) -> Secret {
 }
 
 fn world() -> World {
+    world_with(Settings::default())
+}
+
+fn world_with(settings: Settings) -> World {
     let bus = MemoryBus::new();
     let clock = Arc::new(TestClock(tokio::time::Instant::now()));
     let management = Arc::new(MemoryManagement::new());
@@ -107,6 +119,7 @@ fn world() -> World {
     let broker = || Arc::new(MemoryBroker::connect(&bus));
     let source = Propagator::builder(name("source"), secret("source"), broker(), Arc::new(store()))
         .management(management.clone())
+        .settings(settings)
         .clock(clock.clone())
         .start();
     let target_store =
@@ -183,4 +196,20 @@ async fn a_store_that_refuses_is_reported_to_the_source_and_tried_again() {
     assert_eq!(world.status(), PivotStatus::Success, "sent again when overdue");
     let key = CredentialKey { track: Track::Http, client_id: ClientId::parse("client").unwrap() };
     assert!(!world.management.holds_plain(&key));
+}
+
+/// A target so busy that every answer comes after the next try was sent: as long as tries mean the same, any answer will do.
+#[tokio::test(start_paused = true)]
+async fn an_answer_later_than_the_next_try_counts() {
+    let second = Duration::from_secs(1);
+    let world = world_with(Settings { resend_after: second, sync_interval: second, ..Settings::default() });
+    world.target_store.mood.store(SLOW, Ordering::SeqCst);
+    world.ensure().await;
+    for _ in 0..60 {
+        tokio::time::sleep(second).await;
+        if world.management.pivots().iter().all(|row| row.status == PivotStatus::Success) {
+            return;
+        }
+    }
+    panic!("answered for a minute, and not done: {:?}", world.source.counters());
 }

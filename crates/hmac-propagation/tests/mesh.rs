@@ -13,7 +13,7 @@ use hmac_propagation::broker::{Broker, OutboundMessage};
 use hmac_propagation::error::PropagationError;
 use hmac_propagation::management::Operation;
 use hmac_propagation::memory::management::PivotStatus;
-use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate};
+use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate, Settings};
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::progress::{Progress, ProgressEvent};
 use tokio::sync::broadcast::error::TryRecvError;
@@ -133,6 +133,19 @@ async fn one_bad_row_blocks_nobody() {
     let bad = mesh.management.pivots().into_iter().find(|p| p.key == key("bad")).unwrap();
     assert_eq!(bad.status, PivotStatus::Pending);
     assert!(bad.reason.unwrap().contains("inventory"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_bad_rows_does_not_end_a_sync() {
+    let settings = Settings { page: 1, sync_on_change: false, ..Settings::default() };
+    let mesh = Mesh::start_with(&["consumer"], true, settings);
+    let source = &mesh.source.propagator;
+    mesh.management.put_target(name("gone"), harness::secret_of("gone"));
+    source.ensure(ensure("bad", FIRST, &["gone"])).await.unwrap();
+    mesh.management.remove_target(&name("gone"));
+    source.ensure(ensure("good", FIRST, &["consumer"])).await.unwrap();
+    let summary = source.sync().await.unwrap();
+    assert_eq!((summary.targets_published, summary.targets_retrying), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,8 @@
 //! ```
 #![expect(clippy::expect_used, clippy::panic, reason = "a conformance suite fails by panicking")]
 
+pub mod many;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +48,7 @@ pub async fn suite(make: impl AsyncFn() -> [Arc<dyn CredentialStore>; 2]) {
     one_of_many_creators_wins(&make().await).await;
     parallel_changes_are_all_merged(&make().await).await;
     a_walk_lists_everything_that_stays(&make().await).await;
+    many::many_are_found_as_each_alone(&make().await).await;
 }
 
 /// A client that was never written, a change of it, and its deletion.

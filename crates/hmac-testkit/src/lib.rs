@@ -1,10 +1,11 @@
-//! Conformance suites and golden vectors.
+//! Conformance suites, and what must hold for any input ([`hostile`]).
 //!
 //! One module for each trait: call its `suite` from your crate's `tests/`, never from inside `src/` (a dev-dependency loop
 //! would give two versions of one crate).
 
 pub mod broker;
 pub mod credential_store;
+pub mod hostile;
 pub mod http_layer;
 pub mod management;
 pub mod nonce_store;

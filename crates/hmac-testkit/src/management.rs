@@ -5,6 +5,7 @@ pub mod changes;
 pub mod claims;
 pub mod marks;
 pub mod resync;
+pub mod settled;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,6 +82,7 @@ pub async fn suite(make: impl AsyncFn() -> Source) {
     claims::suite(&make).await;
     marks::suite(&make).await;
     resync::suite(&make).await;
+    settled::suite(&make).await;
 }
 
 impl Source {

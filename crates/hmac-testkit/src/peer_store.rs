@@ -38,6 +38,10 @@ pub async fn suite(make: impl AsyncFn() -> Peer) {
     any_client_id_has_a_cursor_of_its_own(&make().await).await;
     ledger::an_event_is_found_until_it_is_done(&make().await).await;
     ledger::a_newer_event_replaces_the_older(&make().await).await;
+    ledger::an_older_event_replaces_no_newer(&make().await).await;
+    ledger::an_answer_to_an_earlier_try_counts(&make().await).await;
+    ledger::a_refused_try_leaves_the_next_to_count(&make().await).await;
+    ledger::the_tries_kept_are_bounded(&make().await).await;
     ledger::the_last_answer_tells_the_final_status(&make().await).await;
     ledger::completing_twice_answers_the_same(&make().await).await;
     ledger::ledgers_of_the_tracks_are_apart(&make().await).await;

@@ -6,7 +6,16 @@ if redis.call('HSETNX', KEYS[1], 'completed', '1') == 1 then
   redis.call('PEXPIRE', KEYS[3], ARGV[2])
   mend('SREM', KEYS[2], ARGV[3])
 end
-if count_pending(KEYS[2], ARGV[1]) > 0 then
+local applied, pending = ARGV[5] == 'success', 0
+local generation = tonumber(redis.call('HGET', KEYS[1], 'generation') or 0) or 0
+for _, event in ipairs(waiting(KEYS[2], ARGV[1])) do
+  if applied and event.target == ARGV[4] and event.generation <= generation then
+    forget(KEYS[2], ARGV[1], event)
+  else
+    pending = pending + 1
+  end
+end
+if pending > 0 then
   redis.call('DEL', KEYS[1])
   return false
 end

@@ -8,15 +8,22 @@ local function mend(command, key, ...)
   return redis.call(command, key, ...)
 end
 
--- Counts what a credential still waits for, and forgets events whose record has expired.
-local function count_pending(pending, prefix)
-  local left = 0
+-- The events that a credential waits for; those whose record has expired are forgotten.
+local function waiting(pending, prefix)
+  local events = {}
   for _, id in ipairs(mend('SMEMBERS', pending)) do
-    if redis.call('EXISTS', prefix .. id) == 1 then
-      left = left + 1
+    local known = mend('HMGET', prefix .. id, 'targetAmqpQueue', 'generation', 'attemptCount')
+    if known[1] then
+      local generation, attempt = tonumber(known[2] or 0) or 0, tonumber(known[3] or 0) or 0
+      events[#events + 1] = { id = id, target = known[1], generation = generation, attempt = attempt }
     else
       redis.call('SREM', pending, id)
     end
   end
-  return left
+  return events
+end
+
+local function forget(pending, prefix, event)
+  redis.call('DEL', prefix .. event.id)
+  redis.call('SREM', pending, event.id)
 end

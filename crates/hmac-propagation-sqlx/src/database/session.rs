@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::mysql::MySqlRow;
-use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Executor, MySql, Row as _, Sqlite};
+use sqlx::{Executor, Row as _};
 
+use crate::database::connections::{FileLease, Lease};
 use crate::database::{Dialect, Mode, Pool};
 use crate::error::SqlError;
 use crate::statements::{Bulk, Few};
@@ -59,8 +59,8 @@ fn in_order(row: &JsonRow, key: usize) -> Vec<Value<'_>> {
 }
 
 pub(crate) enum Connection {
-    MariaDb(PoolConnection<MySql>),
-    Sqlite(PoolConnection<Sqlite>),
+    MariaDb(Lease),
+    Sqlite(FileLease),
 }
 
 /// A row of an answer.
@@ -99,7 +99,7 @@ impl Pool {
     pub(super) async fn acquire(&self) -> Result<Connection, SqlError> {
         Ok(match self {
             Self::MariaDb(pool) => Connection::MariaDb(pool.acquire().await?),
-            Self::Sqlite { pool, .. } => Connection::Sqlite(pool.acquire().await?),
+            Self::Sqlite { pool, .. } => Connection::Sqlite(FileLease::new(pool.acquire().await?)),
         })
     }
 }
@@ -109,12 +109,11 @@ impl Pool {
 pub(crate) struct Session {
     connection: Connection,
     statements: Arc<AtomicU64>,
-    released: bool,
 }
 
 impl Session {
     pub(super) fn new(connection: Connection, statements: Arc<AtomicU64>) -> Self {
-        Self { connection, statements, released: false }
+        Self { connection, statements }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -148,8 +147,11 @@ impl Session {
         }
     }
 
-    pub(super) fn release(mut self) {
-        self.released = true;
+    pub(super) fn release(self) {
+        match self.connection {
+            Connection::MariaDb(lease) => lease.give_back(),
+            Connection::Sqlite(lease) => lease.give_back(),
+        }
     }
 
     /// Runs statements without parameters, as one text.
@@ -248,16 +250,5 @@ impl Session {
 
     fn count(&self) {
         self.statements.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if !self.released {
-            match &mut self.connection {
-                Connection::MariaDb(connection) => connection.close_on_drop(),
-                Connection::Sqlite(connection) => connection.close_on_drop(),
-            }
-        }
     }
 }

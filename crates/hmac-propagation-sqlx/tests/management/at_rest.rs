@@ -2,11 +2,13 @@
 
 use hmac_auth::credential::Change;
 use hmac_auth::secret::{Secret, hash_client_secret};
-use hmac_propagation::management::{Management, ManagementError, PendingQuery, Upsert, UpsertOperation};
+use hmac_propagation::management::{
+    Management, ManagementError, PendingQuery, SettledQuery, SettledScope, Upsert, UpsertOperation,
+};
 use hmac_propagation_sqlx::SecretsKey;
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
 
-use crate::databases::{Databases, connect_with, execute, key, peer, texts};
+use crate::databases::{Databases, connect_with, execute, key, on_both, peer, texts};
 
 const TABLES: [&str; 4] =
     ["hmac_credential", "hmac_propagation_target", "hmac_credential_target", "hmac_credential_target_audit"];
@@ -154,21 +156,49 @@ async fn rows_damaged_by_hand_stop_nobody(databases: Databases) {
     assert_eq!(set_aside, ["the row cannot be read"]);
 }
 
-macro_rules! on_both {
-    ($($test:ident => $mariadb:ident, $sqlite:ident;)*) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $mariadb() {
-            $test(Databases::mariadb().await).await;
-        }
+/// A page of which nothing can be read is not the end of the rows.
+async fn a_row_that_cannot_be_read_hides_no_other(databases: Databases) {
+    let url = databases.fresh().await;
+    let management = connect_with(&url, SecretsKey::new([1; 32])).await;
+    management.seed_target(&peer("a"), &Secret::new("secret-of-a"), false, None, NOW).await.unwrap();
+    for client in ["b", "c"] {
+        management.upsert_credential_with_targets(&ensure(client, client, &["a"])).await.unwrap();
+    }
+    execute(&url, "UPDATE hmac_credential SET unapplied_since = NULL").await;
+    execute(&url, "UPDATE hmac_credential_target SET status = 'success'").await;
+    let columns = "track, client_id, allowed_ips, generation, change_ts, created_at, updated_at";
+    let sql = format!(
+        "INSERT INTO hmac_credential ({columns}) SELECT {} FROM hmac_credential WHERE client_id = 'b'",
+        columns.replace("client_id", "''")
+    );
+    execute(&url, &sql).await;
+    let columns = "track, client_id, target_amqp_queue, operation, allowed_ips, generation, change_ts, status, waiting_since, created_at";
+    let sql = format!(
+        "INSERT INTO hmac_credential_target ({columns}) SELECT {} FROM hmac_credential_target WHERE client_id = 'b'",
+        columns.replace("client_id", "''")
+    );
+    execute(&url, &sql).await;
 
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $sqlite() {
-            $test(Databases::sqlite()).await;
-        }
-    )*};
+    let scope = |after| SettledScope::Page { after, limit: 1 };
+    let (mut after, mut targets) = (None, Vec::new());
+    while let Some(row) =
+        management.settled_rows(&SettledQuery { target: peer("a"), scope: scope(after) }).await.unwrap().pop()
+    {
+        targets.push(row.key.client_id.to_string());
+        after = Some(row.key);
+    }
+    let (mut after, mut own) = (None, Vec::new());
+    while let Some(row) = management.settled_changes(after.as_ref(), 1).await.unwrap().pop() {
+        own.push(row.key.client_id.to_string());
+        after = Some(row.key);
+    }
+    assert_eq!((targets, own), (vec!["b".to_owned(), "c".to_owned()], vec!["b".to_owned(), "c".to_owned()]));
+    assert!(management.settled_changes(None, 0).await.unwrap().is_empty());
 }
 
 on_both! {
+    a_row_that_cannot_be_read_hides_no_other =>
+        a_row_that_cannot_be_read_hides_no_other_in_mariadb, a_row_that_cannot_be_read_hides_no_other_in_sqlite;
     nothing_is_readable_without_the_key => no_plain_secret_at_rest_in_mariadb, no_plain_secret_at_rest_in_sqlite;
     a_secret_is_bound_to_its_row => a_secret_is_bound_to_its_row_in_mariadb, a_secret_is_bound_to_its_row_in_sqlite;
     rows_damaged_by_hand_stop_nobody => one_bad_row_blocks_nobody_in_mariadb, one_bad_row_blocks_nobody_in_sqlite;

@@ -4,10 +4,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hmac_auth::credential::ClientId;
+use hmac_propagation::management::{Upsert, UpsertOperation};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
+use hmac_testkit::management::NOW;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row, SqliteConnection};
+
+/// Makes a test of each function for each kind of database.
+macro_rules! on_both {
+    ($($test:ident => $mariadb:ident, $sqlite:ident;)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $mariadb() {
+            $test($crate::databases::Databases::mariadb().await).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $sqlite() {
+            $test($crate::databases::Databases::sqlite()).await;
+        }
+    )*};
+}
+pub(crate) use on_both;
 
 /// The servers of one test.
 pub(crate) struct Databases {
@@ -81,4 +99,15 @@ pub(crate) fn key(client_id: &str) -> CredentialKey {
 
 pub(crate) fn peer(name: &str) -> PeerName {
     PeerName::parse(name).unwrap()
+}
+
+/// Takes a client away from the target `a`.
+pub(crate) fn revoke(client: &str) -> Upsert {
+    Upsert {
+        key: key(client),
+        operation: UpsertOperation::Revoke,
+        targets: vec![peer("a")],
+        now_ms: NOW,
+        floor_ts: None,
+    }
 }

@@ -3,22 +3,12 @@
 use std::time::{Duration, Instant};
 
 use hmac_auth::secret::Secret;
-use hmac_propagation::management::{Management, ManagementError, Upsert, UpsertOperation};
+use hmac_propagation::management::{Management, ManagementError};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use hmac_testkit::eventually;
 use hmac_testkit::management::NOW;
 
-use crate::databases::{key, peer};
-
-fn revoke(client: &str) -> Upsert {
-    Upsert {
-        key: key(client),
-        operation: UpsertOperation::Revoke,
-        targets: vec![peer("a")],
-        now_ms: NOW,
-        floor_ts: None,
-    }
-}
+use crate::databases::{peer, revoke};
 
 fn impatient() -> SqlOptions {
     SqlOptions { timeout: Duration::from_millis(1_500), max_connections: 3, ..SqlOptions::default() }

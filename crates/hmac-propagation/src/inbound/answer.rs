@@ -1,6 +1,6 @@
 //! Answering applied and refused events (propagation wire 2.3, step 6).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use hmac_auth::report::chain;
 use hmac_auth::secret::Secret;
@@ -15,7 +15,7 @@ use crate::shared::Core;
 
 /// Publishes the answers; a delivery whose answer is not confirmed is kept, unless its sender cannot be answered at all.
 pub(super) async fn answer(core: &Core, answers: Answers) -> Outcome<Received> {
-    let senders: HashSet<&str> = answers.iter().map(|(_, received, _)| received.sender.as_str()).collect();
+    let senders: BTreeSet<&str> = answers.iter().map(|(_, received, _)| received.sender.as_str()).collect();
     let secrets = secrets(core, senders).await;
     let (mut done, mut kept) = (Vec::new(), Vec::new());
     let mut pending = Vec::new();
@@ -70,7 +70,7 @@ pub(super) async fn answer(core: &Core, answers: Answers) -> Outcome<Received> {
 type SenderSecret = Result<(PeerName, Option<Secret>), ()>;
 
 /// The name and secret of each sender that can be answered; `Err` when the secret cannot be read now.
-async fn secrets(core: &Core, senders: HashSet<&str>) -> HashMap<String, SenderSecret> {
+async fn secrets(core: &Core, senders: BTreeSet<&str>) -> HashMap<String, SenderSecret> {
     let mut secrets = HashMap::with_capacity(senders.len());
     for sender in senders {
         let Ok(name) = PeerName::parse(sender) else {

@@ -117,8 +117,8 @@ impl Broker for MemoryBroker {
 
     async fn publish(&self, messages: Vec<OutboundMessage>) -> Vec<Result<(), PublishError>> {
         let open = self.check_open().is_ok();
-        let publish = |message: OutboundMessage| match open {
-            true => self.bus.push(&message.target, message.body),
+        let publish = |mut message: OutboundMessage| match open {
+            true => self.bus.push(&message.target, std::mem::take(&mut message.body)),
             false => Err(PublishError::Unconfirmed("the broker was closed".to_owned())),
         };
         messages.into_iter().map(publish).collect()
@@ -193,6 +193,7 @@ impl Subscription for MemorySubscription {
                 return self.deliver(taken);
             }
             tokio::select! {
+                biased;
                 () = arrived.notified(), if free > 0 => {}
                 _ = self.status.changed() => {}
             }

@@ -1,8 +1,9 @@
 //! The ledger of events in flight (propagation wire 2.5), in memory.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::peer_store::{AckResult, CredentialKey, FinalStatus, InFlight};
+use crate::peer_store::{AckResult, CredentialKey, FinalStatus, InFlight, KEPT_TRIES};
 use crate::queue::PeerName;
 
 /// How long an event is remembered, in milliseconds (7 days).
@@ -31,17 +32,19 @@ struct Propagation {
 impl Ledger {
     pub(crate) fn book(&mut self, event: &InFlight) {
         self.expire(event.sent_at);
-        let propagation = self.credentials.entry(event.key.clone()).or_default();
-        let replaced: Vec<String> = propagation
-            .pending
-            .iter()
-            .filter(|(_, target)| **target == event.target)
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in replaced {
-            propagation.pending.remove(&id);
-            self.events.remove(&id);
+        let mut tries = Vec::new();
+        for other in self.others(event) {
+            match other.generation.cmp(&event.generation) {
+                Ordering::Less => self.forget(&other),
+                Ordering::Equal => tries.push(other),
+                Ordering::Greater => {}
+            }
         }
+        tries.sort_by_key(|other| other.attempt);
+        for other in tries.iter().take((tries.len() + 1).saturating_sub(KEPT_TRIES)) {
+            self.forget(other);
+        }
+        let propagation = self.credentials.entry(event.key.clone()).or_default();
         propagation.results.remove(&event.target);
         propagation.pending.insert(event.event_id.clone(), event.target.clone());
         self.by_age.insert((event.sent_at, event.event_id.clone()));
@@ -60,6 +63,14 @@ impl Ledger {
             propagation.pending.remove(&event.event_id);
             propagation.results.insert(event.target.clone(), result);
         }
+        if result == AckResult::Applied {
+            for other in self.others(event) {
+                if other.generation <= event.generation {
+                    self.forget(&other);
+                }
+            }
+        }
+        let propagation = self.credentials.get(&event.key)?;
         if !propagation.pending.is_empty() {
             self.events.remove(&event.event_id);
             return None;
@@ -68,9 +79,26 @@ impl Ledger {
     }
 
     pub(crate) fn discard(&mut self, event: &InFlight) {
-        self.events.remove(&event.event_id);
+        self.forget(event);
         if self.credentials.get(&event.key).is_some_and(|propagation| propagation.pending.is_empty()) {
             self.credentials.remove(&event.key);
+        }
+    }
+
+    /// What else the credential waits for from the target of `event`.
+    fn others(&self, event: &InFlight) -> Vec<InFlight> {
+        let pending =
+            self.credentials.get(&event.key).into_iter().flat_map(|propagation| &propagation.pending);
+        pending
+            .filter(|(id, target)| **target == event.target && **id != event.event_id)
+            .filter_map(|(id, _)| self.find(id))
+            .collect()
+    }
+
+    fn forget(&mut self, event: &InFlight) {
+        self.events.remove(&event.event_id);
+        if let Some(propagation) = self.credentials.get_mut(&event.key) {
+            propagation.pending.remove(&event.event_id);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod state;
 
+use std::ops::Bound;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -10,8 +11,8 @@ use hmac_auth::secret::Secret;
 
 use crate::management::{
     Accepted, AckMark, DesiredRecord, FullyPropagated, LocalChange, Management, ManagementError, Operation,
-    PendingPropagation, PendingQuery, ResyncQuery, ResyncRow, ResyncScope, Rotation, SentMark, Upsert,
-    UpsertOperation,
+    PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope, Rotation, SentMark,
+    SettledQuery, SettledRow, Upsert, UpsertOperation,
 };
 use crate::memory::management::state::{CredentialRow, Pivot, State};
 use crate::peer_store::{CredentialKey, FinalStatus};
@@ -38,6 +39,8 @@ pub struct PivotView {
     pub key: CredentialKey,
     /// The target.
     pub target: PeerName,
+    /// Which change it holds.
+    pub generation: u64,
     /// How far it has come.
     pub status: PivotStatus,
     /// Why it is not further.
@@ -74,6 +77,7 @@ impl MemoryManagement {
         let view = |((key, target), pivot): (&(CredentialKey, PeerName), &Pivot)| PivotView {
             key: key.clone(),
             target: target.clone(),
+            generation: pivot.generation,
             status: pivot.status,
             reason: pivot.reason.clone(),
             attempts: pivot.attempts,
@@ -171,11 +175,7 @@ impl Management for MemoryManagement {
 
     async fn mark_credential_fully_propagated(&self, mark: &FullyPropagated) -> Result<(), ManagementError> {
         let mut state = lock(&self.state);
-        let everywhere = state
-            .pivots
-            .iter()
-            .filter(|((key, _), _)| *key == mark.key)
-            .all(|(_, p)| p.status == PivotStatus::Success);
+        let everywhere = state.is_everywhere(&mark.key);
         if mark.status == FinalStatus::Success
             && everywhere
             && let Some(row) = state.credentials.get_mut(&mark.key)
@@ -232,6 +232,27 @@ impl Management for MemoryManagement {
         Ok(())
     }
 
+    async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError> {
+        Ok(lock(&self.state).settled(query))
+    }
+
+    async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError> {
+        let mut state = lock(&self.state);
+        Ok(rows.iter().map(|row| u64::from(state.reopen(row, now_ms))).sum())
+    }
+
+    async fn settled_changes(
+        &self,
+        after: Option<&CredentialKey>,
+        limit: usize,
+    ) -> Result<Vec<SettledRow>, ManagementError> {
+        let state = lock(&self.state);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = state.credentials.range((from, Bound::Unbounded));
+        let settled = rest.filter(|(_, row)| row.local_generation >= row.generation);
+        Ok(settled.take(limit).map(|(key, row)| row.settled(key)).collect())
+    }
+
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
         let state = lock(&self.state);
         let unapplied = state.credentials.iter().filter(|(_, row)| row.local_generation < row.generation);
@@ -242,6 +263,15 @@ impl Management for MemoryManagement {
             record: row.record.clone(),
         };
         Ok(unapplied.take(limit).map(change).collect())
+    }
+
+    async fn uncleared_credentials(&self, limit: usize) -> Result<Vec<CredentialKey>, ManagementError> {
+        let state = lock(&self.state);
+        let uncleared =
+            |key: &CredentialKey, row: &CredentialRow| row.plain.is_some() && state.is_everywhere(key);
+        let keys =
+            state.credentials.iter().filter(|(key, row)| uncleared(key, row)).map(|(key, _)| key.clone());
+        Ok(keys.take(limit).collect())
     }
 
     async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError> {

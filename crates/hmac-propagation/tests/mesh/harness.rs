@@ -9,7 +9,7 @@ use hmac_auth::secret::{Secret, hash_client_secret};
 use hmac_auth::store::{CredentialWrite, WriteCondition};
 use hmac_propagation::memory::management::PivotStatus;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
-use hmac_propagation::options::Ensure;
+use hmac_propagation::options::{Ensure, Settings};
 use hmac_propagation::peer_store::{CredentialKey, PeerStore, Track};
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -51,14 +51,14 @@ pub(crate) struct Mesh {
 
 impl Mesh {
     pub(crate) async fn start(targets: &[&str]) -> Self {
-        Self::start_with(targets, true)
+        Self::start_with(targets, true, Settings::default())
     }
 
     pub(crate) async fn start_without_sources(targets: &[&str]) -> Self {
-        Self::start_with(targets, false)
+        Self::start_with(targets, false, Settings::default())
     }
 
-    fn start_with(targets: &[&str], sources: bool) -> Self {
+    pub(crate) fn start_with(targets: &[&str], sources: bool, settings: Settings) -> Self {
         let bus = MemoryBus::new();
         let management = Arc::new(MemoryManagement::new());
         for target in targets {
@@ -73,6 +73,7 @@ impl Mesh {
         )
         .management(management.clone())
         .secret_token(Some(Secret::new("pepper")))
+        .settings(settings)
         .start();
         let source = Peer { propagator, credentials, store, name: name("source") };
         let targets = targets.iter().map(|target| receiver(&bus, target, stores(), sources)).collect();

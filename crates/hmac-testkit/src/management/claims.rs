@@ -8,6 +8,7 @@ use hmac_propagation::management::PendingQuery;
 use super::{LEASE, NOW, RESEND_AFTER, Source, Status, content, ensure, http, peer, query, revoke, sent};
 
 pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
+    a_row_from_before_the_clock_was_set_back_is_claimed(make().await).await;
     the_longest_waiting_comes_first(make().await).await;
     a_claimed_row_is_leased(make().await).await;
     a_sent_row_is_left_until_it_is_overdue(make().await).await;
@@ -195,4 +196,15 @@ pub async fn a_clock_that_steps_back_stops_nothing(source: Source) {
     assert_eq!((newer.generation, newer.ts), (accepted.generation, NOW + 1));
     source.acknowledge(&newer, back + 2).await;
     assert_eq!(source.status(&key, "a").await, Status::Success);
+}
+
+/// Neither a lease nor a moment of sending from before the clock was set back keeps a row waiting until the clock is there again.
+pub async fn a_row_from_before_the_clock_was_set_back_is_claimed(source: Source) {
+    let (source, key) = (source.with_targets(&["a"]).await, http("set-back"));
+    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    source.claim_one(NOW).await;
+    let row = source.claim_one(NOW - 3_600_000).await;
+    source.sent(&row, NOW - 3_600_000).await;
+    let again = source.claim_one(NOW - 7_200_000).await;
+    assert_eq!((again.generation, again.ts), (row.generation, row.ts + 1));
 }

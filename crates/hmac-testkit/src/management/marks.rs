@@ -12,6 +12,7 @@ pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
     a_refusal_is_tried_again_and_success_stays(make().await).await;
     marks_of_unknown_rows_are_no_error(make().await).await;
     the_plain_goes_only_when_every_row_is_done(make().await).await;
+    a_plain_that_was_left_behind_is_found(make().await).await;
     a_rotation_keeps_its_plain_from_an_older_mark(make().await).await;
     batches_are_the_same_as_single_marks(make().await).await;
 }
@@ -141,6 +142,22 @@ pub async fn the_plain_goes_only_when_every_row_is_done(source: Source) {
     assert!(source.inspect.holds_plain(&key).await, "another track");
     source.fully(&key, FinalStatus::Success).await;
     assert!(!source.inspect.holds_plain(&key).await);
+}
+
+/// The mark after the last answer was lost: the credential is named until it is marked, and not before its last row is done.
+pub async fn a_plain_that_was_left_behind_is_found(source: Source) {
+    let (source, key) = (source.with_targets(&["a", "b"]).await, http("left-behind"));
+    source.upsert(&ensure(&http("without-targets"), "plain", &[], NOW)).await;
+    source.upsert(&ensure(&key, "plain", &["a", "b"], NOW)).await;
+    let uncleared = async |limit| source.management().uncleared_credentials(limit).await.expect("the list");
+    for row in source.claim(NOW).await {
+        assert!(uncleared(10).await.is_empty(), "a row is not done");
+        source.acknowledge(&row, NOW).await;
+    }
+    assert_eq!(uncleared(10).await, std::slice::from_ref(&key));
+    assert!(uncleared(0).await.is_empty());
+    source.fully(&key, FinalStatus::Success).await;
+    assert!(uncleared(10).await.is_empty());
 }
 
 /// A mark that comes late says nothing of the new secret.

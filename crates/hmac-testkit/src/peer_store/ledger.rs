@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "a conformance suite fails by panicking")]
 
 use futures_util::future::join_all;
-use hmac_propagation::peer_store::{AckResult, CredentialKey, FinalStatus, InFlight};
+use hmac_propagation::peer_store::{AckResult, CredentialKey, FinalStatus, InFlight, KEPT_TRIES};
 use hmac_propagation::queue::PeerName;
 
 use super::{Peer, both_tracks, http};
@@ -38,6 +38,61 @@ pub async fn a_newer_event_replaces_the_older(peer: &Peer) {
     assert_eq!(complete(peer, &old, AckResult::Error).await, None);
     assert_eq!(complete(peer, &new, AckResult::Applied).await, None);
     assert_eq!(complete(peer, &elsewhere, AckResult::Applied).await, Some(FinalStatus::Success));
+}
+
+/// Two replicas send two changes of one row, and the one with the older change comes last: both answers are booked.
+pub async fn an_older_event_replaces_no_newer(peer: &Peer) {
+    let key = http("overtaken");
+    let new = in_flight("the newer", &key, "target-1", 10);
+    let old = in_flight("the older", &key, "target-1", 9);
+    book(peer, std::slice::from_ref(&new)).await;
+    peer.stores[1].book(std::slice::from_ref(&old)).await.expect("book");
+    let found = peer.stores[0].find(&[new.event_id.clone(), old.event_id.clone()]).await.expect("find");
+    assert_eq!(found, [Some(new.clone()), Some(old.clone())]);
+    assert_eq!(complete(peer, &old, AckResult::Applied).await, None);
+    assert_eq!(complete(peer, &new, AckResult::Applied).await, Some(FinalStatus::Success));
+}
+
+/// A change that is sent again before its answer comes: the answer to any try counts, and is the last word of all of them.
+pub async fn an_answer_to_an_earlier_try_counts(peer: &Peer) {
+    let key = http("slow");
+    let tries: Vec<_> = (0..3).map(|i| attempt(&format!("try {i}"), &key, i)).collect();
+    let elsewhere = in_flight("at another target", &key, "target-2", 7);
+    book(peer, std::slice::from_ref(&elsewhere)).await;
+    for event in &tries {
+        book(peer, std::slice::from_ref(event)).await;
+    }
+    assert_eq!(known(peer, &tries).await, [true; 3]);
+    assert_eq!(complete(peer, &tries[1], AckResult::Applied).await, None);
+    assert_eq!(known(peer, &tries).await, [false; 3]);
+    assert_eq!(complete(peer, &tries[2], AckResult::Error).await, None, "too late to matter");
+    assert_eq!(complete(peer, &elsewhere, AckResult::Applied).await, Some(FinalStatus::Success));
+}
+
+/// A refusal of one try says nothing of the next.
+pub async fn a_refused_try_leaves_the_next_to_count(peer: &Peer) {
+    let key = http("refused once");
+    let tries: Vec<_> = (0..2).map(|i| attempt(&format!("once {i}"), &key, i)).collect();
+    book(peer, &tries).await;
+    assert_eq!(complete(peer, &tries[0], AckResult::Error).await, None);
+    assert_eq!(known(peer, &tries).await, [false, true]);
+    assert_eq!(complete(peer, &tries[1], AckResult::Applied).await, Some(FinalStatus::Success));
+}
+
+/// A target that is off for days costs the ledger no more than [`KEPT_TRIES`] of each change.
+pub async fn the_tries_kept_are_bounded(peer: &Peer) {
+    let key = http("off for days");
+    let tries: Vec<_> = (0..u32::try_from(KEPT_TRIES).expect("a few") + 3)
+        .map(|i| attempt(&format!("day {i}"), &key, i))
+        .collect();
+    for event in &tries {
+        book(peer, std::slice::from_ref(event)).await;
+    }
+    let mut expected = vec![true; tries.len()];
+    expected[..3].fill(false);
+    assert_eq!(known(peer, &tries).await, expected);
+    assert_eq!(complete(peer, &tries[0], AckResult::Applied).await, None);
+    assert_eq!(complete(peer, &tries[3], AckResult::Applied).await, Some(FinalStatus::Success));
 }
 
 /// Success, partial, error; and a result from before does not count for what is sent anew.
@@ -130,6 +185,16 @@ fn in_flight(event_id: &str, key: &CredentialKey, target: &str, generation: u64)
         attempt: 3,
         sent_at: 1_700_000_000_000,
     }
+}
+
+fn attempt(event_id: &str, key: &CredentialKey, attempt: u32) -> InFlight {
+    InFlight { attempt, ..in_flight(event_id, key, "target-1", 7) }
+}
+
+/// Which of the events the ledger knows.
+async fn known(peer: &Peer, events: &[InFlight]) -> Vec<bool> {
+    let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
+    peer.stores[1].find(&ids).await.expect("find").iter().map(Option::is_some).collect()
 }
 
 async fn book(peer: &Peer, events: &[InFlight]) {

@@ -7,7 +7,8 @@ use hmac_auth::credential::Change;
 use hmac_auth::secret::{Secret, SecretHash};
 
 use crate::management::{
-    Accepted, AckMark, DesiredRecord, Operation, PendingMessage, PendingPropagation, PendingQuery, SentMark,
+    Accepted, AckMark, DesiredRecord, Operation, PendingMessage, PendingPropagation, PendingQuery, Reopening,
+    SentMark, SettledQuery, SettledRow, SettledScope,
 };
 use crate::memory::management::PivotStatus;
 use crate::peer_store::CredentialKey;
@@ -107,6 +108,12 @@ impl State {
         }
     }
 
+    /// Tells whether every target has what is wanted of the credential.
+    pub(super) fn is_everywhere(&self, key: &CredentialKey) -> bool {
+        let rows = self.pivots.iter().filter(|((of, _), _)| of == key);
+        rows.map(|(_, pivot)| pivot.status).all(|status| status == PivotStatus::Success)
+    }
+
     pub(super) fn merge(
         &self,
         key: &CredentialKey,
@@ -182,6 +189,46 @@ impl State {
         Some(row)
     }
 
+    pub(super) fn settled(&self, query: &SettledQuery) -> Vec<SettledRow> {
+        let settled = self
+            .pivots
+            .iter()
+            .filter(|((_, target), pivot)| *target == query.target && pivot.status == PivotStatus::Success)
+            .map(|((key, _), pivot)| self.settled_row(key, pivot));
+        match &query.scope {
+            SettledScope::Page { after, limit } => settled
+                .filter(|row| after.as_ref().is_none_or(|after| row.key > *after))
+                .take(*limit)
+                .collect(),
+            SettledScope::Named(keys) => settled.filter(|row| keys.contains(&row.key)).collect(),
+        }
+    }
+
+    fn settled_row(&self, key: &CredentialKey, pivot: &Pivot) -> SettledRow {
+        let sent_ts = pivot.last_ts.unwrap_or(pivot.change_ts);
+        SettledRow {
+            key: key.clone(),
+            generation: pivot.generation,
+            wanted: Ok(pivot.record.clone()),
+            change_ts: pivot.change_ts,
+            sent_ts,
+            event_id: pivot.event_id.clone(),
+            last_ts: self.credentials.get(key).map_or(sent_ts, |row| row.last_ts),
+        }
+    }
+
+    /// Only the status moves: the next claim is a further try of the same change. Tells whether it did.
+    pub(super) fn reopen(&mut self, row: &Reopening, now_ms: i64) -> bool {
+        let pivot = self.pivot(&row.key, row.target.as_str(), row.generation);
+        let Some(pivot) = pivot.filter(|pivot| pivot.status == PivotStatus::Success) else {
+            return false;
+        };
+        (pivot.status, pivot.reason) = (PivotStatus::Pending, Some(row.reason.clone()));
+        (pivot.event_id, pivot.waiting_since, pivot.leased_until) = (None, now_ms, i64::MIN);
+        pivot.unsendable = false;
+        true
+    }
+
     pub(super) fn pivot(&mut self, key: &CredentialKey, target: &str, generation: u64) -> Option<&mut Pivot> {
         let target = PeerName::parse(target).ok()?;
         self.pivots.get_mut(&(key.clone(), target)).filter(|pivot| pivot.generation == generation)
@@ -203,16 +250,33 @@ impl State {
     }
 }
 
+impl CredentialRow {
+    pub(super) fn settled(&self, key: &CredentialKey) -> SettledRow {
+        SettledRow {
+            key: key.clone(),
+            generation: self.generation,
+            wanted: Ok(self.record.clone()),
+            change_ts: self.change_ts,
+            sent_ts: self.change_ts,
+            event_id: None,
+            last_ts: self.last_ts,
+        }
+    }
+}
+
 impl Pivot {
     fn is_due(&self, query: &PendingQuery) -> bool {
-        let overdue =
-            query.overdue && query.now_ms.saturating_sub(self.waiting_since) >= query.resend_after_ms;
+        // A moment that lies further ahead than any honest one was written before the clock was set back.
+        let lease_bound = query.now_ms.saturating_add(query.lease_ms.saturating_mul(2));
+        let resend_bound = query.now_ms.saturating_add(query.resend_after_ms.max(query.lease_ms));
+        let latest = query.now_ms.saturating_sub(query.resend_after_ms);
+        let overdue = query.overdue && (self.waiting_since <= latest || self.waiting_since > resend_bound);
         let waiting = match self.status {
             PivotStatus::Pending => !self.unsendable || overdue,
             PivotStatus::Sent | PivotStatus::Error => overdue,
             PivotStatus::Success => false,
         };
-        waiting && self.leased_until <= query.now_ms
+        waiting && (self.leased_until <= query.now_ms || self.leased_until > lease_bound)
     }
 
     /// A mark moves a pending row only: an acknowledgement may have overtaken it.
