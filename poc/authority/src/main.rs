@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kit::process::run(&authority::DEFAULTS, authority::build)
+    kit::process::run_full(&authority::DEFAULTS, authority::build, kit_backends::reseal)
 }

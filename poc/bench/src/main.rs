@@ -36,10 +36,11 @@ struct Arguments {
     /// Seconds of each HTTP row and run.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
-    /// Clients that the dashboard shows.
+    /// Clients that the dashboard shows, and that are compared in a check for drift.
     #[arg(long, default_value_t = 10_000)]
     shown: usize,
-    /// Only the groups whose name contains this: "sign verify", "http", "sync change ensure", "footprint", "dashboard".
+    /// Only the groups whose name contains this: "sign verify", "http", "sync change ensure", "drift",
+    /// "footprint", "dashboard".
     #[arg(long)]
     only: Option<String>,
 }
@@ -62,6 +63,9 @@ async fn main() -> Result<(), Error> {
     }
     if arguments.wants("sync change ensure") {
         propagation::measure(&arguments, &mut table).await?;
+    }
+    if arguments.wants("drift") {
+        propagation::drift(&arguments, &mut table).await?;
     }
     if arguments.wants("footprint") {
         footprint::measure(arguments.runs, &mut table).await?;

@@ -1,12 +1,16 @@
 //! A source and its targets in this process, on real servers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hmac_auth::clock::{Clock, SystemClock};
 use hmac_auth::credential::Change;
 use hmac_auth::secret::Secret;
+use hmac_auth::store::CredentialStore;
+use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::link::RedisLink;
+use hmac_propagation::drift::StoreView;
 use hmac_propagation::options::{Ensure, Settings};
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::propagator::{Propagator, PropagatorBuilder};
@@ -57,20 +61,24 @@ impl Mesh {
         let settings = Settings {
             sync_on_change: false,
             sync_interval: Duration::from_secs(3_600),
+            drift_interval: Duration::ZERO,
             ..Settings::default()
         };
         let mut redis = Vec::new();
+        let mut receivers = Vec::new();
+        for name in &names {
+            let target = builder(name, &vhost, &mut redis).await?;
+            receivers.push(target.sources([(PeerName::parse("source")?, secret("source"))]).start());
+        }
+        let views = names.iter().zip(&redis).map(|(name, redis)| view(name, redis));
+        let views = views.collect::<Result<Vec<_>, Error>>()?;
         let source = builder("source", &vhost, &mut redis)
             .await?
             .management(management.clone())
+            .views(views)
             .settings(settings)
             .start();
-        let mut mesh = Self { source, management, targets: Vec::new(), names, _redis: Vec::new() };
-        for name in &mesh.names {
-            let target = builder(name, &vhost, &mut redis).await?;
-            mesh.targets.push(target.sources([(PeerName::parse("source")?, secret("source"))]).start());
-        }
-        mesh._redis = redis;
+        let mesh = Self { source, management, targets: receivers, names, _redis: redis };
         for propagator in std::iter::once(&mesh.source).chain(&mesh.targets) {
             consuming(propagator).await?;
         }
@@ -113,6 +121,16 @@ impl Mesh {
         }
         self.management.close().await;
     }
+}
+
+/// What the source sees of a target's store.
+fn view(name: &str, redis: &Redis) -> Result<(PeerName, StoreView), Error> {
+    let (link, options) = (RedisLink::open(redis.url())?, PeerStoreOptions::default());
+    let credentials: Arc<dyn CredentialStore> =
+        Arc::new(RedisCredentialStore::new(link.clone(), options.http.clone()));
+    let cursors = Arc::new(RedisPeerStore::new(link, options));
+    let view = StoreView { credentials: BTreeMap::from([(Track::Http, credentials)]), cursors };
+    Ok((PeerName::parse(name)?, view))
 }
 
 async fn builder(name: &str, vhost: &str, redis: &mut Vec<Redis>) -> Result<PropagatorBuilder, Error> {

@@ -1,4 +1,4 @@
-//! Bulk sync, single changes, ensures: through the real propagators, on real servers.
+//! Bulk sync, single changes, ensures, checks for drift: through the real propagators, on real servers.
 
 use std::time::Instant;
 
@@ -10,6 +10,8 @@ use crate::table::{Table, median};
 use crate::{Arguments, Error};
 
 const TARGETS: usize = 2;
+/// Clients that are ensured together before a check for drift is measured.
+const SOME: usize = 500;
 
 /// Measures the propagation rows.
 pub(crate) async fn measure(arguments: &Arguments, table: &mut Table) -> Result<(), Error> {
@@ -103,6 +105,41 @@ async fn single(
         &format!("acks lost in {} single changes", arguments.changes),
         lost.to_string(),
         "0".into(),
+        "-".into(),
+    );
+    Ok(())
+}
+
+/// A check for drift of `shown` clients on one target that all agree.
+pub(crate) async fn drift(arguments: &Arguments, table: &mut Table) -> Result<(), Error> {
+    let (servers, clients) = (Servers::start().await?, arguments.shown);
+    let mesh = Mesh::start(&servers, 1).await?;
+    let all: Vec<_> = (0..clients).map(|i| mesh.ensure(format!("client-{i}"), "the-first-secret")).collect();
+    for some in all.chunks(SOME) {
+        for result in mesh.source.ensure_batch(some.to_vec()).await {
+            result?;
+        }
+    }
+    mesh.source.sync().await?;
+    mesh.acknowledged(clients as u64).await?;
+    let (mut times, mut statements) = (Vec::new(), 0);
+    for _ in 0..arguments.runs {
+        let (start, before) = (Instant::now(), mesh.management.statements());
+        let reports = mesh.source.check_drift().await?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        statements = mesh.management.statements() - before;
+        let compared: u64 = reports.iter().map(|report| report.rows).sum();
+        if compared != clients as u64
+            || reports.iter().any(|report| report.drifted > 0 || report.wanted != report.held)
+        {
+            return Err(format!("{clients} rows should agree: {reports:?}").into());
+        }
+    }
+    mesh.close().await;
+    table.add(
+        &format!("check for drift, {clients} clients on one target that agree"),
+        format!("{:.0} ms, {statements} SQL statements", median(times)),
+        "-".into(),
         "-".into(),
     );
     Ok(())

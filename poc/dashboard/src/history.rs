@@ -161,6 +161,7 @@ fn is_change(transition: &str) -> bool {
 pub(crate) fn words(transition: &str) -> &str {
     match transition {
         "rebooked" => "booked again",
+        "reopened" => "was not there any more",
         "claimed" => "taken up again",
         "unsendable" => "cannot be sent",
         "not sent" => "the broker did not take it",

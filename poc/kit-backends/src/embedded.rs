@@ -99,11 +99,12 @@ impl Embedded {
         let signed_get = Arc::new(HttpSignedGet::new().map_err(WiringError::HttpClient)?);
         let management: Late<SqlManagement> = Late::new();
         tokio::spawn(sql::connect(management.clone(), config.clone(), stop.clone()));
-        let stores = self.stores(&config.peer);
+        let (stores, views) = (self.stores(&config.peer), self.views(&config));
         let propagator = self
             .propagator(&config, &stores)
             .management(Arc::new(management.clone()))
             .unsigned_ack_targets(unsigned_ack_targets)
+            .views(views.iter().map(PeerStoreView::for_drift))
             .start();
         let http: Arc<dyn CredentialStore> = Arc::new(stores.http.clone());
         let message: Arc<dyn CredentialStore> = Arc::new(stores.message.clone());
@@ -112,7 +113,7 @@ impl Embedded {
         parts.management = Some(ManagementParts {
             credentials: BTreeMap::from([(Track::Http, http), (Track::Message, message)]),
             administration: Arc::new(SqlAdministration(management)),
-            mesh: Some(MeshParts { stores: self.views(&config), probe: signed_get.clone(), control: None }),
+            mesh: Some(MeshParts { stores: views, probe: signed_get.clone(), control: None }),
             signed_get,
         });
         Ok(parts)

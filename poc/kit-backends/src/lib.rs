@@ -8,3 +8,5 @@ mod retention;
 pub mod signed_get;
 mod sql;
 mod views;
+
+pub use crate::sql::reseal;

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use hmac_auth::clock::{Clock, SystemClock};
+use hmac_auth::credential::ClientId;
+use hmac_auth::random::{Random, SystemRandom};
 use hmac_auth::report::chain;
-use hmac_auth::store::CredentialStore;
+use hmac_auth::store::{CredentialStore, NonceStore};
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
@@ -32,6 +36,9 @@ use crate::signed_get::HttpSignedGet;
 use crate::sql::{self, SqlAdministration, SqlCheck};
 use crate::views::RedisChanges;
 
+/// How long Redis keeps the nonce of a readiness probe.
+const KEPT_FOR: Duration = Duration::from_secs(1);
+
 /// Wires a full-mode peer over RabbitMQ, Redis and MariaDB or SQLite, and starts it.
 ///
 /// # Errors
@@ -49,6 +56,7 @@ pub fn full(config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
     let propagator = builder
         .management(Arc::new(management.clone()))
         .unsigned_ack_targets(full.unsigned_ack_targets.clone())
+        .views(stores.iter().map(PeerStoreView::for_drift))
         .start();
     let http: Arc<dyn CredentialStore> = Arc::new(redis.credentials(&redis.namespaces.http));
     let message: Arc<dyn CredentialStore> = Arc::new(redis.credentials(&redis.namespaces.message));
@@ -63,7 +71,7 @@ pub fn full(config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
     Ok(parts)
 }
 
-/// The store of this peer and those of the others, as the view of the mesh reads them. Nothing connects before it is asked.
+/// The store of this peer and those of the others, as the view of the mesh and the check for drift read them. Nothing connects before it is asked.
 fn views(config: &Config, full: &Full, own: &Redis) -> Result<Vec<PeerStoreView>, WiringError> {
     let mut views = vec![own.view(&config.peer)];
     for (name, url) in full.peer_redis_urls.iter().filter(|(name, _)| *name != config.peer) {
@@ -128,9 +136,9 @@ impl Redis {
     /// What every peer has, whatever its mode.
     fn parts(self, propagator: Propagator) -> Parts {
         let credentials = self.credentials(&self.namespaces.http);
-        let nonces = RedisNonceStore::new(self.link.clone(), self.namespaces.http.clone());
+        let nonces = RedisNonceStore::new(self.link.clone(), self.namespaces.http);
         let checks: Vec<Box<dyn Check>> =
-            vec![Box::new(BrokerCheck(propagator.clone())), Box::new(RedisCheck(self.link))];
+            vec![Box::new(BrokerCheck(propagator.clone())), Box::new(RedisCheck(nonces.clone()))];
         Parts {
             propagator,
             verified_credentials: Arc::new(CachedCredentials::spawn(credentials, CacheOptions::default())),
@@ -141,7 +149,8 @@ impl Redis {
     }
 }
 
-struct RedisCheck(RedisLink);
+/// Ready when Redis keeps a nonce: one that answers and takes no writes (a replica, or one without memory left) lets nobody in.
+struct RedisCheck(RedisNonceStore);
 
 #[async_trait]
 impl Check for RedisCheck {
@@ -150,6 +159,11 @@ impl Check for RedisCheck {
     }
 
     async fn check(&self) -> Result<(), String> {
-        self.0.ping().await.map_err(|error| chain(&error))
+        let mut nonce = [0; 8];
+        SystemRandom.fill(&mut nonce);
+        let nonce = format!("{:016x}", u64::from_le_bytes(nonce));
+        let nobody = ClientId::parse("readyz").map_err(|error| error.to_string())?;
+        let kept = self.0.remember(&nobody, &nonce, SystemClock.now_ms(), KEPT_FOR).await;
+        kept.map(drop).map_err(|error| chain(&error))
     }
 }

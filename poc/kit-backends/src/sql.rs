@@ -1,5 +1,6 @@
 //! The management store behind the peer's seams: it may come late, and its inventory is seeded when it does.
 
+use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use kit::config::{Config, Full, Role};
 use kit::health::Check;
 use kit::late::Late;
+use kit::reseal::{Resealed, ResealedColumn};
 use kit::shutdown::Stop;
 use kit::surface::administration::{
     Administration, AdministrationError, Backlog, CredentialState, HistoryEntry, NewTarget, PivotState,
@@ -21,6 +23,7 @@ use kit::surface::administration::{
 };
 use tokio::time::timeout;
 
+use crate::error::WiringError;
 use crate::retention;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -54,11 +57,35 @@ pub(crate) async fn connect(place: Late<SqlManagement>, config: Config, stop: St
     }
 }
 
-async fn connect_once(config: &Config, full: &Full) -> Result<SqlManagement, InventoryError> {
+/// Seals everything in a full-mode peer's schema anew, with the first of its keys.
+///
+/// # Errors
+/// [`WiringError::NotFullMode`]; [`ManagementError`] of the database.
+pub async fn reseal(config: Config) -> Result<Resealed, Box<dyn Error + Send + Sync>> {
+    let Role::Full(full) = &config.role else {
+        return Err(WiringError::NotFullMode.into());
+    };
+    let store = open(full).await?;
+    let resealed = store.reseal().await;
+    store.close().await;
+    let columns = resealed?.columns.into_iter().map(|column| ResealedColumn {
+        column: column.column.to_owned(),
+        resealed: column.resealed,
+        fresh: column.fresh,
+        overtaken: column.overtaken,
+        unreadable: column.unreadable,
+        unreadable_rows: column.unreadable_rows.into_iter().map(|row| (row.row, row.reason)).collect(),
+    });
+    Ok(Resealed { columns: columns.collect() })
+}
+
+async fn open(full: &Full) -> Result<SqlManagement, ManagementError> {
     let options = SqlOptions { max_connections: CONNECTIONS, ..SqlOptions::default() };
-    let store = SqlManagement::connect(full.database_url.expose(), key(full), options)
-        .await
-        .map_err(InventoryError::Management)?;
+    SqlManagement::connect(full.database_url.expose(), key(full), options).await
+}
+
+async fn connect_once(config: &Config, full: &Full) -> Result<SqlManagement, InventoryError> {
+    let store = open(full).await?;
     let now_ms = SystemClock.now_ms();
     let note = Some("this peer itself");
     store.seed_target(&config.peer, &config.propagation_secret, true, note, now_ms).await?;

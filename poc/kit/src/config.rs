@@ -101,7 +101,7 @@ pub struct Full {
     pub targets: Vec<(PeerName, Secret)>,
     /// Targets whose unsigned acks count.
     pub unsigned_ack_targets: Vec<PeerName>,
-    /// The peers' stores, for the mesh view.
+    /// The peers' stores, for the mesh view and the check for drift.
     pub peer_redis_urls: Vec<(PeerName, Secret)>,
     /// The peers a signed call may go to: origins.
     pub peer_urls: Vec<(PeerName, Url)>,
@@ -113,6 +113,8 @@ pub struct Full {
     pub sync_on_change: bool,
     /// When an unanswered row is sent again.
     pub resend_after: Duration,
+    /// How often what the peers hold is compared with what they should hold; zero is never.
+    pub drift_interval: Duration,
     /// How long the audit keeps a transition; `None` is for ever.
     pub audit_retention: Option<Duration>,
 }
@@ -128,6 +130,7 @@ impl std::fmt::Debug for Full {
             .field("sync_interval", &self.sync_interval)
             .field("sync_on_change", &self.sync_on_change)
             .field("resend_after", &self.resend_after)
+            .field("drift_interval", &self.drift_interval)
             .field("audit_retention", &self.audit_retention)
             .finish_non_exhaustive()
     }
@@ -173,6 +176,7 @@ impl Config {
                 sync_interval: full.sync_interval,
                 sync_on_change: full.sync_on_change,
                 resend_after: full.resend_after,
+                drift_interval: full.drift_interval,
                 ..settings
             },
         }
@@ -230,6 +234,9 @@ mod tests {
         assert_eq!(settings.sync_interval, Duration::from_secs(5));
         assert!(settings.sync_on_change);
         assert_eq!(settings.resend_after, Duration::from_secs(60));
+        assert_eq!(settings.drift_interval, Duration::from_secs(300));
+        let off = Config::load(&with(&[("DRIFT_INTERVAL_MS", "0")]), &FULL).unwrap();
+        assert!(off.settings().drift_interval.is_zero());
     }
 
     #[test]
@@ -268,6 +275,7 @@ mod tests {
             ("SYNC_INTERVAL_MS", "-1"),
             ("SYNC_ON_CHANGE", "maybe"),
             ("RESEND_AFTER_MS", "1"),
+            ("DRIFT_INTERVAL_MS", "99"),
             ("AUDIT_RETENTION_DAYS", "36501"),
             ("ROTATION_GRACE_MS", "600001"),
             ("TRUSTED_PROXIES", "proxy"),
@@ -275,7 +283,7 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"),
         ]);
-        assert_eq!(names.len(), 22, "{names:?}");
+        assert_eq!(names.len(), 23, "{names:?}");
     }
 
     #[test]
@@ -298,6 +306,30 @@ mod tests {
             assert!(Config::load(&with(&good), &FULL).is_ok());
         }
         assert_eq!(wrong(&[("DEMO", "perhaps")]), ["DEMO"]);
+    }
+
+    #[test]
+    fn a_password_in_a_value_that_is_shown_is_refused_and_not_repeated() {
+        for (name, value) in [
+            ("PEER_URLS", "consumer=http://user:not-to-be-shown@host"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:not-to-be-shown@host"),
+            ("AMQP_HOST", "user:not-to-be-shown@host"),
+        ] {
+            let mistakes = Config::load(&with(&[(name, value)]), &FULL).unwrap_err();
+            assert_eq!(mistakes.0.len(), 1);
+            assert_eq!(mistakes.0[0].variable, name);
+            assert!(!mistakes.to_string().contains("not-to-be-shown"), "{name}");
+        }
+    }
+
+    /// What stands behind the comma of a password looks like the next entry's name.
+    #[test]
+    fn a_comma_in_a_secret_shows_none_of_it() {
+        for value in ["a=redis://:x,hidden=y@host", "hidden=redis://h,hidden=redis://h"] {
+            let mistakes = Config::load(&with(&[("PEER_REDIS_URLS", value)]), &FULL).unwrap_err();
+            assert_eq!(mistakes.0[0].variable, "PEER_REDIS_URLS");
+            assert!(!mistakes.to_string().contains("hidden"), "{mistakes}");
+        }
     }
 
     #[test]

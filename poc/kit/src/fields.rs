@@ -9,11 +9,18 @@ use hmac_propagation::peer_store::Track;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use zeroize::Zeroize;
 
 use crate::problem::Problem;
 
-/// The fields of a JSON object that were not taken yet.
+/// The fields of a JSON object that were not taken yet. A secret may be among them: texts are wiped on drop.
 pub struct Fields(BTreeMap<String, Value>);
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(wipe);
+    }
+}
 
 impl Fields {
     /// Reads a body that may have only the `known` fields. An empty body is an empty object.
@@ -24,13 +31,14 @@ impl Fields {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self(BTreeMap::new()));
         }
-        let members: Members = serde_json::from_slice(body).map_err(|error| {
+        let Members { fields, repeated } = serde_json::from_slice(body).map_err(|error| {
             Problem::invalid_json(format!("the body is not a JSON object ({})", shape(&error)))
         })?;
-        if let Some(repeated) = members.repeated {
+        let fields = Self(fields);
+        if let Some(repeated) = repeated {
             return Err(Problem::invalid(repeated, "is given twice"));
         }
-        match members.fields.keys().find(|name| !known.contains(&name.as_str())) {
+        match fields.0.keys().find(|name| !known.contains(&name.as_str())) {
             Some(unknown) => Err(Problem::invalid(
                 unknown.clone(),
                 match known {
@@ -38,7 +46,7 @@ impl Fields {
                     known => format!("is not a field of this request; it has {}", known.join(", ")),
                 },
             )),
-            None => Ok(Self(members.fields)),
+            None => Ok(fields),
         }
     }
 
@@ -73,6 +81,14 @@ impl Fields {
     /// As [`Self::text`].
     pub fn secret(&mut self, name: &str) -> Result<Secret, Problem> {
         self.text(name).map(Secret::new)
+    }
+
+    /// Takes a secret that may be absent or null.
+    ///
+    /// # Errors
+    /// As [`Self::optional_text`].
+    pub fn optional_secret(&mut self, name: &str) -> Result<Option<Secret>, Problem> {
+        Ok(self.optional_text(name)?.map(Secret::new))
     }
 
     /// Takes a list of texts.
@@ -133,6 +149,15 @@ impl Fields {
                 Track::parse(&text).ok_or_else(|| Problem::invalid("track", "must be http or message"))
             }
         }
+    }
+}
+
+/// One level deep is enough for what this surface takes, and for a secret that was put into a list by mistake.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().filter(|item| item.is_string()).for_each(wipe),
+        _ => {}
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hmac_auth::secret::Secret;
 use hmac_propagation::management::{
     Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError, PendingPropagation,
-    PendingQuery, ResyncQuery, ResyncRow, Rotation, SentMark, Upsert,
+    PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark, SettledQuery, SettledRow, Upsert,
 };
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
@@ -105,12 +105,32 @@ impl<T: Management> Management for Late<T> {
         self.management()?.rebook(rows, now_ms).await
     }
 
+    async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError> {
+        self.management()?.settled_rows(query).await
+    }
+
+    async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError> {
+        self.management()?.reopen(rows, now_ms).await
+    }
+
+    async fn settled_changes(
+        &self,
+        after: Option<&CredentialKey>,
+        limit: usize,
+    ) -> Result<Vec<SettledRow>, ManagementError> {
+        self.management()?.settled_changes(after, limit).await
+    }
+
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
         self.management()?.unapplied_changes(limit).await
     }
 
     async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError> {
         self.management()?.mark_locally_applied(applied).await
+    }
+
+    async fn uncleared_credentials(&self, limit: usize) -> Result<Vec<CredentialKey>, ManagementError> {
+        self.management()?.uncleared_credentials(limit).await
     }
 
     async fn upsert_credentials_with_targets(

@@ -16,6 +16,7 @@ pub mod pages;
 pub mod parts;
 pub mod problem;
 pub mod process;
+pub mod reseal;
 pub mod shutdown;
 pub mod surface;
 pub mod telemetry;

@@ -1,5 +1,6 @@
 //! Metrics of one peer, as Prometheus text. Each peer has its own registry: several may live in one process.
 
+mod drift;
 pub mod rows;
 
 use std::time::Duration;
@@ -59,6 +60,7 @@ impl Metrics {
     pub fn render(&self, propagator: &Propagator, readiness: &Readiness, rows: Rows) -> String {
         with_local_recorder(&self.recorder, || {
             propagation(propagator);
+            drift::record(&propagator.drift());
             rows::record(rows, SystemClock.now_ms());
             gauge!("ready").set(f64::from(u8::from(readiness.is_ready())));
             for name in &readiness.checked {
@@ -95,6 +97,7 @@ fn propagation(propagator: &Propagator) {
         ("propagation_acks_unknown_total", totals.acks_unknown),
         ("propagation_acks_published_total", totals.acks_published),
         ("propagation_deliveries_delayed_total", totals.deliveries_delayed),
+        ("propagation_drift_healed_total", totals.drift_healed),
     ] {
         counter!(name).absolute(total);
     }

@@ -110,6 +110,7 @@ impl Context {
                 signed_get: management.signed_get,
                 peer_urls: full.peer_urls.clone(),
                 secret_token: config.secret_token.clone(),
+                rotation_grace: config.rotation_grace,
                 mesh,
             }
         });

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::future::Future;
+use std::future::{Future, Ready};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 use hmac_auth::report::chain;
+use hmac_propagation::propagator::Mode;
 
 use crate::application::{Application, ApplicationError};
 use crate::config::mistake::Mistakes;
 use crate::config::source::Source;
 use crate::config::variable::{VARIABLES, Variable};
 use crate::config::{Config, Defaults, Role};
+use crate::reseal::Resealed;
 use crate::shutdown::{LIMIT, Stop};
 use crate::{telemetry, tls};
 
@@ -28,14 +30,38 @@ enum Action {
     Serve,
     CheckConfig,
     Healthcheck,
+    ResealSecrets,
 }
 
-/// Runs a peer: reads the command line and the configuration, builds the peer by `build`, and serves until a signal
-/// comes. It is given [`LIMIT`] to end after that.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Runs a receive-only peer: reads the command line and the configuration, builds the peer by `build`, and serves until a
+/// signal comes. It is given [`LIMIT`] to end after that.
 pub fn run<F, Fut>(defaults: &Defaults, build: F) -> ExitCode
 where
     F: FnOnce(Config) -> Fut,
     Fut: Future<Output = Result<Application, ApplicationError>>,
+{
+    perform(defaults, build, None::<fn(Config) -> Ready<Result<Resealed, Failure>>>)
+}
+
+/// Runs a full-mode peer: as [`run`] does, and `secrets reseal` by `reseal`.
+pub fn run_full<F, Fut, R, Done>(defaults: &Defaults, build: F, reseal: R) -> ExitCode
+where
+    F: FnOnce(Config) -> Fut,
+    Fut: Future<Output = Result<Application, ApplicationError>>,
+    R: FnOnce(Config) -> Done,
+    Done: Future<Output = Result<Resealed, Failure>>,
+{
+    perform(defaults, build, Some(reseal))
+}
+
+fn perform<F, Fut, R, Done>(defaults: &Defaults, build: F, reseal: Option<R>) -> ExitCode
+where
+    F: FnOnce(Config) -> Fut,
+    Fut: Future<Output = Result<Application, ApplicationError>>,
+    R: FnOnce(Config) -> Done,
+    Done: Future<Output = Result<Resealed, Failure>>,
 {
     let matches = command(defaults).get_matches();
     let (action, source) = asked(&matches, Source::from_environment());
@@ -46,7 +72,33 @@ where
             say(&mut std::io::stdout(), &summary(&config, defaults));
             ExitCode::SUCCESS
         }
+        (Action::ResealSecrets, Ok(config)) => match reseal {
+            Some(reseal) => reseal_secrets(config, reseal),
+            // The command line of a receive-only peer has no such command.
+            None => ExitCode::FAILURE,
+        },
         (Action::Serve, Ok(config)) => start(config, build),
+    }
+}
+
+/// May be ended at any moment and run again: what is done is done.
+fn reseal_secrets<R, Done>(config: Config, reseal: R) -> ExitCode
+where
+    R: FnOnce(Config) -> Done,
+    Done: Future<Output = Result<Resealed, Failure>>,
+{
+    telemetry::start(&config);
+    tls::install_provider();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match runtime.block_on(reseal(config)) {
+        Ok(resealed) => {
+            say(&mut std::io::stdout(), &resealed.to_string());
+            if resealed.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => failed(error.as_ref()),
     }
 }
 
@@ -105,6 +157,10 @@ async fn serve(
 
 fn command(defaults: &Defaults) -> Command {
     let flags = VARIABLES.iter().filter(|variable| variable.is_read_by(defaults.mode)).map(flag);
+    let of_mode = match defaults.mode {
+        Mode::Full => Some(secrets_command()),
+        Mode::ReceiveOnly => None,
+    };
     Command::new(defaults.binary)
         .about(defaults.about)
         .version(env!("CARGO_PKG_VERSION"))
@@ -125,6 +181,15 @@ fn command(defaults: &Defaults) -> Command {
             Command::new("healthcheck")
                 .about("Succeeds when the peer at BIND and PORT is ready (a container's probe)"),
         )
+        .subcommands(of_mode)
+}
+
+fn secrets_command() -> Command {
+    Command::new("secrets").about("Looks after the secrets at rest").subcommand_required(true).subcommand(
+        Command::new("reseal").about(
+            "Seals every value anew with the first key of SECRETS_KEY, also beside running peers; fails while one cannot be read",
+        ),
+    )
 }
 
 fn flag(variable: &Variable) -> Arg {
@@ -148,6 +213,7 @@ fn asked(matches: &ArgMatches, mut source: Source) -> (Action, Source) {
     let action = match matches.subcommand_name() {
         Some("config") => Action::CheckConfig,
         Some("healthcheck") => Action::Healthcheck,
+        Some("secrets") => Action::ResealSecrets,
         _ => Action::Serve,
     };
     for variable in VARIABLES {
@@ -241,8 +307,6 @@ fn probe(address: SocketAddr) -> std::io::Result<u16> {
 
 #[cfg(test)]
 mod tests {
-    use hmac_propagation::propagator::Mode;
-
     use super::*;
 
     const DEFAULTS: Defaults =
@@ -264,6 +328,14 @@ mod tests {
         assert_eq!(parse(&["authority", "serve"], Source::default()).0, Action::Serve);
         assert_eq!(parse(&["authority", "config", "check"], Source::default()).0, Action::CheckConfig);
         assert_eq!(parse(&["authority", "healthcheck"], Source::default()).0, Action::Healthcheck);
+        assert_eq!(parse(&["authority", "secrets", "reseal"], Source::default()).0, Action::ResealSecrets);
+    }
+
+    #[test]
+    fn only_who_keeps_secrets_at_rest_can_seal_them_anew() {
+        let consumer = Defaults { binary: "consumer", mode: Mode::ReceiveOnly, ..DEFAULTS };
+        assert!(command(&consumer).try_get_matches_from(["consumer", "secrets", "reseal"]).is_err());
+        assert!(command(&DEFAULTS).try_get_matches_from(["authority", "secrets"]).is_err());
     }
 
     #[test]

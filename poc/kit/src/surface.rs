@@ -10,7 +10,9 @@ pub mod signed_call;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use hmac_auth::clock::{Clock, SystemClock};
 use hmac_auth::credential::ClientId;
 use hmac_auth::secret::{Secret, hash_client_secret};
 use hmac_auth::store::CredentialStore;
@@ -65,6 +67,8 @@ pub struct Surface {
     pub peer_urls: Vec<(PeerName, Url)>,
     /// The peer's pepper.
     pub secret_token: Option<Secret>,
+    /// How long after a rotation a signed call may fall back to the previous secret.
+    pub rotation_grace: Option<Duration>,
     /// The view of the mesh, where the stores of other peers can be read.
     pub mesh: Option<Arc<MeshView>>,
 }
@@ -198,18 +202,20 @@ impl Surface {
         let mut fields = Fields::parse(body, &["target", "clientId", "secret"])?;
         let url = signed_call::resolve(&fields.text("target")?, &self.peer_urls)?;
         let client_id = client_id(&fields.text("clientId")?)?;
-        let secret_hash = match fields.optional_text("secret")? {
-            Some(secret) => hash_client_secret(&Secret::new(secret), self.secret_token.as_ref()),
+        let (secret_hash, previous) = match fields.optional_secret("secret")? {
+            Some(secret) => (hash_client_secret(&secret, self.secret_token.as_ref()), None),
             None => {
                 let stored = match self.credentials.get(&Track::Http) {
                     Some(store) => store.find(&client_id).await?,
                     None => None,
                 };
                 let stored = stored.ok_or_else(|| Problem::unknown_client(client_id.as_str()))?;
-                stored.credential.secret_hash
+                let now_ms = SystemClock.now_ms();
+                let overlaps = stored.credential.in_rotation_grace(self.rotation_grace, now_ms);
+                (stored.credential.secret_hash, stored.previous.filter(|_| overlaps))
             }
         };
-        let call = SignedCall { url, client_id, secret_hash };
+        let call = SignedCall { url, client_id, secret_hash, previous };
         let answer = self.signed_get.get(call).await?;
         Ok(json!({ "status": answer.status, "body": answer.body, "request": answer.request }))
     }

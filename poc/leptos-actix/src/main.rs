@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kit::process::run(&leptos_actix::DEFAULTS, leptos_actix::build)
+    kit::process::run_full(&leptos_actix::DEFAULTS, leptos_actix::build, kit_backends::reseal)
 }

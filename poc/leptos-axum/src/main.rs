@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kit::process::run(&leptos_axum::DEFAULTS, leptos_axum::build)
+    kit::process::run_full(&leptos_axum::DEFAULTS, leptos_axum::build, kit_backends::reseal)
 }

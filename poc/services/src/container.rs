@@ -159,6 +159,13 @@ impl Container {
         self.tell(|inner| async move { inner.unpause().await });
     }
 
+    /// A tool that is run beside its server.
+    pub(crate) fn tool(&self, program: &str) -> Command {
+        let mut command = Command::new("docker");
+        command.args(["exec", &self.name, program]);
+        command
+    }
+
     /// The last lines its server wrote.
     pub(crate) fn log(&self) -> String {
         let output = Command::new("docker").args(["logs", "--tail", "12", &self.name]).output();

@@ -24,6 +24,7 @@ mod mariadb;
 pub mod mesh;
 mod ports;
 mod process;
+pub mod proxy;
 mod rabbitmq;
 mod redis;
 mod runner;

@@ -160,7 +160,9 @@ pub fn install_hint(server: &str) -> &'static str {
         "chromium" => {
             "install Chromium and chromedriver (Debian: apt-get install chromium chromium-driver), or set HMAC_MESH_CHROMEDRIVER"
         }
-        "curl" | "openssl" => "install curl and openssl (Debian: apt-get install curl openssl)",
+        "curl" | "openssl" | "faketime" => {
+            "install curl, openssl and faketime (Debian: apt-get install curl openssl faketime)"
+        }
         _ => "install rabbitmq-server (Debian: apt-get install rabbitmq-server) or a container engine",
     }
 }

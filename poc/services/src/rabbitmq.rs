@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -19,8 +20,11 @@ use crate::ports::free_port;
 use crate::process::{Process, binary, install_hint};
 use crate::runner::{Native, Runner};
 
-/// It takes five seconds alone on a machine, and a minute among others that start.
-const READY_SECONDS: u64 = 180;
+/// It takes five seconds alone on a machine, and minutes among others that take all of it.
+const READY_SECONDS: u64 = 300;
+
+/// The name of a native node.
+const NODE: &str = "mesh@localhost";
 
 /// A RabbitMQ node, given or private.
 pub struct RabbitMq {
@@ -98,7 +102,7 @@ fn native(program: PathBuf, port: u16, api_port: u16) -> Result<Runner, Error> {
     let environment = [
         ("HOME", path.display().to_string()),
         ("RABBITMQ_BASE", path.display().to_string()),
-        ("RABBITMQ_NODENAME", "mesh@localhost".to_owned()),
+        ("RABBITMQ_NODENAME", NODE.to_owned()),
         ("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1".to_owned()),
         ("RABBITMQ_NODE_PORT", port.to_string()),
         ("RABBITMQ_DIST_PORT", distribution_port.to_string()),
@@ -161,6 +165,24 @@ impl RabbitMq {
     /// [`Error::Unexpected`] with the status line of any other answer.
     pub async fn request(&self, method: &str, path: &str, body: &str) -> Result<String, Error> {
         request(&self.api, method, path, body).await
+    }
+
+    /// Runs `rabbitmqctl` on a private node.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] with what it says, and for any other node.
+    pub fn control(&self, arguments: &[&str]) -> Result<(), Error> {
+        let mut command = match &self.private {
+            Some(Runner::Native(native)) => native_control(native)?,
+            Some(Runner::Container(container)) => container.tool("rabbitmqctl"),
+            None => return Err(Error::Unexpected("no node of our own".to_owned())),
+        };
+        let output =
+            command.args(arguments).stdin(Stdio::null()).output().map_err(Error::io("rabbitmqctl"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Error::Unexpected(format!("rabbitmqctl: {}", String::from_utf8_lossy(&output.stderr))))
     }
 
     /// Starts a private node again on the data it has. Does nothing to a given one.
@@ -238,4 +260,15 @@ fn api_parts(api: &str) -> Result<(String, String, String), Error> {
     let url = Url::parse(api).map_err(|error| Error::Unexpected(error.to_string()))?;
     let host = format!("{}:{}", url.host_str().unwrap_or("127.0.0.1"), url.port().unwrap_or(15672));
     Ok((url.username().to_owned(), url.password().unwrap_or_default().to_owned(), host))
+}
+
+/// `rabbitmqctl` for a node that is a native program.
+fn native_control(native: &Native) -> Result<Command, Error> {
+    let program = binary(&["rabbitmqctl"])
+        .ok_or(Error::Missing { server: "RabbitMQ", hint: install_hint("rabbitmq") })?;
+    // As for the server: the wrapper in sbin changes the user.
+    let script = PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmqctl");
+    let mut command = Command::new(if script.is_file() { script } else { program });
+    command.args(["--node", NODE]).envs(native.environment().iter().map(|(name, value)| (name, value)));
+    Ok(command)
 }

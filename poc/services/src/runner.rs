@@ -39,6 +39,11 @@ impl Native {
         Self { environment, _beside: beside, ..self }
     }
 
+    /// Its environment, for tools that talk to it.
+    pub(crate) fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     fn start(&mut self) -> Result<(), Error> {
         self.process = None;
         let log = self.folder.path().join("server.log");

@@ -97,6 +97,8 @@ impl<'a> Reader<'a> {
         let sync_interval = self.millis("SYNC_INTERVAL_MS", 5_000, 86_400_000);
         let sync_on_change = self.or("SYNC_ON_CHANGE", true, value::flag);
         let resend_after = self.millis("RESEND_AFTER_MS", 60_000, 604_800_000);
+        let drift_interval =
+            self.or("DRIFT_INTERVAL_MS", 300_000, value::interval).map(Duration::from_millis);
         let retention = self.or("AUDIT_RETENTION_DAYS", 90, |text| value::days(text, 36_500));
         let (secrets_key, older_secrets_keys) = secrets_keys?;
         Some(Full {
@@ -111,6 +113,7 @@ impl<'a> Reader<'a> {
             sync_interval: sync_interval?,
             sync_on_change: sync_on_change?,
             resend_after: resend_after?,
+            drift_interval: drift_interval?,
             audit_retention: Some(DAY * retention?).filter(|retention| !retention.is_zero()),
         })
     }
@@ -198,7 +201,9 @@ impl<'a> Reader<'a> {
                 return None;
             }
             Ok(Some(text)) if known.secret => parse(&text),
-            Ok(Some(text)) => parse(text.trim()).map_err(|problem| format!("{:?} {problem}", text.trim())),
+            Ok(Some(text)) => {
+                parse(text.trim()).map_err(|problem| format!("{} {problem}", shown(text.trim())))
+            }
         };
         match parsed {
             Ok(value) => Some(value),
@@ -212,6 +217,11 @@ impl<'a> Reader<'a> {
     fn note(&mut self, name: &str, problem: String, expected: &str) {
         self.mistakes.push(Mistake { variable: name.to_owned(), problem, expected: expected.to_owned() });
     }
+}
+
+/// A wrong value, unless it may hold a password, as a URL does before an `@`.
+fn shown(text: &str) -> String {
+    if text.contains('@') { "the value".to_owned() } else { format!("{text:?}") }
 }
 
 fn log_filter(text: &str) -> Parsed<String> {

@@ -41,6 +41,14 @@ pub(crate) fn millis(text: &str, min: u64, max: u64) -> Parsed<u64> {
     if (min..=max).contains(&millis) { Ok(millis) } else { Err("is out of range".to_owned()) }
 }
 
+/// Milliseconds of something that may be off (0), and is never done in a hot loop.
+pub(crate) fn interval(text: &str) -> Parsed<u64> {
+    match millis(text, 0, 86_400_000)? {
+        1..100 => Err("is out of range".to_owned()),
+        millis => Ok(millis),
+    }
+}
+
 pub(crate) fn days(text: &str, max: u32) -> Parsed<u32> {
     let days: u32 = text.parse().map_err(|_| "is not a number of days".to_owned())?;
     if days <= max { Ok(days) } else { Err("is out of range".to_owned()) }
@@ -51,7 +59,10 @@ pub(crate) fn peer_name(text: &str) -> Parsed<PeerName> {
 }
 
 pub(crate) fn peer_names(text: &str) -> Parsed<Vec<PeerName>> {
-    items(text).map(|item| peer_name(item).map_err(|problem| format!("{item:?} {problem}"))).collect()
+    let names = items(text).enumerate();
+    names
+        .map(|(index, item)| peer_name(item).map_err(|problem| format!("entry {} {problem}", index + 1)))
+        .collect()
 }
 
 pub(crate) fn secret(text: &str) -> Parsed<Secret> {
@@ -114,9 +125,7 @@ pub(crate) fn origin(text: &str) -> Parsed<Url> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err("is neither http:// nor https://".to_owned());
     }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user name or password".to_owned());
-    }
+    let url = without_user(url)?;
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         return Err("holds a path, query or fragment".to_owned());
     }
@@ -124,24 +133,32 @@ pub(crate) fn origin(text: &str) -> Parsed<Url> {
 }
 
 pub(crate) fn endpoint(text: &str) -> Parsed<Url> {
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-        Ok(_) => Err("is neither http:// nor https://".to_owned()),
-        Err(error) => Err(format!("is not a URL ({error})")),
+    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is neither http:// nor https://".to_owned());
     }
+    without_user(url)
+}
+
+/// Refuses a password where a value is shown.
+fn without_user(url: Url) -> Parsed<Url> {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if has_user { Err("holds a user name or password".to_owned()) } else { Ok(url) }
 }
 
 pub(crate) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
     items(text)
-        .map(|item| {
+        .enumerate()
+        .map(|(index, item)| {
             item.parse::<IpNet>()
                 .or_else(|_| item.parse::<IpAddr>().map(IpNet::from))
-                .map_err(|_| format!("{item:?} is neither an IP address nor a CIDR block"))
+                .map_err(|_| format!("entry {} is neither an IP address nor a CIDR block", index + 1))
         })
         .collect()
 }
 
-/// Reads `name=value,name=value`; lines count as commas, for files.
+/// Reads `name=value,name=value`; lines count as commas, for files. A mistake shows no name: what stands behind a secret's
+/// comma looks like one.
 pub(crate) fn named<T>(text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Parsed<Vec<(PeerName, T)>> {
     let mut pairs: Vec<(PeerName, T)> = Vec::new();
     for (index, item) in items(text).enumerate() {
@@ -149,9 +166,9 @@ pub(crate) fn named<T>(text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Parsed<
         let (name, value) = item.split_once('=').ok_or_else(|| format!("entry {place} has no '='"))?;
         let name = peer_name(name.trim()).map_err(|_| format!("entry {place} has no valid name"))?;
         if pairs.iter().any(|(known, _)| *known == name) {
-            return Err(format!("names {name} twice"));
+            return Err(format!("entry {place} has the name of an earlier one"));
         }
-        let value = parse(value.trim()).map_err(|problem| format!("the value of {name} {problem}"))?;
+        let value = parse(value.trim()).map_err(|problem| format!("the value of entry {place} {problem}"))?;
         pairs.push((name, value));
     }
     Ok(pairs)
@@ -191,7 +208,7 @@ mod tests {
         assert_eq!(pairs[0].0.as_str(), "a");
         assert!(pairs[0].1.matches("x=y"));
         assert!(pairs[1].1.matches("z"));
-        assert_eq!(named("a=1,a=2", secret).unwrap_err(), "names a twice");
+        assert_eq!(named("a=1,a=2", secret).unwrap_err(), "entry 2 has the name of an earlier one");
         assert!(named("a", secret).unwrap_err().contains("no '='"));
         assert!(named("a_b=1", secret).unwrap_err().contains("no valid name"));
     }

@@ -132,7 +132,12 @@ pub const VARIABLES: &[Variable] = &[
         "32 bytes in base64; more keys, for reading only, after commas",
         "encrypts secrets at rest",
     ),
-    secret("PEER_REDIS_URLS", Full, NAMED_REDIS, "the peers' stores, for the mesh view"),
+    secret(
+        "PEER_REDIS_URLS",
+        Full,
+        NAMED_REDIS,
+        "the peers' stores, for the mesh view and the check for drift",
+    ),
     open("PEER_URLS", Full, NAMED_URLS, "the peers a signed call may go to"),
     open(
         "DASHBOARD_DIR",
@@ -152,6 +157,12 @@ pub const VARIABLES: &[Variable] = &[
         Full,
         "milliseconds, 10 to 604800000",
         "when an unanswered row is sent again; 60000 unless set",
+    ),
+    open(
+        "DRIFT_INTERVAL_MS",
+        Full,
+        "milliseconds, 0 (never) or 100 to 86400000",
+        "how often what peers hold is compared with what they should; 300000 unless set",
     ),
     open(
         "AUDIT_RETENTION_DAYS",
@@ -176,7 +187,7 @@ pub const VARIABLES: &[Variable] = &[
     open(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         All,
-        "an http:// or https:// URL",
+        "an http:// or https:// URL without a password",
         "where traces go; nowhere unless set",
     ),
 ];

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use hmac_propagation::drift::DriftReport;
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
 use serde::Deserialize;
@@ -121,7 +122,8 @@ impl Doctor {
             // Whoever stops the peer that serves the page cannot start it again from there.
             controllable: running.is_some() && !is_self,
         };
-        health.advice = advice(&health, column);
+        let checked = self.propagator.drift().into_iter().find(|report| report.peer == *name);
+        health.advice = advice(&health, column, checked.as_ref());
         health
     }
 
@@ -137,7 +139,7 @@ impl Doctor {
 }
 
 /// One sentence for each problem: what to do next.
-fn advice(health: &PeerHealth, column: Option<&PeerSummary>) -> Vec<String> {
+fn advice(health: &PeerHealth, column: Option<&PeerSummary>, checked: Option<&DriftReport>) -> Vec<String> {
     let name = &health.name;
     let mut advice = Vec::new();
     match health.state {
@@ -184,6 +186,12 @@ fn advice(health: &PeerHealth, column: Option<&PeerSummary>) -> Vec<String> {
             "{n} {credentials} on {name}: resync the target {name} if this does not pass by itself."
         ));
     }
+    if let Some(checked) = checked.filter(|checked| checked.drifted > 0) {
+        advice.push(format!(
+            "{name} was found to hold something else than it acknowledged ({} of {} credentials, sent again): see what flushed, restored or edited its Redis.",
+            checked.drifted, checked.rows
+        ));
+    }
     advice
 }
 
@@ -225,7 +233,7 @@ mod tests {
 
     #[test]
     fn every_problem_has_an_advice_and_a_healthy_peer_has_none() {
-        assert!(advice(&health(PeerState::Ready), None).is_empty());
+        assert!(advice(&health(PeerState::Ready), None, None).is_empty());
         let missing =
             ["broker", "redis", "sql"].map(|name| MissingPart { name: name.into(), reason: "x".into() });
         let cases = [
@@ -242,11 +250,26 @@ mod tests {
             ),
         ];
         for (health, expected) in cases {
-            let advice = advice(&health, None);
+            let advice = advice(&health, None, None);
             assert!(advice.len() == 1 && advice[0].contains(expected), "{advice:?}");
         }
         let unavailable = PeerHealth { missing: missing.to_vec(), ..health(PeerState::Unavailable) };
-        assert_eq!(advice(&unavailable, None).len(), 3);
+        assert_eq!(advice(&unavailable, None, None).len(), 3);
+        let report = |drifted| DriftReport {
+            peer: PeerName::parse("consumer").unwrap(),
+            checked_at_ms: Some(5),
+            rows: 7,
+            drifted,
+            healed: drifted,
+            superseded: 0,
+            unreadable: 0,
+            wanted: "00000000".to_owned(),
+            held: "11111111".to_owned(),
+            not_checked: None,
+        };
+        assert!(advice(&health(PeerState::Ready), None, Some(&report(0))).is_empty());
+        let found = advice(&health(PeerState::Ready), None, Some(&report(2)));
+        assert!(found.len() == 1 && found[0].contains("2 of 7"), "{found:?}");
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hmac_auth::store::CredentialStore;
+use hmac_propagation::drift::StoreView;
 use hmac_propagation::peer_store::{CredentialKey, PeerStore, Track};
 use hmac_propagation::queue::PeerName;
 
-/// One peer's store as the view of the mesh reads it. Nothing is ever written to it.
+/// One peer's store as the view of the mesh and the check for drift read it. Nothing is ever written to it.
 #[derive(Clone)]
 pub struct PeerStoreView {
     /// Whose store.
@@ -19,6 +20,14 @@ pub struct PeerStoreView {
     pub cursors: Arc<dyn PeerStore>,
     /// Where its changes are told.
     pub changes: Arc<dyn ChangeSource>,
+}
+
+impl PeerStoreView {
+    /// What the check for drift reads of it.
+    pub fn for_drift(&self) -> (PeerName, StoreView) {
+        let (credentials, cursors) = (self.credentials.clone(), Arc::clone(&self.cursors));
+        (self.name.clone(), StoreView { credentials, cursors })
+    }
 }
 
 /// What changed in a store.

@@ -23,6 +23,8 @@ pub struct SignedCall {
     pub client_id: ClientId,
     /// With what.
     pub secret_hash: SecretHash,
+    /// And with what once more, when the peer refuses that because it has not heard of a rotation yet.
+    pub previous: Option<SecretHash>,
 }
 
 /// What the peer answered.
