@@ -50,6 +50,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "services",
         ],
     ),
+    ("simulation", &["hmac-auth", "hmac-propagation"]),
+    ("broken", &["hmac-auth", "mutants"]),
+    ("mutants", &["hmac-auth"]),
     ("xtask", &["services"]),
 ];
 
@@ -59,7 +62,7 @@ const FOR_TESTS: &[&str] = &["hmac-testkit", "services"];
 const PEERS: &[&str] = &["authority", "consumer", "leptos-actix", "leptos-axum"];
 const FOR_TESTS_OF_PEERS: &[&str] = &["hmac-auth", "hmac-propagation", "leptos-axum"];
 /// What the end-to-end stories may use: the servers, and the libraries, whose guides are compiled there. Peers are processes to them.
-const STORIES: &str = "e2e";
+pub(crate) const STORIES: &str = "e2e";
 /// What the benches measure below the peers.
 const BENCHES: &str = "bench";
 

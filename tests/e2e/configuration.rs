@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::mesh::program;
 
 /// Runs a peer to its end with nothing in its environment but this.
-fn run(peer: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(crate) fn run(peer: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(program(peer));
     command.args(arguments).env_clear().envs(variables.iter().copied());
     let mut child = command

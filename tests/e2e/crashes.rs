@@ -54,7 +54,7 @@ async fn shutdown_loses_nothing() {
 
 #[tokio::test]
 async fn a_failing_store_slows_it_does_not_spin() {
-    let mut mesh = Mesh::start().await;
+    let mut mesh = Options::default().drift_as_by_default().start().await;
     let caller = |number| {
         let hash = mesh.secrets.hash(Peer::Authority, &Changes::secret(number));
         Caller::new(&format!("client-{number}"), hash)
@@ -79,7 +79,8 @@ async fn a_failing_store_slows_it_does_not_spin() {
 
 #[tokio::test]
 async fn the_store_of_a_source_killed_in_the_middle_is_recovered() {
-    let mut mesh = Options::default().everyone("RESEND_AFTER_MS", "2000").start().await;
+    let options = Options::default().drift_as_by_default();
+    let mut mesh = options.everyone("RESEND_AFTER_MS", "2000").start().await;
     let changes = Changes::start(&mesh, Peer::Authority, &[Peer::Consumer], CHANGES);
     changes.until_accepted(CHANGES / 4).await;
     mesh.redis_of(Peer::Authority).kill().await;

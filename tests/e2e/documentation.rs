@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::mesh::{Caller, Mesh, Peer};
+use crate::mesh::{Caller, Mesh, Options, Peer};
 
 const SECRET: &str = "a secret to be counted";
 
@@ -79,12 +79,13 @@ fn watched(rules: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn metrics_and_alerts_are_documented_as_they_are_exported() {
-    let mesh = Mesh::start().await;
+    let mesh = Options::default().everyone("DRIFT_INTERVAL_MS", "500").start().await;
     mesh.ensure(Peer::Authority, "counted", SECRET, &Peer::Authority.others()).await;
     mesh.until_success(Peer::Authority, 3).await;
     let caller = Caller::new("counted", mesh.secrets.hash(Peer::LeptosAxum, SECRET));
     mesh.until_refused(&[Peer::Authority], &caller, "BAD_SIGNATURE").await;
     mesh.until_metric(Peer::Authority, "propagation_last_sync_timestamp_seconds", 1.0).await;
+    mesh.until_metric(Peer::Authority, "propagation_drift_last_check_timestamp_seconds", 1.0).await;
     let exported = exported(&mesh).await;
     assert_eq!(
         documented(&page("operations.md")),

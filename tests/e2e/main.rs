@@ -26,6 +26,22 @@ mod demo;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
+mod faults_alarm;
+#[cfg(test)]
+mod faults_broker;
+#[cfg(test)]
+mod faults_clock;
+#[cfg(test)]
+mod faults_crashes;
+#[cfg(test)]
+mod faults_links;
+#[cfg(test)]
+mod faults_mariadb;
+#[cfg(test)]
+mod faults_redis;
+#[cfg(test)]
 mod footprint;
 #[cfg(test)]
 mod many_changes;
@@ -53,5 +69,7 @@ mod rights;
 mod rotation;
 #[cfg(test)]
 mod signed_calls;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod targets;

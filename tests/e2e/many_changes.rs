@@ -1,13 +1,17 @@
 //! Single changes, one after the other, each waiting for nothing but its own answer: no row is left behind, no ack is lost.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+use serde_json::json;
 
 use crate::mesh::{Changes, Mesh, Peer};
 
 const CHANGES: usize = 1_000;
 
 #[tokio::test]
-async fn an_ack_is_never_lost_in_a_thousand_single_changes() {
+async fn an_ack_is_never_lost() {
     let mesh = Mesh::start().await;
     let targets = [Peer::Consumer, Peer::LeptosAxum];
     let start = Instant::now();
@@ -50,6 +54,56 @@ async fn a_success_row_means_the_target_has_it() {
     for peer in Peer::ALL {
         let record = mesh.record(peer, "restless").await.unwrap().expect("a record");
         assert_eq!(record["secretHash"], last.expose(), "{} when its row says success", peer.name());
+    }
+    mesh.until_no_plain_secret(Peer::Authority).await;
+}
+
+#[tokio::test]
+async fn a_change_during_a_sync_is_not_lost() {
+    const CLIENTS: usize = 20;
+    const ROUNDS: usize = 10;
+    let mesh = Arc::new(Mesh::start().await);
+    let targets = [Peer::Consumer, Peer::LeptosActix];
+    let client = |number: usize| format!("moving-{number}");
+    for number in 0..CLIENTS {
+        mesh.ensure(Peer::Authority, &client(number), "the first secret of the moving", &targets).await;
+    }
+    let done = Arc::new(AtomicBool::new(false));
+    let syncs: Vec<_> = (0..3)
+        .map(|_| {
+            let (mesh, done) = (Arc::clone(&mesh), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut syncs = 0;
+                while !done.load(Ordering::SeqCst) {
+                    mesh.accept(Peer::Authority, "/sync", &json!({})).await;
+                    syncs += 1;
+                }
+                syncs
+            })
+        })
+        .collect();
+    // Every change finds a sync that has read, claimed, published or not yet marked the one before it.
+    for round in 0..ROUNDS {
+        for number in 0..CLIENTS {
+            mesh.rotate(Peer::Authority, &client(number), &Changes::secret(round * CLIENTS + number)).await;
+        }
+    }
+    for number in 0..CLIENTS / 2 {
+        mesh.revoke(Peer::Authority, &client(number), &targets).await;
+    }
+    done.store(true, Ordering::SeqCst);
+    let mut made = 0;
+    for sync in syncs {
+        made += sync.await.unwrap();
+    }
+    println!("{made} syncs during {} changes", ROUNDS * CLIENTS + CLIENTS / 2);
+    mesh.until_success(Peer::Authority, CLIENTS * targets.len()).await;
+    for number in 0..CLIENTS {
+        let last = Changes::secret((ROUNDS - 1) * CLIENTS + number);
+        let hash = mesh.secrets.hash(Peer::Authority, &last);
+        let wanted = (number >= CLIENTS / 2).then_some(&hash);
+        let holders = [Peer::Authority, Peer::Consumer, Peer::LeptosActix];
+        mesh.until_converged(&client(number), &holders, wanted).await;
     }
     mesh.until_no_plain_secret(Peer::Authority).await;
 }

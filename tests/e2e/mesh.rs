@@ -4,10 +4,13 @@
 //! ([`composed`], where `HMAC_MESH_COMPOSED` is `true`). A story does not see which.
 
 mod answer;
+mod busy;
 mod changes;
 mod composed;
 mod engine;
 mod environment;
+mod leaks;
+mod links;
 mod node;
 mod own;
 mod records;
@@ -15,6 +18,8 @@ mod rows;
 mod server;
 mod signed;
 mod slot;
+mod traffic;
+mod trap;
 mod wait;
 mod wire;
 
@@ -23,15 +28,21 @@ use std::time::Duration;
 use reqwest::{Client, Method};
 
 pub(crate) use answer::Answer;
+pub(crate) use busy::{Busy, Calls, SOURCES, SwitchAt};
 pub(crate) use changes::Changes;
 use composed::Composed;
 pub(crate) use composed::Part;
 pub(crate) use environment::{Peer, Secrets};
+use leaks::Leaks;
+pub(crate) use links::Dependency;
+use links::Links;
 pub(crate) use node::program;
 use node::{Home, Node};
 use own::Own;
 pub(crate) use server::Server;
 pub(crate) use signed::Caller;
+pub(crate) use traffic::Traffic;
+pub(crate) use trap::{Mark, Moment};
 pub(crate) use wait::{DEADLINE, now_ms, until};
 pub(crate) use wire::Wire;
 
@@ -43,6 +54,7 @@ const END: Duration = Duration::from_secs(60);
 pub(crate) struct Options {
     private_rabbitmq: bool,
     private_mariadb: bool,
+    linked: Vec<Peer>,
     variables: Vec<(Option<Peer>, String, String)>,
 }
 
@@ -59,6 +71,12 @@ impl Options {
         self
     }
 
+    /// Proxies between these peers and their servers. Only a mesh of processes has them.
+    pub(crate) fn linked(mut self, peers: &[Peer]) -> Self {
+        self.linked.extend(peers);
+        self
+    }
+
     /// Sets a variable of every peer.
     pub(crate) fn everyone(mut self, name: &str, value: &str) -> Self {
         self.variables.push((None, name.to_owned(), value.to_owned()));
@@ -69,6 +87,13 @@ impl Options {
     pub(crate) fn only(mut self, peer: Peer, name: &str, value: &str) -> Self {
         self.variables.push((Some(peer), name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Lets sources look for drift as they do where nobody says otherwise. A Redis that is killed while its disk is busy may forget up
+    /// to two seconds of what it has confirmed (`appendfsync everysec`): that is found because it was started again, long before the
+    /// interval has passed.
+    pub(crate) fn drift_as_by_default(self) -> Self {
+        self.everyone("DRIFT_INTERVAL_MS", "300000")
     }
 
     /// Starts the four peers and waits until all are ready.
@@ -110,7 +135,9 @@ pub(crate) struct Mesh {
     /// The broker's management API, with its user.
     api: String,
     nodes: Vec<Node>,
+    links: Vec<(Peer, Links)>,
     variables: Vec<(Option<Peer>, String, String)>,
+    leaks: Leaks,
     world: World,
 }
 
@@ -156,12 +183,23 @@ impl Mesh {
 
     /// Calls the broker's management API and insists on a good answer.
     pub(crate) async fn broker(&self, method: Method, path: &str, body: &serde_json::Value) -> String {
-        let request = self.http.request(method.clone(), format!("{}{path}", self.api)).json(body);
-        let answer = request.send().await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
-        let status = answer.status();
-        let text = answer.text().await.unwrap_or_default();
-        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        let answer = self.try_broker(method.clone(), path, body).await;
+        let (status, text) = answer.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        assert!((200..300).contains(&status), "{method} {path}: {status} {text}");
         text
+    }
+
+    /// Calls the broker's management API; answers status and body of whatever is answered.
+    pub(crate) async fn try_broker(
+        &self,
+        method: Method,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> reqwest::Result<(u16, String)> {
+        let request = self.http.request(method, format!("{}{path}", self.api)).json(body);
+        let answer = request.send().await.map_err(reqwest::Error::without_url)?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.text().await.unwrap_or_default()))
     }
 
     /// What a peer has logged so far.
@@ -212,6 +250,16 @@ impl Mesh {
         self.node_mut(peer).kill().await;
     }
 
+    /// Stops a peer in its tracks.
+    pub(crate) async fn pause_peer(&self, peer: Peer) {
+        self.node(peer).pause().await;
+    }
+
+    /// Lets it go on.
+    pub(crate) async fn resume_peer(&self, peer: Peer) {
+        self.node(peer).resume().await;
+    }
+
     /// Waits until a peer says that it is ready; returns how long it took since it was started.
     pub(crate) async fn until_ready(&self, peer: Peer) -> Duration {
         let node = self.node(peer);
@@ -237,7 +285,8 @@ impl Mesh {
         .await;
     }
 
-    fn environment(&self, peer: Peer) -> Vec<(String, String)> {
+    /// What a peer would be started with now.
+    pub(crate) fn environment(&self, peer: Peer) -> Vec<(String, String)> {
         let usual = match &self.world {
             World::Own(_) => environment::of_a_process(&self.nodes, peer, &self.secrets, &self.vhost),
             World::Composed(composed) => composed.environment(peer),
@@ -253,18 +302,20 @@ impl Mesh {
         &mut self.nodes[peer as usize]
     }
 
-    /// Ends the peers and removes what the story has made on servers that go on.
-    async fn end(&mut self, failed: bool) {
+    /// Ends the peers and removes what the story has made on servers that go on; returns which secrets were shown.
+    async fn end(&mut self, failed: bool) -> Vec<String> {
         for node in &mut self.nodes {
             if failed {
                 node.print_log().await;
             }
             node.kill().await;
         }
+        let leaks = self.leaks().await;
         match &self.world {
             World::Own(own) => own.clean().await,
             World::Composed(composed) => composed.give_back().await,
         }
+        leaks
     }
 }
 
@@ -272,14 +323,14 @@ impl Drop for Mesh {
     fn drop(&mut self) {
         let failed = std::thread::panicking();
         // The story's own runtime may be the one that drops this: the clean-up has another.
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                if let Ok(runtime) = runtime {
-                    let end = async { tokio::time::timeout(END, self.end(failed)).await };
-                    let _ = runtime.block_on(end);
-                }
+        let leaks = std::thread::scope(|scope| {
+            let ended = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+                let end = async { tokio::time::timeout(END, self.end(failed)).await };
+                runtime.block_on(end).ok()
             });
+            ended.join().ok().flatten().unwrap_or_default()
         });
+        assert!(failed || leaks.is_empty(), "no_secret_in_logs is broken:\n{}", leaks.join("\n"));
     }
 }

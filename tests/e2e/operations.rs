@@ -7,6 +7,7 @@ use hmac_auth::secret::{Secret, hash_client_secret};
 use serde_json::json;
 use sqlx::Row as _;
 
+use crate::configuration::run as run_program;
 use crate::mesh::{Caller, Mesh, Options, Peer, until};
 
 const SECRET: &str = "a secret that is operated";
@@ -190,6 +191,70 @@ async fn a_secrets_key_is_changed() {
     mesh.start_peer(Peer::Authority).await;
     mesh.accept(Peer::Authority, "/resync", &json!({ "target": "consumer" })).await;
     mesh.until_success(Peer::Authority, 1).await;
+}
+
+/// Runs what the page says an operator runs, with the environment that the peer would be started with now.
+fn reseal(mesh: &Mesh, peer: Peer) -> (Option<i32>, String) {
+    let environment = mesh.environment(peer);
+    let variables: Vec<(&str, &str)> =
+        environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let output = run_program(peer.name(), &["secrets", "reseal"], &variables);
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_sealed_under_a_new_secrets_key_and_the_old_one_is_dropped() {
+    const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const NEW: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
+    let mut mesh = Options::default().only(Peer::Authority, "SECRETS_KEY", OLD).start().await;
+    for client in ["done", "rotated"] {
+        mesh.ensure(Peer::Authority, client, SECRET, &[Peer::LeptosAxum]).await;
+    }
+    mesh.until_success(Peer::Authority, 2).await;
+    // One whose target is away: its plain secret is still there.
+    mesh.stop_peer(Peer::Consumer).await;
+    mesh.ensure(Peer::Authority, "waiting", SECRET, &[Peer::Consumer]).await;
+    let old = sealed(&mesh, Peer::Authority).await[0].1.clone();
+
+    mesh.stop_peer(Peer::Authority).await;
+    mesh.set(Peer::Authority, "SECRETS_KEY", NEW);
+    let (code, said) = reseal(&mesh, Peer::Authority);
+    assert_eq!(code, Some(1), "without the old key nothing can be read: {said}");
+    assert!(
+        said.contains("unreadable: http/done/leptos-axum: sealed with a key that is not configured"),
+        "{said}"
+    );
+    assert!(said.contains("not complete"), "{said}");
+
+    mesh.set(Peer::Authority, "SECRETS_KEY", &format!("{NEW},{OLD}"));
+    mesh.start_peer(Peer::Authority).await;
+    // Beside the running peer, which accepts a change meanwhile.
+    let rotating = mesh.rotate(Peer::Authority, "rotated", NEXT);
+    let ((code, said), _) =
+        tokio::join!(async { tokio::task::block_in_place(|| reseal(&mesh, Peer::Authority)) }, rotating);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("hmac_credential.plain_secret: "), "{said}");
+    let after = sealed(&mesh, Peer::Authority).await;
+    assert!(after.iter().all(|(_, key, _)| *key != old), "{after:?}");
+    let (code, said) = reseal(&mesh, Peer::Authority);
+    assert_eq!(code, Some(0));
+    assert!(said.lines().filter(|line| line.contains(": 0 sealed anew")).count() == 4, "{said}");
+
+    // The old key is dropped, and everything works on.
+    mesh.stop_peer(Peer::Authority).await;
+    mesh.set(Peer::Authority, "SECRETS_KEY", NEW);
+    mesh.start_peer(Peer::Authority).await;
+    mesh.start_peer(Peer::Consumer).await;
+    mesh.until_success(Peer::Authority, 3).await;
+    let hash = |secret| mesh.secrets.hash(Peer::Authority, secret);
+    mesh.until_converged("waiting", &[Peer::Authority, Peer::Consumer], Some(&hash(SECRET))).await;
+    mesh.until_converged("rotated", &[Peer::Authority, Peer::LeptosAxum], Some(&hash(NEXT))).await;
+    mesh.until_no_plain_secret(Peer::Authority).await;
+    mesh.accept(Peer::Authority, "/resync", &json!({ "target": "leptos-axum" })).await;
+    mesh.until_success(Peer::Authority, 3).await;
+    mesh.rotate(Peer::Authority, "done", NEXT).await;
+    mesh.until_converged("done", &[Peer::Authority, Peer::LeptosAxum], Some(&hash(NEXT))).await;
 }
 
 #[tokio::test]

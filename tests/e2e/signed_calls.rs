@@ -59,6 +59,32 @@ async fn a_nonce_is_accepted_once() {
     }
 }
 
+#[tokio::test]
+async fn a_forged_request_costs_no_round_trip() {
+    const FORGED: usize = 200;
+    let (mesh, _, caller) = with_client().await;
+    let forger = Caller::new(CLIENT, mesh.secrets.hash(Peer::Authority, "not the caller's secret"));
+    for peer in Peer::ALL {
+        // The credential is in the peer's cache from here on.
+        mesh.call(peer, &caller).await.unwrap().is(200).unwrap();
+        let before = nonces_asked_for(&mesh, peer).await;
+        for _ in 0..FORGED {
+            mesh.call(peer, &forger).await.unwrap().refused(401, "BAD_SIGNATURE").unwrap();
+        }
+        assert_eq!(nonces_asked_for(&mesh, peer).await, before, "{}: the forged ones", peer.name());
+        mesh.call(peer, &caller).await.unwrap().is(200).unwrap();
+        assert_eq!(nonces_asked_for(&mesh, peer).await, before + 1, "{}: the true one", peer.name());
+    }
+}
+
+/// How often the peer's Redis was asked to keep a nonce: its one use of `SET`.
+async fn nonces_asked_for(mesh: &Mesh, peer: Peer) -> u64 {
+    let mut redis = mesh.redis(peer).await.unwrap();
+    let stats: String = redis::cmd("INFO").arg("commandstats").query_async(&mut redis).await.unwrap();
+    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_set:calls=")?.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
 /// No promise, but a limit that `docs/security-model.md` names: whoever changes it changes the page.
 #[tokio::test]
 async fn a_signature_names_no_peer() {

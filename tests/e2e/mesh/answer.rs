@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::environment::Peer;
@@ -18,10 +18,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(super) async fn of(response: Response) -> Result<Self, String> {
-        let status = response.status().as_u16();
-        let text = response.text().await.map_err(|error| error.to_string())?;
-        Ok(Self { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+    fn of(status: u16, text: String) -> Self {
+        Self { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
     }
 
     /// The error's code, empty when there is none.
@@ -54,6 +52,7 @@ impl Mesh {
 
     /// POSTs JSON to a route of a peer's management surface, such as `/ensure`.
     pub(crate) async fn post(&self, peer: Peer, route: &str, body: &Value) -> Result<Answer, String> {
+        self.keep_secrets_of(body);
         let path = format!("{}{route}", peer.surface().0);
         self.send(self.request(Method::POST, peer, &path).json(body)).await
     }
@@ -78,7 +77,13 @@ impl Mesh {
     /// Sends it.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Answer, String> {
         let response = request.send().await.map_err(|error| format!("no answer: {error}"))?;
-        Answer::of(response).await
+        let (status, path) = (response.status().as_u16(), response.url().path().to_owned());
+        let text = response.text().await.map_err(|error| error.to_string())?;
+        // The one answer that is a hash.
+        if !path.ends_with("/hash") {
+            self.leaks.look_at(&format!("the answer of {path}"), &text);
+        }
+        Ok(Answer::of(status, text))
     }
 
     /// Ensures a client at a peer, for others.

@@ -21,16 +21,31 @@ pub(crate) struct Changes {
 /// A stream that is not ended before makes no more.
 const MANY: usize = 100_000;
 
+/// What the secrets of all clients of such a run begin with.
+const SECRET_OF_ALL: &str = "secret-of-client-";
+
+/// Between two changes of a trickle.
+const TRICKLE: Duration = Duration::from_millis(25);
+
 impl Changes {
     /// The secret of a client of such a run.
     pub(crate) fn secret(number: usize) -> String {
-        format!("secret-of-client-{number:06}")
+        format!("{SECRET_OF_ALL}{number:06}")
     }
 
     /// Starts `count` of them at a peer for `targets`.
     pub(crate) fn start(mesh: &Mesh, peer: Peer, targets: &[Peer], count: usize) -> Self {
+        Self::start_paced(mesh, peer, targets, count, Duration::ZERO)
+    }
+
+    /// The same with a pause after each.
+    fn start_paced(mesh: &Mesh, peer: Peer, targets: &[Peer], count: usize, pause: Duration) -> Self {
         let (accepted, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let ended = Arc::new(AtomicBool::new(false));
+        mesh.keep_secret(SECRET_OF_ALL);
+        for number in 0..count.min(10) {
+            mesh.keep_secret(&Self::secret(number));
+        }
         let (path, good) = peer.surface();
         let (http, url) = (mesh.http.clone(), format!("{}{path}/ensure", mesh.url(peer)));
         let targets = targets.to_vec();
@@ -54,6 +69,7 @@ impl Changes {
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
                     accepted.fetch_add(1, Ordering::SeqCst);
+                    tokio::time::sleep(pause).await;
                 }
             }
         });
@@ -65,6 +81,11 @@ impl Changes {
         Self::start(mesh, peer, targets, MANY)
     }
 
+    /// Starts a stream that leaves the machine to others, too, for stories that last.
+    pub(crate) fn start_trickle(mesh: &Mesh, peer: Peer, targets: &[Peer]) -> Self {
+        Self::start_paced(mesh, peer, targets, MANY, TRICKLE)
+    }
+
     /// Waits until so many more are accepted.
     pub(crate) async fn until_more(&self, count: usize) {
         let before = self.accepted.load(Ordering::SeqCst);
@@ -73,9 +94,14 @@ impl Changes {
 
     /// Ends a stream after the change it is at; returns how many were accepted.
     pub(crate) async fn end(self) -> usize {
+        self.end_counted().await.0
+    }
+
+    /// The same, and how many attempts were answered otherwise.
+    pub(super) async fn end_counted(self) -> (usize, usize) {
         self.ended.store(true, Ordering::SeqCst);
         self.task.await.expect("all changes are accepted");
-        self.accepted.load(Ordering::SeqCst)
+        (self.accepted.load(Ordering::SeqCst), self.refused.load(Ordering::SeqCst))
     }
 
     /// Waits until so many are accepted.

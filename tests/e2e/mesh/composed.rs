@@ -10,13 +10,14 @@ use sqlx::{Connection, Executor};
 
 use super::engine::{Container, Engine};
 use super::environment::{self, Peer, Secrets};
+use super::leaks::Leaks;
 use super::node::{Home, Node};
 use super::server::{self, Server};
 use super::slot::Slot;
 use super::{Mesh, Options, World};
 
 /// Peers look for pending rows so often in the stories, in milliseconds.
-const SYNC_INTERVAL_MS: &str = "500";
+const INTERVALS: [(&str, &str); 2] = [("SYNC_INTERVAL_MS", "500"), ("DRIFT_INTERVAL_MS", "0")];
 
 /// What is composed.
 pub(super) struct Composed {
@@ -48,6 +49,7 @@ impl Part {
 
 /// Finds the mesh, ends its peers, and empties its servers.
 pub(super) async fn attach(options: Options, http: Client) -> Mesh {
+    assert!(options.linked.is_empty(), "a composed mesh has no proxies");
     let slot = Slot::one_of(1, Path::new("/tmp")).await;
     let containers = Engine::here().own_project().await;
     let mut environments: [Vec<(String, String)>; 4] = Default::default();
@@ -69,7 +71,9 @@ pub(super) async fn attach(options: Options, http: Client) -> Mesh {
         vhost,
         api,
         nodes,
+        links: Vec::new(),
         variables: options.variables,
+        leaks: Leaks::default(),
         world: World::Composed(composed),
     };
     mesh.empty().await;
@@ -94,8 +98,8 @@ impl Composed {
     pub(super) fn environment(&self, peer: Peer) -> Vec<(String, String)> {
         let mut environment = self.environments[peer as usize].clone();
         for (name, value) in &mut environment {
-            if name == "SYNC_INTERVAL_MS" {
-                SYNC_INTERVAL_MS.clone_into(value);
+            if let Some((_, usual)) = INTERVALS.iter().find(|(known, _)| known == name) {
+                (*usual).clone_into(value);
             }
         }
         environment

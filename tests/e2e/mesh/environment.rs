@@ -132,7 +132,7 @@ pub(super) fn of_a_process(
         ("PROPAGATION_SECRET", secrets.propagation(peer).to_owned()),
         ("HMAC_SECRET_TOKEN", secrets.pepper[peer as usize].clone()),
         ("REDIS_URL", node.redis_url.clone()),
-        ("RUST_LOG", "info".to_owned()),
+        ("RUST_LOG", services::variable("HMAC_MESH_LOG").unwrap_or("info".to_owned())),
         ("NO_COLOR", "1".to_owned()),
     ];
     match &node.database {
@@ -147,6 +147,8 @@ pub(super) fn of_a_process(
                 ("PEER_URLS", urls.collect::<Vec<_>>().join(",")),
                 ("PEER_REDIS_URLS", stores.collect::<Vec<_>>().join(",")),
                 ("SYNC_INTERVAL_MS", "500".to_owned()),
+                // A story that damages a store wants to see it damaged; those that want it healed say so.
+                ("DRIFT_INTERVAL_MS", "0".to_owned()),
             ]);
         }
     }

@@ -77,6 +77,22 @@ impl Node {
         }
     }
 
+    /// Stops it in its tracks (`SIGSTOP`).
+    pub(super) async fn pause(&self) {
+        match &self.home {
+            Home::Program(own) => own.process.iter().for_each(Process::pause),
+            Home::Container(container) => container.pause().await,
+        }
+    }
+
+    /// Lets it go on.
+    pub(super) async fn resume(&self) {
+        match &self.home {
+            Home::Program(own) => own.process.iter().for_each(Process::resume),
+            Home::Container(container) => container.resume().await,
+        }
+    }
+
     /// `Err` when its process has ended by itself.
     pub(super) fn is_alive(&self) -> Result<(), String> {
         match &self.home {

@@ -5,6 +5,8 @@ use services::{MariaDb, RabbitMq};
 use tempfile::TempDir;
 
 use super::environment::{Peer, Secrets};
+use super::leaks::Leaks;
+use super::links::Links;
 use super::node::{self, Home, Node, Program};
 use super::server::Server;
 use super::slot::Slot;
@@ -43,6 +45,8 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
             launched: None,
         });
     }
+    let (links, mut variables) = links(&options.linked, &nodes, &vhost);
+    variables.extend(options.variables);
     let api = rabbitmq.api_url().trim_end_matches('/').to_owned();
     let own = Own {
         vhost: format!("{api}/api/vhosts/{}", vhost.rsplit('/').next().unwrap_or_default()),
@@ -58,9 +62,25 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
         vhost,
         api,
         nodes,
-        variables: options.variables,
+        links,
+        variables,
+        leaks: Leaks::default(),
         world: World::Own(own),
     }
+}
+
+type Variables = Vec<(Option<Peer>, String, String)>;
+
+/// The links of these peers, and the variables that lead the peers there.
+fn links(linked: &[Peer], nodes: &[Node], vhost: &str) -> (Vec<(Peer, Links)>, Variables) {
+    let (mut links, mut variables) = (Vec::new(), Variables::new());
+    for peer in linked {
+        let (own, leading) = Links::of(&nodes[*peer as usize], vhost);
+        links.push((*peer, own));
+        let leading = leading.into_iter().map(|(name, value)| (Some(*peer), name.to_owned(), value));
+        variables.extend(leading);
+    }
+    (links, variables)
 }
 
 async fn rabbitmq(options: &Options) -> RabbitMq {

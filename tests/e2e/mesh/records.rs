@@ -57,7 +57,7 @@ impl Mesh {
                 let held = record.as_ref().and_then(|record| record["secretHash"].as_str());
                 match held == hash.map(SecretHash::expose) {
                     true => Ok(()),
-                    false => Err(format!("hash {held:?}")),
+                    false => Err(format!("hash {:?}..", held.and_then(|hash| hash.get(..8)))),
                 }
             })
             .await;

@@ -64,6 +64,14 @@ impl Server {
         }
     }
 
+    /// Runs `rabbitmqctl` on a broker that is a process of the story's own.
+    pub(crate) fn control(&self, arguments: &[&str]) {
+        match self {
+            Self::RabbitMq(server) => server.control(arguments).expect("rabbitmqctl"),
+            _ => panic!("no RabbitMQ of this story's own"),
+        }
+    }
+
     /// Stops it in its tracks: connections stay open and nothing answers.
     pub(crate) async fn pause(&self) {
         match self {

@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::environment::Peer;
 use super::{Mesh, until};
 
-const ECHO: &str = "/api/echo";
+pub(super) const ECHO: &str = "/api/echo";
 
 /// A client with its hash.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ impl Mesh {
     }
 }
 
-fn with(mut request: RequestBuilder, headers: &SignedHeaders) -> RequestBuilder {
+pub(super) fn with(mut request: RequestBuilder, headers: &SignedHeaders) -> RequestBuilder {
     for (name, value) in headers.pairs() {
         request = request.header(name, value);
     }
