@@ -1,19 +1,17 @@
 //! `cargo compose`: what the README says of containers, done, on free ports and beside whatever else is running.
 
+mod mesh;
+
 use std::process::Stdio;
 
-use services::http::{self, Url};
+use futures_util::future::join_all;
 use tokio::process::Command;
 
 use crate::Error;
-use crate::step::Step;
+use mesh::{CLUSTER, Mesh};
 
-const CLUSTER: [&str; 4] = ["--file", "compose.yaml", "--file", "compose.cluster.yaml"];
-const PORTS: [&str; 5] =
-    ["AUTHORITY_PORT", "CONSUMER_PORT", "LEPTOS_AXUM_PORT", "LEPTOS_ACTIX_PORT", "RABBITMQ_PORT"];
-
-/// The ports of [`PORTS`] behind which there is a dashboard.
-const DASHBOARDS: [usize; 2] = [2, 3];
+/// So many meshes share the stories, each of which has a mesh to itself: stories wait more than they work.
+const MESHES: usize = 2;
 
 /// Options of `cargo compose`.
 #[derive(clap::Args)]
@@ -24,7 +22,10 @@ pub(crate) struct Options {
     /// Only the cluster.
     #[arg(long)]
     only_cluster: bool,
-    /// Only the stories whose name contains one of these.
+    /// Programs as a user's `docker compose up --build` makes them; they take twice as long to build.
+    #[arg(long)]
+    release: bool,
+    /// Only the stories whose name contains one of these, in one mesh.
     stories: Vec<String>,
 }
 
@@ -32,16 +33,23 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options) -> Result<(), Error> {
     answers("docker", &["info"], "a container engine that runs").await?;
     answers("docker", &["compose", "version"], "Docker Compose v2").await?;
-    let mesh = Mesh::new()?;
+    let profile = if options.release { "release" } else { "dev" };
+    let count = if options.stories.is_empty() && !options.only_cluster { MESHES } else { 1 };
+    let meshes: Result<Vec<Mesh>, Error> = (1..=count).map(|number| Mesh::new(number, profile)).collect();
+    let meshes = meshes?;
     let outcome = tokio::select! {
-        outcome = mesh.run(&options) => outcome,
+        outcome = steps(&meshes, &options) => outcome,
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     };
-    if outcome.is_err() {
-        // What the containers say is gone with them.
-        let _ = mesh.step("the end of every log", &[], &["logs", "--tail", "15", "--no-color"]).run().await;
+    let mut down = Ok(());
+    for mesh in &meshes {
+        if outcome.is_err() {
+            // What the containers say is gone with them.
+            let _ =
+                mesh.step("the end of every log", &[], &["logs", "--tail", "15", "--no-color"]).run().await;
+        }
+        down = down.and(mesh.down().await);
     }
-    let down = mesh.down().await;
     outcome.and(down)
 }
 
@@ -54,89 +62,36 @@ async fn answers(program: &str, arguments: &[&str], what: &str) -> Result<(), Er
     }
 }
 
-/// A mesh in containers, of a name and on ports of its own.
-struct Mesh {
-    project: String,
-    ports: Vec<u16>,
+async fn steps(meshes: &[Mesh], options: &Options) -> Result<(), Error> {
+    let [first, ..] = meshes else { return Ok(()) };
+    if !options.only_cluster {
+        // From the second on they are the first one's, under another name.
+        for mesh in meshes {
+            mesh.build(&[]).await?;
+        }
+        all(meshes.iter().map(|mesh| mesh.up(&[]))).await?;
+        for mesh in meshes {
+            mesh.dashboards().await?;
+        }
+        let stories = first.list(&options.stories).await?;
+        let shares = (0..meshes.len()).map(|at| {
+            let share = stories.iter().skip(at).step_by(meshes.len());
+            ["--exact".to_owned()].into_iter().chain(share.cloned()).collect::<Vec<_>>()
+        });
+        all(meshes.iter().zip(shares).map(async |(mesh, share)| mesh.stories(&[], &share).await)).await?;
+        for mesh in meshes {
+            mesh.down().await?;
+        }
+    }
+    if !options.no_cluster {
+        first.build(&CLUSTER).await?;
+        first.up(&CLUSTER).await?;
+        first.stories(&CLUSTER, &["--ignored", "cluster::"].map(str::to_owned)).await?;
+    }
+    Ok(())
 }
 
-impl Mesh {
-    fn new() -> Result<Self, Error> {
-        let ports: Result<Vec<u16>, _> = PORTS.iter().map(|_| services::free_port()).collect();
-        Ok(Self { project: format!("hmac-mesh-{}", std::process::id()), ports: ports? })
-    }
-
-    async fn run(&self, options: &Options) -> Result<(), Error> {
-        if !options.only_cluster {
-            self.step("images", &[], &["--profile", "test", "build", "--quiet"]).run().await?;
-            self.step("four peers", &[], &["up", "--detach", "--wait", "--quiet-pull"]).run().await?;
-            self.dashboards().await?;
-            self.stories("stories", &[], &options.stories).await?;
-            self.down().await?;
-        }
-        if !options.no_cluster {
-            self.step("images of the cluster", &CLUSTER, &["--profile", "test", "build", "--quiet"])
-                .run()
-                .await?;
-            self.step("the cluster", &CLUSTER, &["up", "--detach", "--wait", "--quiet-pull"]).run().await?;
-            let only = ["--ignored", "cluster::"].map(str::to_owned);
-            self.stories("stories of the cluster", &CLUSTER, &only).await?;
-            self.down().await?;
-        }
-        Ok(())
-    }
-
-    async fn dashboards(&self) -> Result<(), Error> {
-        for dashboard in DASHBOARDS {
-            let url = Url::parse(&format!("http://127.0.0.1:{}/", self.ports[dashboard]))?;
-            let (status, page) = http::exchange("GET", url, None).await?;
-            let name = PORTS[dashboard].to_lowercase();
-            if status != 200 || !page.contains("hydrate") {
-                return Err(format!("the dashboard of {name} answers {status}, or without its bundle").into());
-            }
-        }
-        println!("── both dashboards answer, with their bundle ──");
-        Ok(())
-    }
-
-    async fn stories(&self, name: &str, files: &[&str], only: &[String]) -> Result<(), Error> {
-        let mut step = self.step(name, files, &["--profile", "test", "run", "--rm", "--no-TTY", "e2e"]);
-        if !only.is_empty() {
-            step = step.arguments(only);
-        }
-        step.run().await
-    }
-
-    /// Removes all of it, and says so when something is left.
-    async fn down(&self) -> Result<(), Error> {
-        let down = [
-            "--profile",
-            "test",
-            "down",
-            "--volumes",
-            "--remove-orphans",
-            "--rmi",
-            "local",
-            "--timeout",
-            "15",
-        ];
-        self.step("down", &CLUSTER, &down).run().await?;
-        let label = format!("label=com.docker.compose.project={}", self.project);
-        for list in [&["ps", "--all"][..], &["volume", "ls"], &["network", "ls"]] {
-            let listed =
-                Command::new("docker").args(list).args(["--quiet", "--filter", &label]).output().await?;
-            if !listed.stdout.is_empty() {
-                let left = String::from_utf8_lossy(&listed.stdout).into_owned();
-                return Err(format!("docker {} lists what is left: {left}", list.join(" ")).into());
-            }
-        }
-        Ok(())
-    }
-
-    /// A `docker compose` command, with the files' own arguments before the command's.
-    fn step(&self, name: &str, files: &[&str], arguments: &[&str]) -> Step {
-        let step = Step::new(name, "docker").arguments(["compose", "--project-name", &self.project]);
-        let step = step.arguments(files).arguments(arguments);
-        PORTS.iter().zip(&self.ports).fold(step, |step, (name, port)| step.variable(name, &port.to_string()))
-    }
+/// Lets all come to their end, and fails when one has: what the others do is not cut off, and what they find counts too.
+async fn all(some: impl Iterator<Item = impl Future<Output = Result<(), Error>>>) -> Result<(), Error> {
+    join_all(some).await.into_iter().collect()
 }

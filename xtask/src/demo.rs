@@ -42,7 +42,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
     if options.services == Services::Local {
         install::servers(install::given).await?;
     }
-    Step::cargo("build").arguments(["build", "--package", "mesh"]).run().await?;
+    Step::cargo("build").arguments(["build", "--bin", "mesh"]).run().await?;
     dashboard::build().await?;
     let mut mesh = Command::new(std::env::current_exe()?.with_file_name("mesh"));
     mesh.args(["--services", services]);

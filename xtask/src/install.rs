@@ -29,8 +29,12 @@ pub(crate) fn given(server: &str) -> bool {
 /// There is no container to take its place.
 const BROWSER: &[Needed] = &[("chromium", PROGRAMS, "chromium"), ("chromium", DRIVERS, "chromium-driver")];
 
-/// What the guides tell their reader to use.
-const TOOLS: &[Needed] = &[("curl", &["curl"], "curl"), ("openssl", &["openssl"], "openssl")];
+/// What the guides tell their reader to use, and what sets the clock of a peer in the stories.
+const TOOLS: &[Needed] = &[
+    ("curl", &["curl"], "curl"),
+    ("openssl", &["openssl"], "openssl"),
+    ("faketime", &["faketime"], "faketime"),
+];
 
 /// Makes sure that every server can be started; `given` tells which have an address already.
 pub(crate) async fn servers(given: impl Fn(&str) -> bool) -> Result<(), Error> {
@@ -46,7 +50,7 @@ pub(crate) async fn browser() -> Result<(), Error> {
     all_of("install the missing browser", BROWSER).await
 }
 
-/// Makes sure that the guides can be followed.
+/// Makes sure that the guides can be followed, and clocks be set.
 pub(crate) async fn tools() -> Result<(), Error> {
     all_of("install what the guides use", TOOLS).await
 }

@@ -1,4 +1,4 @@
-//! Developer commands: `cargo verify`, `cargo demo`, `cargo compose`, `cargo dashboard` and `cargo bench-mesh`.
+//! Developer commands: `cargo verify`, `cargo demo`, `cargo compose`, `cargo dashboard`, `cargo soak` and `cargo bench-mesh`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to its user")]
 
 mod bench;
@@ -9,6 +9,7 @@ mod demo;
 mod install;
 mod leftovers;
 mod screenshots;
+mod soak;
 mod step;
 mod verify;
 
@@ -38,6 +39,8 @@ enum Command {
     Demo(demo::Options),
     /// Takes the pictures of the documentation, of the demo as it runs.
     Screenshots,
+    /// Makes many changes while servers and peers break, and compares every record in the end.
+    Soak(soak::Options),
     /// Measures the rows of `docs/performance.md`, on private real servers.
     BenchMesh(bench::Options),
 }
@@ -50,6 +53,7 @@ async fn main() -> ExitCode {
         Command::Dashboard(command) => dashboard::run(command).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Screenshots => screenshots::run().await,
+        Command::Soak(options) => soak::run(options).await,
         Command::BenchMesh(options) => bench::run(options).await,
     };
     match outcome {

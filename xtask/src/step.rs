@@ -1,10 +1,11 @@
 //! One command of a run: named, timed, and ended with the run.
 
 use std::ffi::OsString;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
 
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
 
 use crate::Error;
 
@@ -41,14 +42,49 @@ impl Step {
 
     /// Runs it to its end and prints how long it took.
     pub(crate) async fn run(self) -> Result<(), Error> {
+        let start = self.begin();
+        let status = self.spawn(Stdio::inherit())?.wait().await?;
+        self.end(start, status)
+    }
+
+    /// As [`Step::run`]; what it prints comes in whole lines, so that several may run at once.
+    pub(crate) async fn run_by_lines(self) -> Result<(), Error> {
+        let start = self.begin();
+        let mut running = self.spawn(Stdio::piped())?;
+        if let Some(output) = running.stdout.take() {
+            let mut lines = BufReader::new(output).lines();
+            while let Some(line) = lines.next_line().await? {
+                println!("{line}");
+            }
+        }
+        let status = running.wait().await?;
+        self.end(start, status)
+    }
+
+    /// Runs it to its end and answers what it printed.
+    pub(crate) async fn output(self) -> Result<String, Error> {
+        let start = self.begin();
+        let ended = self.spawn(Stdio::piped())?.wait_with_output().await?;
+        self.end(start, ended.status)?;
+        Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+    }
+
+    fn begin(&self) -> Instant {
         println!("\n── {} ──", self.name);
-        let start = Instant::now();
+        Instant::now()
+    }
+
+    fn spawn(&self, output: Stdio) -> Result<Child, Error> {
         let mut command = Command::new(&self.program);
         for name in package_variables() {
             command.env_remove(name);
         }
-        command.args(&self.arguments).envs(self.variables).stdin(Stdio::null()).kill_on_drop(true);
-        let status = command.status().await.map_err(|error| format!("{}: {error}", self.name))?;
+        let variables = self.variables.iter().map(|(name, value)| (name, value));
+        command.args(&self.arguments).envs(variables).stdin(Stdio::null()).stdout(output).kill_on_drop(true);
+        command.spawn().map_err(|error| format!("{}: {error}", self.name).into())
+    }
+
+    fn end(&self, start: Instant, status: ExitStatus) -> Result<(), Error> {
         let seconds = start.elapsed().as_secs_f64();
         if !status.success() {
             return Err(

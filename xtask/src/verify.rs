@@ -85,10 +85,18 @@ fn tests(options: &Options) -> Step {
         true => step.arguments(["nextest", "run", "--workspace", "--all-targets", "--cargo-quiet"]),
         false => step.arguments(["test", "--workspace", "--all-targets", "--quiet"]),
     };
+    if nextest {
+        step = step.arguments(["--test-threads", &test_threads().to_string()]);
+    }
     if !options.fail_fast {
         step = step.arguments(["--no-fail-fast"]);
     }
     step.arguments(options.filter.clone())
+}
+
+/// Tests of real servers wait more than they work.
+fn test_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).max(4)
 }
 
 fn cargo_home_has_nextest() -> bool {
