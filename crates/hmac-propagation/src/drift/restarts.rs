@@ -46,7 +46,7 @@ impl Restarts {
             return;
         }
         for (peer, run_id) in others.into_iter().filter(|(peer, _)| !core.drift.was_missed(peer)) {
-            tracing::info!(%peer, "a peer's store was started again; checked for drift");
+            tracing::info!(%peer, "a peer's store was started again, or came back; checked for drift");
             self.0.insert(peer, run_id);
         }
     }
