@@ -400,7 +400,8 @@ mod tests {
         match value {
             Array(values) => {
                 let texts: Vec<&RawValue> = serde_json::from_str(text.get()).unwrap();
-                texts.len() == values.len() && texts.iter().zip(values).all(|(text, value)| means(text, value))
+                texts.len() == values.len()
+                    && texts.iter().zip(values).all(|(text, value)| means(text, value))
             }
             Object(values) => {
                 let texts: BTreeMap<String, &RawValue> = serde_json::from_str(text.get()).unwrap();
