@@ -150,6 +150,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_mapped_address_is_the_ipv4_address_however_often_it_is_said() {
+        let list = AllowedIps::parse(["::ffff:::FFFF:10.0.0.1", "10.0.0.1"]).unwrap();
+        assert_eq!(list.rules(), ["10.0.0.1"]);
+        assert_eq!(AllowedIps::parse(list.rules()).unwrap(), list);
+    }
+
     proptest! {
         #[test]
         fn any_text_is_a_rule_or_an_error(rules: Vec<String>) {

@@ -84,12 +84,16 @@ fn without_brackets_or_port(text: &str) -> &str {
     }
 }
 
-fn without_mapped_prefix(text: &str) -> &str {
-    const PREFIX: usize = "::ffff:".len();
-    match (text.get(..PREFIX), text.get(PREFIX..)) {
-        (Some(prefix), Some(rest)) if prefix.eq_ignore_ascii_case("::ffff:") && rest.contains('.') => rest,
-        _ => text,
+/// However often it stands there: what is left is left as it is when it is read again.
+fn without_mapped_prefix(mut text: &str) -> &str {
+    const PREFIX: &str = "::ffff:";
+    while let Some((prefix, rest)) = text.split_at_checked(PREFIX.len())
+        && prefix.eq_ignore_ascii_case(PREFIX)
+        && rest.contains('.')
+    {
+        text = rest;
     }
+    text
 }
 
 pub(crate) fn is_digits(text: &str) -> bool {
