@@ -6,7 +6,7 @@ use std::time::Duration;
 use hmac_propagation::event::decode;
 use hmac_propagation::queue::PeerName;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use crate::host::secret_of;
 use crate::invariants::Invariant;
@@ -55,16 +55,15 @@ fn shut_down(world: &Arc<World>) {
     world.history.note(&process.label, "shuts down", String::new);
     let world = Arc::clone(world);
     tokio::spawn(async move {
-        let begin = Instant::now();
+        let bound =
+            world.settings.shutdown_timeout + world.settings.broker_timeout + Duration::from_millis(50);
         tokio::select! {
             biased;
             () = process.died() => return,
-            () = propagator.close() => {}
+            within = timeout(bound, propagator.close()) => {
+                world.history.expect(within.is_ok(), Invariant::ShutdownHangs, || process.label.clone());
+            }
         }
-        let bound =
-            world.settings.shutdown_timeout + world.settings.broker_timeout + Duration::from_millis(50);
-        let within = begin.elapsed() <= bound;
-        world.history.expect(within, Invariant::ShutdownHangs, || process.label.clone());
         world.kill(&process);
     });
 }

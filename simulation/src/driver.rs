@@ -10,9 +10,10 @@ use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::invariants::Invariant;
+use crate::process::Process;
 use crate::world::{GHOST, World};
 
 /// Keeps a process running on a machine, whatever happens to it.
@@ -46,14 +47,9 @@ pub fn operate(world: &Arc<World>, number: usize) -> Option<JoinHandle<()>> {
     world.history.note(&process.label, operation.name(), || operation.words());
     let world = Arc::clone(world);
     Some(tokio::spawn(async move {
-        let bound = operation.bound(&world);
-        tokio::select! {
-            biased;
-            () = process.died() => {}
-            within = timed(bound, operation.run(&propagator)) => {
-                world.history.expect(within, Invariant::CallHangs, || operation.name().to_owned());
-                world.history.note(&process.label, "returned", || operation.name().to_owned());
-            }
+        let (bound, name) = (operation.bound(&world), operation.name());
+        if returns(&world, &process, bound, name, operation.run(&propagator)).await {
+            world.history.note(&process.label, "returned", || name.to_owned());
         }
     }))
 }
@@ -65,20 +61,30 @@ pub fn rotate(world: &Arc<World>, peer: &PeerName, key: &CredentialKey) {
     let secret = Secret::new(format!("secret-{}-of-a-client", world.dice.roll()));
     let rotate = Rotate::new(key.client_id.to_string(), secret).track(key.track);
     world.history.note(&process.label, "rotate", || key.client_id.to_string());
+    let world = Arc::clone(world);
     tokio::spawn(async move {
-        tokio::select! {
-            biased;
-            () = process.died() => {}
-            () = async { drop(propagator.rotate(rotate).await) } => {}
-        }
+        let operation = Operation::Rotate(rotate);
+        let bound = operation.bound(&world);
+        returns(&world, &process, bound, operation.name(), operation.run(&propagator)).await;
     });
 }
 
-/// Tells whether it took no longer than `bound`.
-async fn timed(bound: Duration, call: impl Future<Output = ()>) -> bool {
-    let begin = Instant::now();
-    call.await;
-    begin.elapsed() <= bound
+/// Tells whether a call returned; `false` when its process died, or when it took longer than `bound`, which breaks a promise.
+async fn returns(
+    world: &World,
+    process: &Process,
+    bound: Duration,
+    name: &str,
+    call: impl Future<Output = ()>,
+) -> bool {
+    tokio::select! {
+        biased;
+        () = process.died() => false,
+        within = timeout(bound, call) => {
+            world.history.expect(within.is_ok(), Invariant::CallHangs, || name.to_owned());
+            within.is_ok()
+        }
+    }
 }
 
 enum Operation {

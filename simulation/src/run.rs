@@ -63,9 +63,10 @@ async fn tell(world: &Arc<World>) {
     for machine in 0..world.machines.len() {
         tokio::spawn(driver::keep_running(Arc::clone(world), machine));
     }
+    let mut calls = Vec::new();
     for number in 0..world.plan.operations {
         sleep(Duration::from_millis(world.dice.below(world.plan.pause_ms))).await;
-        drop(driver::operate(world, number));
+        calls.extend(driver::operate(world, number));
         for _ in 0..world.dice.below(3) {
             sleep(Duration::from_millis(world.dice.below(world.plan.pause_ms))).await;
             chaos::strike(world);
@@ -78,12 +79,12 @@ async fn tell(world: &Arc<World>) {
             vandal::strike(world);
             sleep(Duration::from_millis(world.dice.below(2_000))).await;
             // A change may meet its healing.
-            drop(driver::operate(world, world.plan.operations + number));
+            calls.extend(driver::operate(world, world.plan.operations + number));
             sleep(Duration::from_millis(world.dice.below(1_000))).await;
         }
     }
     world.stop_faults();
-    verdict::reach(world).await;
+    verdict::reach(world, calls).await;
 }
 
 #[expect(clippy::expect_used, reason = "without a runtime there is no story")]

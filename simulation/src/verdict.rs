@@ -6,7 +6,8 @@ use std::time::Duration;
 use hmac_propagation::memory::management::{PivotStatus, PivotView};
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
-use tokio::time::{Instant, sleep};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::content::{Content, in_words};
 use crate::damage::is_forgotten;
@@ -31,8 +32,8 @@ const LOOKING_CALLS: u64 = 160;
 /// Checks for drift within which all of it is healed: what one source heals, another may have to heal again.
 const CHECKS: u32 = 5;
 
-/// Waits for the quiet, and says what is wrong.
-pub async fn reach(world: &Arc<World>) {
+/// Waits for the quiet, and for the calls that are still under way, and says what is wrong.
+pub async fn reach(world: &Arc<World>, under_way: Vec<JoinHandle<()>>) {
     let deadline = Instant::now() + QUIET_WITHIN + world.settings.drift_interval * CHECKS;
     while let Some((invariant, detail)) = unfinished(world) {
         if Instant::now() >= deadline {
@@ -51,6 +52,10 @@ pub async fn reach(world: &Arc<World>) {
         world.history.violate(invariant, detail);
     }
     settled(world);
+    for call in under_way {
+        // It has a bound of its own.
+        drop(call.await);
+    }
     shut_down(world).await;
 }
 
@@ -173,11 +178,9 @@ const CLOSE_MS: i64 = 30;
 async fn shut_down(world: &Arc<World>) {
     for machine in 0..world.machines.len() {
         let Some((process, propagator)) = world.running(machine) else { continue };
-        let begin = Instant::now();
-        propagator.close().await;
         let bound = world.settings.shutdown_timeout + Duration::from_millis(100);
-        let within = begin.elapsed() <= bound;
-        world.history.expect(within, Invariant::ShutdownHangs, || process.label.clone());
+        let within = timeout(bound, propagator.close()).await;
+        world.history.expect(within.is_ok(), Invariant::ShutdownHangs, || process.label.clone());
     }
 }
 
