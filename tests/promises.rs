@@ -1,10 +1,20 @@
-//! `docs/guarantees.md`: every promise has a test that bears its name, and every story of a fault belongs to a promise.
+//! `docs/guarantees.md`: every promise has a test that bears its name, and every story of a fault belongs to a promise. Beside it
+//! what the pages of [faults] and of [fuzzing] say there is.
 
-#![expect(clippy::expect_used, reason = "a test stops where an expectation fails")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test stops where an expectation fails")]
+
+#[path = "promises/declared.rs"]
+mod declared;
+#[path = "promises/faults.rs"]
+mod faults;
+#[path = "promises/fuzzing.rs"]
+mod fuzzing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::declared::Tests;
 
 /// What is promised. A promise leaves this list by a decision, never by an edit of the page.
 const PROMISES: [&str; 22] = [
@@ -32,8 +42,29 @@ const PROMISES: [&str; 22] = [
     "no_secret_in_logs",
 ];
 
-/// Stories of faults beside those in files whose name begins with `faults`: each must be named by the page.
-const FAULTS: [&str; 6] = ["broker_outage", "crashes", "drift", "offline_target", "restarts", "soak"];
+/// Files of faults beside the stories in `tests/e2e/faults*`: each test in them must be named by the page.
+const FAULTS: [&str; 20] = [
+    "crates/hmac-auth-redis/tests/outage.rs",
+    "crates/hmac-propagation-amqp/tests/rabbitmq/faults.rs",
+    "crates/hmac-propagation-amqp/tests/rabbitmq/outage.rs",
+    "crates/hmac-propagation-amqp/tests/silence.rs",
+    "crates/hmac-propagation-sqlx/tests/management/contention.rs",
+    "crates/hmac-propagation-sqlx/tests/management/half_open.rs",
+    "crates/hmac-propagation-sqlx/tests/management/outages.rs",
+    "crates/hmac-propagation/tests/failing_store.rs",
+    "crates/hmac-propagation/tests/lost_ledger.rs",
+    "crates/hmac-propagation/tests/silent_broker.rs",
+    "tests/e2e/broker_outage.rs",
+    "tests/e2e/cluster.rs",
+    "tests/e2e/crashes.rs",
+    "tests/e2e/drift.rs",
+    "tests/e2e/offline_target.rs",
+    "tests/e2e/restarts.rs",
+    "tests/e2e/restore.rs",
+    "tests/e2e/revocation.rs",
+    "tests/e2e/rotation.rs",
+    "tests/e2e/soak.rs",
+];
 
 /// What every promise says, in this order.
 const PARTS: [&str; 4] = ["", "How: ", "Tests: ", "Not covered: "];
@@ -44,6 +75,16 @@ fn root() -> &'static Path {
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).expect("a page is readable")
+}
+
+/// Fails with all complaints at once.
+fn none(complaints: impl IntoIterator<Item = String>) {
+    let complaints: Vec<String> = complaints.into_iter().collect();
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// The promises of the page: name to paragraphs.
@@ -60,93 +101,88 @@ fn promises(page: &str) -> BTreeMap<String, Vec<String>> {
 
 /// Names in backquotes that may be a test's.
 fn names(text: &str) -> BTreeSet<&str> {
-    let spans = text.split('`').skip(1).step_by(2);
-    spans
-        .filter(|span| span.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
-        .collect()
+    text.split('`').skip(1).step_by(2).filter(|span| is_name(span)).collect()
 }
 
-/// Every function of every test, and where it stands.
-fn functions() -> BTreeMap<String, BTreeSet<String>> {
-    let mut functions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut folders = ["crates", "poc", "tests", "simulation"].map(|name| root().join(name)).to_vec();
-    while let Some(folder) = folders.pop() {
-        for path in folder.read_dir().expect("a folder is readable").flatten().map(|entry| entry.path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                for name in functions_of(&path) {
-                    let place = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
-                    functions.entry(name).or_default().insert(place);
-                }
-            }
-        }
+/// What is wrong with a promise of the page.
+fn check(name: &str, paragraphs: &[String], tests: &Tests) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if !tests.always_runs(name, "tests/e2e/") {
+        complaints.push(format!("no story bears the name {name}, or it is run only when it is asked for"));
     }
-    functions
+    let told = paragraphs.len() == PARTS.len()
+        && paragraphs.iter().zip(PARTS).all(|(paragraph, part)| paragraph.starts_with(part));
+    if !told {
+        complaints.push(format!("{name}: the promise, How:, Tests:, Not covered:, and nothing else"));
+        return complaints;
+    }
+    let named = names(&paragraphs[2]);
+    if !named.contains(name) {
+        complaints.push(format!("{name}: its own test is not among its tests"));
+    }
+    let lost = named.into_iter().filter(|test| !tests.has(test, "") && !is_fuzz_target(test, &paragraphs[2]));
+    complaints.extend(lost.map(|test| format!("{name}: there is no test {test}")));
+    complaints
 }
 
-fn functions_of(path: &PathBuf) -> Vec<String> {
-    let text = fs::read_to_string(path).expect("a source is UTF-8");
-    let after = text.split("fn ").skip(1);
-    after.filter_map(|rest| Some(rest.split_once('(')?.0.trim().to_owned())).collect()
+fn is_fuzz_target(name: &str, text: &str) -> bool {
+    let target = root().join("fuzz/fuzz_targets").join(name).with_extension("rs");
+    text.contains(&format!("the fuzz target `{name}`")) && target.is_file()
 }
 
-/// The tests of a file of stories, with those that are run only when they are asked for.
-fn stories(path: &Path) -> Vec<String> {
-    let text = fs::read_to_string(path).expect("a source is UTF-8");
-    let tests = text.split("#[tokio::test").skip(1);
-    tests.filter_map(|rest| Some(rest.split_once("fn ")?.1.split_once('(')?.0.to_owned())).collect()
+/// The tests of a file of faults that no promise names.
+fn strays(file: &str, tests: &Tests, named: &BTreeSet<&str>) -> Vec<String> {
+    let mut found = tests.below(file).peekable();
+    if found.peek().is_none() {
+        return vec![format!("{file}: no test is there")];
+    }
+    let strays = found.filter(|test| !named.contains(test.name.as_str()));
+    strays.map(|test| format!("{}: {} belongs to no promise", test.place, test.name)).collect()
 }
 
 #[test]
 fn every_promise_has_a_test_that_bears_its_name() {
-    let page = read("docs/guarantees.md");
-    let promises = promises(&page);
+    let promises = promises(&read("docs/guarantees.md"));
     let promised: Vec<&str> = promises.keys().map(String::as_str).collect();
     let mut wanted = PROMISES.to_vec();
     wanted.sort_unstable();
     assert_eq!(promised, wanted, "the promises of docs/guarantees.md");
-    let functions = functions();
-    let mut complaints = Vec::new();
-    for (name, paragraphs) in &promises {
-        if !functions.contains_key(name) {
-            complaints.push(format!("no test bears the name {name}"));
-        }
-        let told = paragraphs.len() == PARTS.len()
-            && paragraphs.iter().zip(PARTS).all(|(paragraph, part)| paragraph.starts_with(part));
-        if !told {
-            complaints.push(format!("{name}: the promise, How:, Tests:, Not covered:, and nothing else"));
-            continue;
-        }
-        let tests = names(&paragraphs[2]);
-        if !tests.contains(name.as_str()) {
-            complaints.push(format!("{name}: its own test is not among its tests"));
-        }
-        let lost = tests.into_iter().filter(|test| !functions.contains_key(*test));
-        complaints.extend(lost.map(|test| format!("{name}: there is no test {test}")));
-    }
-    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+    let tests = Tests::of_workspace();
+    none(promises.iter().flat_map(|(name, paragraphs)| check(name, paragraphs, &tests)));
 }
 
 #[test]
 fn every_story_of_a_fault_belongs_to_a_promise() {
-    let page = read("docs/guarantees.md");
-    let named: BTreeSet<String> = promises(&page)
-        .values()
-        .flat_map(|parts| names(&parts[2]).into_iter().map(str::to_owned).collect::<Vec<_>>())
-        .collect();
-    let mut complaints = Vec::new();
-    let mut files = 0;
-    for path in root().join("tests/e2e").read_dir().expect("the stories").flatten().map(|entry| entry.path())
-    {
-        let file = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() || !(file.starts_with("faults") || FAULTS.contains(&file.as_str())) {
-            continue;
-        }
-        files += 1;
-        let strays = stories(&path).into_iter().filter(|story| !named.contains(story));
-        complaints.extend(strays.map(|story| format!("{file}: {story} belongs to no promise")));
+    let promises = promises(&read("docs/guarantees.md"));
+    let named = promises.values().flat_map(|paragraphs| names(&paragraphs[2])).collect();
+    let tests = Tests::of_workspace();
+    let files = FAULTS.iter().copied().chain(["tests/e2e/faults"]);
+    none(files.flat_map(|file| strays(file, &tests, &named)));
+}
+
+#[test]
+fn the_checker_sees_a_promise_without_its_story() {
+    let source = |place: &str, text: &str| (place.to_owned(), text.to_owned());
+    let tests = Tests::of(&[
+        source("tests/e2e/a.rs", "#[test] fn kept() {} fn helped() {} #[test] #[ignore] fn slept() {}"),
+        source("crates/hmac-testkit/src/a.rs", "async fn suite(make: M) { suited(make()).await; }"),
+        source("crates/hmac-auth-redis/tests/outage.rs", "#[tokio::test] async fn elsewhere() {}"),
+    ]);
+    let found = |name: &str, told: &str| {
+        let paragraphs = ["It holds.", "How: Well.", told, "Not covered: Much."].map(str::to_owned);
+        check(name, &paragraphs, &tests).len()
+    };
+    assert_eq!(found("kept", "Tests: `kept`, `elsewhere`, `suited`, the fuzz target `event`."), 0);
+    assert_eq!(found("helped", "Tests: `kept`."), 2, "a helper of its name is no story, and is not named");
+    for name in ["slept", "suited", "elsewhere"] {
+        assert_eq!(found(name, &format!("Tests: `{name}`.")), 1, "{name} is no story that is always run");
     }
-    assert!(files > FAULTS.len(), "{files} files of faults");
-    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+    assert_eq!(found("kept", "Tests: `kept`, `helped`."), 1);
+    assert_eq!(found("kept", "Tests: `kept`, `event`."), 1, "a target is called one");
+    assert_eq!(found("kept", "Tests: `elsewhere`."), 1);
+    assert_eq!(found("kept", "`kept`"), 1, "it does not begin with Tests:");
+
+    let named = BTreeSet::from(["kept"]);
+    assert_eq!(strays("tests/e2e/a.rs", &tests, &named).len(), 1);
+    assert_eq!(strays("tests/e2e/gone.rs", &tests, &named), ["tests/e2e/gone.rs: no test is there"]);
 }
