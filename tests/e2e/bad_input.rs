@@ -129,7 +129,7 @@ async fn every_malformed_body_gets_its_code_and_field() {
             }
         }
         assert_eq!(mesh.rows(peer).await.unwrap(), [], "nothing is booked");
-        assert_eq!(mesh.hashes(peer).await.unwrap().len(), 0, "nothing is written");
+        assert_eq!(mesh.records(peer).await.unwrap().len(), 0, "nothing is written");
     }
     assert!(wrong.is_empty(), "{} wrong answers:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -4,26 +4,26 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::mesh::{Changes, Options, Peer, until};
+use crate::mesh::{Caller, Mesh, Options, Peer, Traffic, until};
 
 const CHANGES: usize = 500;
 
 /// So long the broker stands still: longer than anybody waits for it.
 const LONG: Duration = Duration::from_secs(30);
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_consumer_always_comes_back() {
     let mut mesh = Options::default().private_rabbitmq().start().await;
     let targets = Peer::Authority.others();
-    let changes = Changes::start(&mesh, Peer::Authority, &targets, CHANGES);
-    changes.until_accepted(CHANGES / 3).await;
+    let traffic = Traffic::start_fast(&mesh, Peer::Authority, &targets).await;
+    traffic.until_accepted(CHANGES / 3).await;
 
     mesh.rabbitmq.kill().await;
     for peer in Peer::ALL {
         mesh.until_missing(peer, "broker").await;
     }
     // Signed calls and changes go on meanwhile: the latter are booked and wait.
-    changes.until_accepted(CHANGES * 2 / 3).await;
+    traffic.until_accepted(CHANGES * 2 / 3).await;
 
     mesh.rabbitmq.start().await;
     let back = Instant::now();
@@ -31,15 +31,19 @@ async fn the_consumer_always_comes_back() {
         mesh.until_ready(peer).await;
     }
     println!("all peers ready {:.1?} after RabbitMQ was", back.elapsed());
-    let refused = changes.finish().await;
-    assert_eq!(refused, 0, "no change was refused for the broker's sake");
-    mesh.until_success(Peer::Authority, CHANGES * targets.len()).await;
-    println!("all {} rows success {:.1?} after RabbitMQ was back", CHANGES * targets.len(), back.elapsed());
-    mesh.until_holding(Peer::Authority, &Peer::ALL, CHANGES).await;
-    mesh.until_no_plain_secret(Peer::Authority).await;
+    traffic.until_accepted(CHANGES).await;
+    nobody_noticed(&mesh, traffic).await;
+    println!("all converged {:.1?} after RabbitMQ was back", back.elapsed());
 }
 
-#[tokio::test]
+/// Everything converges, and neither a change nor a call was refused.
+async fn nobody_noticed(mesh: &Mesh, traffic: Traffic) {
+    let seen = traffic.converges(mesh).await;
+    assert_eq!(seen.refused, 0, "changes need no broker");
+    assert!(seen.answers.keys().all(|status| *status == 200), "calls need no broker: {:?}", seen.answers);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_without_a_broker_starts_and_comes_ready_by_itself() {
     let mut mesh = Options::default().private_rabbitmq().start_without_peers().await;
     mesh.rabbitmq.stop().await;
@@ -55,37 +59,59 @@ async fn a_peer_without_a_broker_starts_and_comes_ready_by_itself() {
         mesh.post(Peer::Authority, "/ensure", &body).await?.is(201)
     })
     .await;
+    let hash = mesh.secrets.hash(Peer::Authority, "a secret before the broker");
+    mesh.until_let_in(&[Peer::Authority], &Caller::new("before", hash.clone())).await;
     mesh.rabbitmq.start().await;
     for peer in Peer::ALL {
         mesh.until_ready(peer).await;
     }
     mesh.until_success(Peer::Authority, 3).await;
-    let hash = mesh.secrets.hash(Peer::Authority, "a secret before the broker");
     mesh.until_converged("before", &Peer::ALL, Some(&hash)).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_hangs_when_rabbitmq_stops_answering() {
+    const OTHER: Peer = Peer::LeptosAxum;
     let mesh = Options::default().private_rabbitmq().start().await;
+    let traffic = Traffic::start(&mesh, Peer::Authority, &Peer::Authority.others()).await;
     mesh.rabbitmq.pause().await;
     let start = Instant::now();
     for number in 0..10 {
-        mesh.ensure(Peer::Authority, &format!("paused-{number}"), "a secret meanwhile", &[Peer::Consumer])
-            .await;
+        mesh.ensure(OTHER, &format!("paused-{number}"), "a secret meanwhile", &[Peer::Consumer]).await;
     }
     let took = start.elapsed();
     assert!(took.as_secs() < 20, "ten changes took {took:.1?}");
     for peer in Peer::ALL {
         mesh.until_missing(peer, "broker").await;
     }
+    traffic.until_more(10).await;
     tokio::time::sleep(LONG.saturating_sub(start.elapsed())).await;
     mesh.rabbitmq.resume().await;
     for peer in Peer::ALL {
         mesh.until_ready(peer).await;
     }
-    mesh.until_success(Peer::Authority, 10).await;
-    let hash = mesh.secrets.hash(Peer::Authority, "a secret meanwhile");
+    mesh.until_success(OTHER, 10).await;
+    let hash = mesh.secrets.hash(OTHER, "a secret meanwhile");
     for number in 0..10 {
-        mesh.until_converged(&format!("paused-{number}"), &[Peer::Consumer], Some(&hash)).await;
+        mesh.until_converged(&format!("paused-{number}"), &[OTHER, Peer::Consumer], Some(&hash)).await;
     }
+    nobody_noticed(&mesh, traffic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vhost_that_is_missing_at_the_start_is_waited_for() {
+    let mut mesh = Options::default().private_rabbitmq().start_without_peers().await;
+    mesh.delete_vhost().await;
+    for peer in Peer::ALL {
+        mesh.launch(peer).await;
+    }
+    for peer in Peer::ALL {
+        mesh.until_missing(peer, "broker").await;
+    }
+    mesh.make_vhost().await;
+    for peer in Peer::ALL {
+        mesh.until_ready(peer).await;
+    }
+    let traffic = Traffic::start(&mesh, Peer::Authority, &Peer::Authority.others()).await;
+    nobody_noticed(&mesh, traffic).await;
 }

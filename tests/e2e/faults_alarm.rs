@@ -1,7 +1,7 @@
 //! A broker that has no room left: it reads nothing more from who publishes, and tells them so. The alarm is raised by `rabbitmqctl`, on a
 //! node of the story's own.
 
-use crate::mesh::{Options, Peer, Traffic, until};
+use crate::mesh::{Options, Peer, Traffic};
 
 const SOURCE: Peer = Peer::Authority;
 
@@ -14,11 +14,7 @@ async fn a_broker_without_room_for_messages_is_waited_for() {
     let traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
     mesh.rabbitmq.control(&[LIMIT, "100000GB"]);
     traffic.until_more(40).await;
-    until("changes wait", async || {
-        let open = mesh.rows(SOURCE).await?.iter().filter(|row| row.status != "success").count();
-        if open >= 40 * SOURCE.others().len() { Ok(()) } else { Err(format!("{open} wait")) }
-    })
-    .await;
+    mesh.until_open(SOURCE, 40).await;
     mesh.until_missing(SOURCE, "broker").await;
     mesh.rabbitmq.control(&[LIMIT, "50MB"]);
     mesh.until_all_ready().await;

@@ -3,11 +3,13 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use url::Url;
 
-use crate::mesh::{Mesh, Options, Peer, Traffic};
+use crate::mesh::{Mesh, Options, Peer, Traffic, all_rights, until};
 
 const SOURCE: Peer = Peer::Authority;
+
+/// Who holds deliveries, because its Redis stands still.
+const HOLDER: Peer = Peer::Consumer;
 
 /// A story's broker is its own: what is done to it is felt by all of its vhosts.
 async fn start() -> (Mesh, Traffic) {
@@ -24,12 +26,7 @@ async fn nobody_noticed(mesh: &Mesh, traffic: Traffic) {
     assert_eq!(seen.refused, 0, "changes need no broker");
 }
 
-fn permissions(mesh: &Mesh) -> String {
-    let as_whom = Url::parse(mesh.vhost()).expect("an AMQP URL");
-    format!("/api/permissions/{}/{}", mesh.vhost_name(), as_whom.username())
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_closed_by_the_broker_come_back() {
     let (mesh, traffic) = start().await;
     for _ in 0..2 {
@@ -40,53 +37,99 @@ async fn connections_closed_by_the_broker_come_back() {
     nobody_noticed(&mesh, traffic).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purged_or_deleted_queue_loses_nothing() {
-    let (mesh, traffic) = start().await;
+    let (mut mesh, traffic) = start().await;
+    let wire = mesh.wire().await;
     for peer in Peer::ALL {
         let queue = format!("/api/queues/{}/hmac-{}.queue", mesh.vhost_name(), peer.name());
-        mesh.broker(Method::DELETE, &format!("{queue}/contents"), &Value::Null).await;
-        traffic.until_more(10).await;
+        // While its peer is here, the queue itself goes; while it is away, all that waits goes with it.
         mesh.broker(Method::DELETE, &queue, &Value::Null).await;
         traffic.until_more(10).await;
+        if peer == SOURCE {
+            continue;
+        }
+        for what in [format!("{queue}/contents"), queue] {
+            mesh.until_ready(peer).await;
+            mesh.stop_peer(peer).await;
+            until("events wait", async || match wire.waiting(peer.name()).await {
+                0 => Err("none does"),
+                _ => Ok(()),
+            })
+            .await;
+            mesh.broker(Method::DELETE, &what, &Value::Null).await;
+            mesh.launch(peer).await;
+            traffic.until_more(10).await;
+        }
     }
-    nobody_noticed(&mesh, traffic).await;
+    mesh.until_all_ready().await;
+    let seen = traffic.converges(&mesh).await;
+    assert!(seen.answers.keys().all(|status| [0, 200].contains(status)), "{:?}", seen.answers);
+    assert_eq!(seen.refused, 0, "changes need no queue");
+    let repeated = mesh.rows(SOURCE).await.unwrap().iter().filter(|row| row.attempts > 1).count();
+    println!("{repeated} rows were sent more than once");
+    assert!(repeated > 0, "what was thrown away was sent again");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_vhost_is_waited_for() {
     let (mesh, traffic) = start().await;
-    let vhost = format!("/api/vhosts/{}", mesh.vhost_name());
-    mesh.broker(Method::DELETE, &vhost, &Value::Null).await;
+    mesh.delete_vhost().await;
     for peer in Peer::ALL {
         mesh.until_missing(peer, "broker").await;
     }
     traffic.until_more(10).await;
-    mesh.broker(Method::PUT, &vhost, &json!({})).await;
-    let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
-    mesh.broker(Method::PUT, &permissions(&mesh), &all).await;
+    mesh.make_vhost().await;
     nobody_noticed(&mesh, traffic).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_right_taken_away_is_waited_for() {
     let (mesh, traffic) = start().await;
-    let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
     for taken in ["write", "read", "configure"] {
-        let mut rights = all.clone();
+        let mut rights = all_rights();
         rights[taken] = json!("^$");
-        mesh.broker(Method::PUT, &permissions(&mesh), &rights).await;
+        mesh.grant(&rights).await;
         // What is cached of rights goes with the channels.
         mesh.close_connections(Peer::ALL.len()).await;
         traffic.until_more(10).await;
-        if taken != "write" {
-            for peer in Peer::ALL {
-                mesh.until_missing(peer, "broker").await;
+        match taken {
+            "write" => mesh.until_open(SOURCE, 10).await,
+            _ => {
+                for peer in Peer::ALL {
+                    mesh.until_missing(peer, "broker").await;
+                }
             }
         }
-        mesh.broker(Method::PUT, &permissions(&mesh), &all).await;
+        mesh.grant(&all_rights()).await;
         mesh.until_all_ready().await;
         println!("without {taken}: all ready again");
     }
     nobody_noticed(&mesh, traffic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_was_held_for_too_long_comes_again() {
+    // As after the half hour that RabbitMQ gives a consumer, only sooner.
+    const SHORT: &str = "application:set_env(rabbit, consumer_timeout, 2000),
+        application:set_env(rabbit, channel_tick_interval, 500).";
+    let options = Options::default().private_rabbitmq().everyone("RESEND_AFTER_MS", "2000");
+    let mut mesh = options.start_without_peers().await;
+    mesh.rabbitmq.control(&["eval", SHORT]);
+    for peer in Peer::ALL {
+        mesh.start_peer(peer).await;
+    }
+    let traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
+    mesh.redis_of(HOLDER).pause().await;
+    until("the broker closes the channel that holds a delivery", async || {
+        match mesh.log(HOLDER).await.contains("PRECONDITION_FAILED") {
+            true => Ok(()),
+            false => Err("it has not yet"),
+        }
+    })
+    .await;
+    mesh.redis_of(HOLDER).resume().await;
+    mesh.until_all_ready().await;
+    let seen = traffic.converges(&mesh).await;
+    assert_eq!(seen.refused, 0, "changes need no target");
 }

@@ -17,6 +17,13 @@ const TARGET: Peer = Peer::Consumer;
 /// every lease and pause.
 const STEPS: [&str; 4] = ["-3600", "+7200", "-7200", "+0"];
 
+/// A client that is rotated right before and right after each step.
+const RESTLESS: &str = "restless";
+
+fn secret(rotation: usize) -> String {
+    format!("the secret of the restless {rotation:04}")
+}
+
 /// The clocks that this story sets, by peer.
 struct Clocks {
     folder: TempDir,
@@ -55,16 +62,24 @@ impl Clocks {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_of_the_clock_loses_nothing() {
     let clocks = Clocks::new();
     let options = Options::default().everyone("RESEND_AFTER_MS", "2000");
     let mesh = clocks.give(clocks.give(options, SOURCE), TARGET).start().await;
-    let traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
+    let mut traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
     let caller = traffic.caller(&mesh);
+    mesh.ensure(SOURCE, RESTLESS, &secret(0), &SOURCE.others()).await;
+    traffic.one_more_client();
+    let mut rotations = 0;
     for peer in [SOURCE, TARGET] {
         for step in STEPS {
+            // One change just before the step, of which the event may still be on its way, and one after it.
+            rotations += 1;
+            mesh.rotate(SOURCE, RESTLESS, &secret(rotations)).await;
             clocks.set(peer, step);
+            rotations += 1;
+            mesh.rotate(SOURCE, RESTLESS, &secret(rotations)).await;
             match step {
                 "+0" => mesh.until_let_in(&[peer], &caller).await,
                 _ => mesh.until_refused(&[peer], &caller, "TIMESTAMP_SKEW").await,
@@ -72,6 +87,9 @@ async fn a_step_of_the_clock_loses_nothing() {
             traffic.until_more(10).await;
         }
     }
+    let last = mesh.secrets.hash(SOURCE, &secret(rotations));
+    mesh.until_converged(RESTLESS, &Peer::ALL, Some(&last)).await;
+    mesh.revoke(SOURCE, RESTLESS, &SOURCE.others()).await;
     let seen = traffic.converges(&mesh).await;
     assert_eq!(seen.refused, 0, "a change needs no clock that is right");
     assert!(seen.answers.keys().all(|status| [200, 401].contains(status)), "{:?}", seen.answers);

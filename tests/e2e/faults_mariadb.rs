@@ -25,9 +25,10 @@ async fn calls_were_not_touched(mesh: &Mesh, traffic: Traffic) {
     mesh.until_all_ready().await;
     let seen = traffic.converges(mesh).await;
     assert!(seen.answers.keys().all(|status| *status == 200), "calls need no database: {:?}", seen.answers);
+    println!("{} attempts to make a change were refused", seen.refused);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_stands_still_is_waited_for() {
     let (mesh, traffic) = start(Options::default().private_mariadb()).await;
     mesh.mariadb.pause().await;
@@ -39,7 +40,7 @@ async fn a_database_that_stands_still_is_waited_for() {
     calls_were_not_touched(&mesh, traffic).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_restarts_is_waited_for() {
     let (mut mesh, traffic) = start(Options::default().private_mariadb()).await;
     mesh.mariadb.stop().await;
@@ -50,7 +51,7 @@ async fn a_database_that_restarts_is_waited_for() {
     calls_were_not_touched(&mesh, traffic).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_somebody_locks_are_waited_for() {
     let (mesh, traffic) = start(Options::default()).await;
     let mut other = mesh.sql(SOURCE).await.unwrap();
@@ -60,6 +61,7 @@ async fn rows_that_somebody_locks_are_waited_for() {
         let locked: i64 =
             sqlx::query_scalar(sqlx::AssertSqlSafe(lock)).fetch_one(&mut *transaction).await.unwrap();
         println!("{locked} rows of {table} are locked");
+        assert!(locked > 0, "nothing is locked");
         // Longer than a lock is waited for, so that waiting ends with an error again and again.
         tokio::time::sleep(Duration::from_secs(7)).await;
         transaction.rollback().await.unwrap();
@@ -89,7 +91,7 @@ async fn provoke(mut connection: MySqlConnection, deadlocks: Arc<AtomicUsize>, r
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlocks_are_run_again() {
     let (mesh, traffic) = start(Options::default()).await;
     let before: i64 = deadlocks_seen(&mesh).await;
@@ -103,7 +105,9 @@ async fn deadlocks_are_run_again() {
         one.await.unwrap();
     }
     let all = deadlocks_seen(&mesh).await - before;
-    println!("{all} deadlocks, of which {} hit the one who provoked them", given_in.load(Ordering::SeqCst));
+    let given_in = given_in.load(Ordering::SeqCst);
+    println!("{all} deadlocks, of which {given_in} hit the one who provoked them");
+    assert!(all > given_in as i64, "a peer had to give in, too");
     traffic.until_more(10).await;
     calls_were_not_touched(&mesh, traffic).await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::mesh::{Caller, Mesh, Options, Peer, Traffic, until};
+use crate::mesh::{Mesh, Options, Peer, Traffic, until};
 
 const SOURCE: Peer = Peer::Authority;
 const TARGET: Peer = Peer::Consumer;
@@ -45,7 +45,7 @@ async fn command(mesh: &Mesh, peer: Peer, words: &[&str]) {
     command.exec_async(&mut redis).await.expect("an answer");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_stands_still_is_waited_for() {
     let (mut mesh, traffic) = start().await;
     for peer in [TARGET, SOURCE] {
@@ -59,7 +59,7 @@ async fn a_redis_that_stands_still_is_waited_for() {
     calls_were_refused(&mesh, traffic, AWAY).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_only_reads_is_waited_for() {
     let (mesh, traffic) = start().await;
     for peer in [TARGET, SOURCE] {
@@ -73,7 +73,7 @@ async fn a_redis_that_only_reads_is_waited_for() {
     calls_were_refused(&mesh, traffic, REFUSED).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_without_room_is_waited_for() {
     let (mesh, traffic) = start().await;
     for peer in [TARGET, SOURCE] {
@@ -86,16 +86,17 @@ async fn a_redis_without_room_is_waited_for() {
     calls_were_refused(&mesh, traffic, REFUSED).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_lost_everything_is_filled_again() {
     let (mut mesh, traffic) = start().await;
+    let held = traffic.hold_calls().await;
     mesh.redis_of(TARGET).kill().await;
     mesh.until_missing(TARGET, "redis").await;
     mesh.redis_of(TARGET).start().await;
     command(&mesh, TARGET, &["FLUSHALL"]).await;
+    drop(held);
     mesh.until_ready(TARGET).await;
-    let stranger = Caller::new("client-0", mesh.secrets.hash(SOURCE, "a secret that nobody was given"));
-    mesh.until_refused(&[TARGET], &stranger, "UNKNOWN_CLIENT").await;
+    mesh.until_refused(&[TARGET], &traffic.caller(&mesh), "UNKNOWN_CLIENT").await;
     traffic.until_more(10).await;
     let body = json!({ "target": TARGET.name() });
     until("the target is sent everything again", async || {

@@ -35,9 +35,14 @@ const SILENT: Broken = [
     (Peer::LeptosActix, Dependency::Sql, Mode::Silent),
 ];
 
+/// Peers that log as much as they do for a user; in the other stories they log everything.
+fn as_usual() -> Options {
+    Options::default().everyone("RUST_LOG", "info")
+}
+
 #[tokio::test]
 async fn an_idle_peer_is_small_and_soon_there() {
-    let mut mesh = Options::default().start_without_peers().await;
+    let mut mesh = as_usual().start_without_peers().await;
     for peer in Peer::ALL {
         mesh.launch(peer).await;
         let ready = mesh.until_ready(peer).await;
@@ -51,7 +56,7 @@ async fn an_idle_peer_is_small_and_soon_there() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_with_a_broken_dependency_idles() {
-    let options = Options::default().linked(&Peer::ALL).everyone("SYNC_INTERVAL_MS", "5000");
+    let options = as_usual().linked(&Peer::ALL).everyone("SYNC_INTERVAL_MS", "5000");
     let mesh = options.start().await;
     let usual = measure(&mesh).await;
     println!("nothing broken: {usual:.3?}");

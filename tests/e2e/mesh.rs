@@ -4,6 +4,7 @@
 //! ([`composed`], where `HMAC_MESH_COMPOSED` is `true`). A story does not see which.
 
 mod answer;
+mod broker;
 mod busy;
 mod changes;
 mod composed;
@@ -25,9 +26,10 @@ mod wire;
 
 use std::time::Duration;
 
-use reqwest::{Client, Method};
+use reqwest::Client;
 
 pub(crate) use answer::Answer;
+pub(crate) use broker::all_rights;
 pub(crate) use busy::{Busy, Calls, SOURCES, SwitchAt};
 pub(crate) use changes::Changes;
 use composed::Composed;
@@ -181,27 +183,6 @@ impl Mesh {
         Wire::connect(&self.vhost).await
     }
 
-    /// Calls the broker's management API and insists on a good answer.
-    pub(crate) async fn broker(&self, method: Method, path: &str, body: &serde_json::Value) -> String {
-        let answer = self.try_broker(method.clone(), path, body).await;
-        let (status, text) = answer.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
-        assert!((200..300).contains(&status), "{method} {path}: {status} {text}");
-        text
-    }
-
-    /// Calls the broker's management API; answers status and body of whatever is answered.
-    pub(crate) async fn try_broker(
-        &self,
-        method: Method,
-        path: &str,
-        body: &serde_json::Value,
-    ) -> reqwest::Result<(u16, String)> {
-        let request = self.http.request(method, format!("{}{path}", self.api)).json(body);
-        let answer = request.send().await.map_err(reqwest::Error::without_url)?;
-        let status = answer.status().as_u16();
-        Ok((status, answer.text().await.unwrap_or_default()))
-    }
-
     /// What a peer has logged so far.
     pub(crate) async fn log(&self, peer: Peer) -> String {
         self.node(peer).log().await
@@ -221,6 +202,11 @@ impl Mesh {
             World::Own(_) => panic!("only a composed mesh has a {service}"),
             World::Composed(composed) => composed.part(service),
         }
+    }
+
+    /// Where a peer's own Redis is.
+    pub(crate) fn redis_url(&self, peer: Peer) -> &str {
+        &self.node(peer).redis_url
     }
 
     /// A peer's Redis.
@@ -270,6 +256,13 @@ impl Mesh {
         })
         .await;
         node.launched.map(|launched| launched.elapsed()).unwrap_or_default()
+    }
+
+    /// Waits until all peers are ready.
+    pub(crate) async fn until_all_ready(&self) {
+        for peer in Peer::ALL {
+            self.until_ready(peer).await;
+        }
     }
 
     /// Waits until a peer says that it is not ready, and that `dependency` is what is missing.
@@ -329,8 +322,11 @@ impl Drop for Mesh {
                 let end = async { tokio::time::timeout(END, self.end(failed)).await };
                 runtime.block_on(end).ok()
             });
-            ended.join().ok().flatten().unwrap_or_default()
+            ended.join().ok().flatten()
         });
-        assert!(failed || leaks.is_empty(), "no_secret_in_logs is broken:\n{}", leaks.join("\n"));
+        if !failed {
+            let leaks = leaks.expect("the clean-up, and the search of the logs, come to their end");
+            assert!(leaks.is_empty(), "no_secret_in_logs is broken:\n{}", leaks.join("\n"));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Any one part of the mesh stops and starts during a stream of changes, one after the other: everything converges.
 
-use crate::mesh::{Changes, Mesh, Options, Peer};
+use crate::mesh::{Mesh, Options, Peer, Traffic};
 
 /// So many changes between one thing and the next.
 const SOME: usize = 10;
@@ -44,17 +44,16 @@ impl Part {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_part_may_stop_and_start_during_a_stream_of_changes() {
     let options = Options::default().private_rabbitmq().private_mariadb();
     let mut mesh = options.everyone("RESEND_AFTER_MS", "2000").start().await;
-    let targets = Peer::Authority.others();
-    let changes = Changes::start_many(&mesh, Peer::Authority, &targets);
+    let traffic = Traffic::start_fast(&mesh, Peer::Authority, &Peer::Authority.others()).await;
     for part in Part::all() {
-        changes.until_more(SOME).await;
+        traffic.until_more(SOME).await;
         part.stop(&mut mesh).await;
         if !part.is_needed_to_accept() {
-            changes.until_more(SOME).await;
+            traffic.until_more(SOME).await;
         }
         part.start(&mut mesh).await;
         for peer in Peer::ALL {
@@ -62,9 +61,5 @@ async fn any_part_may_stop_and_start_during_a_stream_of_changes() {
         }
         println!("{part:?} was stopped and started");
     }
-    let accepted = changes.end().await;
-    mesh.until_success(Peer::Authority, accepted * targets.len()).await;
-    mesh.until_holding(Peer::Authority, &Peer::ALL, accepted).await;
-    mesh.until_no_plain_secret(Peer::Authority).await;
-    println!("{accepted} changes converged on {} targets", targets.len());
+    traffic.converges(&mesh).await;
 }

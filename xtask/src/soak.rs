@@ -20,6 +20,8 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
     Step::cargo("build").arguments(["build", "--workspace", "--all-targets", "--quiet"]).run().await?;
     let mut step = Step::cargo("soak")
         .arguments(["test", "--workspace", "--test", "e2e", "--quiet", "--", "soak::", "--nocapture"])
+        // All that so many changes could say would fill the disk.
+        .variable("HMAC_MESH_LOG", "info")
         .variable("HMAC_MESH_SOAK_CHANGES", &options.changes.to_string());
     if let Some(seed) = options.seed {
         step = step.variable("HMAC_MESH_SOAK_SEED", &seed.to_string());

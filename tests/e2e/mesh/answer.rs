@@ -131,6 +131,7 @@ pub(crate) fn ensure_body(client: &str, secret: &str, targets: &[Peer]) -> Value
     json!({ "clientId": client, "secret": secret, "targets": names(targets) })
 }
 
-fn names(peers: &[Peer]) -> Vec<&'static str> {
+/// As the surface names targets.
+pub(super) fn names(peers: &[Peer]) -> Vec<&'static str> {
     peers.iter().map(|peer| peer.name()).collect()
 }

@@ -215,9 +215,7 @@ impl Mesh {
         }
         let at = format!("{}/api/vhosts/{vhost}", self.api);
         self.http.delete(at).send().await.expect("the management API");
-        self.broker(reqwest::Method::PUT, &format!("/api/vhosts/{vhost}"), &serde_json::json!({})).await;
-        let all = serde_json::json!({ "configure": ".*", "write": ".*", "read": ".*" });
-        self.broker(reqwest::Method::PUT, &format!("/api/permissions/{vhost}/{own}"), &all).await;
+        self.make_vhost().await;
     }
 
     /// Another schema of the same name.

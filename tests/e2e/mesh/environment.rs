@@ -132,7 +132,7 @@ pub(super) fn of_a_process(
         ("PROPAGATION_SECRET", secrets.propagation(peer).to_owned()),
         ("HMAC_SECRET_TOKEN", secrets.pepper[peer as usize].clone()),
         ("REDIS_URL", node.redis_url.clone()),
-        ("RUST_LOG", services::variable("HMAC_MESH_LOG").unwrap_or("info".to_owned())),
+        ("RUST_LOG", services::variable("HMAC_MESH_LOG").unwrap_or("trace".to_owned())),
         ("NO_COLOR", "1".to_owned()),
     ];
     match &node.database {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
 use super::environment::Peer;
@@ -39,10 +40,31 @@ impl Leaks {
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         for (secret, what) in &*secrets {
             if let Some(line) = text.lines().find(|line| line.contains(secret.as_str())) {
-                let line: String = line.replace(secret.as_str(), "<here>").chars().take(300).collect();
-                let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-                found.push(format!("{place} shows {what}: {line}"));
+                self.tell(place, what, &line.replace(secret.as_str(), "<here>"));
             }
+        }
+    }
+
+    /// The same for texts that are long, as all secrets are known that may be there.
+    fn look_through(&self, texts: &[(String, String)]) {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets: Vec<_> = secrets.iter().collect();
+        let search = AhoCorasick::new(secrets.iter().map(|(secret, _)| secret)).expect("a search");
+        for (place, text) in texts {
+            for line in text.lines() {
+                if let Some(found) = search.find(line) {
+                    let (secret, what) = secrets[found.pattern()];
+                    self.tell(place, what, &line.replace(secret.as_str(), "<here>"));
+                }
+            }
+        }
+    }
+
+    fn tell(&self, place: &str, what: &str, line: &str) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() < SHOWN {
+            let line: String = line.chars().take(300).collect();
+            found.push(format!("{place} shows {what}: {line}"));
         }
     }
 }
@@ -77,7 +99,8 @@ impl Mesh {
             }
         }
         let databases = self.nodes.iter().filter_map(|node| node.database.as_ref());
-        for url in databases.chain([&self.vhost]) {
+        let stores = self.nodes.iter().map(|node| &node.redis_url);
+        for url in databases.chain(stores).chain([&self.vhost]) {
             let login = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
             if let Some((login, _)) = login.filter(|(login, _)| login.contains(':')) {
                 self.leaks.look_for(&format!("{login}@"), "a login");
@@ -85,19 +108,17 @@ impl Mesh {
             }
         }
         let start = now_ms();
-        let mut bytes = 0;
+        let mut logs = Vec::new();
         for node in &self.nodes {
-            let log = node.log().await;
-            bytes += log.len();
-            self.leaks.look_at(&format!("the log of {}", node.peer.name()), &log);
+            logs.push((format!("the log of {}", node.peer.name()), node.log().await));
         }
+        self.leaks.look_through(&logs);
+        let bytes: usize = logs.iter().map(|(_, log)| log.len()).sum();
         let (count, ms) = {
             let secrets = self.leaks.secrets.lock().unwrap_or_else(PoisonError::into_inner);
             (secrets.len(), now_ms() - start)
         };
         println!("{bytes} bytes of logs were searched for {count} secrets in {ms} ms");
-        let mut found = std::mem::take(&mut *self.leaks.found.lock().unwrap_or_else(PoisonError::into_inner));
-        found.truncate(SHOWN);
-        found
+        std::mem::take(&mut *self.leaks.found.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -15,8 +15,11 @@ use super::server::Server;
 /// How much of a log is shown when a story fails.
 const SHOWN_LINES: usize = 60;
 
-/// How long a peer may take to end after `SIGTERM`.
-const GOODBYE: Duration = Duration::from_secs(15);
+/// A peer that is asked to end has ended within this time: its own bound, and its process's end.
+const GOODBYE: Duration = Duration::from_millis(10_500);
+
+/// What a peer says that has not closed everything within its bound.
+const OVERDUE: &str = "not stopped in time";
 
 /// A peer and what belongs to it alone.
 pub(super) struct Node {
@@ -67,6 +70,7 @@ impl Node {
         }
         let name = self.peer.name();
         assert!(start.elapsed() < GOODBYE, "{name} did not stop within {GOODBYE:?} of SIGTERM");
+        assert!(!self.log().await.contains(OVERDUE), "{name} left something open that it should have closed");
     }
 
     /// Ends it with `SIGKILL`, if it runs.

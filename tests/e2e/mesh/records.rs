@@ -1,5 +1,7 @@
 //! What a peer's Redis holds, read directly.
 
+use std::collections::BTreeMap;
+
 use hmac_auth::secret::SecretHash;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
@@ -35,18 +37,12 @@ impl Mesh {
         text.map(|text| serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))).transpose()
     }
 
-    /// All clients of the HTTP track with their hashes.
-    pub(crate) async fn hashes(
-        &self,
-        peer: Peer,
-    ) -> Result<std::collections::BTreeMap<String, String>, String> {
-        let all: std::collections::BTreeMap<String, String> =
+    /// The records of all clients of the HTTP track.
+    pub(crate) async fn records(&self, peer: Peer) -> Result<BTreeMap<String, Value>, String> {
+        let all: BTreeMap<String, String> =
             self.redis(peer).await?.hgetall(CLIENTS).await.map_err(|error| error.to_string())?;
-        let hash = |text: &str| {
-            let record: Value = serde_json::from_str(text).unwrap_or_default();
-            record["secretHash"].as_str().unwrap_or_default().to_owned()
-        };
-        Ok(all.iter().map(|(client, text)| (client.clone(), hash(text))).collect())
+        let read = |text: &str| serde_json::from_str(text).map_err(|error| format!("a record: {error}"));
+        all.into_iter().map(|(client, text)| Ok((client, read(&text)?))).collect()
     }
 
     /// Waits until every one of `peers` holds `hash` for the client, or nothing for `None`.

@@ -60,6 +60,15 @@ impl Mesh {
         .await;
     }
 
+    /// Waits until so many rows of a full-mode peer, or more, wait for something.
+    pub(crate) async fn until_open(&self, peer: Peer, count: usize) {
+        until(&format!("{count} rows of {} wait", peer.name()), async || {
+            let open = self.rows(peer).await?.iter().filter(|row| row.status != "success").count();
+            if open >= count { Ok(()) } else { Err(format!("{open} do")) }
+        })
+        .await;
+    }
+
     /// How many credentials of a peer still have their plain secret in SQL, encrypted.
     pub(crate) async fn plain_secrets(&self, peer: Peer) -> Result<i64, String> {
         const COUNT: &str = "SELECT COUNT(*) FROM hmac_credential WHERE plain_secret IS NOT NULL";

@@ -31,8 +31,12 @@ impl Caller {
 impl Mesh {
     /// Calls a peer's echo by GET.
     pub(crate) async fn call(&self, peer: Peer, caller: &Caller) -> Result<Answer, String> {
-        let headers = caller.headers("GET", b"");
-        self.send(with(self.request(Method::GET, peer, ECHO), &headers)).await
+        self.send(self.signed(peer, caller)).await
+    }
+
+    /// A call of a peer's echo that is not sent yet.
+    pub(crate) fn signed(&self, peer: Peer, caller: &Caller) -> RequestBuilder {
+        with(self.request(Method::GET, peer, ECHO), &caller.headers("GET", b""))
     }
 
     /// Calls a peer's echo by POST.

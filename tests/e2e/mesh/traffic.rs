@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hmac_auth::sign::SignedHeaders;
-use reqwest::{Client, Method};
+use reqwest::Client;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
+use super::Mesh;
 use super::changes::Changes;
 use super::environment::Peer;
 use super::signed::{self, Caller};
-use super::{Mesh, until};
 
 const CLIENT: &str = "caller";
 const SECRET: &str = "the secret of the one who calls";
@@ -29,6 +30,8 @@ pub(crate) struct Traffic {
     targets: Vec<Peer>,
     changes: Changes,
     calls: Calls,
+    /// Clients of the same source and for the same targets, beside those of the changes.
+    others: usize,
 }
 
 /// What was seen.
@@ -40,8 +43,22 @@ pub(crate) struct Seen {
 }
 
 impl Traffic {
-    /// Starts both.
+    /// Starts both; the changes leave the machine to others, too.
     pub(crate) async fn start(mesh: &Mesh, source: Peer, targets: &[Peer]) -> Self {
+        Self::with(mesh, source, targets, Changes::start_trickle).await
+    }
+
+    /// Starts both; one change follows the other at once.
+    pub(crate) async fn start_fast(mesh: &Mesh, source: Peer, targets: &[Peer]) -> Self {
+        Self::with(mesh, source, targets, Changes::start_many).await
+    }
+
+    async fn with(
+        mesh: &Mesh,
+        source: Peer,
+        targets: &[Peer],
+        changes: impl Fn(&Mesh, Peer, &[Peer]) -> Changes,
+    ) -> Self {
         mesh.ensure(source, CLIENT, SECRET, targets).await;
         let good = caller(mesh, source);
         let peers: Vec<Peer> = targets.iter().copied().chain([source]).collect();
@@ -49,9 +66,14 @@ impl Traffic {
         let forged = Caller::new(CLIENT, mesh.secrets.hash(source, "a secret that nobody was given"));
         let urls: Vec<String> = peers.iter().map(|peer| mesh.url(*peer).to_owned()).collect();
         let calls = Calls::start(urls, good, forged);
-        let changes = Changes::start_trickle(mesh, source, targets);
+        let changes = changes(mesh, source, targets);
         changes.until_more(10).await;
-        Self { source, targets: targets.to_vec(), changes, calls }
+        Self { source, targets: targets.to_vec(), changes, calls, others: 1 }
+    }
+
+    /// The story has made a client at the same source for the same targets.
+    pub(crate) fn one_more_client(&mut self) {
+        self.others += 1;
     }
 
     /// Who makes the good calls.
@@ -64,6 +86,17 @@ impl Traffic {
         self.changes.until_more(count).await;
     }
 
+    /// Waits until so many changes are accepted since the start.
+    pub(crate) async fn until_accepted(&self, count: usize) {
+        self.changes.until_accepted(count).await;
+    }
+
+    /// Keeps calls back until what is answered is dropped: so no nonce is sent again that was accepted by a Redis which has forgotten it
+    /// since. One that is killed may forget those of its last two seconds.
+    pub(crate) async fn hold_calls(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.calls.turn).lock_owned().await
+    }
+
     /// Ends both and waits until everything that was accepted is where it should be.
     ///
     /// Panics when a call was accepted that should not be, or when anything is lost, stuck, or there in plain.
@@ -72,7 +105,8 @@ impl Traffic {
         let (accepted, refused) = self.changes.end_counted().await;
         let answers = self.calls.end().await;
         let start = Instant::now();
-        mesh.until_success(self.source, (accepted + 1) * self.targets.len()).await;
+        let clients = Changes::clients(accepted) + self.others;
+        mesh.until_success(self.source, clients * self.targets.len()).await;
         let holders: Vec<Peer> = self.targets.iter().copied().chain([self.source]).collect();
         mesh.until_holding(self.source, &holders, accepted).await;
         mesh.until_no_plain_secret(self.source).await;
@@ -89,6 +123,8 @@ fn caller(mesh: &Mesh, source: Peer) -> Caller {
 /// Calls in the background.
 struct Calls {
     ended: Arc<AtomicBool>,
+    /// Whoever holds it calls; nobody else does.
+    turn: Arc<Mutex<()>>,
     task: JoinHandle<BTreeMap<u16, usize>>,
 }
 
@@ -97,13 +133,14 @@ impl Calls {
         // A connection of its own for each call: one that is kept may be closed by the peer just when a call is sent.
         let http = Client::builder().no_proxy().timeout(CALL_LIMIT * 2).pool_max_idle_per_host(0).build();
         let http = http.expect("a client");
-        let ended = Arc::new(AtomicBool::new(false));
+        let (ended, turn) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(())));
         let task = tokio::spawn({
-            let ended = Arc::clone(&ended);
+            let (ended, turn) = (Arc::clone(&ended), Arc::clone(&turn));
             async move {
                 let mut answers = BTreeMap::new();
                 while !ended.load(Ordering::SeqCst) {
                     for url in &urls {
+                        let _own = turn.lock().await;
                         let status = round(&http, url, &good, &forged).await;
                         *answers.entry(status).or_default() += 1;
                     }
@@ -112,7 +149,7 @@ impl Calls {
                 answers
             }
         });
-        Self { ended, task }
+        Self { ended, turn, task }
     }
 
     async fn end(self) -> BTreeMap<u16, usize> {
@@ -142,37 +179,4 @@ async fn call(http: &Client, url: &str, headers: &SignedHeaders) -> u16 {
     let answer = request.send().await;
     assert!(start.elapsed() < CALL_LIMIT, "{url}: a call took {:.1?}", start.elapsed());
     answer.map_or(0, |answer| answer.status().as_u16())
-}
-
-impl Mesh {
-    /// Waits until all peers are ready.
-    pub(crate) async fn until_all_ready(&self) {
-        for peer in Peer::ALL {
-            self.until_ready(peer).await;
-        }
-    }
-
-    /// Waits until the broker knows `count` connections of this mesh's vhost, and ends all of them from its side.
-    pub(crate) async fn close_connections(&self, count: usize) {
-        let path = format!("/api/vhosts/{}/connections", self.vhost_name());
-        let names = until(&format!("the broker knows {count} connections"), async || {
-            let (_, list) =
-                self.try_broker(Method::GET, &path, &().into()).await.map_err(|it| it.to_string())?;
-            let list: Vec<serde_json::Value> = serde_json::from_str(&list).map_err(|_| list)?;
-            let names: Vec<String> =
-                list.iter().filter_map(|one| one["name"].as_str().map(str::to_owned)).collect();
-            if names.len() >= count { Ok(names) } else { Err(format!("{} are known", names.len())) }
-        })
-        .await;
-        for name in names {
-            let path = format!("/api/connections/{}", name.replace(' ', "%20").replace('>', "%3E"));
-            // One that is gone by itself is as good.
-            let _ = self.try_broker(Method::DELETE, &path, &().into()).await;
-        }
-    }
-
-    /// The vhost as the management API names it.
-    pub(crate) fn vhost_name(&self) -> &str {
-        self.vhost().rsplit('/').next().unwrap_or_default()
-    }
 }

@@ -63,7 +63,7 @@ enum State {
         victim: Pid,
     },
     Sprung,
-    /// The next bytes on a link are cut off after so many.
+    /// The next bytes on a link are cut off after so many, or before the last of them.
     Cut(Dependency, Way, usize),
 }
 
@@ -82,6 +82,15 @@ impl Trap {
     pub(crate) fn cut(&self, dependency: Dependency, after: usize, said: bool) {
         let way = if said { Way::ToServer } else { Way::ToClient };
         *self.state() = State::Cut(dependency, way, after);
+    }
+
+    /// Waits until it has happened.
+    pub(crate) async fn until_cut(&self) {
+        until("a link is cut", async || match &*self.state() {
+            State::Cut(on, way, _) => Err(format!("{on:?} {way:?}: nothing has come by")),
+            _ => Ok(()),
+        })
+        .await;
     }
 
     /// Lets everything pass again.
@@ -108,10 +117,10 @@ impl Trap {
             State::Unset => return Verdict::Pass,
             State::Sprung => return Verdict::Swallow,
             State::Cut(on, direction, after) => {
-                if (*on, *direction) != (dependency, way) || bytes.len() <= *after {
+                if (*on, *direction) != (dependency, way) || bytes.len() < 2 {
                     return Verdict::Pass;
                 }
-                let verdict = Verdict::CutAfter(*after);
+                let verdict = Verdict::CutAfter((*after).min(bytes.len() - 1));
                 *state = State::Unset;
                 return verdict;
             }

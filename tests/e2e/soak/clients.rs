@@ -34,7 +34,23 @@ pub(super) struct Client {
     pub(super) source: Peer,
     pub(super) targets: Vec<Peer>,
     /// `None`: revoked.
-    pub(super) secret: Option<String>,
+    pub(super) content: Option<Content>,
+}
+
+/// What a client was given last.
+#[derive(Clone)]
+pub(super) struct Content {
+    pub(super) secret: String,
+    pub(super) rules: Vec<String>,
+    pub(super) expires_at: Option<i64>,
+}
+
+impl Content {
+    /// Some have rules, and some an expiry, after the time of every soak.
+    fn of(number: u64, secret: String) -> Self {
+        let rules = (number % 3 == 1).then(|| format!("10.{}.0.0/16", number % 256)).into_iter().collect();
+        Self { secret, rules, expires_at: (number % 4 == 2).then(|| 4_102_444_800_000 + number as i64) }
+    }
 }
 
 /// Workers at work.
@@ -121,24 +137,27 @@ impl Worker {
         let mut targets = vec![others[first]];
         let further = others.into_iter().enumerate().filter(|(number, _)| *number != first);
         targets.extend(further.filter(|_| self.random.random()).map(|(_, peer)| peer));
-        Client { name: format!("soak-{}-{change}", self.number), source: self.source, targets, secret: None }
+        Client { name: format!("soak-{}-{change}", self.number), source: self.source, targets, content: None }
     }
 
     async fn change(&mut self, client: &mut Client, number: u64) {
         let secret = format!("a secret of the soak {}-{number}", self.number);
         let targets: Vec<&str> = client.targets.iter().map(|peer| peer.name()).collect();
         let of = |secret: &str| json!({ "clientId": client.name, "secret": secret });
-        let (route, body, after) = match (&client.secret, self.random.random_range(0..4)) {
+        let (route, body, after) = match (&client.content, self.random.random_range(0..4)) {
             (Some(_), 0) => ("/revoke", json!({ "clientId": client.name, "targets": targets }), None),
-            (Some(_), 1 | 2) => ("/rotate", of(&secret), Some(secret)),
+            (Some(content), 1 | 2) => ("/rotate", of(&secret), Some(Content { secret, ..content.clone() })),
             _ => {
                 let mut body = of(&secret);
+                let content = Content::of(number, secret);
                 body["targets"] = json!(targets);
-                ("/ensure", body, Some(secret))
+                body["allowedIps"] = json!(Some(&content.rules).filter(|rules| !rules.is_empty()));
+                body["expiresAt"] = json!(content.expires_at);
+                ("/ensure", body, Some(content))
             }
         };
         self.until_accepted(route, &body).await;
-        client.secret = after;
+        client.content = after;
     }
 
     async fn until_accepted(&self, route: &str, body: &Value) {

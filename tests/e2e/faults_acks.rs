@@ -1,0 +1,78 @@
+//! Answers arrive while a store of their source is away, or the source itself. Nothing is sent again for a day in this mesh, so an answer
+//! that is lost would be missed.
+
+use crate::mesh::{Mesh, Options, Peer, until};
+
+const SOURCE: Peer = Peer::Authority;
+const TARGET: Peer = Peer::Consumer;
+
+const CHANGES: usize = 20;
+
+const A_DAY_MS: &str = "86400000";
+
+/// What is away when the answers arrive.
+#[derive(Clone, Copy, Debug)]
+enum Away {
+    Sql,
+    Redis,
+    Source,
+}
+
+impl Away {
+    async fn stop(self, mesh: &mut Mesh) {
+        match self {
+            Self::Sql => mesh.mariadb.stop().await,
+            Self::Redis => mesh.redis_of(SOURCE).stop().await,
+            Self::Source => mesh.stop_peer(SOURCE).await,
+        }
+    }
+
+    async fn start(self, mesh: &mut Mesh) {
+        match self {
+            Self::Sql => mesh.mariadb.start().await,
+            Self::Redis => mesh.redis_of(SOURCE).start().await,
+            Self::Source => mesh.launch(SOURCE).await,
+        }
+        mesh.until_ready(SOURCE).await;
+    }
+}
+
+#[tokio::test]
+async fn an_ack_waits_for_its_source_and_for_both_stores() {
+    let options = Options::default().private_mariadb().everyone("RESEND_AFTER_MS", A_DAY_MS);
+    let mut mesh = options.start().await;
+    let wire = mesh.wire().await;
+    let secret = "a secret that is answered late";
+    let mut made = 0;
+    for away in [Away::Sql, Away::Redis, Away::Source] {
+        mesh.stop_peer(TARGET).await;
+        for _ in 0..CHANGES {
+            mesh.ensure(SOURCE, &format!("answered-late-{made}"), secret, &[TARGET]).await;
+            made += 1;
+        }
+        until("all changes are sent", async || {
+            let rows = mesh.rows(SOURCE).await?;
+            let sent = rows.iter().filter(|row| row.status == "sent").count();
+            if sent == CHANGES { Ok(()) } else { Err(format!("{sent} are")) }
+        })
+        .await;
+        away.stop(&mut mesh).await;
+        mesh.start_peer(TARGET).await;
+        until("the target has answered all", async || match wire.waiting(TARGET.name()).await {
+            0 => Ok(()),
+            waiting => Err(format!("{waiting} changes wait")),
+        })
+        .await;
+        let hash = mesh.secrets.hash(SOURCE, secret);
+        for number in made - CHANGES..made {
+            mesh.until_converged(&format!("answered-late-{number}"), &[TARGET], Some(&hash)).await;
+        }
+        away.start(&mut mesh).await;
+        mesh.until_success(SOURCE, made).await;
+        println!("{CHANGES} answers found {away:?} away, and were kept");
+    }
+    let rows = mesh.rows(SOURCE).await.unwrap();
+    let repeated: Vec<_> = rows.iter().filter(|row| row.attempts != 1).collect();
+    assert!(repeated.is_empty(), "an answer was lost: {repeated:?}");
+    mesh.until_no_plain_secret(SOURCE).await;
+}
