@@ -7,17 +7,28 @@ mod support;
 use std::time::{Duration, Instant};
 
 use hmac_propagation::broker::{BrokerError, PublishError, Settlement};
+use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_testkit::broker::{acknowledge, message, peer, publish, take};
 use hmac_testkit::eventually;
 use tokio::time::timeout;
 
 use self::support::{SOON, connect, healthy, options, status};
 
+/// Short bounds, so that a test of a bound is short.
+fn impatient(url: &str) -> AmqpOptions {
+    let mut options = options(url, "peer");
+    options.heartbeat = Duration::from_secs(1);
+    options.connect_timeout = Duration::from_secs(2);
+    options.operation_timeout = Duration::from_secs(2);
+    options.confirm_timeout = Duration::from_secs(2);
+    options
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_hangs_while_the_broker_answers_nothing() {
     let node = services::private_rabbitmq().await.unwrap();
     let url = node.vhost("paused").await.unwrap();
-    let (broker, target) = (connect(options(&url, "peer")), peer("target"));
+    let (broker, target) = (connect(impatient(&url)), peer("target"));
     let mut subscription = broker.subscribe(&target, 10).await.unwrap();
     let before = healthy(&broker).await;
     publish(&broker, &target, 0..1).await;

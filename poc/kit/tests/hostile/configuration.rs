@@ -53,7 +53,9 @@ fn pair(line: &str) -> Option<(String, String)> {
     let value = match (variable(name), name) {
         (Some(Variable { secret: true, .. }), _) => value.replace("%S", SECRET),
         (_, "AMQP_HOST" | "PEER_URLS" | "OTEL_EXPORTER_OTLP_ENDPOINT") => {
-            value.replace("%S@", &format!("{SECRET}@"))
+            let secret = value.replace("%S@", &format!("{SECRET}@"));
+            let is_password = Url::parse(&secret).is_ok_and(|url| url.password() == Some(SECRET));
+            if is_password || name != "OTEL_EXPORTER_OTLP_ENDPOINT" { secret } else { value }
         }
         _ => value,
     };
