@@ -1,9 +1,12 @@
-//! A broker that has no room left: it reads nothing more from who publishes, and tells them so. The alarm is raised by `rabbitmqctl`, on a
-//! node of the story's own.
+//! What only an operator of the broker can bring about, by `rabbitmqctl` on a node of the story's own: no room left, so that it reads nothing
+//! more from who publishes and tells them so; and little patience with who holds a delivery.
 
-use crate::mesh::{Options, Peer, Traffic};
+use crate::mesh::{Options, Peer, Traffic, until};
 
 const SOURCE: Peer = Peer::Authority;
+
+/// Who holds deliveries, because its Redis stands still.
+const HOLDER: Peer = Peer::Consumer;
 
 /// Raises and clears the alarm.
 const LIMIT: &str = "set_disk_free_limit";
@@ -21,4 +24,30 @@ async fn a_broker_without_room_for_messages_is_waited_for() {
     let seen = traffic.converges(&mesh).await;
     assert!(seen.answers.keys().all(|status| *status == 200), "calls need no broker: {:?}", seen.answers);
     assert_eq!(seen.refused, 0, "changes need no broker");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_was_held_for_too_long_comes_again() {
+    // As after the half hour that RabbitMQ gives a consumer, only sooner.
+    const SHORT: &str = "application:set_env(rabbit, consumer_timeout, 2000),
+        application:set_env(rabbit, channel_tick_interval, 500).";
+    let options = Options::default().private_rabbitmq().everyone("RESEND_AFTER_MS", "2000");
+    let mut mesh = options.start_without_peers().await;
+    mesh.rabbitmq.control(&["eval", SHORT]);
+    for peer in Peer::ALL {
+        mesh.start_peer(peer).await;
+    }
+    let traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
+    mesh.redis_of(HOLDER).pause().await;
+    until("the broker closes the channel that holds a delivery", async || {
+        match mesh.log(HOLDER).await.contains("PRECONDITION_FAILED") {
+            true => Ok(()),
+            false => Err("it has not yet"),
+        }
+    })
+    .await;
+    mesh.redis_of(HOLDER).resume().await;
+    mesh.until_all_ready().await;
+    let seen = traffic.converges(&mesh).await;
+    assert_eq!(seen.refused, 0, "changes need no target");
 }

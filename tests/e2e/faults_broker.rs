@@ -8,9 +8,6 @@ use crate::mesh::{Mesh, Options, Peer, Traffic, all_rights, until};
 
 const SOURCE: Peer = Peer::Authority;
 
-/// Who holds deliveries, because its Redis stands still.
-const HOLDER: Peer = Peer::Consumer;
-
 /// A story's broker is its own: what is done to it is felt by all of its vhosts.
 async fn start() -> (Mesh, Traffic) {
     let mesh = Options::default().private_rabbitmq().everyone("RESEND_AFTER_MS", "2000").start().await;
@@ -106,30 +103,4 @@ async fn a_right_taken_away_is_waited_for() {
         println!("without {taken}: all ready again");
     }
     nobody_noticed(&mesh, traffic).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_delivery_that_was_held_for_too_long_comes_again() {
-    // As after the half hour that RabbitMQ gives a consumer, only sooner.
-    const SHORT: &str = "application:set_env(rabbit, consumer_timeout, 2000),
-        application:set_env(rabbit, channel_tick_interval, 500).";
-    let options = Options::default().private_rabbitmq().everyone("RESEND_AFTER_MS", "2000");
-    let mut mesh = options.start_without_peers().await;
-    mesh.rabbitmq.control(&["eval", SHORT]);
-    for peer in Peer::ALL {
-        mesh.start_peer(peer).await;
-    }
-    let traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
-    mesh.redis_of(HOLDER).pause().await;
-    until("the broker closes the channel that holds a delivery", async || {
-        match mesh.log(HOLDER).await.contains("PRECONDITION_FAILED") {
-            true => Ok(()),
-            false => Err("it has not yet"),
-        }
-    })
-    .await;
-    mesh.redis_of(HOLDER).resume().await;
-    mesh.until_all_ready().await;
-    let seen = traffic.converges(&mesh).await;
-    assert_eq!(seen.refused, 0, "changes need no target");
 }

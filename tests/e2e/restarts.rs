@@ -48,7 +48,7 @@ impl Part {
 async fn any_part_may_stop_and_start_during_a_stream_of_changes() {
     let options = Options::default().private_rabbitmq().private_mariadb();
     let mut mesh = options.everyone("RESEND_AFTER_MS", "2000").start().await;
-    let traffic = Traffic::start_fast(&mesh, Peer::Authority, &Peer::Authority.others()).await;
+    let traffic = Traffic::start(&mesh, Peer::Authority, &Peer::Authority.others()).await;
     for part in Part::all() {
         traffic.until_more(SOME).await;
         part.stop(&mut mesh).await;

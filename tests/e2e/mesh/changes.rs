@@ -28,7 +28,7 @@ const MANY: usize = 100_000;
 const SECRET_OF_ALL: &str = "secret-of-client-";
 
 /// Between two changes of a trickle.
-const TRICKLE: Duration = Duration::from_millis(25);
+const TRICKLE: Duration = Duration::from_millis(40);
 
 /// After the time of every story.
 const EXPIRES_AT: i64 = 4_102_444_800_000;

@@ -19,7 +19,7 @@ const CLIENT: &str = "caller";
 const SECRET: &str = "the secret of the one who calls";
 
 /// Between two rounds of calls.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(150);
 
 /// A call is answered within this time, whatever is broken.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
