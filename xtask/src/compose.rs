@@ -11,7 +11,7 @@ use crate::Error;
 use mesh::{CLUSTER, Mesh};
 
 /// So many meshes share the stories, each of which has a mesh to itself: stories wait more than they work.
-const MESHES: usize = 3;
+const MESHES: usize = 2;
 
 /// Options of `cargo compose`.
 #[derive(clap::Args)]

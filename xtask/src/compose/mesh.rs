@@ -18,6 +18,9 @@ const DASHBOARDS: [usize; 2] = [2, 3];
 /// The stories, with what is to be said to their test runner behind it.
 const RUN: [&str; 6] = ["--profile", "test", "run", "--rm", "--no-TTY", "e2e"];
 
+/// Each question starts a program in a container: asked every few seconds in every container, they take more than the stories do.
+const HEALTH_INTERVAL: &str = "20s";
+
 /// A mesh of a name and on ports of its own.
 pub(super) struct Mesh {
     number: usize,
@@ -103,6 +106,7 @@ impl Mesh {
         let step = Step::new(&format!("mesh {}: {name}", self.number), "docker");
         let step = step.arguments(["compose", "--project-name", &self.project]).arguments(files);
         let step = step.arguments(arguments).variable("PROFILE", self.profile);
+        let step = step.variable("HEALTH_INTERVAL", HEALTH_INTERVAL);
         PORTS.iter().zip(&self.ports).fold(step, |step, (name, port)| step.variable(name, &port.to_string()))
     }
 }

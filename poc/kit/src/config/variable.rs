@@ -188,7 +188,7 @@ pub const VARIABLES: &[Variable] = &[
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         All,
         "an http:// or https:// URL without a password",
-        "where traces go; nowhere unless set",
+        "where traces will go; nothing is exported yet",
     ),
 ];
 
