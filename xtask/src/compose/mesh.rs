@@ -88,7 +88,11 @@ impl Mesh {
             "--timeout",
             "15",
         ];
-        self.step("down", &CLUSTER, &down).run().await?;
+        let down = || self.step("down", &CLUSTER, &down).run();
+        // A story that was interrupted goes on in its container, and may make another anew while this stops it. It is gone after that.
+        if down().await.is_err() {
+            down().await?;
+        }
         let label = format!("label=com.docker.compose.project={}", self.project);
         for list in [&["ps", "--all"][..], &["volume", "ls"], &["network", "ls"]] {
             let listed =
