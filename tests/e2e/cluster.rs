@@ -9,10 +9,8 @@ const SOME: usize = 20;
 
 /// What a queue of the mesh is, by the broker's word.
 async fn kind_of_queue(mesh: &Mesh, peer: Peer) -> String {
-    let vhost = mesh.vhost().rsplit('/').next().unwrap_or_default();
-    let path = format!("/api/queues/{vhost}/hmac-{}.queue", peer.name());
-    let queue: Value =
-        serde_json::from_str(&mesh.broker(Method::GET, &path, &Value::Null).await).expect("JSON");
+    let queue = mesh.broker(Method::GET, &mesh.queue_path(peer), &Value::Null).await;
+    let queue: Value = serde_json::from_str(&queue).expect("JSON");
     queue["type"].as_str().unwrap_or_default().to_owned()
 }
 

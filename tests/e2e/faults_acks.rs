@@ -1,7 +1,7 @@
 //! Answers arrive while a store of their source is away, or the source itself. Nothing is sent again for a day in this mesh, so an answer
 //! that is lost would be missed.
 
-use crate::mesh::{Mesh, Options, Peer, until};
+use crate::mesh::{Component, Options, Peer, until};
 
 const SOURCE: Peer = Peer::Authority;
 const TARGET: Peer = Peer::Consumer;
@@ -10,33 +10,6 @@ const CHANGES: usize = 20;
 
 const A_DAY_MS: &str = "86400000";
 
-/// What is away when the answers arrive.
-#[derive(Clone, Copy, Debug)]
-enum Away {
-    Sql,
-    Redis,
-    Source,
-}
-
-impl Away {
-    async fn stop(self, mesh: &mut Mesh) {
-        match self {
-            Self::Sql => mesh.mariadb.stop().await,
-            Self::Redis => mesh.redis_of(SOURCE).stop().await,
-            Self::Source => mesh.stop_peer(SOURCE).await,
-        }
-    }
-
-    async fn start(self, mesh: &mut Mesh) {
-        match self {
-            Self::Sql => mesh.mariadb.start().await,
-            Self::Redis => mesh.redis_of(SOURCE).start().await,
-            Self::Source => mesh.launch(SOURCE).await,
-        }
-        mesh.until_ready(SOURCE).await;
-    }
-}
-
 #[tokio::test]
 async fn an_ack_waits_for_its_source_and_for_both_stores() {
     let options = Options::default().private_mariadb().everyone("RESEND_AFTER_MS", A_DAY_MS);
@@ -44,7 +17,7 @@ async fn an_ack_waits_for_its_source_and_for_both_stores() {
     let wire = mesh.wire().await;
     let secret = "a secret that is answered late";
     let mut made = 0;
-    for away in [Away::Sql, Away::Redis, Away::Source] {
+    for away in [Component::MariaDb, Component::Redis(SOURCE), Component::Peer(SOURCE)] {
         mesh.stop_peer(TARGET).await;
         for _ in 0..CHANGES {
             mesh.ensure(SOURCE, &format!("answered-late-{made}"), secret, &[TARGET]).await;
@@ -68,6 +41,7 @@ async fn an_ack_waits_for_its_source_and_for_both_stores() {
             mesh.until_converged(&format!("answered-late-{number}"), &[TARGET], Some(&hash)).await;
         }
         away.start(&mut mesh).await;
+        mesh.until_ready(SOURCE).await;
         mesh.until_success(SOURCE, made).await;
         println!("{CHANGES} answers found {away:?} away, and were kept");
     }

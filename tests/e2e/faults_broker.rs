@@ -15,14 +15,6 @@ async fn start() -> (Mesh, Traffic) {
     (mesh, traffic)
 }
 
-/// Everything converges, and neither a change nor a call was refused.
-async fn nobody_noticed(mesh: &Mesh, traffic: Traffic) {
-    mesh.until_all_ready().await;
-    let seen = traffic.converges(mesh).await;
-    assert!(seen.answers.keys().all(|status| *status == 200), "calls need no broker: {:?}", seen.answers);
-    assert_eq!(seen.refused, 0, "changes need no broker");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_closed_by_the_broker_come_back() {
     let (mesh, traffic) = start().await;
@@ -31,7 +23,7 @@ async fn connections_closed_by_the_broker_come_back() {
         traffic.until_more(10).await;
         mesh.until_all_ready().await;
     }
-    nobody_noticed(&mesh, traffic).await;
+    traffic.converges_unnoticed(&mesh).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,7 +31,7 @@ async fn a_purged_or_deleted_queue_loses_nothing() {
     let (mut mesh, traffic) = start().await;
     let wire = mesh.wire().await;
     for peer in Peer::ALL {
-        let queue = format!("/api/queues/{}/hmac-{}.queue", mesh.vhost_name(), peer.name());
+        let queue = mesh.queue_path(peer);
         // While its peer is here, the queue itself goes; while it is away, all that waits goes with it.
         mesh.broker(Method::DELETE, &queue, &Value::Null).await;
         traffic.until_more(10).await;
@@ -61,7 +53,7 @@ async fn a_purged_or_deleted_queue_loses_nothing() {
     }
     mesh.until_all_ready().await;
     let seen = traffic.converges(&mesh).await;
-    assert!(seen.answers.keys().all(|status| [0, 200].contains(status)), "{:?}", seen.answers);
+    seen.only(&[0, 200]);
     assert_eq!(seen.refused, 0, "changes need no queue");
     let repeated = mesh.rows(SOURCE).await.unwrap().iter().filter(|row| row.attempts > 1).count();
     println!("{repeated} rows were sent more than once");
@@ -72,12 +64,10 @@ async fn a_purged_or_deleted_queue_loses_nothing() {
 async fn a_deleted_vhost_is_waited_for() {
     let (mesh, traffic) = start().await;
     mesh.delete_vhost().await;
-    for peer in Peer::ALL {
-        mesh.until_missing(peer, "broker").await;
-    }
+    mesh.until_all_missing("broker").await;
     traffic.until_more(10).await;
     mesh.make_vhost().await;
-    nobody_noticed(&mesh, traffic).await;
+    traffic.converges_unnoticed(&mesh).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,15 +82,11 @@ async fn a_right_taken_away_is_waited_for() {
         traffic.until_more(10).await;
         match taken {
             "write" => mesh.until_open(SOURCE, 10).await,
-            _ => {
-                for peer in Peer::ALL {
-                    mesh.until_missing(peer, "broker").await;
-                }
-            }
+            _ => mesh.until_all_missing("broker").await,
         }
         mesh.grant(&all_rights()).await;
         mesh.until_all_ready().await;
         println!("without {taken}: all ready again");
     }
-    nobody_noticed(&mesh, traffic).await;
+    traffic.converges_unnoticed(&mesh).await;
 }

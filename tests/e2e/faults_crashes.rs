@@ -1,9 +1,9 @@
 //! A peer dies at marked points of its work. Its connections run through proxies that kill it there, so these stories need processes of
 //! their own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::mesh::{DEADLINE, Dependency, Mark, Mesh, Moment, Options, Peer};
+use crate::mesh::{Dependency, Mark, Mesh, Moment, Options, Peer};
 use Dependency::{Broker, Redis, Sql};
 use Moment::{After, Before};
 
@@ -97,7 +97,7 @@ async fn a_crash_anywhere_is_recovered() {
 /// Makes a change, lets the peer die at the point, and starts it again.
 async fn dies(mesh: &mut Mesh, point: &Point, client: &str, secret: &str) {
     mesh.trap(point.peer).set(mesh.process_id(point.peer), point.moment, point.marks.clone());
-    let change = tokio::spawn(until_accepted(mesh, client, secret));
+    let change = mesh.ensure_in_the_end(SOURCE, client, secret, &[TARGET, Peer::LeptosAxum]);
     mesh.trap(point.peer).until_sprung(point.name).await;
     // Long enough for a signal to arrive.
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -105,23 +105,4 @@ async fn dies(mesh: &mut Mesh, point: &Point, client: &str, secret: &str) {
     mesh.heal(point.peer);
     mesh.start_peer(point.peer).await;
     change.await.expect("the change is accepted in the end");
-}
-
-/// Repeats a change until it is accepted.
-fn until_accepted(mesh: &Mesh, client: &str, secret: &str) -> impl Future<Output = ()> + Send + use<> {
-    let url = format!("{}{}/ensure", mesh.url(SOURCE), SOURCE.surface().0);
-    let targets = [TARGET.name(), Peer::LeptosAxum.name()];
-    let body = serde_json::json!({ "clientId": client, "secret": secret, "targets": targets });
-    let http = mesh.http.clone();
-    async move {
-        let start = Instant::now();
-        loop {
-            let answer = http.post(&url).json(&body).send().await;
-            if answer.is_ok_and(|answer| answer.status().as_u16() == SOURCE.surface().1) {
-                return;
-            }
-            assert!(start.elapsed() < DEADLINE, "a change was never accepted");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
 }

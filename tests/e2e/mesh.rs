@@ -7,6 +7,7 @@ mod answer;
 mod broker;
 mod busy;
 mod changes;
+mod component;
 mod composed;
 mod engine;
 mod environment;
@@ -32,6 +33,7 @@ pub(crate) use answer::Answer;
 pub(crate) use broker::all_rights;
 pub(crate) use busy::{Busy, Calls, SOURCES, SwitchAt};
 pub(crate) use changes::Changes;
+pub(crate) use component::Component;
 use composed::Composed;
 pub(crate) use composed::Part;
 pub(crate) use environment::{Peer, Secrets};
@@ -45,7 +47,8 @@ pub(crate) use server::Server;
 pub(crate) use signed::Caller;
 pub(crate) use traffic::Traffic;
 pub(crate) use trap::{Mark, Moment};
-pub(crate) use wait::{DEADLINE, now_ms, until};
+use wait::DEADLINE;
+pub(crate) use wait::{now_ms, until};
 pub(crate) use wire::Wire;
 
 /// The clean-up after a story takes no longer.
@@ -101,12 +104,8 @@ impl Options {
     /// Starts the four peers and waits until all are ready.
     pub(crate) async fn start(self) -> Mesh {
         let mut mesh = self.start_without_peers().await;
-        for peer in Peer::ALL {
-            mesh.launch(peer).await;
-        }
-        for peer in Peer::ALL {
-            mesh.until_ready(peer).await;
-        }
+        mesh.launch_all().await;
+        mesh.until_all_ready().await;
         mesh
     }
 
@@ -258,6 +257,13 @@ impl Mesh {
         node.launched.map(|launched| launched.elapsed()).unwrap_or_default()
     }
 
+    /// Starts all peers.
+    pub(crate) async fn launch_all(&mut self) {
+        for peer in Peer::ALL {
+            self.launch(peer).await;
+        }
+    }
+
     /// Waits until all peers are ready.
     pub(crate) async fn until_all_ready(&self) {
         for peer in Peer::ALL {
@@ -276,6 +282,13 @@ impl Mesh {
             }
         })
         .await;
+    }
+
+    /// Waits until all peers say that `dependency` is missing.
+    pub(crate) async fn until_all_missing(&self, dependency: &str) {
+        for peer in Peer::ALL {
+            self.until_missing(peer, dependency).await;
+        }
     }
 
     /// What a peer would be started with now.

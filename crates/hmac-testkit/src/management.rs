@@ -134,6 +134,23 @@ impl Source {
         self.management().mark_target_success(&mark).await.expect("the mark");
     }
 
+    /// Sends rows and books their answers, all at one moment.
+    async fn settle(&self, rows: &[PendingPropagation], at_ms: i64) {
+        for row in rows {
+            self.sent(row, at_ms).await;
+            self.acknowledge(row, at_ms).await;
+        }
+    }
+
+    /// A credential on `a` and `b`, and a revocation on `a`, of which every row is acknowledged; answers the rows as they were claimed.
+    async fn settled_pair(&self, key: &CredentialKey, gone: &CredentialKey) -> Vec<PendingPropagation> {
+        self.upsert(&ensure(key, "plain", &["a", "b"], NOW)).await;
+        self.upsert(&revoke(gone, &["a"], NOW)).await;
+        let rows = self.claim(NOW).await;
+        self.settle(&rows, NOW).await;
+        rows
+    }
+
     async fn refuse(&self, row: &PendingPropagation, at_ms: i64, reason: &str) {
         let mark = acknowledged(row, at_ms, Err(reason.to_owned()));
         self.management().mark_target_error(&mark).await.expect("the mark");

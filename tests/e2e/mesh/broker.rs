@@ -4,6 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::environment::Peer;
+use super::wire::queue_of;
 use super::{Mesh, until};
 
 /// What the peers may usually do.
@@ -68,6 +70,11 @@ impl Mesh {
         let as_whom = Url::parse(self.vhost()).expect("an AMQP URL");
         let path = format!("/api/permissions/{}/{}", self.vhost_name(), as_whom.username());
         self.broker(Method::PUT, &path, rights).await;
+    }
+
+    /// The queue of a peer at the management API.
+    pub(crate) fn queue_path(&self, peer: Peer) -> String {
+        format!("/api/queues/{}/{}", self.vhost_name(), queue_of(peer.name()))
     }
 
     /// The vhost as the management API names it.

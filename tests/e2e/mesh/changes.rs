@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -126,18 +127,7 @@ impl Changes {
                     }
                     let (route, body) = Change::of(number).request(number, &targets);
                     let url = format!("{surface}{route}");
-                    let start = Instant::now();
-                    loop {
-                        let answer = http.post(&url).json(&body).send().await;
-                        let status = answer.map_or(0, |answer| answer.status().as_u16());
-                        if status == good {
-                            break;
-                        }
-                        refused.fetch_add(1, Ordering::SeqCst);
-                        let so_far = start.elapsed();
-                        assert!(so_far < DEADLINE, "change {number} ({route}) is never accepted: {status}");
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                    }
+                    refused.fetch_add(until_accepted(&http, &url, &body, good).await, Ordering::SeqCst);
                     accepted.fetch_add(1, Ordering::SeqCst);
                     tokio::time::sleep(pause).await;
                 }
@@ -184,7 +174,37 @@ impl Changes {
     }
 }
 
+/// Posts again and again until the answer is `good`; answers how many were not.
+async fn until_accepted(http: &Client, url: &str, body: &Value, good: u16) -> usize {
+    let start = Instant::now();
+    let mut refused = 0;
+    loop {
+        let answer = http.post(url).json(body).send().await;
+        let status = answer.map_or(0, |answer| answer.status().as_u16());
+        if status == good {
+            return refused;
+        }
+        refused += 1;
+        assert!(start.elapsed() < DEADLINE, "{url}: a change is never accepted; the last answer: {status}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 impl Mesh {
+    /// Repeats an ensure until it is accepted, beside whatever the story does meanwhile.
+    pub(crate) fn ensure_in_the_end(
+        &self,
+        peer: Peer,
+        client: &str,
+        secret: &str,
+        targets: &[Peer],
+    ) -> JoinHandle<usize> {
+        let ((path, good), http) = (peer.surface(), self.http.clone());
+        let url = format!("{}{path}/ensure", self.url(peer));
+        let body = ensure_body(client, secret, targets);
+        tokio::spawn(async move { until_accepted(&http, &url, &body, good).await })
+    }
+
     /// Waits until every one of `peers` holds what is left of a run of `count` changes made at `source`: hash, rules and expiry of each
     /// client, and nothing of those revoked.
     pub(crate) async fn until_holding(&self, source: Peer, peers: &[Peer], count: usize) {

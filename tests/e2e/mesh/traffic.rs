@@ -42,6 +42,13 @@ pub(crate) struct Seen {
     pub(crate) answers: BTreeMap<u16, usize>,
 }
 
+impl Seen {
+    /// Panics when a good call was answered otherwise than by one of these statuses.
+    pub(crate) fn only(&self, statuses: &[u16]) {
+        assert!(self.answers.keys().all(|status| statuses.contains(status)), "{:?}", self.answers);
+    }
+}
+
 impl Traffic {
     /// Starts both; the changes leave the machine to others, too.
     pub(crate) async fn start(mesh: &Mesh, source: Peer, targets: &[Peer]) -> Self {
@@ -95,6 +102,15 @@ impl Traffic {
     /// since. One that is killed may forget those of its last two seconds.
     pub(crate) async fn hold_calls(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.calls.turn).lock_owned().await
+    }
+
+    /// [`Traffic::converges`] as soon as all peers are ready, and insists that no change and no good call was refused: none of them
+    /// needs what was broken.
+    pub(crate) async fn converges_unnoticed(self, mesh: &Mesh) {
+        mesh.until_all_ready().await;
+        let seen = self.converges(mesh).await;
+        seen.only(&[200]);
+        assert_eq!(seen.refused, 0, "attempts to make a change were refused");
     }
 
     /// Ends both and waits until everything that was accepted is where it should be.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::until;
 
 /// The queue of a peer.
-fn queue_of(peer: &str) -> String {
+pub(super) fn queue_of(peer: &str) -> String {
     format!("hmac-{peer}.queue")
 }
 

@@ -9,27 +9,19 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::clients::Stream;
-use crate::mesh::{Mesh, Peer};
+use crate::mesh::{Component, Mesh, Peer};
 
 /// How often something is told of a long run.
 const TOLD_EVERY: u64 = 5_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    RabbitMq,
-    MariaDb,
-    Redis(Peer),
-    Peer(Peer),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     /// `SIGKILL`.
-    Killed(Part),
+    Killed(Component),
     /// Ended as an operator would.
-    Stopped(Part),
+    Stopped(Component),
     /// `SIGSTOP`, and later `SIGCONT`.
-    Paused(Part),
+    Paused(Component),
     /// The broker closes all connections.
     ConnectionsClosed,
     /// The queue of a peer is emptied.
@@ -42,10 +34,10 @@ impl Fault {
     fn draw(random: &mut StdRng) -> Self {
         let peer = Peer::ALL[random.random_range(0..Peer::ALL.len())];
         let part = match random.random_range(0..6) {
-            0 => Part::RabbitMq,
-            1 => Part::MariaDb,
-            2 | 3 => Part::Redis(peer),
-            _ => Part::Peer(peer),
+            0 => Component::RabbitMq,
+            1 => Component::MariaDb,
+            2 | 3 => Component::Redis(peer),
+            _ => Component::Peer(peer),
         };
         match random.random_range(0..9) {
             0..=2 => Self::Killed(part),
@@ -58,11 +50,11 @@ impl Fault {
     }
 
     fn name(self) -> String {
-        let part = |part: Part| match part {
-            Part::RabbitMq => "RabbitMQ",
-            Part::MariaDb => "MariaDB",
-            Part::Redis(_) => "Redis",
-            Part::Peer(_) => "peer",
+        let part = |part: Component| match part {
+            Component::RabbitMq => "RabbitMQ",
+            Component::MariaDb => "MariaDB",
+            Component::Redis(_) => "Redis",
+            Component::Peer(_) => "peer",
         };
         match self {
             Self::Killed(it) => format!("{} killed", part(it)),
@@ -78,19 +70,19 @@ impl Fault {
     async fn happen(self, mesh: &mut Mesh, lasts: Duration) {
         match self {
             Self::Killed(part) => {
-                part.end(mesh, true).await;
+                part.kill(mesh).await;
                 tokio::time::sleep(lasts).await;
                 part.start(mesh).await;
             }
             Self::Stopped(part) => {
-                part.end(mesh, false).await;
+                part.stop(mesh).await;
                 tokio::time::sleep(lasts).await;
                 part.start(mesh).await;
             }
             Self::Paused(part) => {
-                part.pause(mesh, true).await;
+                part.pause(mesh).await;
                 tokio::time::sleep(lasts).await;
-                part.pause(mesh, false).await;
+                part.resume(mesh).await;
             }
             Self::ConnectionsClosed => mesh.close_connections(1).await,
             Self::Purged(peer) => queue(mesh, peer, "/contents").await,
@@ -99,46 +91,9 @@ impl Fault {
     }
 }
 
-impl Part {
-    async fn end(self, mesh: &mut Mesh, kill: bool) {
-        match (self, kill) {
-            (Self::RabbitMq, true) => mesh.rabbitmq.kill().await,
-            (Self::RabbitMq, false) => mesh.rabbitmq.stop().await,
-            (Self::MariaDb, true) => mesh.mariadb.kill().await,
-            (Self::MariaDb, false) => mesh.mariadb.stop().await,
-            (Self::Redis(peer), true) => mesh.redis_of(peer).kill().await,
-            (Self::Redis(peer), false) => mesh.redis_of(peer).stop().await,
-            (Self::Peer(peer), true) => mesh.kill_peer(peer).await,
-            (Self::Peer(peer), false) => mesh.stop_peer(peer).await,
-        }
-    }
-
-    async fn start(self, mesh: &mut Mesh) {
-        match self {
-            Self::RabbitMq => mesh.rabbitmq.start().await,
-            Self::MariaDb => mesh.mariadb.start().await,
-            Self::Redis(peer) => mesh.redis_of(peer).start().await,
-            Self::Peer(peer) => mesh.launch(peer).await,
-        }
-    }
-
-    async fn pause(self, mesh: &mut Mesh, pause: bool) {
-        match (self, pause) {
-            (Self::RabbitMq, true) => mesh.rabbitmq.pause().await,
-            (Self::RabbitMq, false) => mesh.rabbitmq.resume().await,
-            (Self::MariaDb, true) => mesh.mariadb.pause().await,
-            (Self::MariaDb, false) => mesh.mariadb.resume().await,
-            (Self::Redis(peer), true) => mesh.redis_of(peer).pause().await,
-            (Self::Redis(peer), false) => mesh.redis_of(peer).resume().await,
-            (Self::Peer(peer), true) => mesh.pause_peer(peer).await,
-            (Self::Peer(peer), false) => mesh.resume_peer(peer).await,
-        }
-    }
-}
-
 /// Purges or deletes a queue, if it is there.
 async fn queue(mesh: &Mesh, peer: Peer, what: &str) {
-    let path = format!("/api/queues/{}/hmac-{}.queue{what}", mesh.vhost_name(), peer.name());
+    let path = format!("{}{what}", mesh.queue_path(peer));
     let answer = mesh.try_broker(Method::DELETE, &path, &json!({})).await;
     let (status, text) = answer.expect("the management API answers");
     assert!((200..300).contains(&status) || status == 404, "{path}: {status} {text}");

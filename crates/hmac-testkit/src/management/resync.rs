@@ -87,13 +87,7 @@ pub async fn a_resync_of_a_credential_names_its_targets(source: Source) {
 pub async fn a_rebooked_row_is_newer_and_means_the_same(source: Source) {
     let (source, key, gone) =
         (source.with_targets(&["a", "b"]).await, http("rebooked"), http("rebooked-gone"));
-    source.upsert(&ensure(&key, "plain", &["a", "b"], NOW)).await;
-    source.upsert(&revoke(&gone, &["a"], NOW)).await;
-    let before = source.claim(NOW).await;
-    for row in &before {
-        source.sent(row, NOW).await;
-        source.acknowledge(row, NOW).await;
-    }
+    let before = source.settled_pair(&key, &gone).await;
     source.fully(&key, FinalStatus::Success).await;
     assert!(source.claim(NOW + 10 * RESEND_AFTER).await.is_empty());
     let scope = ResyncScope::Target(peer("a"));

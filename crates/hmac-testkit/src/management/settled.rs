@@ -49,10 +49,8 @@ async fn reopen(source: &Source, rows: &[Reopening], now_ms: i64) -> u64 {
 
 /// Claims and acknowledges everything that waits.
 async fn settle_all(source: &Source, now_ms: i64) {
-    for row in source.claim(now_ms).await {
-        source.sent(&row, now_ms).await;
-        source.acknowledge(&row, now_ms).await;
-    }
+    let rows = source.claim(now_ms).await;
+    source.settle(&rows, now_ms).await;
 }
 
 /// Not what is pending, sent or refused, and nothing of other targets.
@@ -147,13 +145,7 @@ pub async fn a_settled_row_says_what_was_sent(source: Source) {
 pub async fn a_reopened_row_is_a_further_try(source: Source) {
     let (source, key, gone) =
         (source.with_targets(&["a", "b"]).await, http("reopened"), http("reopened-gone"));
-    source.upsert(&ensure(&key, "plain", &["a", "b"], NOW)).await;
-    source.upsert(&revoke(&gone, &["a"], NOW)).await;
-    let before = source.claim(NOW).await;
-    for row in &before {
-        source.sent(row, NOW).await;
-        source.acknowledge(row, NOW).await;
-    }
+    let before = source.settled_pair(&key, &gone).await;
     let rows: Vec<_> = all(&source, "a").await.iter().map(|row| reopening(row, "a")).collect();
     let late = NOW + 10 * RESEND_AFTER;
     assert_eq!(reopen(&source, &rows, late).await, 2);
@@ -168,9 +160,8 @@ pub async fn a_reopened_row_is_a_further_try(source: Source) {
         assert_eq!((row.generation, row.ts), (old.generation, old.ts + 1));
         assert_eq!((row.attempt, content(row)), (old.attempt + 1, content(old)));
         assert_ne!(row.event_id, old.event_id);
-        source.sent(row, late).await;
-        source.acknowledge(row, late).await;
     }
+    source.settle(&after, late).await;
     let seen = source.row(&key, "a").await;
     assert_eq!((seen.status, seen.reason), (Status::Success, None));
     let rotated = source.rotate(&key, "next", NOW).await;
