@@ -34,8 +34,8 @@ RUN rustup target add wasm32-unknown-unknown \
 FROM dependencies AS build
 COPY crates crates
 COPY poc poc
-COPY xtask xtask
-RUN find crates poc xtask -name '*.rs' -exec touch {} + \
+COPY tools tools
+RUN find crates poc tools -name '*.rs' -exec touch {} + \
  && if [ "$PROFILE" = dev ]; then by=--bin; else by=--package; fi \
  && cargo build --locked --quiet --profile "$PROFILE" $by authority $by consumer $by leptos-axum $by leptos-actix \
  && cargo run --locked --quiet --bin xtask -- dashboard build \
@@ -49,8 +49,9 @@ RUN cargo test --locked --quiet --no-run --test e2e
 FROM story-dependencies AS stories
 COPY crates crates
 COPY poc poc
+COPY tools tools
 COPY tests tests
-RUN find crates poc tests -name '*.rs' -exec touch {} + \
+RUN find crates poc tools tests -name '*.rs' -exec touch {} + \
  && rm -f target/debug/deps/e2e-* \
  && cargo test --locked --quiet --no-run --test e2e \
  && cp "$(find target/debug/deps -name 'e2e-*' -type f -perm -u+x | head -n 1)" /e2e

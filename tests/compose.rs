@@ -13,19 +13,27 @@ mod tests {
     const FILES: [&str; 2] = ["compose.yaml", "compose.cluster.yaml"];
 
     fn read(name: &str) -> String {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the workspace");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("the tests stand in the workspace");
         fs::read_to_string(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// The lines of a file without comments.
     fn lines(text: &str) -> impl Iterator<Item = &str> {
-        text.lines().filter(|line| !line.trim_start().starts_with('#'))
+        text.lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
     }
 
     /// Every `${NAME:-default}` of a file.
     fn variables(text: &str) -> Vec<(&str, &str)> {
-        let inner = text.split("${").skip(1).map(|rest| rest.split_once('}').expect("a closing brace").0);
-        inner.map(|inner| inner.split_once(":-").expect("a default")).collect()
+        let inner = text
+            .split("${")
+            .skip(1)
+            .map(|rest| rest.split_once('}').expect("a closing brace").0);
+        inner
+            .map(|inner| inner.split_once(":-").expect("a default"))
+            .collect()
     }
 
     fn all() -> BTreeMap<String, BTreeSet<String>> {
@@ -33,7 +41,9 @@ mod tests {
         for file in FILES {
             let text = read(file);
             for (name, default) in variables(&text) {
-                all.entry(name.to_owned()).or_default().insert(default.to_owned());
+                all.entry(name.to_owned())
+                    .or_default()
+                    .insert(default.to_owned());
             }
         }
         all
@@ -49,46 +59,77 @@ mod tests {
     #[test]
     fn every_variable_is_documented_and_no_other() {
         let example = read(".env.example");
-        let (peers, compose) =
-            example.split_once("\n# --- docker compose").expect("the part of compose.yaml");
-        let name = |line: &str| line.trim_start_matches('#').split_once('=').map(|(name, _)| name.to_owned());
+        let (peers, compose) = example
+            .split_once("\n# --- docker compose")
+            .expect("the part of compose.yaml");
+        let name = |line: &str| {
+            line.trim_start_matches('#')
+                .split_once('=')
+                .map(|(name, _)| name.to_owned())
+        };
         let is_name = |name: &String| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
-        let documented: BTreeSet<String> = compose.lines().filter_map(name).filter(is_name).collect();
+        let documented: BTreeSet<String> =
+            compose.lines().filter_map(name).filter(is_name).collect();
         let used: BTreeSet<String> = all().into_keys().collect();
         // A few are the peers' own and documented with them.
         let of_peers = |name: &&String| {
-            peers.lines().any(|line| line.trim_start_matches('#').starts_with(&format!("{name}=")))
-                && compose.contains(name.as_str())
+            peers.lines().any(|line| {
+                line.trim_start_matches('#')
+                    .starts_with(&format!("{name}="))
+            }) && compose.contains(name.as_str())
         };
-        let missing: Vec<_> =
-            used.iter().filter(|name| !documented.contains(*name) && !of_peers(name)).collect();
-        assert!(missing.is_empty(), ".env.example says nothing of {missing:?}");
+        let missing: Vec<_> = used
+            .iter()
+            .filter(|name| !documented.contains(*name) && !of_peers(name))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            ".env.example says nothing of {missing:?}"
+        );
         let unused: Vec<_> = documented.difference(&used).collect();
-        assert!(unused.is_empty(), ".env.example speaks of {unused:?}, which nothing reads");
+        assert!(
+            unused.is_empty(),
+            ".env.example speaks of {unused:?}, which nothing reads"
+        );
     }
 
     #[test]
     fn every_default_of_a_secret_is_marked_as_the_demos() {
         const SECRETS: [&str; 6] = ["PASSWORD", "SECRET", "TOKEN", "KEY", "COOKIE", "PASS"];
         for (name, defaults) in all() {
-            if !SECRETS.iter().any(|part| name.split('_').any(|word| word == *part)) {
+            if !SECRETS
+                .iter()
+                .any(|part| name.split('_').any(|word| word == *part))
+            {
                 continue;
             }
             let default = defaults.first().expect("a default");
             let decoded = STANDARD.decode(default).unwrap_or_default();
             let plain = default.starts_with("demo-only-");
-            assert!(plain || decoded.starts_with(b"demo-only-"), "{name}: {default}");
-            assert!(!name.ends_with("SECRETS_KEY") || decoded.len() == 32, "{name}: {} bytes", decoded.len());
+            assert!(
+                plain || decoded.starts_with(b"demo-only-"),
+                "{name}: {default}"
+            );
+            assert!(
+                !name.ends_with("SECRETS_KEY") || decoded.len() == 32,
+                "{name}: {} bytes",
+                decoded.len()
+            );
         }
     }
 
     #[test]
     fn ports_are_published_on_this_machine_only_and_can_be_moved() {
         let text = read("compose.yaml");
-        let ports: Vec<&str> = lines(&text).filter(|line| line.trim_start().starts_with("ports:")).collect();
+        let ports: Vec<&str> = lines(&text)
+            .filter(|line| line.trim_start().starts_with("ports:"))
+            .collect();
         assert_eq!(ports.len(), 6, "{ports:#?}");
         for port in ports {
-            assert!(port.contains("[\"127.0.0.1:${") && port.contains("_PORT:-"), "{port}");
+            assert!(
+                port.contains("[\"127.0.0.1:${") && port.contains("_PORT:-"),
+                "{port}"
+            );
         }
     }
 
@@ -97,8 +138,15 @@ mod tests {
         for file in FILES {
             let text = read(file);
             for line in lines(&text) {
-                let Some((_, image)) = line.split_once("image: ") else { continue };
-                let ours = [images::RABBITMQ, images::MARIADB, images::REDIS, "phpmyadmin:5"];
+                let Some((_, image)) = line.split_once("image: ") else {
+                    continue;
+                };
+                let ours = [
+                    images::RABBITMQ,
+                    images::MARIADB,
+                    images::REDIS,
+                    "phpmyadmin:5",
+                ];
                 assert!(ours.contains(&image), "{file}: {image}");
             }
         }
@@ -109,8 +157,18 @@ mod tests {
         let text = read("compose.yaml");
         for line in lines(&text) {
             let trimmed = line.trim_start();
-            for key in ["name:", "version:", "container_name:", "start_interval:", "required:", "env_file:"] {
-                assert!(!trimmed.starts_with(key) && !trimmed.contains(&format!("{{ {key}")), "{line}");
+            for key in [
+                "name:",
+                "version:",
+                "container_name:",
+                "start_interval:",
+                "required:",
+                "env_file:",
+            ] {
+                assert!(
+                    !trimmed.starts_with(key) && !trimmed.contains(&format!("{{ {key}")),
+                    "{line}"
+                );
             }
         }
     }
@@ -120,10 +178,16 @@ mod tests {
         let text = read("Dockerfile");
         for line in text.lines() {
             assert!(!line.starts_with("# syntax="), "{line}");
-            assert!(!line.contains("COPY --link") && !line.contains("<<"), "{line}");
+            assert!(
+                !line.contains("COPY --link") && !line.contains("<<"),
+                "{line}"
+            );
         }
         for peer in ["authority", "consumer", "leptos-axum", "leptos-actix"] {
-            assert!(text.contains(&format!("FROM peer AS {peer}\n")), "{peer} runs as everybody's user");
+            assert!(
+                text.contains(&format!("FROM peer AS {peer}\n")),
+                "{peer} runs as everybody's user"
+            );
         }
         assert!(text.contains("FROM runtime AS peer\nUSER 10001:10001\n"));
     }

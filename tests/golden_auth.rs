@@ -2,7 +2,11 @@
 //! ours deviates, the deviation has a name, and what ours does instead is asserted. Targets and messages also keep their
 //! property (`hmac_testkit::hostile`), which compares the fast path with the long way.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a malformed vector file must fail the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a malformed vector file must fail the test"
+)]
 
 use std::collections::BTreeSet;
 
@@ -54,11 +58,18 @@ fn vectors(text: &str) -> Value {
 }
 
 fn text<'a>(case: &'a Value, field: &str) -> &'a str {
-    case[field].as_str().unwrap_or_else(|| panic!("{field} is text in {case}"))
+    case[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("{field} is text in {case}"))
 }
 
 fn texts(value: &Value) -> Vec<&str> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 fn hash_of(case: &Value) -> SecretHash {
@@ -76,7 +87,11 @@ mod hash_client_secret_json {
 
     #[test]
     fn every_line() {
-        check_all(&vectors(include_str!("vectors/hash-client-secret.json"))["cases"], &[], check);
+        check_all(
+            &vectors(include_str!("vectors/hash-client-secret.json"))["cases"],
+            &[],
+            check,
+        );
     }
 }
 
@@ -88,17 +103,30 @@ mod sign_request_json {
         let path = normalize_target(text(case, "path")).expect("a target that the original signed");
         let body_hash = hash_body(text(case, "body").as_bytes());
         let timestamp = case["timestamp"].as_i64().expect("an integer");
-        let payload =
-            signing_payload(text(case, "method"), &path, timestamp, text(case, "nonce"), &body_hash);
+        let payload = signing_payload(
+            text(case, "method"),
+            &path,
+            timestamp,
+            text(case, "nonce"),
+            &body_hash,
+        );
         assert_eq!(payload, text(case, "payload"));
         let secret_hash = SecretHash::parse(text(case, "secretHash")).expect("a hash");
-        assert_eq!(sign_request(&secret_hash, &payload), text(case, "signature"), "{case}");
+        assert_eq!(
+            sign_request(&secret_hash, &payload),
+            text(case, "signature"),
+            "{case}"
+        );
         None
     }
 
     #[test]
     fn every_line() {
-        check_all(&vectors(include_str!("vectors/sign-request.json"))["cases"], &[], check);
+        check_all(
+            &vectors(include_str!("vectors/sign-request.json"))["cases"],
+            &[],
+            check,
+        );
     }
 }
 
@@ -108,21 +136,38 @@ mod bodies_json {
     fn check(case: &Value) -> Option<Deviation> {
         let body = bytes(text(case, "hex"));
         let theirs = text(case, "hashBodyOfLossyUtf8");
-        assert_eq!(hash_body(String::from_utf8_lossy(&body).as_bytes()), theirs, "{case}");
+        assert_eq!(
+            hash_body(String::from_utf8_lossy(&body).as_bytes()),
+            theirs,
+            "{case}"
+        );
         let same = hash_body(&body) == theirs;
-        assert_eq!(same, case["sameAsRaw"].as_bool().expect("a boolean"), "{case}");
+        assert_eq!(
+            same,
+            case["sameAsRaw"].as_bool().expect("a boolean"),
+            "{case}"
+        );
         assert_eq!(same, std::str::from_utf8(&body).is_ok(), "{case}");
         (!same).then_some(RawBytesAreHashed)
     }
 
     fn bytes(hex: &str) -> Vec<u8> {
-        let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).expect("hex"));
-        digits.map(|pair| u8::from_str_radix(pair, 16).expect("hex")).collect()
+        let digits = hex
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).expect("hex"));
+        digits
+            .map(|pair| u8::from_str_radix(pair, 16).expect("hex"))
+            .collect()
     }
 
     #[test]
     fn every_line() {
-        check_all(&vectors(include_str!("vectors/bodies.json"))["cases"], &[RawBytesAreHashed], check);
+        check_all(
+            &vectors(include_str!("vectors/bodies.json"))["cases"],
+            &[RawBytesAreHashed],
+            check,
+        );
     }
 }
 
@@ -143,7 +188,11 @@ mod normalize_path_json {
 
     #[test]
     fn every_line() {
-        check_all(&vectors(include_str!("vectors/normalize-path.json"))["cases"], &[], check);
+        check_all(
+            &vectors(include_str!("vectors/normalize-path.json"))["cases"],
+            &[],
+            check,
+        );
     }
 }
 
@@ -161,7 +210,8 @@ mod timestamps_json {
             (None, Some(_)) => {
                 assert!(case["finite"].as_bool().expect("a boolean"), "{case}");
                 let digits = text(case, "in").trim_ascii().trim_start_matches('-');
-                let decimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+                let decimal =
+                    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
                 assert!(!decimal, "ours refuses an integer: {case}");
                 Some(DecimalTimestampsOnly)
             }
@@ -199,17 +249,35 @@ mod records_json {
     fn check_readable(stored: &str, theirs: &Value) -> Option<Deviation> {
         let ours = record::decode(stored).expect("a record with a hash is readable");
         assert_eq!(ours.secret_hash.expose(), HASH);
-        assert_eq!(Some(ours.created_at), theirs["createdAt"].as_i64(), "{stored}");
-        assert_eq!(Some(ours.updated_at), theirs["updatedAt"].as_i64(), "{stored}");
+        assert_eq!(
+            Some(ours.created_at),
+            theirs["createdAt"].as_i64(),
+            "{stored}"
+        );
+        assert_eq!(
+            Some(ours.updated_at),
+            theirs["updatedAt"].as_i64(),
+            "{stored}"
+        );
         assert_eq!(ours.expires_at, theirs["expiresAt"].as_i64(), "{stored}");
-        assert_eq!(ours.allowed_ips.rules(), texts(&theirs["allowedIps"]), "{stored}");
-        ours.allowed_ips.denies_everyone().then_some(UnreadableListDenies)
+        assert_eq!(
+            ours.allowed_ips.rules(),
+            texts(&theirs["allowedIps"]),
+            "{stored}"
+        );
+        ours.allowed_ips
+            .denies_everyone()
+            .then_some(UnreadableListDenies)
     }
 
     #[test]
     fn every_line() {
         let deviations = [NoHashIsCorrupt, UnreadableListDenies];
-        check_all(&vectors(include_str!("vectors/records.json"))["cases"], &deviations, check);
+        check_all(
+            &vectors(include_str!("vectors/records.json"))["cases"],
+            &deviations,
+            check,
+        );
     }
 }
 
@@ -225,7 +293,10 @@ mod allowed_ips_json {
         let lenient = AllowedIps::parse_lenient([rule]);
         let theirs = texts(&case["lenient"]);
         if lenient.rules() != theirs {
-            assert_eq!((rule, lenient.rules()), ("::FFFF:10.0.0.1", &["10.0.0.1".to_owned()][..]));
+            assert_eq!(
+                (rule, lenient.rules()),
+                ("::FFFF:10.0.0.1", &["10.0.0.1".to_owned()][..])
+            );
             return Some(MappedAddressInAnySpelling);
         }
         match AllowedIps::parse([rule]) {
@@ -258,12 +329,19 @@ mod allowed_ips_json {
     fn check_extraction(case: &Value) -> Option<Deviation> {
         let candidates = case["in"].as_array().expect("an array");
         let mut values = candidates.iter().flat_map(|candidate| match candidate {
-            Value::Array(values) => {
-                texts(&Value::Array(values.clone())).into_iter().map(str::to_owned).collect()
-            }
-            other => other.as_str().map(str::to_owned).into_iter().collect::<Vec<_>>(),
+            Value::Array(values) => texts(&Value::Array(values.clone()))
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            other => other
+                .as_str()
+                .map(str::to_owned)
+                .into_iter()
+                .collect::<Vec<_>>(),
         });
-        let ours = values.find_map(|value| parse_address(&value)).map(|address| address.to_string());
+        let ours = values
+            .find_map(|value| parse_address(&value))
+            .map(|address| address.to_string());
         assert_eq!(ours.as_deref(), case["out"].as_str(), "{case}");
         None
     }
@@ -283,7 +361,11 @@ mod allowed_ips_json {
 
     #[test]
     fn every_match() {
-        check_all(&file()["matching"], &[MappedAddressInAnySpelling], check_match);
+        check_all(
+            &file()["matching"],
+            &[MappedAddressInAnySpelling],
+            check_match,
+        );
     }
 
     #[test]
@@ -304,8 +386,15 @@ mod message_json {
     fn check(case: &Value) -> Option<Deviation> {
         hostile::canonical_json(text(case, "json").as_bytes());
         let message = Message::Json(text(case, "json"));
-        assert_eq!(canonical_json(text(case, "json")).as_deref(), Ok(text(case, "canonical")));
-        assert_eq!(message_hash(message).as_deref(), Ok(text(case, "messageHash")), "{case}");
+        assert_eq!(
+            canonical_json(text(case, "json")).as_deref(),
+            Ok(text(case, "canonical"))
+        );
+        assert_eq!(
+            message_hash(message).as_deref(),
+            Ok(text(case, "messageHash")),
+            "{case}"
+        );
         None
     }
 
@@ -318,8 +407,15 @@ mod message_json {
     fn every_pair_of_keys() {
         let file = file();
         for sample in file["keyOrder"]["samples"].as_array().expect("an array") {
-            let (left, right) = (sample[0].as_str().expect("text"), sample[1].as_str().expect("text"));
-            assert_eq!(compare_keys(left, right) as i64, sample[2].as_i64().expect("a number"), "{sample}");
+            let (left, right) = (
+                sample[0].as_str().expect("text"),
+                sample[1].as_str().expect("text"),
+            );
+            assert_eq!(
+                compare_keys(left, right) as i64,
+                sample[2].as_i64().expect("a number"),
+                "{sample}"
+            );
             for pair in [[left, right], [right, left]] {
                 let [first, second] = pair.map(|key| Value::from(key).to_string());
                 hostile::canonical_json(format!("{{{first}:1,{second}:2}}").as_bytes());
@@ -340,7 +436,11 @@ mod sign_message_json {
         let json = case["message"].to_string();
         hostile::canonical_json(json.as_bytes());
         let message = Message::Json(&json);
-        assert_eq!(message_hash(message).as_deref(), Ok(text(case, "messageHash")), "{case}");
+        assert_eq!(
+            message_hash(message).as_deref(),
+            Ok(text(case, "messageHash")),
+            "{case}"
+        );
         let signature = sign_message(&client_id, &hash_of(case), message);
         assert_eq!(signature.as_deref(), Ok(text(case, "signature")), "{case}");
         None
@@ -348,6 +448,10 @@ mod sign_message_json {
 
     #[test]
     fn every_line() {
-        check_all(&vectors(include_str!("vectors/sign-message.json"))["cases"], &[], check);
+        check_all(
+            &vectors(include_str!("vectors/sign-message.json"))["cases"],
+            &[],
+            check,
+        );
     }
 }

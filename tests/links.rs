@@ -1,20 +1,29 @@
 //! Every relative link of the documentation leads somewhere: to a file or folder of the repository, and to a heading of it.
 
-#![expect(clippy::expect_used, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::expect_used,
+    reason = "a test stops where an expectation fails"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests stand in the workspace")
 }
 
 /// The pages: those at the root, and all below `docs`.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
     let mut folders = vec![root().join("docs")];
-    let at_root = root().read_dir().expect("the root is readable").flatten().map(|entry| entry.path());
+    let at_root = root()
+        .read_dir()
+        .expect("the root is readable")
+        .flatten()
+        .map(|entry| entry.path());
     pages.extend(at_root.filter(|path| is_page(path)));
     while let Some(folder) = folders.pop() {
         for entry in folder.read_dir().expect("a folder is readable").flatten() {
@@ -44,7 +53,11 @@ fn prose(page: &str) -> String {
         if !fenced && !is_fence {
             let parts = line.split('`').enumerate();
             // In a link's text a span of code stands for itself, so its place is kept.
-            lines.push(parts.map(|(n, part)| if n % 2 == 0 { part } else { "code" }).collect::<String>());
+            lines.push(
+                parts
+                    .map(|(n, part)| if n % 2 == 0 { part } else { "code" })
+                    .collect::<String>(),
+            );
         }
     }
     lines.join("\n")
@@ -53,7 +66,10 @@ fn prose(page: &str) -> String {
 /// What stands in the round brackets of links and pictures.
 fn links(prose: &str) -> Vec<&str> {
     let after = prose.split("](").skip(1);
-    after.filter_map(|rest| rest.split_once(')')).map(|(link, _)| link.trim()).collect()
+    after
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(link, _)| link.trim())
+        .collect()
 }
 
 /// The anchors of a page's headings, as GitHub makes them.
@@ -71,15 +87,23 @@ fn anchors(page: &str) -> BTreeSet<String> {
         }
         let anchor = anchor(title.trim());
         let before = seen.entry(anchor.clone()).or_default();
-        anchors.insert(if *before == 0 { anchor } else { format!("{anchor}-{before}") });
+        anchors.insert(if *before == 0 {
+            anchor
+        } else {
+            format!("{anchor}-{before}")
+        });
         *before += 1;
     }
     anchors
 }
 
 fn anchor(title: &str) -> String {
-    let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>().to_lowercase()
+    let kept = title
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c })
+        .collect::<String>()
+        .to_lowercase()
 }
 
 /// Takes `..` and `.` out of a path.
@@ -102,7 +126,9 @@ fn complaints(path: &Path, page: &str) -> Vec<String> {
         if link.contains("://") || link.starts_with("mailto:") {
             continue;
         }
-        let (file, anchor) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+        let (file, anchor) = link
+            .split_once('#')
+            .map_or((link, None), |(file, anchor)| (file, Some(anchor)));
         let target = match file {
             "" => path.to_owned(),
             file => normal(&path.parent().unwrap_or(path).join(file)),
@@ -128,9 +154,17 @@ fn complaints(path: &Path, page: &str) -> Vec<String> {
 fn every_link_leads_somewhere() {
     let pages = pages();
     assert!(pages.len() > 10, "{pages:?}");
-    let read = |path: &PathBuf| (path.clone(), fs::read_to_string(path).expect("a page is UTF-8"));
-    let complaints: Vec<String> =
-        pages.iter().map(read).flat_map(|(path, page)| complaints(&path, &page)).collect();
+    let read = |path: &PathBuf| {
+        (
+            path.clone(),
+            fs::read_to_string(path).expect("a page is UTF-8"),
+        )
+    };
+    let complaints: Vec<String> = pages
+        .iter()
+        .map(read)
+        .flat_map(|(path, page)| complaints(&path, &page))
+        .collect();
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
@@ -142,18 +176,29 @@ fn every_page_is_reached_from_the_readme() {
             continue;
         }
         if path.is_dir() {
-            next.extend(path.read_dir().expect("a folder").flatten().map(|entry| entry.path()));
+            next.extend(
+                path.read_dir()
+                    .expect("a folder")
+                    .flatten()
+                    .map(|entry| entry.path()),
+            );
         } else if is_page(&path) {
             let page = prose(&fs::read_to_string(&path).expect("a page is UTF-8"));
-            let files =
-                links(&page).into_iter().map(|link| link.split('#').next().unwrap_or_default().to_owned());
+            let files = links(&page)
+                .into_iter()
+                .map(|link| link.split('#').next().unwrap_or_default().to_owned());
             let files = files.filter(|file| !file.is_empty() && !file.contains("://"));
             next.extend(
-                files.map(|file| normal(&path.parent().unwrap_or(&path).join(file))).filter(|p| p.exists()),
+                files
+                    .map(|file| normal(&path.parent().unwrap_or(&path).join(file)))
+                    .filter(|p| p.exists()),
             );
         }
     }
-    let lost: Vec<PathBuf> = pages().into_iter().filter(|page| !reached.contains(page)).collect();
+    let lost: Vec<PathBuf> = pages()
+        .into_iter()
+        .filter(|page| !reached.contains(page))
+        .collect();
     assert!(lost.is_empty(), "nothing leads to {lost:?}");
 }
 
@@ -162,7 +207,9 @@ fn named_tests(page: &str) -> BTreeSet<&str> {
     let spans = page.split('`').skip(1).step_by(2);
     let is_name = |span: &&str| {
         span.matches('_').count() > 1
-            && span.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            && span
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     };
     spans.filter(is_name).collect()
 }
@@ -184,11 +231,18 @@ fn the_tests_that_the_security_model_names_exist() {
     for folder in ["crates", "poc", "tests"] {
         sources(&root().join(folder), &mut all);
     }
-    let page = fs::read_to_string(root().join("docs/security-model.md")).expect("the page is readable");
+    let page =
+        fs::read_to_string(root().join("docs/security-model.md")).expect("the page is readable");
     let named = named_tests(&page);
     assert!(named.len() > 20, "{named:?}");
-    let lost: Vec<&&str> = named.iter().filter(|name| !all.contains(&format!("fn {name}("))).collect();
-    assert!(lost.is_empty(), "docs/security-model.md names tests that are not there: {lost:?}");
+    let lost: Vec<&&str> = named
+        .iter()
+        .filter(|name| !all.contains(&format!("fn {name}(")))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "docs/security-model.md names tests that are not there: {lost:?}"
+    );
 }
 
 #[test]
@@ -196,7 +250,10 @@ fn the_checker_sees_what_is_wrong() {
     let page = "# A `b`: c, d?\n\n## Twice\n## Twice\n\n[x](nowhere.md) [y](README.md#nothing) [z](#a-b-c-d) [w](#twice-1)\n\n\
                 `[code](no-link.md)` [ok](https://example.org/x)\n```\n[fenced](no-link.md)\n# no heading\n```\n";
     let path = root().join("README.md");
-    let readme = ["README.md: nowhere.md leads nowhere", "README.md: README.md#nothing names no heading"];
+    let readme = [
+        "README.md: nowhere.md leads nowhere",
+        "README.md: README.md#nothing names no heading",
+    ];
     assert_eq!(complaints(&path, page), readme);
     assert!(!anchors(page).contains("no-heading"));
 }

@@ -13,7 +13,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hmac-propagation", &["hmac-auth"]),
     ("hmac-propagation-amqp", &["hmac-auth", "hmac-propagation"]),
     ("hmac-propagation-sqlx", &["hmac-auth", "hmac-propagation"]),
-    ("hmac-propagation-redis", &["hmac-auth", "hmac-auth-redis", "hmac-propagation"]),
+    (
+        "hmac-propagation-redis",
+        &["hmac-auth", "hmac-auth-redis", "hmac-propagation"],
+    ),
     ("hmac-testkit", &["hmac-auth", "hmac-propagation"]),
     ("kit", &["hmac-auth", "hmac-propagation"]),
     ("kit-axum", &["hmac-auth", "hmac-auth-axum", "kit"]),
@@ -31,10 +34,34 @@ const ARROWS: &[(&str, &[&str])] = &[
             "kit",
         ],
     ),
-    ("authority", &["hmac-propagation", "kit", "kit-axum", "kit-backends"]),
-    ("consumer", &["hmac-propagation", "kit", "kit-actix", "kit-backends"]),
-    ("leptos-axum", &["dashboard", "hmac-propagation", "kit", "kit-axum", "kit-backends"]),
-    ("leptos-actix", &["dashboard", "hmac-propagation", "kit", "kit-actix", "kit-backends"]),
+    (
+        "authority",
+        &["hmac-propagation", "kit", "kit-axum", "kit-backends"],
+    ),
+    (
+        "consumer",
+        &["hmac-propagation", "kit", "kit-actix", "kit-backends"],
+    ),
+    (
+        "leptos-axum",
+        &[
+            "dashboard",
+            "hmac-propagation",
+            "kit",
+            "kit-axum",
+            "kit-backends",
+        ],
+    ),
+    (
+        "leptos-actix",
+        &[
+            "dashboard",
+            "hmac-propagation",
+            "kit",
+            "kit-actix",
+            "kit-backends",
+        ],
+    ),
     ("dashboard-web", &["dashboard"]),
     (
         "mesh",
@@ -67,29 +94,42 @@ pub(crate) const STORIES: &str = "e2e";
 const BENCHES: &str = "bench";
 
 fn may(name: &str, other: &str, workspace: &BTreeMap<String, Member>) -> bool {
-    let listed = ARROWS.iter().any(|(from, to)| *from == name && to.contains(&other));
+    let listed = ARROWS
+        .iter()
+        .any(|(from, to)| *from == name && to.contains(&other));
     listed || (name == BENCHES && (is_library(other, workspace) || other == "services"))
 }
 
 fn is_library(name: &str, workspace: &BTreeMap<String, Member>) -> bool {
-    workspace.get(name).is_some_and(|member| member.folder.starts_with("crates/"))
+    workspace
+        .get(name)
+        .is_some_and(|member| member.folder.starts_with("crates/"))
 }
 
 fn check(workspace: &BTreeMap<String, Member>) -> Vec<String> {
     let mut complaints = Vec::new();
     for (name, member) in workspace {
-        for other in member.normal.iter().filter(|other| workspace.contains_key(*other)) {
+        for other in member
+            .normal
+            .iter()
+            .filter(|other| workspace.contains_key(*other))
+        {
             if !may(name, other, workspace) {
                 complaints.push(format!("{name} must not depend on {other}"));
             }
         }
-        for other in member.dev.iter().filter(|other| workspace.contains_key(*other) && *other != name) {
+        for other in member
+            .dev
+            .iter()
+            .filter(|other| workspace.contains_key(*other) && *other != name)
+        {
             let allowed = if name == STORIES {
                 is_library(other, workspace) || other == "services"
             } else {
                 may(name, other, workspace)
                     || FOR_TESTS.contains(&other.as_str())
-                    || (PEERS.contains(&name.as_str()) && FOR_TESTS_OF_PEERS.contains(&other.as_str()))
+                    || (PEERS.contains(&name.as_str())
+                        && FOR_TESTS_OF_PEERS.contains(&other.as_str()))
             };
             if !allowed {
                 complaints.push(format!("the tests of {name} must not depend on {other}"));
@@ -110,7 +150,12 @@ fn the_checker_sees_wrong_arrows() {
     assert!(check(&workspace).is_empty());
     let mut add = |name: &str, other: &str, dev: bool| {
         let member = workspace.get_mut(name).unwrap();
-        if dev { &mut member.dev } else { &mut member.normal }.insert(other.to_owned());
+        if dev {
+            &mut member.dev
+        } else {
+            &mut member.normal
+        }
+        .insert(other.to_owned());
     };
     add("hmac-auth", "hmac-propagation", false);
     add("hmac-propagation", "hmac-auth-redis", false);

@@ -8,40 +8,106 @@ use crate::{Member, members, metadata, none};
 
 /// Crates that another must not reach, however far down.
 const UNREACHABLE: &[(&str, &[&str])] = &[
-    ("hmac-auth", &["tokio", "http", "axum", "actix-web", "redis", "reqwest", "lapin", "sqlx"]),
-    ("hmac-propagation", &["lapin", "sqlx", "redis", "axum", "actix-web", "hyper", "http"]),
-    ("dashboard", &["tokio", "axum", "actix-web", "hyper", "redis", "sqlx", "lapin", "hmac-propagation"]),
+    (
+        "hmac-auth",
+        &[
+            "tokio",
+            "http",
+            "axum",
+            "actix-web",
+            "redis",
+            "reqwest",
+            "lapin",
+            "sqlx",
+        ],
+    ),
+    (
+        "hmac-propagation",
+        &[
+            "lapin",
+            "sqlx",
+            "redis",
+            "axum",
+            "actix-web",
+            "hyper",
+            "http",
+        ],
+    ),
+    (
+        "dashboard",
+        &[
+            "tokio",
+            "axum",
+            "actix-web",
+            "hyper",
+            "redis",
+            "sqlx",
+            "lapin",
+            "hmac-propagation",
+        ],
+    ),
 ];
 
 /// Who alone may name a client library: its types do not leave that crate.
 const NAMED_BY: &[(&str, &[&str])] = &[
     ("lapin", &["hmac-propagation-amqp", "xtask"]),
-    ("redis", &["hmac-auth-redis", "hmac-propagation-redis", "xtask"]),
+    (
+        "redis",
+        &["hmac-auth-redis", "hmac-propagation-redis", "xtask"],
+    ),
     ("sqlx", &["hmac-propagation-sqlx", "services", "xtask"]),
     ("testcontainers", &["services"]),
-    ("axum", &["hmac-auth-axum", "hmac-testkit", "kit-axum", "leptos-axum", "bench"]),
-    ("actix-web", &["hmac-auth-actix", "kit-actix", "leptos-actix"]),
+    (
+        "axum",
+        &[
+            "hmac-auth-axum",
+            "hmac-testkit",
+            "kit-axum",
+            "leptos-axum",
+            "bench",
+        ],
+    ),
+    (
+        "actix-web",
+        &["hmac-auth-actix", "kit-actix", "leptos-actix"],
+    ),
 ];
 
 /// What the protocol may use of the runtime.
 const TOKIO_FEATURES: &[&str] = &["macros", "rt", "sync", "time"];
 
 /// A second TLS provider panics at run time, and OpenSSL wants a system library.
-const BANNED: &[&str] = &["aws-lc-rs", "aws-lc-sys", "openssl", "openssl-sys", "native-tls"];
+const BANNED: &[&str] = &[
+    "aws-lc-rs",
+    "aws-lc-sys",
+    "openssl",
+    "openssl-sys",
+    "native-tls",
+];
 
 /// Package to the packages its own code uses.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 fn graph() -> Graph {
-    let resolve = metadata().resolve.as_ref().expect("the graph was asked for");
-    let names: BTreeMap<&PackageId, &str> =
-        metadata().packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
+    let resolve = metadata()
+        .resolve
+        .as_ref()
+        .expect("the graph was asked for");
+    let names: BTreeMap<&PackageId, &str> = metadata()
+        .packages
+        .iter()
+        .map(|package| (&package.id, package.name.as_str()))
+        .collect();
     // Two versions of one crate become one node: stricter, never laxer.
     let mut graph = Graph::new();
     for node in &resolve.nodes {
         let used = graph.entry(names[&node.id].to_owned()).or_default();
         for dependency in &node.deps {
-            if dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal) {
+            if dependency
+                .dep_kinds
+                .iter()
+                .any(|kind| kind.kind == DependencyKind::Normal)
+            {
                 used.insert(names[&dependency.pkg].to_owned());
             }
         }
@@ -67,7 +133,9 @@ fn way(graph: &Graph, from: &str, to: &str) -> Option<Vec<String>> {
 }
 
 fn unreachable(graph: &Graph) -> Vec<String> {
-    let forbidden = UNREACHABLE.iter().flat_map(|(from, all)| all.iter().map(move |to| (from, to)));
+    let forbidden = UNREACHABLE
+        .iter()
+        .flat_map(|(from, all)| all.iter().map(move |to| (from, to)));
     forbidden
         .filter_map(|(from, to)| way(graph, from, to))
         .map(|way| format!("forbidden: {}", way.join(" -> ")))
@@ -88,12 +156,16 @@ fn named(members: &BTreeMap<String, Member>) -> Vec<String> {
 
 fn banned(names: &BTreeSet<String>) -> Vec<String> {
     let found = BANNED.iter().filter(|name| names.contains(**name));
-    found.map(|name| format!("{name} is in Cargo.lock: one TLS provider everywhere, ring")).collect()
+    found
+        .map(|name| format!("{name} is in Cargo.lock: one TLS provider everywhere, ring"))
+        .collect()
 }
 
 /// Names in a lockfile, whatever the platform.
 fn locked(lockfile: &str) -> BTreeSet<String> {
-    let names = lockfile.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let names = lockfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     names.map(str::to_owned).collect()
 }
 
@@ -109,14 +181,25 @@ fn client_libraries_stay_inside_their_adapter() {
 
 #[test]
 fn the_protocol_uses_little_of_the_runtime() {
-    let package =
-        metadata().workspace_packages().into_iter().find(|package| package.name == "hmac-propagation");
+    let package = metadata()
+        .workspace_packages()
+        .into_iter()
+        .find(|package| package.name == "hmac-propagation");
     let dependencies = &package.expect("the crate is there").dependencies;
-    for tokio in dependencies.iter().filter(|dependency| dependency.name == "tokio") {
+    for tokio in dependencies
+        .iter()
+        .filter(|dependency| dependency.name == "tokio")
+    {
         if tokio.kind == DependencyKind::Normal {
-            let extra: Vec<_> =
-                tokio.features.iter().filter(|it| !TOKIO_FEATURES.contains(&it.as_str())).collect();
-            assert!(extra.is_empty(), "hmac-propagation must not use tokio's {extra:?}");
+            let extra: Vec<_> = tokio
+                .features
+                .iter()
+                .filter(|it| !TOKIO_FEATURES.contains(&it.as_str()))
+                .collect();
+            assert!(
+                extra.is_empty(),
+                "hmac-propagation must not use tokio's {extra:?}"
+            );
         }
     }
 }
@@ -133,12 +216,28 @@ fn one_tls_provider() {
 fn the_checker_sees_forbidden_dependencies() {
     let mut graph = graph();
     assert!(unreachable(&graph).is_empty());
-    graph.entry("ipnet".to_owned()).or_default().insert("tokio".to_owned());
-    assert_eq!(unreachable(&graph), ["forbidden: hmac-auth -> ipnet -> tokio"]);
+    graph
+        .entry("ipnet".to_owned())
+        .or_default()
+        .insert("tokio".to_owned());
+    assert_eq!(
+        unreachable(&graph),
+        ["forbidden: hmac-auth -> ipnet -> tokio"]
+    );
 
     let mut members = members();
-    members.get_mut("kit").unwrap().normal.insert("lapin".to_owned());
+    members
+        .get_mut("kit")
+        .unwrap()
+        .normal
+        .insert("lapin".to_owned());
     assert_eq!(named(&members), ["kit must not name lapin"]);
 
-    assert_eq!(banned(&locked("[[package]]\nname = \"openssl\"\nversion = \"1\"\n")).len(), 1);
+    assert_eq!(
+        banned(&locked(
+            "[[package]]\nname = \"openssl\"\nversion = \"1\"\n"
+        ))
+        .len(),
+        1
+    );
 }

@@ -3,7 +3,10 @@
 //! Each checker is a pure function from what it reads to a list of complaints, so that its own tests can show that it
 //! catches a violation.
 
-#![expect(clippy::expect_used, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::expect_used,
+    reason = "a test stops where an expectation fails"
+)]
 
 mod arrows;
 mod foreign;
@@ -22,17 +25,24 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The workspace's root folder.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests stand in the workspace")
 }
 
 /// The graph that is built on this machine.
 fn metadata() -> &'static Metadata {
     static METADATA: OnceLock<Metadata> = OnceLock::new();
     METADATA.get_or_init(|| {
-        let version = Command::new("rustc").arg("-vV").output().expect("rustc runs");
+        let version = Command::new("rustc")
+            .arg("-vV")
+            .output()
+            .expect("rustc runs");
         let version = String::from_utf8_lossy(&version.stdout).into_owned();
-        let host =
-            version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host");
+        let host = version
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .expect("rustc names its host");
         MetadataCommand::new()
             .manifest_path(root().join("Cargo.toml"))
             .other_options(vec!["--filter-platform".to_owned(), host.to_owned()])
@@ -62,14 +72,23 @@ fn members() -> BTreeMap<String, Member> {
 }
 
 fn member(package: &Package) -> Member {
-    let folder = package.manifest_path.parent().and_then(|folder| folder.strip_prefix(root()).ok());
-    let mut member =
-        Member { folder: folder.expect("a member lies in the workspace").to_string(), ..Member::default() };
+    let folder = package
+        .manifest_path
+        .parent()
+        .and_then(|folder| folder.strip_prefix(root()).ok());
+    let mut member = Member {
+        folder: folder.expect("a member lies in the workspace").to_string(),
+        ..Member::default()
+    };
     // A package of nothing but tests needs everything for tests, whatever its manifest calls it.
     let for_tests = package.name == arrows::STORIES;
     for dependency in &package.dependencies {
         let for_tests = for_tests || dependency.kind == DependencyKind::Development;
-        let names = if for_tests { &mut member.dev } else { &mut member.normal };
+        let names = if for_tests {
+            &mut member.dev
+        } else {
+            &mut member.normal
+        };
         names.insert(dependency.name.clone());
     }
     member
@@ -83,12 +102,29 @@ fn sources() -> Vec<(String, String)> {
     }
     files.sort();
     files.dedup();
-    let from_root = |file: &PathBuf| file.strip_prefix(root()).expect("below the root").display().to_string();
-    files.iter().map(|file| (from_root(file), fs::read_to_string(file).expect("a source is UTF-8"))).collect()
+    let from_root = |file: &PathBuf| {
+        file.strip_prefix(root())
+            .expect("below the root")
+            .display()
+            .to_string()
+    };
+    files
+        .iter()
+        .map(|file| {
+            (
+                from_root(file),
+                fs::read_to_string(file).expect("a source is UTF-8"),
+            )
+        })
+        .collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in folder.read_dir().expect("a folder of the workspace").flatten() {
+    for entry in folder
+        .read_dir()
+        .expect("a folder of the workspace")
+        .flatten()
+    {
         let path = entry.path();
         if path.is_dir() && !path.ends_with("target") {
             collect(&path, files);

@@ -16,9 +16,12 @@ fn own_versions(path: &str, manifest: &str) -> Vec<String> {
                 complaints.push(format!("{path}: write `{line}` as one line"));
             }
         } else if in_dependencies && line.contains('=') && !line.starts_with('#') {
-            let inherited = line.contains(".workspace = true") || line.contains("workspace = true,");
+            let inherited =
+                line.contains(".workspace = true") || line.contains("workspace = true,");
             if !inherited && !line.contains("{ workspace = true }") {
-                complaints.push(format!("{path}: `{line}` must stand in [workspace.dependencies]"));
+                complaints.push(format!(
+                    "{path}: `{line}` must stand in [workspace.dependencies]"
+                ));
             }
         }
     }
@@ -27,7 +30,10 @@ fn own_versions(path: &str, manifest: &str) -> Vec<String> {
 
 /// Complains about foreign dependencies out of order or without a word on what they are for.
 fn order_and_purpose(manifest: &str) -> Vec<String> {
-    let lines = manifest.lines().skip_while(|line| *line != "[workspace.dependencies]").skip(1);
+    let lines = manifest
+        .lines()
+        .skip_while(|line| *line != "[workspace.dependencies]")
+        .skip(1);
     let mut complaints = Vec::new();
     let mut last = String::new();
     for line in lines.take_while(|line| !line.starts_with('[')) {
@@ -51,13 +57,20 @@ fn order_and_purpose(manifest: &str) -> Vec<String> {
 
 #[test]
 fn versions_stand_in_one_place() {
-    let paths = members().into_values().map(|member| format!("{}/Cargo.toml", member.folder));
-    none(paths.flat_map(|path| own_versions(&path, &fs::read_to_string(root().join(&path)).unwrap())));
+    let paths = members()
+        .into_values()
+        .map(|member| format!("{}/Cargo.toml", member.folder));
+    none(
+        paths
+            .flat_map(|path| own_versions(&path, &fs::read_to_string(root().join(&path)).unwrap())),
+    );
 }
 
 #[test]
 fn dependencies_are_in_order_and_say_what_they_are_for() {
-    none(order_and_purpose(&fs::read_to_string(root().join("Cargo.toml")).unwrap()));
+    none(order_and_purpose(
+        &fs::read_to_string(root().join("Cargo.toml")).unwrap(),
+    ));
 }
 
 #[test]
@@ -69,6 +82,9 @@ fn the_checker_sees_own_versions_and_disorder() {
                     a = \"1\" # why\nc = \"1\"\n[other]\n0 = 1\n";
     assert_eq!(
         order_and_purpose(manifest),
-        ["Cargo.toml: a stands after b", "Cargo.toml: c does not say what it is for"]
+        [
+            "Cargo.toml: a stands after b",
+            "Cargo.toml: c does not say what it is for"
+        ]
     );
 }

@@ -7,7 +7,10 @@ use crate::{members, none, root};
 
 /// Folders that the code map's rows begin with, in backquotes.
 fn mapped(document: &str) -> BTreeSet<String> {
-    let rows = document.lines().skip_while(|line| *line != "## Code map").skip(1);
+    let rows = document
+        .lines()
+        .skip_while(|line| *line != "## Code map")
+        .skip(1);
     rows.take_while(|line| !line.starts_with("## "))
         .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
         .collect()
@@ -15,8 +18,9 @@ fn mapped(document: &str) -> BTreeSet<String> {
 
 fn check(document: &str, folders: &BTreeSet<String>) -> Vec<String> {
     let mapped = mapped(document);
-    let missing =
-        folders.difference(&mapped).map(|folder| format!("docs/architecture.md does not name {folder}"));
+    let missing = folders
+        .difference(&mapped)
+        .map(|folder| format!("docs/architecture.md does not name {folder}"));
     let extra = mapped
         .difference(folders)
         .map(|folder| format!("docs/architecture.md names {folder}, which is no crate"));
@@ -26,7 +30,13 @@ fn check(document: &str, folders: &BTreeSet<String>) -> Vec<String> {
 #[test]
 fn the_map_names_every_crate_and_no_other() {
     let document = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
-    none(check(&document, &members().into_values().map(|member| member.folder).collect()));
+    none(check(
+        &document,
+        &members()
+            .into_values()
+            .map(|member| member.folder)
+            .collect(),
+    ));
 }
 
 #[test]

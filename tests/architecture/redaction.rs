@@ -9,14 +9,31 @@ use syn::visit::{self, Visit};
 use crate::{none, sources};
 
 /// What a field that holds a secret is called, in part.
-const WORDS: [&str; 6] = ["secret", "password", "pepper", "plain", "credentials_url", "fields"];
+const WORDS: [&str; 6] = [
+    "secret",
+    "password",
+    "pepper",
+    "plain",
+    "credentials_url",
+    "fields",
+];
 
 /// What a type that is itself a secret is called, in part.
 const TYPES: [&str; 4] = ["Secret", "Password", "Pepper", "SecretsKey"];
 
 /// Types that show all they hold, `Zeroizing` among them.
-const RAW: [&str; 10] =
-    ["String", "str", "Vec", "Bytes", "BytesMut", "u8", "Value", "Map", "Zeroizing", "SecretsKeyBytes"];
+const RAW: [&str; 10] = [
+    "String",
+    "str",
+    "Vec",
+    "Bytes",
+    "BytesMut",
+    "u8",
+    "Value",
+    "Map",
+    "Zeroizing",
+    "SecretsKeyBytes",
+];
 
 /// Types for secrets: whoever holds one of these may derive what he likes.
 const SAFE: [&str; 3] = ["Secret", "SecretHash", "SecretsKey"];
@@ -29,7 +46,10 @@ const HARMLESS: &[(&str, &str)] = &[
     ("CredentialState.plain", "the word present or absent"),
     ("CredentialState.secret_hash", "the first 8 characters"),
     ("PivotState.secret_hash", "the first 8 characters"),
-    ("Pivot.secret_hash", "the first 8 characters, in the dashboard"),
+    (
+        "Pivot.secret_hash",
+        "the first 8 characters, in the dashboard",
+    ),
 ];
 
 struct Holders<'a> {
@@ -44,16 +64,23 @@ impl Holders<'_> {
             return;
         }
         for (index, field) in fields.iter().enumerate() {
-            let called = field.ident.as_ref().map_or_else(|| index.to_string(), ToString::to_string);
+            let called = field
+                .ident
+                .as_ref()
+                .map_or_else(|| index.to_string(), ToString::to_string);
             let holds = format!("{name}.{called}");
             let is_secret = match &field.ident {
                 Some(_) => WORDS.iter().any(|word| called.contains(word)),
                 None => TYPES.iter().any(|word| name.to_string().contains(word)),
             };
-            if is_secret && is_raw(&field.ty) && HARMLESS.iter().all(|(harmless, _)| *harmless != holds) {
+            if is_secret
+                && is_raw(&field.ty)
+                && HARMLESS.iter().all(|(harmless, _)| *harmless != holds)
+            {
                 let (path, revealing) = (self.path, revealing.join(", "));
-                self.complaints
-                    .push(format!("{path}: {holds} is a secret in plain, and {name} derives {revealing}"));
+                self.complaints.push(format!(
+                    "{path}: {holds} is a secret in plain, and {name} derives {revealing}"
+                ));
             }
         }
     }
@@ -81,10 +108,17 @@ impl<'ast> Visit<'ast> for Holders<'_> {
 /// Which of the ways to see a value are derived.
 fn derived(attributes: &[syn::Attribute]) -> Vec<String> {
     let mut derived = Vec::new();
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("derive")) {
+    for attribute in attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("derive"))
+    {
         // A derive that cannot be read does not compile.
         let _ = attribute.parse_nested_meta(|meta| {
-            let name = meta.path.segments.last().map(|segment| segment.ident.to_string());
+            let name = meta
+                .path
+                .segments
+                .last()
+                .map(|segment| segment.ident.to_string());
             derived.extend(name.filter(|name| REVEALING.contains(&name.as_str())));
             Ok(())
         });
@@ -110,7 +144,10 @@ fn is_raw(ty: &syn::Type) -> bool {
 }
 
 fn check(path: &str, text: &str) -> Vec<String> {
-    let mut holders = Holders { path, complaints: Vec::new() };
+    let mut holders = Holders {
+        path,
+        complaints: Vec::new(),
+    };
     match syn::parse_file(text) {
         Ok(file) => holders.visit_file(&file),
         Err(error) => holders.complaints.push(format!("{path}: {error}")),
@@ -130,21 +167,50 @@ fn no_type_that_holds_a_secret_derives_a_way_to_see_it() {
 #[test]
 fn the_checker_sees_who_shows_a_secret() {
     let found = |text: &str| check("crates/a/src/b.rs", text).len();
-    assert_eq!(found("#[derive(Clone, Debug)] struct A { plain_secret: String }"), 1);
-    assert_eq!(found("#[derive(PartialEq)] struct A { old_password: Option<Vec<u8>> }"), 1);
-    assert_eq!(found("#[derive(std::fmt::Debug)] enum A { B { pepper: Zeroizing<String> }, C }"), 1);
+    assert_eq!(
+        found("#[derive(Clone, Debug)] struct A { plain_secret: String }"),
+        1
+    );
+    assert_eq!(
+        found("#[derive(PartialEq)] struct A { old_password: Option<Vec<u8>> }"),
+        1
+    );
+    assert_eq!(
+        found("#[derive(std::fmt::Debug)] enum A { B { pepper: Zeroizing<String> }, C }"),
+        1
+    );
     assert_eq!(found("#[derive(Debug)] pub struct SecretText(String);"), 1);
     assert_eq!(found("#[derive(Debug)] struct SecretsKey([u8; 32]);"), 1);
-    assert_eq!(found("#[derive(Debug)] struct A { secrets_key: SecretsKeyBytes }"), 1);
-    assert_eq!(found("mod inner { #[derive(Debug)] struct A { fields: Map<String, Value> } }"), 1);
+    assert_eq!(
+        found("#[derive(Debug)] struct A { secrets_key: SecretsKeyBytes }"),
+        1
+    );
+    assert_eq!(
+        found("mod inner { #[derive(Debug)] struct A { fields: Map<String, Value> } }"),
+        1
+    );
 
-    assert_eq!(found("struct A { plain_secret: String }"), 0, "nobody sees it");
-    assert_eq!(found("#[derive(Clone)] pub struct Secret(Zeroizing<String>);"), 0);
+    assert_eq!(
+        found("struct A { plain_secret: String }"),
+        0,
+        "nobody sees it"
+    );
+    assert_eq!(
+        found("#[derive(Clone)] pub struct Secret(Zeroizing<String>);"),
+        0
+    );
     assert_eq!(
         found("#[derive(Debug)] struct A { secret: Option<Secret>, secrets: Vec<(Name, Secret)> }"),
         0
     );
-    assert_eq!(found("#[derive(Debug)] struct A { secrets_count: u64 }"), 0, "a number is none");
-    assert_eq!(found("mod tests { #[derive(Debug)] struct A { secret: String } }"), 0);
+    assert_eq!(
+        found("#[derive(Debug)] struct A { secrets_count: u64 }"),
+        0,
+        "a number is none"
+    );
+    assert_eq!(
+        found("mod tests { #[derive(Debug)] struct A { secret: String } }"),
+        0
+    );
     assert_eq!(found("struct"), 1, "what cannot be read is no pass");
 }

@@ -17,12 +17,21 @@ pub(crate) struct Dashboard<'a> {
 impl<'a> Dashboard<'a> {
     /// Opens a browser; no page yet.
     pub(crate) async fn open(running: &'a Running, peer: &'static str, options: Options) -> Self {
-        Self { session: Session::open(options).await, running, peer, options }
+        Self {
+            session: Session::open(options).await,
+            running,
+            peer,
+            options,
+        }
     }
 
     /// Which peer, and how: for what an assertion says.
     pub(crate) fn context(&self) -> String {
-        let how = if self.options.javascript { "with" } else { "without" };
+        let how = if self.options.javascript {
+            "with"
+        } else {
+            "without"
+        };
         format!("{}, {how} JavaScript", self.peer)
     }
 
@@ -41,7 +50,9 @@ impl<'a> Dashboard<'a> {
 
     /// Shows one of the forms beside the matrix or a client.
     pub(crate) async fn tab(&self, operation: &str) {
-        self.session.click(&format!("label[for=tab-{operation}]")).await;
+        self.session
+            .click(&format!("label[for=tab-{operation}]"))
+            .await;
     }
 
     /// Fills in a field of a form.
@@ -51,11 +62,16 @@ impl<'a> Dashboard<'a> {
 
     /// Sends a form, and waits until the page says this of it.
     pub(crate) async fn send(&self, form: &str, said: &str) {
-        self.session.click(&format!("#{form} button[type=submit]")).await;
-        until(&format!("{}: \"{said}\"", self.context()), async || match self.said().await {
-            text if text == said => Ok(()),
-            text => Err(text),
-        })
+        self.session
+            .click(&format!("#{form} button[type=submit]"))
+            .await;
+        until(
+            &format!("{}: \"{said}\"", self.context()),
+            async || match self.said().await {
+                text if text == said => Ok(()),
+                text => Err(text),
+            },
+        )
         .await;
     }
 
@@ -66,14 +82,26 @@ impl<'a> Dashboard<'a> {
 
     /// What stands in an element; `None` where there is none.
     pub(crate) async fn text(&self, css: &str) -> Option<String> {
-        let script = format!("return document.querySelector({})?.textContent?.trim() ?? null", json!(css));
-        self.session.script(&script).await.as_str().map(str::to_owned)
+        let script = format!(
+            "return document.querySelector({})?.textContent?.trim() ?? null",
+            json!(css)
+        );
+        self.session
+            .script(&script)
+            .await
+            .as_str()
+            .map(str::to_owned)
     }
 
     /// What is typed into a field.
     pub(crate) async fn value(&self, css: &str) -> String {
         let script = format!("return document.querySelector({}).value", json!(css));
-        self.session.script(&script).await.as_str().unwrap_or_default().to_owned()
+        self.session
+            .script(&script)
+            .await
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// A client's row in the matrix; `None` while there is none.
@@ -89,8 +117,14 @@ impl<'a> Dashboard<'a> {
         );
         let cells = self.session.script(&script).await;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let cell = |cell: &Value| Cell { peer: text(&cell[0]), word: text(&cell[1]), hash: text(&cell[2]) };
-        cells.as_array().map(|cells| cells.iter().map(cell).collect())
+        let cell = |cell: &Value| Cell {
+            peer: text(&cell[0]),
+            word: text(&cell[1]),
+            hash: text(&cell[2]),
+        };
+        cells
+            .as_array()
+            .map(|cells| cells.iter().map(cell).collect())
     }
 
     /// Waits until a client's row is as wanted. With JavaScript it changes by itself; without, the page is opened again.
@@ -115,7 +149,9 @@ impl<'a> Dashboard<'a> {
         self.until_row(&format!("{client} is in sync everywhere"), client, |row| {
             let row = row.filter(|row| row.len() == 4)?;
             let hash = &row.first()?.hash;
-            let same = row.iter().all(|cell| cell.word == "in sync" && cell.hash == *hash);
+            let same = row
+                .iter()
+                .all(|cell| cell.word == "in sync" && cell.hash == *hash);
             (same && Some(hash.as_str()) != before).then(|| hash.clone())
         })
         .await
@@ -157,6 +193,14 @@ pub(crate) struct Cell {
 
 /// Both ways to use a page.
 pub(crate) const WAYS: [Options; 2] = [
-    Options { javascript: true, dark: false, width: 1_280 },
-    Options { javascript: false, dark: false, width: 1_280 },
+    Options {
+        javascript: true,
+        dark: false,
+        width: 1_280,
+    },
+    Options {
+        javascript: false,
+        dark: false,
+        width: 1_280,
+    },
 ];

@@ -26,24 +26,39 @@ async fn a_form_of_another_site_changes_nothing_and_one_of_this_site_does() {
             session.click("button").await;
             until("the refusal", async || {
                 let html = session.html().await;
-                if html.contains("CROSS_SITE_REQUEST") { Ok(()) } else { Err(html) }
+                if html.contains("CROSS_SITE_REQUEST") {
+                    Ok(())
+                } else {
+                    Err(html)
+                }
             })
             .await;
         }
 
         session.goto(&running.url(peer, "/docs")).await;
-        let script =
-            format!("document.body.innerHTML = {}; document.forms[0].submit();", json!(form(&action)));
+        let script = format!(
+            "document.body.innerHTML = {}; document.forms[0].submit();",
+            json!(form(&action))
+        );
         session.script(&script).await;
         let said = until("the way back", async || {
             let url = session.url().await;
-            url.query_pairs().find(|(name, _)| name == "said").map(|_| url.clone()).ok_or(url)
+            url.query_pairs()
+                .find(|(name, _)| name == "said")
+                .map(|_| url.clone())
+                .ok_or(url)
         })
         .await;
         assert_eq!((said.origin(), said.path()), (action.origin(), "/targets"));
 
-        let state = running.ask("GET", peer, "/api/state", None).await.to_string();
-        assert!(state.contains("visitor") && !state.contains("intruder"), "{state}");
+        let state = running
+            .ask("GET", peer, "/api/state", None)
+            .await
+            .to_string();
+        assert!(
+            state.contains("visitor") && !state.contains("intruder"),
+            "{state}"
+        );
         assert!(!running.logs().contains("a-secret-of-sixteen"));
     }
     session.close().await;

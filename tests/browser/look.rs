@@ -43,11 +43,20 @@ impl Session {
 
     /// What assistive technology reads: roles and names, by the browser's own tree.
     pub(crate) async fn accessibility(&self) -> Vec<(String, String)> {
-        let tree = self.devtools("Accessibility.getFullAXTree", json!({})).await;
+        let tree = self
+            .devtools("Accessibility.getFullAXTree", json!({}))
+            .await;
         let nodes = tree["nodes"].as_array().cloned().unwrap_or_default();
         let seen = nodes.iter().filter(|node| node["ignored"] != true);
-        let text = |value: &Value| value["value"].as_str().unwrap_or_default().trim().to_owned();
-        seen.map(|node| (text(&node["role"]), text(&node["name"]))).collect()
+        let text = |value: &Value| {
+            value["value"]
+                .as_str()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        seen.map(|node| (text(&node["role"]), text(&node["name"])))
+            .collect()
     }
 
     async fn unnamed(&self) -> Vec<String> {
@@ -64,7 +73,10 @@ impl Session {
         if count("heading") == 0 {
             flaws.push("no heading".to_owned());
         }
-        if tree.iter().any(|(role, name)| role == "RootWebArea" && name.is_empty()) {
+        if tree
+            .iter()
+            .any(|(role, name)| role == "RootWebArea" && name.is_empty())
+        {
             flaws.push("no title".to_owned());
         }
         let described = "return [document.documentElement.lang === '' ? 'no language' : '']";
@@ -98,20 +110,27 @@ impl Session {
     /// Presses a key as a person does.
     pub(crate) async fn press(&self, key: &str, code: u32) {
         for kind in ["rawKeyDown", "keyUp"] {
-            let event = json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code });
+            let event =
+                json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code });
             self.devtools("Input.dispatchKeyEvent", event).await;
         }
     }
 
     async fn too_wide(&self) -> Option<String> {
-        let script = "const page = document.scrollingElement; return [page.scrollWidth, page.clientWidth];";
+        let script =
+            "const page = document.scrollingElement; return [page.scrollWidth, page.clientWidth];";
         let widths = self.script(script).await;
         let (page, window) = (widths[0].as_i64(), widths[1].as_i64());
-        (page > window).then(|| format!("the page is {page:?} px wide in a window of {window:?} px"))
+        (page > window)
+            .then(|| format!("the page is {page:?} px wide in a window of {window:?} px"))
     }
 }
 
 fn texts(list: &Value) -> Vec<String> {
     let list = list.as_array().cloned().unwrap_or_default();
-    list.iter().filter_map(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    list.iter()
+        .filter_map(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+        .collect()
 }

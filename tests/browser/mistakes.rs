@@ -15,7 +15,12 @@ struct Mistake {
 }
 
 const MISTAKES: &[Mistake] = &[
-    Mistake { form: "ensure", typed: &[("secret", SECRET)], field: "clientId", words: "client id " },
+    Mistake {
+        form: "ensure",
+        typed: &[("secret", SECRET)],
+        field: "clientId",
+        words: "client id ",
+    },
     Mistake {
         form: "ensure",
         typed: &[("clientId", "a"), ("secret", "short")],
@@ -24,7 +29,11 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         form: "ensure",
-        typed: &[("clientId", "a"), ("secret", SECRET), ("allowedIps", "10.0.0.0/99")],
+        typed: &[
+            ("clientId", "a"),
+            ("secret", SECRET),
+            ("allowedIps", "10.0.0.0/99"),
+        ],
         field: "allowedIps",
         words: "10.0.0.0/99",
     },
@@ -56,13 +65,22 @@ async fn mistakes_are_said_at_their_field_in_words() {
             dashboard.close_after_refusals().await;
         }
         let state = running.ask("GET", peer, "/api/state", None).await;
-        assert_eq!(state["credentials"].as_array().map(Vec::len), Some(0), "nothing was written: {state}");
+        assert_eq!(
+            state["credentials"].as_array().map(Vec::len),
+            Some(0),
+            "nothing was written: {state}"
+        );
     }
     assert!(!running.logs().contains(SECRET));
 }
 
 async fn make(dashboard: &Dashboard<'_>, mistake: &Mistake, live: bool) {
-    let Mistake { form, typed, field, words } = mistake;
+    let Mistake {
+        form,
+        typed,
+        field,
+        words,
+    } = mistake;
     let context = format!("{}: {form} {typed:?}", dashboard.context());
     dashboard.tab(form).await;
     if typed.iter().any(|(field, _)| *field == "allowedIps") {
@@ -71,25 +89,49 @@ async fn make(dashboard: &Dashboard<'_>, mistake: &Mistake, live: bool) {
     for (field, text) in *typed {
         dashboard.fill(form, field, text).await;
     }
-    dashboard.session.click(&format!("#{form} button[type=submit]")).await;
+    dashboard
+        .session
+        .click(&format!("#{form} button[type=submit]"))
+        .await;
     let said = said_at(dashboard, form, field).await;
-    assert!(said.to_lowercase().contains(words) && said.ends_with('.'), "{context}: {said}");
-    let invalid = dashboard.session.find(&format!("#{form}-{field}[aria-invalid=true]")).await;
-    let described = invalid.attr("aria-describedby").await.expect("an attribute").unwrap_or_default();
-    assert!(described.contains(&format!("{form}-{field}-mistake")), "{context}: {described}");
+    assert!(
+        said.to_lowercase().contains(words) && said.ends_with('.'),
+        "{context}: {said}"
+    );
+    let invalid = dashboard
+        .session
+        .find(&format!("#{form}-{field}[aria-invalid=true]"))
+        .await;
+    let described = invalid
+        .attr("aria-describedby")
+        .await
+        .expect("an attribute")
+        .unwrap_or_default();
+    assert!(
+        described.contains(&format!("{form}-{field}-mistake")),
+        "{context}: {described}"
+    );
     for (field, text) in typed.iter().filter(|(field, _)| *field != "secret") {
-        assert_eq!(dashboard.value(&format!("#{form}-{field}")).await, *text, "{context}");
+        assert_eq!(
+            dashboard.value(&format!("#{form}-{field}")).await,
+            *text,
+            "{context}"
+        );
     }
-    assert!(!dashboard.session.html().await.contains(SECRET), "{context}: the secret came back");
+    assert!(
+        !dashboard.session.html().await.contains(SECRET),
+        "{context}: the secret came back"
+    );
     if live {
         let focused = "return document.activeElement?.id";
         let id = format!("{form}-{field}");
-        until(&format!("{context}: the focus is at the mistake"), async || {
-            match dashboard.session.script(focused).await {
+        until(
+            &format!("{context}: the focus is at the mistake"),
+            async || match dashboard.session.script(focused).await {
                 at if at == id.as_str() => Ok(()),
                 at => Err(at),
-            }
-        })
+            },
+        )
         .await;
     }
 }
@@ -109,11 +151,12 @@ async fn twice(dashboard: &Dashboard<'_>) {
 
 async fn said_at(dashboard: &Dashboard<'_>, form: &str, field: &str) -> String {
     let css = format!("#{form}-{field}-mistake");
-    until(&format!("{}: a mistake at {css}", dashboard.context()), async || {
-        match dashboard.text(&css).await {
+    until(
+        &format!("{}: a mistake at {css}", dashboard.context()),
+        async || match dashboard.text(&css).await {
             Some(said) if !said.is_empty() => Ok(said),
             _ => Err(dashboard.said().await),
-        }
-    })
+        },
+    )
     .await
 }

@@ -25,23 +25,77 @@ enum First {
     View(&'static str),
 }
 
-const WIDE: Options = Options { javascript: true, dark: false, width: 1_280 };
+const WIDE: Options = Options {
+    javascript: true,
+    dark: false,
+    width: 1_280,
+};
 const DARK: Options = Options { dark: true, ..WIDE };
 const NARROW: Options = Options { width: 360, ..WIDE };
 
 const STORY: &str = "/clients/http/shop-frontend";
 
 const PICTURES: &[Picture] = &[
-    Picture { name: "matrix", page: "/", options: WIDE, first: First::Nothing },
-    Picture { name: "matrix-dark", page: "/", options: DARK, first: First::Nothing },
-    Picture { name: "matrix-narrow", page: "/", options: NARROW, first: First::Nothing },
-    Picture { name: "mistake", page: "/", options: WIDE, first: First::Mistake },
-    Picture { name: "signed-call", page: "/clients/http/billing", options: WIDE, first: First::Call },
-    Picture { name: "timeline-compact", page: STORY, options: WIDE, first: First::View("compact") },
-    Picture { name: "timeline-lanes", page: STORY, options: WIDE, first: First::View("lanes") },
-    Picture { name: "timeline-full", page: STORY, options: DARK, first: First::View("full") },
-    Picture { name: "targets", page: "/targets", options: WIDE, first: First::Nothing },
-    Picture { name: "health", page: "/health", options: WIDE, first: First::Nothing },
+    Picture {
+        name: "matrix",
+        page: "/",
+        options: WIDE,
+        first: First::Nothing,
+    },
+    Picture {
+        name: "matrix-dark",
+        page: "/",
+        options: DARK,
+        first: First::Nothing,
+    },
+    Picture {
+        name: "matrix-narrow",
+        page: "/",
+        options: NARROW,
+        first: First::Nothing,
+    },
+    Picture {
+        name: "mistake",
+        page: "/",
+        options: WIDE,
+        first: First::Mistake,
+    },
+    Picture {
+        name: "signed-call",
+        page: "/clients/http/billing",
+        options: WIDE,
+        first: First::Call,
+    },
+    Picture {
+        name: "timeline-compact",
+        page: STORY,
+        options: WIDE,
+        first: First::View("compact"),
+    },
+    Picture {
+        name: "timeline-lanes",
+        page: STORY,
+        options: WIDE,
+        first: First::View("lanes"),
+    },
+    Picture {
+        name: "timeline-full",
+        page: STORY,
+        options: DARK,
+        first: First::View("full"),
+    },
+    Picture {
+        name: "targets",
+        page: "/targets",
+        options: WIDE,
+        first: First::Nothing,
+    },
+    Picture {
+        name: "health",
+        page: "/health",
+        options: WIDE,
+        first: First::Nothing,
+    },
 ];
 
 #[tokio::test]
@@ -64,7 +118,9 @@ async fn pictures_of_the_demo() {
 async fn story(running: &Running) {
     let rotate = async |client: &str, secret: &str| {
         let body = json!({ "clientId": client, "secret": secret });
-        running.ask("POST", "leptos-axum", "/api/rotate", Some(body)).await;
+        running
+            .ask("POST", "leptos-axum", "/api/rotate", Some(body))
+            .await;
     };
     let control = async |verb: &str| {
         let path = format!("/api/mesh/peers/consumer/{verb}");
@@ -82,12 +138,16 @@ async fn story(running: &Running) {
         })
         .await;
     control("start").await;
-    dashboard.until_everywhere("shop-frontend", Some(&before)).await;
+    dashboard
+        .until_everywhere("shop-frontend", Some(&before))
+        .await;
     control("stop").await;
     rotate("warehouse", "a-second-secret-of-the-warehouse").await;
     dashboard
         .until_row("the consumer is behind", "warehouse", |row| {
-            row?.iter().any(|cell| cell.peer == "consumer" && cell.word == "behind").then_some(())
+            row?.iter()
+                .any(|cell| cell.peer == "consumer" && cell.word == "behind")
+                .then_some(())
         })
         .await;
     dashboard.session.close().await;
@@ -100,14 +160,25 @@ async fn prepare(dashboard: &Dashboard<'_>, first: First) {
             dashboard.fill("ensure", "clientId", "reports").await;
             dashboard.fill("ensure", "secret", "too short").await;
             dashboard.session.click("#ensure button[type=submit]").await;
-            dashboard.session.find("#ensure-secret[aria-invalid=true]").await;
+            dashboard
+                .session
+                .find("#ensure-secret[aria-invalid=true]")
+                .await;
         }
         First::Call => {
             dashboard.tab("callTarget").await;
-            dashboard.session.click("#callTarget-target option[value=leptos-actix]").await;
+            dashboard
+                .session
+                .click("#callTarget-target option[value=leptos-actix]")
+                .await;
             dashboard.send("callTarget", "The peer answered 200.").await;
         }
-        First::View(view) => dashboard.session.click(&format!("label[for=view-{view}]")).await,
+        First::View(view) => {
+            dashboard
+                .session
+                .click(&format!("label[for=view-{view}]"))
+                .await
+        }
     }
 }
 

@@ -29,7 +29,11 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { javascript: true, dark: false, width: 1_280 }
+        Self {
+            javascript: true,
+            dark: false,
+            width: 1_280,
+        }
     }
 }
 
@@ -48,21 +52,31 @@ impl Session {
         builder.capabilities(capabilities);
         // Bounded, as every command: a browser that hangs must not hang the run.
         let client = bounded("opening a browser", builder.connect(driver.url())).await;
-        let session = Self { client, _driver: driver };
+        let session = Self {
+            client,
+            _driver: driver,
+        };
         session.resize(options.width).await;
         let scheme = if options.dark { "dark" } else { "light" };
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]);
-        session.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        session
+            .devtools(
+                "Emulation.setEmulatedMedia",
+                json!({ "features": features }),
+            )
+            .await;
         session
     }
 
     /// Sets the width of the page.
     pub(crate) async fn resize(&self, width: u32) {
-        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
-        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+        let metrics =
+            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics)
+            .await;
     }
 
     /// Opens a page and waits until it is loaded.
@@ -77,11 +91,19 @@ impl Session {
 
     /// Waits for an element.
     pub(crate) async fn find(&self, css: &str) -> Element {
-        let wait = self.client.wait().at_most(DEADLINE).every(Duration::from_millis(25));
+        let wait = self
+            .client
+            .wait()
+            .at_most(DEADLINE)
+            .every(Duration::from_millis(25));
         let found = wait.for_element(Locator::Css(css)).await;
         match found {
             Ok(element) => element,
-            Err(error) => panic!("no {css} on {}: {error}; {:#?}", self.url().await, self.complaints().await),
+            Err(error) => panic!(
+                "no {css} on {}: {error}; {:#?}",
+                self.url().await,
+                self.complaints().await
+            ),
         }
     }
 
@@ -110,18 +132,25 @@ impl Session {
 
     /// What was written to the console since the last time: level and text of warnings and errors.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let command = Command { path: "se/log", body: json!({ "type": "browser" }) };
+        let command = Command {
+            path: "se/log",
+            body: json!({ "type": "browser" }),
+        };
         let entries = bounded("the console", self.client.issue_cmd(command)).await;
         let entries = entries.as_array().cloned().unwrap_or_default();
-        let bad =
-            entries.iter().filter(|entry| matches!(entry["level"].as_str(), Some("WARNING" | "SEVERE")));
-        bad.map(|entry| format!("{} {}", entry["level"], entry["message"])).collect()
+        let bad = entries
+            .iter()
+            .filter(|entry| matches!(entry["level"].as_str(), Some("WARNING" | "SEVERE")));
+        bad.map(|entry| format!("{} {}", entry["level"], entry["message"]))
+            .collect()
     }
 
     /// A command of the DevTools protocol.
     pub(crate) async fn devtools(&self, method: &str, parameters: Value) -> Value {
-        let command =
-            Command { path: "goog/cdp/execute", body: json!({ "cmd": method, "params": parameters }) };
+        let command = Command {
+            path: "goog/cdp/execute",
+            body: json!({ "cmd": method, "params": parameters }),
+        };
         bounded(method, self.client.issue_cmd(command)).await
     }
 
@@ -129,7 +158,9 @@ impl Session {
     pub(crate) async fn picture(&self) -> Vec<u8> {
         let taken = json!({ "format": "png", "captureBeyondViewport": true });
         let taken = self.devtools("Page.captureScreenshot", taken).await;
-        STANDARD.decode(taken["data"].as_str().unwrap_or_default()).expect("base64")
+        STANDARD
+            .decode(taken["data"].as_str().unwrap_or_default())
+            .expect("base64")
     }
 
     /// Closes the browser.
@@ -154,7 +185,10 @@ fn capabilities(driver: &Browser, options: Options) -> Capabilities {
     all.as_object().cloned().unwrap_or_default()
 }
 
-async fn bounded<T, E: std::fmt::Display>(what: &str, command: impl Future<Output = Result<T, E>>) -> T {
+async fn bounded<T, E: std::fmt::Display>(
+    what: &str,
+    command: impl Future<Output = Result<T, E>>,
+) -> T {
     match timeout(COMMAND_LIMIT, command).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => panic!("{what}: {error}"),
@@ -171,7 +205,11 @@ struct Command {
 
 impl WebDriverCompatibleCommand for Command {
     fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
-        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+        base.join(&format!(
+            "session/{}/{}",
+            session.unwrap_or_default(),
+            self.path
+        ))
     }
 
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {

@@ -84,7 +84,8 @@ async fn one_bad_message_blocks_nobody() {
     wire.declare("original").await;
     for peer in [Peer::Consumer, Peer::Authority] {
         let secret = mesh.secrets.propagation(peer).to_owned();
-        let target = json!({ "targetAmqpQueue": "original", "propagationSecret": "secret-of-the-original" });
+        let target =
+            json!({ "targetAmqpQueue": "original", "propagationSecret": "secret-of-the-original" });
         if peer.is_full() {
             mesh.accept(peer, "/targets", &target).await;
         }
@@ -92,13 +93,26 @@ async fn one_bad_message_blocks_nobody() {
             wire.publish(peer.name(), &body).await;
         }
         for event in refused(&secret) {
-            wire.publish(peer.name(), event.to_string().as_bytes()).await;
+            wire.publish(peer.name(), event.to_string().as_bytes())
+                .await;
             let answer = wire.next("original").await.body;
-            assert_eq!(answer["ackEventId"], event["eventId"], "{answer} to {event}");
+            assert_eq!(
+                answer["ackEventId"], event["eventId"],
+                "{answer} to {event}"
+            );
             assert_eq!(answer["ackResult"], "error", "{answer} to {event}");
-            assert!(answer["ackReason"].as_str().is_some_and(|reason| !reason.is_empty()), "{answer}");
+            assert!(
+                answer["ackReason"]
+                    .as_str()
+                    .is_some_and(|reason| !reason.is_empty()),
+                "{answer}"
+            );
         }
-        assert_eq!(mesh.record(peer, "spoiled").await.unwrap(), None, "nothing is written");
+        assert_eq!(
+            mesh.record(peer, "spoiled").await.unwrap(),
+            None,
+            "nothing is written"
+        );
         let cursors = mesh.keys(peer, "propagation:last-seen:*").await;
         assert!(cursors.is_empty(), "nothing is written: {cursors:?}");
 
@@ -107,10 +121,21 @@ async fn one_bad_message_blocks_nobody() {
         wire.publish(peer.name(), good.to_string().as_bytes()).await;
         let answer = wire.next("original").await.body;
         assert_eq!(answer["ackResult"], "applied", "{answer}");
-        assert_eq!(mesh.record(peer, "spoiled").await.unwrap().unwrap()["secretHash"], HASH);
-        assert_eq!(wire.waiting(peer.name()).await, 0, "all of them are settled");
+        assert_eq!(
+            mesh.record(peer, "spoiled").await.unwrap().unwrap()["secretHash"],
+            HASH
+        );
+        assert_eq!(
+            wire.waiting(peer.name()).await,
+            0,
+            "all of them are settled"
+        );
         let counted = mesh.metric(peer, "propagation_events_refused_total").await;
-        assert_eq!(counted, refused(&secret).len() as f64, "each was looked at once");
+        assert_eq!(
+            counted,
+            refused(&secret).len() as f64,
+            "each was looked at once"
+        );
     }
 }
 
@@ -119,13 +144,22 @@ async fn a_sender_that_cannot_be_answered_blocks_nobody() {
     let mesh = Mesh::start().await;
     let wire = mesh.wire().await;
     let secret = mesh.secrets.propagation(Peer::Consumer).to_owned();
-    for (number, sender) in ["no such name!", "../../etc", "nobody-declared-this"].into_iter().enumerate() {
+    for (number, sender) in ["no such name!", "../../etc", "nobody-declared-this"]
+        .into_iter()
+        .enumerate()
+    {
         let mut event = event(&secret, number);
         event["senderAmqpQueue"] = json!(sender);
         event["clientId"] = json!(format!("from-{number}"));
         wire.publish("consumer", event.to_string().as_bytes()).await;
     }
-    mesh.ensure(Peer::Authority, "after", "a secret after that", &[Peer::Consumer]).await;
+    mesh.ensure(
+        Peer::Authority,
+        "after",
+        "a secret after that",
+        &[Peer::Consumer],
+    )
+    .await;
     mesh.until_success(Peer::Authority, 1).await;
     assert_eq!(wire.waiting("consumer").await, 0);
 }
@@ -139,18 +173,35 @@ async fn an_older_change_never_overwrites_a_newer_one() {
     let now = now_ms();
     let older = "0".repeat(64);
     // Within one millisecond the greater event id wins; what is older loses, however often it comes.
-    for (number, ts, hash) in [(5, now, HASH), (4, now, &*older), (9, now - 1, &*older), (5, now, &*older)] {
+    for (number, ts, hash) in [
+        (5, now, HASH),
+        (4, now, &*older),
+        (9, now - 1, &*older),
+        (5, now, &*older),
+    ] {
         let mut event = event(&secret, number);
         event["ts"] = json!(ts);
         event["payload"]["secretHash"] = json!(hash);
         wire.publish("consumer", event.to_string().as_bytes()).await;
         assert_eq!(wire.next("original").await.body["ackResult"], "applied");
-        assert_eq!(mesh.record(Peer::Consumer, "spoiled").await.unwrap().unwrap()["secretHash"], HASH);
+        assert_eq!(
+            mesh.record(Peer::Consumer, "spoiled")
+                .await
+                .unwrap()
+                .unwrap()["secretHash"],
+            HASH
+        );
     }
     let mut newer = event(&secret, 6);
     newer["ts"] = json!(now);
     newer["payload"]["secretHash"] = json!(older);
     wire.publish("consumer", newer.to_string().as_bytes()).await;
     assert_eq!(wire.next("original").await.body["ackResult"], "applied");
-    assert_eq!(mesh.record(Peer::Consumer, "spoiled").await.unwrap().unwrap()["secretHash"], older.as_str());
+    assert_eq!(
+        mesh.record(Peer::Consumer, "spoiled")
+            .await
+            .unwrap()
+            .unwrap()["secretHash"],
+        older.as_str()
+    );
 }

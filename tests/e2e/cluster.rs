@@ -9,7 +9,9 @@ const SOME: usize = 20;
 
 /// What a queue of the mesh is, by the broker's word.
 async fn kind_of_queue(mesh: &Mesh, peer: Peer) -> String {
-    let queue = mesh.broker(Method::GET, &mesh.queue_path(peer), &Value::Null).await;
+    let queue = mesh
+        .broker(Method::GET, &mesh.queue_path(peer), &Value::Null)
+        .await;
     let queue: Value = serde_json::from_str(&queue).expect("JSON");
     queue["type"].as_str().unwrap_or_default().to_owned()
 }
@@ -17,12 +19,20 @@ async fn kind_of_queue(mesh: &Mesh, peer: Peer) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the mesh of compose.cluster.yaml; `cargo compose` runs it there"]
 async fn a_node_and_a_replica_may_go_in_the_middle_of_changes() {
-    let mut mesh = Options::default().everyone("RESEND_AFTER_MS", "2000").start().await;
+    let mut mesh = Options::default()
+        .everyone("RESEND_AFTER_MS", "2000")
+        .start()
+        .await;
     let replica = mesh.part("authority-2");
     replica.start().await;
     let targets = Peer::Authority.others();
     for peer in Peer::ALL {
-        assert_eq!(kind_of_queue(&mesh, peer).await, "quorum", "the queue of {}", peer.name());
+        assert_eq!(
+            kind_of_queue(&mesh, peer).await,
+            "quorum",
+            "the queue of {}",
+            peer.name()
+        );
     }
     let changes = Changes::start_many(&mesh, Peer::Authority, &targets);
     for node in ["rabbitmq", "rabbitmq-2", "rabbitmq-3"] {
@@ -44,8 +54,10 @@ async fn a_node_and_a_replica_may_go_in_the_middle_of_changes() {
     changes.until_more(SOME).await;
     replica.start().await;
     let accepted = changes.end().await;
-    mesh.until_success(Peer::Authority, Changes::clients(accepted) * targets.len()).await;
-    mesh.until_holding(Peer::Authority, &Peer::ALL, accepted).await;
+    mesh.until_success(Peer::Authority, Changes::clients(accepted) * targets.len())
+        .await;
+    mesh.until_holding(Peer::Authority, &Peer::ALL, accepted)
+        .await;
     mesh.until_no_plain_secret(Peer::Authority).await;
     println!("{accepted} changes converged on {} targets", targets.len());
 }
@@ -53,11 +65,22 @@ async fn a_node_and_a_replica_may_go_in_the_middle_of_changes() {
 /// Waits until all nodes of the broker run again.
 async fn until_whole(mesh: &Mesh) {
     until("three nodes of the broker run", async || {
-        let answer = mesh.try_broker(Method::GET, "/api/nodes", &Value::Null).await;
+        let answer = mesh
+            .try_broker(Method::GET, "/api/nodes", &Value::Null)
+            .await;
         let (_, text) = answer.map_err(|error| error.to_string())?;
         let nodes: Value = serde_json::from_str(&text).map_err(|_| text)?;
-        let running = nodes.as_array().into_iter().flatten().filter(|node| node["running"] == true).count();
-        if running == 3 { Ok(()) } else { Err(format!("{running} run")) }
+        let running = nodes
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|node| node["running"] == true)
+            .count();
+        if running == 3 {
+            Ok(())
+        } else {
+            Err(format!("{running} run"))
+        }
     })
     .await;
 }

@@ -10,10 +10,16 @@ use crate::mesh::program;
 /// Takes the tour over the given services.
 async fn takes_the_tour(services: &str) {
     let mut mesh = Command::new(program("mesh"));
-    mesh.args(["--services", services, "--free-ports", "--check"]).kill_on_drop(true);
-    let output = timeout(Duration::from_secs(120), mesh.output()).await.expect("it ends").expect("it starts");
-    let (said, complained) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    mesh.args(["--services", services, "--free-ports", "--check"])
+        .kill_on_drop(true);
+    let output = timeout(Duration::from_secs(120), mesh.output())
+        .await
+        .expect("it ends")
+        .expect("it starts");
+    let (said, complained) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{said}\n{complained}");
     assert!(said.contains("the consumer caught up"), "{said}");
     assert!(said.trim_end().ends_with("Stopping ..."), "{said}");

@@ -32,27 +32,46 @@ const NO_METRICS: [&str; 17] = [
 ];
 
 fn page(name: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the workspace");
-    fs::read_to_string(root.join("docs").join(name)).unwrap_or_else(|error| panic!("docs/{name}: {error}"))
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests stand in the workspace");
+    fs::read_to_string(root.join("docs").join(name))
+        .unwrap_or_else(|error| panic!("docs/{name}: {error}"))
 }
 
 /// The names of the metrics that all peers export together.
 async fn exported(mesh: &Mesh) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for peer in Peer::ALL {
-        let answer = mesh.get(peer, "/metrics").await.and_then(|answer| answer.is(200)).expect("metrics");
+        let answer = mesh
+            .get(peer, "/metrics")
+            .await
+            .and_then(|answer| answer.is(200))
+            .expect("metrics");
         let text = answer.body.as_str().expect("text").to_owned();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-        names.extend(kinds.filter_map(|line| line.split(' ').next()).map(str::to_owned));
+        names.extend(
+            kinds
+                .filter_map(|line| line.split(' ').next())
+                .map(str::to_owned),
+        );
     }
     names
 }
 
 /// The names in the first column of the table of metrics.
 fn documented(page: &str) -> BTreeSet<String> {
-    let rows = page.lines().skip_while(|line| !line.starts_with("| metric |")).skip(2);
-    let cells = rows.take_while(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
-    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+    let rows = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| metric |"))
+        .skip(2);
+    let cells = rows
+        .take_while(|line| line.starts_with("| `"))
+        .filter_map(|line| line.split('|').nth(1));
+    cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The words of the rules' expressions that can be names of metrics.
@@ -67,10 +86,16 @@ fn watched(rules: &str) -> BTreeSet<String> {
             continue;
         }
         // What stands in quotes is a value.
-        let outside: String = trimmed.trim_start_matches("expr:").split('"').step_by(2).collect();
+        let outside: String = trimmed
+            .trim_start_matches("expr:")
+            .split('"')
+            .step_by(2)
+            .collect();
         let found = outside.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         words.extend(
-            found.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).map(str::to_owned),
+            found
+                .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+                .map(str::to_owned),
         );
     }
     words.retain(|word| !NO_METRICS.contains(&word.as_str()));
@@ -79,13 +104,33 @@ fn watched(rules: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn metrics_and_alerts_are_documented_as_they_are_exported() {
-    let mesh = Options::default().everyone("DRIFT_INTERVAL_MS", "500").start().await;
-    mesh.ensure(Peer::Authority, "counted", SECRET, &Peer::Authority.others()).await;
+    let mesh = Options::default()
+        .everyone("DRIFT_INTERVAL_MS", "500")
+        .start()
+        .await;
+    mesh.ensure(
+        Peer::Authority,
+        "counted",
+        SECRET,
+        &Peer::Authority.others(),
+    )
+    .await;
     mesh.until_success(Peer::Authority, 3).await;
     let caller = Caller::new("counted", mesh.secrets.hash(Peer::LeptosAxum, SECRET));
-    mesh.until_refused(&[Peer::Authority], &caller, "BAD_SIGNATURE").await;
-    mesh.until_metric(Peer::Authority, "propagation_last_sync_timestamp_seconds", 1.0).await;
-    mesh.until_metric(Peer::Authority, "propagation_drift_last_check_timestamp_seconds", 1.0).await;
+    mesh.until_refused(&[Peer::Authority], &caller, "BAD_SIGNATURE")
+        .await;
+    mesh.until_metric(
+        Peer::Authority,
+        "propagation_last_sync_timestamp_seconds",
+        1.0,
+    )
+    .await;
+    mesh.until_metric(
+        Peer::Authority,
+        "propagation_drift_last_check_timestamp_seconds",
+        1.0,
+    )
+    .await;
     let exported = exported(&mesh).await;
     assert_eq!(
         documented(&page("operations.md")),
@@ -97,12 +142,22 @@ async fn metrics_and_alerts_are_documented_as_they_are_exported() {
     assert!(watched.len() > 10, "{watched:?}");
     for name in &watched {
         let known = exported.contains(name)
-            || name.strip_suffix("_bucket").is_some_and(|name| exported.contains(name));
-        assert!(known, "docs/alerts.yaml watches {name}, which no peer exports");
+            || name
+                .strip_suffix("_bucket")
+                .is_some_and(|name| exported.contains(name));
+        assert!(
+            known,
+            "docs/alerts.yaml watches {name}, which no peer exports"
+        );
     }
-    assert_eq!(mesh.metric(Peer::Authority, "hmac_bad_signatures_total").await as u64, 1);
     assert_eq!(
-        mesh.metric(Peer::Consumer, "hmac_bad_signatures_total").await as u64,
+        mesh.metric(Peer::Authority, "hmac_bad_signatures_total")
+            .await as u64,
+        1
+    );
+    assert_eq!(
+        mesh.metric(Peer::Consumer, "hmac_bad_signatures_total")
+            .await as u64,
         0,
         "there from the start"
     );
@@ -112,28 +167,61 @@ async fn metrics_and_alerts_are_documented_as_they_are_exported() {
 async fn rows_that_are_not_done_are_counted() {
     let mut mesh = Mesh::start().await;
     mesh.stop_peer(Peer::Consumer).await;
-    mesh.ensure(Peer::Authority, "waits", SECRET, &[Peer::Consumer, Peer::LeptosAxum]).await;
-    mesh.until_metric(Peer::Authority, "propagation_rows{peer=\"authority\",status=\"sent\"}", 1.0).await;
-    mesh.until_metric(Peer::Authority, "propagation_oldest_change_age_seconds", 0.001).await;
+    mesh.ensure(
+        Peer::Authority,
+        "waits",
+        SECRET,
+        &[Peer::Consumer, Peer::LeptosAxum],
+    )
+    .await;
+    mesh.until_metric(
+        Peer::Authority,
+        "propagation_rows{peer=\"authority\",status=\"sent\"}",
+        1.0,
+    )
+    .await;
+    mesh.until_metric(
+        Peer::Authority,
+        "propagation_oldest_change_age_seconds",
+        0.001,
+    )
+    .await;
     mesh.start_peer(Peer::Consumer).await;
     mesh.until_success(Peer::Authority, 2).await;
     crate::mesh::until("nothing is left to count", async || {
         let rows = mesh.metric(Peer::Authority, "propagation_rows").await;
-        let age = mesh.metric(Peer::Authority, "propagation_oldest_change_age_seconds").await;
-        if rows + age == 0.0 { Ok(()) } else { Err(format!("{rows} rows, {age} s")) }
+        let age = mesh
+            .metric(Peer::Authority, "propagation_oldest_change_age_seconds")
+            .await;
+        if rows + age == 0.0 {
+            Ok(())
+        } else {
+            Err(format!("{rows} rows, {age} s"))
+        }
     })
     .await;
-    assert_eq!(mesh.metric(Peer::Consumer, "propagation_rows").await as u64, 0, "it keeps none");
+    assert_eq!(
+        mesh.metric(Peer::Consumer, "propagation_rows").await as u64,
+        0,
+        "it keeps none"
+    );
 }
 
 #[tokio::test]
 async fn every_peer_serves_the_committed_openapi_document() {
     let mesh = Mesh::start().await;
     for peer in Peer::ALL {
-        let served =
-            mesh.get(peer, "/openapi.json").await.and_then(|answer| answer.is(200)).expect("a document");
+        let served = mesh
+            .get(peer, "/openapi.json")
+            .await
+            .and_then(|answer| answer.is(200))
+            .expect("a document");
         let committed: Value =
             serde_json::from_str(&page(&format!("openapi/{}.json", peer.name()))).expect("JSON");
-        assert!(served.body == committed, "docs/openapi/{0}.json is not what {0} serves", peer.name());
+        assert!(
+            served.body == committed,
+            "docs/openapi/{0}.json is not what {0} serves",
+            peer.name()
+        );
     }
 }

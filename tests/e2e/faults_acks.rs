@@ -12,33 +12,47 @@ const A_DAY_MS: &str = "86400000";
 
 #[tokio::test]
 async fn an_ack_waits_for_its_source_and_for_both_stores() {
-    let options = Options::default().private_mariadb().everyone("RESEND_AFTER_MS", A_DAY_MS);
+    let options = Options::default()
+        .private_mariadb()
+        .everyone("RESEND_AFTER_MS", A_DAY_MS);
     let mut mesh = options.start().await;
     let wire = mesh.wire().await;
     let secret = "a secret that is answered late";
     let mut made = 0;
-    for away in [Component::MariaDb, Component::Redis(SOURCE), Component::Peer(SOURCE)] {
+    for away in [
+        Component::MariaDb,
+        Component::Redis(SOURCE),
+        Component::Peer(SOURCE),
+    ] {
         mesh.stop_peer(TARGET).await;
         for _ in 0..CHANGES {
-            mesh.ensure(SOURCE, &format!("answered-late-{made}"), secret, &[TARGET]).await;
+            mesh.ensure(SOURCE, &format!("answered-late-{made}"), secret, &[TARGET])
+                .await;
             made += 1;
         }
         until("all changes are sent", async || {
             let rows = mesh.rows(SOURCE).await?;
             let sent = rows.iter().filter(|row| row.status == "sent").count();
-            if sent == CHANGES { Ok(()) } else { Err(format!("{sent} are")) }
+            if sent == CHANGES {
+                Ok(())
+            } else {
+                Err(format!("{sent} are"))
+            }
         })
         .await;
         away.stop(&mut mesh).await;
         mesh.start_peer(TARGET).await;
-        until("the target has answered all", async || match wire.waiting(TARGET.name()).await {
-            0 => Ok(()),
-            waiting => Err(format!("{waiting} changes wait")),
+        until("the target has answered all", async || {
+            match wire.waiting(TARGET.name()).await {
+                0 => Ok(()),
+                waiting => Err(format!("{waiting} changes wait")),
+            }
         })
         .await;
         let hash = mesh.secrets.hash(SOURCE, secret);
         for number in made - CHANGES..made {
-            mesh.until_converged(&format!("answered-late-{number}"), &[TARGET], Some(&hash)).await;
+            mesh.until_converged(&format!("answered-late-{number}"), &[TARGET], Some(&hash))
+                .await;
         }
         away.start(&mut mesh).await;
         mesh.until_ready(SOURCE).await;

@@ -13,7 +13,11 @@ const LIMIT: &str = "set_disk_free_limit";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_without_room_for_messages_is_waited_for() {
-    let mesh = Options::default().private_rabbitmq().everyone("RESEND_AFTER_MS", "2000").start().await;
+    let mesh = Options::default()
+        .private_rabbitmq()
+        .everyone("RESEND_AFTER_MS", "2000")
+        .start()
+        .await;
     let traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
     mesh.rabbitmq.control(&[LIMIT, "100000GB"]);
     traffic.until_more(40).await;
@@ -28,7 +32,9 @@ async fn a_delivery_that_was_held_for_too_long_comes_again() {
     // As after the half hour that RabbitMQ gives a consumer, only sooner.
     const SHORT: &str = "application:set_env(rabbit, consumer_timeout, 2000),
         application:set_env(rabbit, channel_tick_interval, 500).";
-    let options = Options::default().private_rabbitmq().everyone("RESEND_AFTER_MS", "2000");
+    let options = Options::default()
+        .private_rabbitmq()
+        .everyone("RESEND_AFTER_MS", "2000");
     let mut mesh = options.start_without_peers().await;
     mesh.rabbitmq.control(&["eval", SHORT]);
     for peer in Peer::ALL {
@@ -36,12 +42,13 @@ async fn a_delivery_that_was_held_for_too_long_comes_again() {
     }
     let traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
     mesh.redis_of(HOLDER).pause().await;
-    until("the broker closes the channel that holds a delivery", async || {
-        match mesh.log(HOLDER).await.contains("PRECONDITION_FAILED") {
+    until(
+        "the broker closes the channel that holds a delivery",
+        async || match mesh.log(HOLDER).await.contains("PRECONDITION_FAILED") {
             true => Ok(()),
             false => Err("it has not yet"),
-        }
-    })
+        },
+    )
     .await;
     mesh.redis_of(HOLDER).resume().await;
     mesh.until_all_ready().await;

@@ -10,7 +10,11 @@ const SOURCE: Peer = Peer::Authority;
 
 /// A story's broker is its own: what is done to it is felt by all of its vhosts.
 async fn start() -> (Mesh, Traffic) {
-    let mesh = Options::default().private_rabbitmq().everyone("RESEND_AFTER_MS", "2000").start().await;
+    let mesh = Options::default()
+        .private_rabbitmq()
+        .everyone("RESEND_AFTER_MS", "2000")
+        .start()
+        .await;
     let traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
     (mesh, traffic)
 }
@@ -41,9 +45,11 @@ async fn a_purged_or_deleted_queue_loses_nothing() {
         for what in [format!("{queue}/contents"), queue] {
             mesh.until_ready(peer).await;
             mesh.stop_peer(peer).await;
-            until("events wait", async || match wire.waiting(peer.name()).await {
-                0 => Err("none does"),
-                _ => Ok(()),
+            until("events wait", async || {
+                match wire.waiting(peer.name()).await {
+                    0 => Err("none does"),
+                    _ => Ok(()),
+                }
             })
             .await;
             mesh.broker(Method::DELETE, &what, &Value::Null).await;
@@ -55,7 +61,13 @@ async fn a_purged_or_deleted_queue_loses_nothing() {
     let seen = traffic.converges(&mesh).await;
     seen.only(&[0, 200]);
     assert_eq!(seen.refused, 0, "changes need no queue");
-    let repeated = mesh.rows(SOURCE).await.unwrap().iter().filter(|row| row.attempts > 1).count();
+    let repeated = mesh
+        .rows(SOURCE)
+        .await
+        .unwrap()
+        .iter()
+        .filter(|row| row.attempts > 1)
+        .count();
     println!("{repeated} rows were sent more than once");
     assert!(repeated > 0, "what was thrown away was sent again");
 }

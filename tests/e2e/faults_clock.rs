@@ -32,12 +32,22 @@ struct Clocks {
 
 impl Clocks {
     fn new() -> Self {
-        let shown =
-            Command::new("faketime").args(["-m", "-f", "+0", "sh", "-c", "echo \"$LD_PRELOAD\""]).output();
+        let shown = Command::new("faketime")
+            .args(["-m", "-f", "+0", "sh", "-c", "echo \"$LD_PRELOAD\""])
+            .output();
         let shown = shown.expect("faketime is installed (apt-get install faketime)");
-        let library = String::from_utf8(shown.stdout).expect("a path").trim().to_owned();
-        assert!(library.contains("libfaketime"), "faketime names its library: {library:?}");
-        Self { folder: TempDir::new().expect("a folder"), library }
+        let library = String::from_utf8(shown.stdout)
+            .expect("a path")
+            .trim()
+            .to_owned();
+        assert!(
+            library.contains("libfaketime"),
+            "faketime names its library: {library:?}"
+        );
+        Self {
+            folder: TempDir::new().expect("a folder"),
+            library,
+        }
     }
 
     /// Gives a peer a clock of this story.
@@ -58,7 +68,12 @@ impl Clocks {
     }
 
     fn file(&self, peer: Peer) -> String {
-        self.folder.path().join(peer.name()).to_str().expect("a path").to_owned()
+        self.folder
+            .path()
+            .join(peer.name())
+            .to_str()
+            .expect("a path")
+            .to_owned()
     }
 }
 
@@ -66,10 +81,14 @@ impl Clocks {
 async fn a_step_of_the_clock_loses_nothing() {
     let clocks = Clocks::new();
     let options = Options::default().everyone("RESEND_AFTER_MS", "2000");
-    let mesh = clocks.give(clocks.give(options, SOURCE), TARGET).start().await;
+    let mesh = clocks
+        .give(clocks.give(options, SOURCE), TARGET)
+        .start()
+        .await;
     let mut traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
     let caller = traffic.caller(&mesh);
-    mesh.ensure(SOURCE, RESTLESS, &secret(0), &SOURCE.others()).await;
+    mesh.ensure(SOURCE, RESTLESS, &secret(0), &SOURCE.others())
+        .await;
     traffic.one_more_client();
     let mut rotations = 0;
     for peer in [SOURCE, TARGET] {
@@ -88,7 +107,8 @@ async fn a_step_of_the_clock_loses_nothing() {
         }
     }
     let last = mesh.secrets.hash(SOURCE, &secret(rotations));
-    mesh.until_converged(RESTLESS, &Peer::ALL, Some(&last)).await;
+    mesh.until_converged(RESTLESS, &Peer::ALL, Some(&last))
+        .await;
     mesh.revoke(SOURCE, RESTLESS, &SOURCE.others()).await;
     let seen = traffic.converges(&mesh).await;
     assert_eq!(seen.refused, 0, "a change needs no clock that is right");

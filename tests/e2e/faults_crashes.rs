@@ -24,54 +24,145 @@ fn points(client: &dyn Fn(usize) -> String, hash: &dyn Fn(usize) -> String) -> V
     let mut points: Vec<Point> = Vec::new();
     let mut add = |peer, name, moment, marks: &dyn Fn(String, String) -> Vec<Mark>| {
         let marks = marks(client(points.len()), hash(points.len()));
-        points.push(Point { name, peer, moment, marks });
+        points.push(Point {
+            name,
+            peer,
+            moment,
+            marks,
+        });
     };
     let published = |client: String| Mark::said(Broker, &client);
     let answered = || Mark::heard(Broker, "ackEventId");
     let ledger = || Mark::said(Redis, "propagation:ack:");
     let commit = || Mark::said(Sql, "COMMIT");
 
-    add(SOURCE, "before the change is committed", Before, &|client, _| {
-        vec![Mark::said(Sql, &client), commit()]
-    });
-    add(SOURCE, "after the commit, before its answer", After, &|client, _| {
-        vec![Mark::said(Sql, &client), commit()]
-    });
-    add(SOURCE, "after the commit, before its own Redis has it", Before, &|_, hash| {
+    add(
+        SOURCE,
+        "before the change is committed",
+        Before,
+        &|client, _| vec![Mark::said(Sql, &client), commit()],
+    );
+    add(
+        SOURCE,
+        "after the commit, before its answer",
+        After,
+        &|client, _| vec![Mark::said(Sql, &client), commit()],
+    );
+    add(
+        SOURCE,
+        "after the commit, before its own Redis has it",
+        Before,
+        &|_, hash| vec![Mark::said(Redis, &hash)],
+    );
+    add(SOURCE, "after its own Redis has it", After, &|_, hash| {
         vec![Mark::said(Redis, &hash)]
     });
-    add(SOURCE, "after its own Redis has it", After, &|_, hash| vec![Mark::said(Redis, &hash)]);
-    add(SOURCE, "after the claim, before it is booked", Before, &|_, hash| {
-        vec![Mark::said(Redis, &hash), ledger()]
-    });
-    add(SOURCE, "after it is booked, before it is published", Before, &|client, _| vec![published(client)]);
-    add(SOURCE, "after it is published, before the confirm", After, &|client, _| vec![published(client)]);
-    add(TARGET, "before it is applied", Before, &|_, hash| vec![Mark::said(Redis, &hash)]);
-    add(TARGET, "after it is applied, before the answer is published", After, &|_, hash| {
+    add(
+        SOURCE,
+        "after the claim, before it is booked",
+        Before,
+        &|_, hash| vec![Mark::said(Redis, &hash), ledger()],
+    );
+    add(
+        SOURCE,
+        "after it is booked, before it is published",
+        Before,
+        &|client, _| vec![published(client)],
+    );
+    add(
+        SOURCE,
+        "after it is published, before the confirm",
+        After,
+        &|client, _| vec![published(client)],
+    );
+    add(TARGET, "before it is applied", Before, &|_, hash| {
         vec![Mark::said(Redis, &hash)]
     });
-    add(TARGET, "before the answer is published", Before, &|_, hash| {
-        vec![Mark::said(Redis, &hash), Mark::said(Broker, "ackEventId")]
+    add(
+        TARGET,
+        "after it is applied, before the answer is published",
+        After,
+        &|_, hash| vec![Mark::said(Redis, &hash)],
+    );
+    add(
+        TARGET,
+        "before the answer is published",
+        Before,
+        &|_, hash| vec![Mark::said(Redis, &hash), Mark::said(Broker, "ackEventId")],
+    );
+    add(
+        TARGET,
+        "after the answer is published, before it is settled",
+        After,
+        &|_, hash| vec![Mark::said(Redis, &hash), Mark::said(Broker, "ackEventId")],
+    );
+    add(SOURCE, "when the answer arrives", After, &|client, _| {
+        vec![published(client), answered()]
     });
-    add(TARGET, "after the answer is published, before it is settled", After, &|_, hash| {
-        vec![Mark::said(Redis, &hash), Mark::said(Broker, "ackEventId")]
-    });
-    add(SOURCE, "when the answer arrives", After, &|client, _| vec![published(client), answered()]);
-    add(SOURCE, "before the answer's event is looked up", Before, &|client, _| {
-        vec![published(client), answered(), ledger()]
-    });
-    add(SOURCE, "before success is committed", Before, &|client, _| {
-        vec![published(client.clone()), answered(), ledger(), Mark::said(Sql, &client), commit()]
-    });
-    add(SOURCE, "after success is committed, before the ledger is completed", After, &|client, _| {
-        vec![published(client.clone()), answered(), ledger(), Mark::said(Sql, &client), commit()]
-    });
-    add(SOURCE, "before the ledger is completed", Before, &|client, _| {
-        vec![published(client.clone()), answered(), ledger(), Mark::said(Sql, &client), commit(), ledger()]
-    });
-    add(SOURCE, "after the ledger is completed, before the secret is cleared", After, &|client, _| {
-        vec![published(client.clone()), answered(), ledger(), Mark::said(Sql, &client), commit(), ledger()]
-    });
+    add(
+        SOURCE,
+        "before the answer's event is looked up",
+        Before,
+        &|client, _| vec![published(client), answered(), ledger()],
+    );
+    add(
+        SOURCE,
+        "before success is committed",
+        Before,
+        &|client, _| {
+            vec![
+                published(client.clone()),
+                answered(),
+                ledger(),
+                Mark::said(Sql, &client),
+                commit(),
+            ]
+        },
+    );
+    add(
+        SOURCE,
+        "after success is committed, before the ledger is completed",
+        After,
+        &|client, _| {
+            vec![
+                published(client.clone()),
+                answered(),
+                ledger(),
+                Mark::said(Sql, &client),
+                commit(),
+            ]
+        },
+    );
+    add(
+        SOURCE,
+        "before the ledger is completed",
+        Before,
+        &|client, _| {
+            vec![
+                published(client.clone()),
+                answered(),
+                ledger(),
+                Mark::said(Sql, &client),
+                commit(),
+                ledger(),
+            ]
+        },
+    );
+    add(
+        SOURCE,
+        "after the ledger is completed, before the secret is cleared",
+        After,
+        &|client, _| {
+            vec![
+                published(client.clone()),
+                answered(),
+                ledger(),
+                Mark::said(Sql, &client),
+                commit(),
+                ledger(),
+            ]
+        },
+    );
     points
 }
 
@@ -81,7 +172,9 @@ async fn a_crash_anywhere_is_recovered() {
     let mut mesh = options.everyone("RESEND_AFTER_MS", "1000").start().await;
     let secret = |number: usize| format!("secret of a change that crashes {number:04}");
     let client = |number: usize| format!("crashes-{number:04}");
-    let hashes: Vec<_> = (0..64).map(|number| mesh.secrets.hash(SOURCE, &secret(number))).collect();
+    let hashes: Vec<_> = (0..64)
+        .map(|number| mesh.secrets.hash(SOURCE, &secret(number)))
+        .collect();
     let points = points(&client, &|number| hashes[number].expose().to_owned());
     for (number, point) in points.iter().enumerate() {
         dies(&mut mesh, point, &client(number), &secret(number)).await;
@@ -89,14 +182,23 @@ async fn a_crash_anywhere_is_recovered() {
     }
     mesh.until_success(SOURCE, points.len() * 2).await;
     for (number, hash) in hashes.iter().enumerate().take(points.len()) {
-        mesh.until_converged(&client(number), &[SOURCE, TARGET, Peer::LeptosAxum], Some(hash)).await;
+        mesh.until_converged(
+            &client(number),
+            &[SOURCE, TARGET, Peer::LeptosAxum],
+            Some(hash),
+        )
+        .await;
     }
     mesh.until_no_plain_secret(SOURCE).await;
 }
 
 /// Makes a change, lets the peer die at the point, and starts it again.
 async fn dies(mesh: &mut Mesh, point: &Point, client: &str, secret: &str) {
-    mesh.trap(point.peer).set(mesh.process_id(point.peer), point.moment, point.marks.clone());
+    mesh.trap(point.peer).set(
+        mesh.process_id(point.peer),
+        point.moment,
+        point.marks.clone(),
+    );
     let change = mesh.ensure_in_the_end(SOURCE, client, secret, &[TARGET, Peer::LeptosAxum]);
     mesh.trap(point.peer).until_sprung(point.name).await;
     // Long enough for a signal to arrive.

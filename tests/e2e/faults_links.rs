@@ -31,12 +31,16 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const SLOW: Duration = Duration::from_millis(10);
 
 fn options() -> Options {
-    Options::default().linked(&[SOURCE, TARGET]).everyone("RESEND_AFTER_MS", "2000")
+    Options::default()
+        .linked(&[SOURCE, TARGET])
+        .everyone("RESEND_AFTER_MS", "2000")
 }
 
 /// The links that there are between the two and their servers.
 fn links() -> impl Iterator<Item = (Peer, Dependency)> {
-    let all = [SOURCE, TARGET].into_iter().flat_map(|peer| Dependency::ALL.map(|it| (peer, it)));
+    let all = [SOURCE, TARGET]
+        .into_iter()
+        .flat_map(|peer| Dependency::ALL.map(|it| (peer, it)));
     all.filter(|(peer, dependency)| peer.is_full() || *dependency != Dependency::Sql)
 }
 
@@ -63,7 +67,8 @@ async fn links_cut_in_the_middle_of_a_frame_come_back() {
     for round in 0..4 {
         for (peer, dependency) in links() {
             // Each time another number of bytes gets through before the cut, in either direction.
-            mesh.trap(peer).cut(dependency, 3 + round * 11, round % 2 == 0);
+            mesh.trap(peer)
+                .cut(dependency, 3 + round * 11, round % 2 == 0);
             mesh.trap(peer).until_cut().await;
             traffic.until_more(5).await;
         }
@@ -82,13 +87,25 @@ async fn links_that_one_end_has_forgotten_are_given_up() {
         link.forget();
         let start = Instant::now();
         // That it is missing may last no longer than a new connection takes, too short to be seen.
-        until(&format!("{} connects to {} anew", peer.name(), dependency.name()), async || {
-            if link.connections() > before { Ok(()) } else { Err("no new connection") }
-        })
+        until(
+            &format!("{} connects to {} anew", peer.name(), dependency.name()),
+            async || {
+                if link.connections() > before {
+                    Ok(())
+                } else {
+                    Err("no new connection")
+                }
+            },
+        )
         .await;
         mesh.until_ready(peer).await;
         traffic.until_more(10).await;
-        println!("{} without {}: ready again after {:.1?}", peer.name(), dependency.name(), start.elapsed());
+        println!(
+            "{} without {}: ready again after {:.1?}",
+            peer.name(),
+            dependency.name(),
+            start.elapsed()
+        );
     }
     traffic.converges(&mesh).await.only(&[200, 503]);
 }
@@ -122,28 +139,58 @@ fn helpers(mesh: &Mesh, peer: Peer, round: &str) -> Vec<(&'static str, RequestBu
         return helpers;
     }
     let target = peer.others()[0].name();
-    let surface =
-        |method: Method, route: &str| mesh.request(method, peer, &format!("{}{route}", peer.surface().0));
+    let surface = |method: Method, route: &str| {
+        mesh.request(method, peer, &format!("{}{route}", peer.surface().0))
+    };
     let post = |route: &str, body: serde_json::Value| surface(Method::POST, route).json(&body);
     let of_surface = |route: &str| surface(Method::GET, route);
-    let new =
-        json!({ "clientId": format!("new-{round}"), "secret": "a secret in the dark", "targets": [target] });
+    let new = json!({ "clientId": format!("new-{round}"), "secret": "a secret in the dark", "targets": [target] });
     let queue = format!("another-{round}");
     helpers.extend([
         ("ensure", post("/ensure", new)),
-        ("rotate", post("/rotate", json!({ "clientId": "known", "secret": "another secret in the dark" }))),
-        ("revoke", post("/revoke", json!({ "clientId": format!("known-{round}"), "targets": [target] }))),
+        (
+            "rotate",
+            post(
+                "/rotate",
+                json!({ "clientId": "known", "secret": "another secret in the dark" }),
+            ),
+        ),
+        (
+            "revoke",
+            post(
+                "/revoke",
+                json!({ "clientId": format!("known-{round}"), "targets": [target] }),
+            ),
+        ),
         ("sync", post("/sync", json!({}))),
-        ("resync of a target", post("/resync", json!({ "target": target }))),
-        ("resync of a client", post("/resync", json!({ "clientId": "known" }))),
+        (
+            "resync of a target",
+            post("/resync", json!({ "target": target })),
+        ),
+        (
+            "resync of a client",
+            post("/resync", json!({ "clientId": "known" })),
+        ),
         ("state", of_surface("/state")),
         (
             "a new target",
-            post("/targets", json!({ "targetAmqpQueue": queue, "propagationSecret": "a secret" })),
+            post(
+                "/targets",
+                json!({ "targetAmqpQueue": queue, "propagationSecret": "a secret" }),
+            ),
         ),
         ("a target's end", surface(Method::DELETE, "/targets/unused")),
-        ("hash", post("/hash", json!({ "secret": "a secret in the dark" }))),
-        ("call-target", post("/call-target", json!({ "clientId": "known", "target": target }))),
+        (
+            "hash",
+            post("/hash", json!({ "secret": "a secret in the dark" })),
+        ),
+        (
+            "call-target",
+            post(
+                "/call-target",
+                json!({ "clientId": "known", "target": target }),
+            ),
+        ),
         ("local clients", of_surface("/local-clients")),
         ("mesh", of_surface("/mesh")),
         ("mesh's health", of_surface("/mesh/health")),
@@ -158,7 +205,11 @@ async fn call_all(mesh: &Arc<Mesh>, round: &str) {
     for (peer, dependency) in BROKEN {
         for (helper, request) in helpers(mesh, peer, round) {
             let mesh = Arc::clone(mesh);
-            let call = format!("{helper} of {} without {} ({round})", peer.name(), dependency.name());
+            let call = format!(
+                "{helper} of {} without {} ({round})",
+                peer.name(),
+                dependency.name()
+            );
             calls.push(tokio::spawn(async move {
                 let start = Instant::now();
                 let answer = mesh.send(request).await;
@@ -185,15 +236,21 @@ async fn call_all(mesh: &Arc<Mesh>, round: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_hangs() {
     let peers = BROKEN.map(|(peer, _)| peer);
-    let mesh = Options::default().linked(&peers).everyone("RESEND_AFTER_MS", "2000").start().await;
+    let mesh = Options::default()
+        .linked(&peers)
+        .everyone("RESEND_AFTER_MS", "2000")
+        .start()
+        .await;
     let sources = peers.into_iter().filter(|peer| peer.is_full());
     for peer in sources {
         let clients = ["known", "known-refused", "known-silent"];
         for client in clients {
-            mesh.ensure(peer, client, "a secret that is known", &peer.others()).await;
+            mesh.ensure(peer, client, "a secret that is known", &peer.others())
+                .await;
         }
         mesh.ensure(peer, CALLER, SECRET, &[]).await;
-        mesh.until_success(peer, clients.len() * peer.others().len()).await;
+        mesh.until_success(peer, clients.len() * peer.others().len())
+            .await;
     }
     let mesh = Arc::new(mesh);
     for (peer, dependency) in BROKEN {
@@ -213,6 +270,11 @@ async fn no_call_hangs() {
     for (peer, dependency) in BROKEN {
         let start = Instant::now();
         mesh.stop_peer(peer).await;
-        println!("{} without {}: ended in {:.1?}", peer.name(), dependency.name(), start.elapsed());
+        println!(
+            "{} without {}: ended in {:.1?}",
+            peer.name(),
+            dependency.name(),
+            start.elapsed()
+        );
     }
 }

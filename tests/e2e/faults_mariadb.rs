@@ -58,8 +58,10 @@ async fn rows_that_somebody_locks_are_waited_for() {
     for table in ["hmac_credential_target", "hmac_credential"] {
         let mut transaction = other.begin().await.unwrap();
         let lock = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {table} FOR UPDATE) AS locked");
-        let locked: i64 =
-            sqlx::query_scalar(sqlx::AssertSqlSafe(lock)).fetch_one(&mut *transaction).await.unwrap();
+        let locked: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(lock))
+            .fetch_one(&mut *transaction)
+            .await
+            .unwrap();
         println!("{locked} rows of {table} are locked");
         assert!(locked > 0, "nothing is locked");
         // Longer than a lock is waited for, so that waiting ends with an error again and again.
@@ -99,7 +101,11 @@ async fn deadlocks_are_run_again() {
     let mut provoking = Vec::new();
     for _ in 0..3 {
         let connection = mesh.sql(SOURCE).await.unwrap();
-        provoking.push(tokio::spawn(provoke(connection, Arc::clone(&given_in), 300)));
+        provoking.push(tokio::spawn(provoke(
+            connection,
+            Arc::clone(&given_in),
+            300,
+        )));
     }
     for one in provoking {
         one.await.unwrap();
@@ -117,5 +123,8 @@ async fn deadlocks_seen(mesh: &Mesh) -> i64 {
     const COUNT: &str = "SELECT CAST(variable_value AS SIGNED) FROM information_schema.global_status \
                          WHERE variable_name = 'INNODB_DEADLOCKS'";
     let mut connection = mesh.sql(SOURCE).await.unwrap();
-    sqlx::query_scalar(COUNT).fetch_one(&mut connection).await.unwrap()
+    sqlx::query_scalar(COUNT)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
 }

@@ -17,7 +17,10 @@ const A_WHILE: Duration = Duration::from_secs(8);
 const LONG: Duration = Duration::from_secs(30);
 
 async fn start() -> (Mesh, Traffic) {
-    let mesh = Options::default().everyone("RESEND_AFTER_MS", "2000").start().await;
+    let mesh = Options::default()
+        .everyone("RESEND_AFTER_MS", "2000")
+        .start()
+        .await;
     let traffic = Traffic::start(&mesh, SOURCE, &SOURCE.others()).await;
     (mesh, traffic)
 }
@@ -27,7 +30,11 @@ async fn calls_were_refused(mesh: &Mesh, traffic: Traffic, refusal: u16) {
     mesh.until_all_ready().await;
     let seen = traffic.converges(mesh).await;
     seen.only(&[200, 503, refusal]);
-    assert!(seen.answers.contains_key(&refusal), "no nonce is accepted without Redis: {:?}", seen.answers);
+    assert!(
+        seen.answers.contains_key(&refusal),
+        "no nonce is accepted without Redis: {:?}",
+        seen.answers
+    );
 }
 
 /// A store that answers with a refusal needs an operator (wire contract 1.3).
@@ -96,11 +103,14 @@ async fn a_redis_that_lost_everything_is_filled_again() {
     command(&mesh, TARGET, &["FLUSHALL"]).await;
     drop(held);
     mesh.until_ready(TARGET).await;
-    mesh.until_refused(&[TARGET], &traffic.caller(&mesh), "UNKNOWN_CLIENT").await;
+    mesh.until_refused(&[TARGET], &traffic.caller(&mesh), "UNKNOWN_CLIENT")
+        .await;
     traffic.until_more(10).await;
     let body = json!({ "target": TARGET.name() });
     until("the target is sent everything again", async || {
-        mesh.post(SOURCE, "/resync", &body).await?.is(SOURCE.surface().1)
+        mesh.post(SOURCE, "/resync", &body)
+            .await?
+            .is(SOURCE.surface().1)
     })
     .await;
     mesh.until_all_ready().await;

@@ -47,16 +47,25 @@ async fn an_idle_peer_is_small_and_soon_there() {
         mesh.launch(peer).await;
         let ready = mesh.until_ready(peer).await;
         let resident = resident_kib(mesh.process_id(peer));
-        println!("{}: ready after {ready:.2?}, {resident} KiB resident", peer.name());
+        println!(
+            "{}: ready after {ready:.2?}, {resident} KiB resident",
+            peer.name()
+        );
         if !cfg!(debug_assertions) {
-            assert!(resident < RESIDENT_KIB, "{} takes {resident} KiB", peer.name());
+            assert!(
+                resident < RESIDENT_KIB,
+                "{} takes {resident} KiB",
+                peer.name()
+            );
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_with_a_broken_dependency_idles() {
-    let options = as_usual().linked(&Peer::ALL).everyone("SYNC_INTERVAL_MS", "5000");
+    let options = as_usual()
+        .linked(&Peer::ALL)
+        .everyone("SYNC_INTERVAL_MS", "5000");
     let mesh = options.start().await;
     let usual = measure(&mesh).await;
     println!("nothing broken: {usual:.3?}");
@@ -71,7 +80,13 @@ async fn a_peer_with_a_broken_dependency_idles() {
             mesh.until_missing(peer, dependency.name()).await;
         }
         // Something that waits for what is broken: a hot loop would be about it.
-        mesh.ensure(Peer::Authority, "waits", "a secret that has to wait", &Peer::Authority.others()).await;
+        mesh.ensure(
+            Peer::Authority,
+            "waits",
+            "a secret that has to wait",
+            &Peer::Authority.others(),
+        )
+        .await;
         let shares = measure(&mesh).await;
         for ((peer, dependency, mode), share) in broken.into_iter().zip(shares) {
             println!(
@@ -94,7 +109,9 @@ async fn measure(mesh: &Mesh) -> [f64; 4] {
     let before = Peer::ALL.map(|peer| ticks(mesh.process_id(peer)));
     tokio::time::sleep(MEASURED).await;
     let after = Peer::ALL.map(|peer| ticks(mesh.process_id(peer)));
-    std::array::from_fn(|peer| (after[peer] - before[peer]) / TICKS_A_SECOND / MEASURED.as_secs_f64())
+    std::array::from_fn(|peer| {
+        (after[peer] - before[peer]) / TICKS_A_SECOND / MEASURED.as_secs_f64()
+    })
 }
 
 /// The processor time of a process so far, its system calls included.
@@ -109,6 +126,13 @@ fn ticks(process_id: i32) -> f64 {
 
 fn resident_kib(process_id: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process_id}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
-    line.trim().trim_end_matches("kB").trim().parse().unwrap_or_default()
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap_or("0 kB");
+    line.trim()
+        .trim_end_matches("kB")
+        .trim()
+        .parse()
+        .unwrap_or_default()
 }

@@ -84,13 +84,15 @@ impl Options {
 
     /// Sets a variable of every peer.
     pub(crate) fn everyone(mut self, name: &str, value: &str) -> Self {
-        self.variables.push((None, name.to_owned(), value.to_owned()));
+        self.variables
+            .push((None, name.to_owned(), value.to_owned()));
         self
     }
 
     /// Sets a variable of one peer.
     pub(crate) fn only(mut self, peer: Peer, name: &str, value: &str) -> Self {
-        self.variables.push((Some(peer), name.to_owned(), value.to_owned()));
+        self.variables
+            .push((Some(peer), name.to_owned(), value.to_owned()));
         self
     }
 
@@ -113,7 +115,11 @@ impl Options {
     pub(crate) async fn start_without_peers(self) -> Mesh {
         // Another crate of the build may have given the client TLS without a provider; the first of a process stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().no_proxy().timeout(Duration::from_secs(40)).build().expect("a client");
+        let http = Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(40))
+            .build()
+            .expect("a client");
         match services::variable("HMAC_MESH_COMPOSED").as_deref() {
             Some("true") => composed::attach(self, http).await,
             _ => own::bring_up(self, http).await,
@@ -169,7 +175,8 @@ impl Mesh {
 
     /// Sets a variable of one peer, for its next start.
     pub(crate) fn set(&mut self, peer: Peer, name: &str, value: &str) {
-        self.variables.push((Some(peer), name.to_owned(), value.to_owned()));
+        self.variables
+            .push((Some(peer), name.to_owned(), value.to_owned()));
     }
 
     /// The vhost, as an AMQP URL.
@@ -254,7 +261,9 @@ impl Mesh {
             answer.is(200)
         })
         .await;
-        node.launched.map(|launched| launched.elapsed()).unwrap_or_default()
+        node.launched
+            .map(|launched| launched.elapsed())
+            .unwrap_or_default()
     }
 
     /// Starts all peers.
@@ -273,14 +282,20 @@ impl Mesh {
 
     /// Waits until a peer says that it is not ready, and that `dependency` is what is missing.
     pub(crate) async fn until_missing(&self, peer: Peer, dependency: &str) {
-        until(&format!("{} says that {dependency} is missing", peer.name()), async || {
-            let answer = self.get(peer, "/readyz").await?;
-            let missing = answer.body["missing"].as_array().cloned().unwrap_or_default();
-            match answer.status == 503 && missing.iter().any(|one| one["name"] == dependency) {
-                true => Ok(()),
-                false => Err(answer.to_string()),
-            }
-        })
+        until(
+            &format!("{} says that {dependency} is missing", peer.name()),
+            async || {
+                let answer = self.get(peer, "/readyz").await?;
+                let missing = answer.body["missing"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default();
+                match answer.status == 503 && missing.iter().any(|one| one["name"] == dependency) {
+                    true => Ok(()),
+                    false => Err(answer.to_string()),
+                }
+            },
+        )
         .await;
     }
 
@@ -294,7 +309,9 @@ impl Mesh {
     /// What a peer would be started with now.
     pub(crate) fn environment(&self, peer: Peer) -> Vec<(String, String)> {
         let usual = match &self.world {
-            World::Own(_) => environment::of_a_process(&self.nodes, peer, &self.secrets, &self.vhost),
+            World::Own(_) => {
+                environment::of_a_process(&self.nodes, peer, &self.secrets, &self.vhost)
+            }
             World::Composed(composed) => composed.environment(peer),
         };
         environment::with(usual, peer, &self.variables)
@@ -331,7 +348,10 @@ impl Drop for Mesh {
         // The story's own runtime may be the one that drops this: the clean-up has another.
         let leaks = std::thread::scope(|scope| {
             let ended = scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .ok()?;
                 let end = async { tokio::time::timeout(END, self.end(failed)).await };
                 runtime.block_on(end).ok()
             });
@@ -339,7 +359,11 @@ impl Drop for Mesh {
         });
         if !failed {
             let leaks = leaks.expect("the clean-up, and the search of the logs, come to their end");
-            assert!(leaks.is_empty(), "no_secret_in_logs is broken:\n{}", leaks.join("\n"));
+            assert!(
+                leaks.is_empty(),
+                "no_secret_in_logs is broken:\n{}",
+                leaks.join("\n")
+            );
         }
     }
 }

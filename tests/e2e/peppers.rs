@@ -16,19 +16,39 @@ async fn four_peers_have_four_peppers() {
     for source in sources {
         let client = format!("of-{}", source.name());
         mesh.ensure(source, &client, SECRET, &source.others()).await;
-        let answer = mesh.accept(source, "/hash", &json!({ "secret": SECRET })).await;
+        let answer = mesh
+            .accept(source, "/hash", &json!({ "secret": SECRET }))
+            .await;
         let hash = mesh.secrets.hash(source, SECRET);
-        assert_eq!(answer["hash"], hash.expose(), "a source hashes with its own pepper");
+        assert_eq!(
+            answer["hash"],
+            hash.expose(),
+            "a source hashes with its own pepper"
+        );
         hashes.insert(hash.expose().to_owned());
     }
-    assert_eq!(hashes.len(), 3, "the same secret has another hash at every source");
+    assert_eq!(
+        hashes.len(),
+        3,
+        "the same secret has another hash at every source"
+    );
     for source in sources {
         let client = format!("of-{}", source.name());
         mesh.until_success(source, 3).await;
         // What travels is the source's hash: it is accepted everywhere, whatever the pepper there.
-        mesh.until_converged(&client, &Peer::ALL, Some(&mesh.secrets.hash(source, SECRET))).await;
-        mesh.until_let_in(&Peer::ALL, &Caller::new(&client, mesh.secrets.hash(source, SECRET))).await;
+        mesh.until_converged(
+            &client,
+            &Peer::ALL,
+            Some(&mesh.secrets.hash(source, SECRET)),
+        )
+        .await;
+        mesh.until_let_in(
+            &Peer::ALL,
+            &Caller::new(&client, mesh.secrets.hash(source, SECRET)),
+        )
+        .await;
     }
     let stranger = Caller::new("of-authority", mesh.secrets.hash(Peer::LeptosAxum, SECRET));
-    mesh.until_refused(&Peer::ALL, &stranger, "BAD_SIGNATURE").await;
+    mesh.until_refused(&Peer::ALL, &stranger, "BAD_SIGNATURE")
+        .await;
 }

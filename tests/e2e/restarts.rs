@@ -7,7 +7,10 @@ const SOME: usize = 10;
 
 /// Whether the source accepts no change without it.
 fn is_needed_to_accept(part: Component) -> bool {
-    matches!(part, Component::Peer(Peer::Authority) | Component::Redis(Peer::Authority) | Component::MariaDb)
+    matches!(
+        part,
+        Component::Peer(Peer::Authority) | Component::Redis(Peer::Authority) | Component::MariaDb
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -15,7 +18,10 @@ async fn any_part_may_stop_and_start_during_a_stream_of_changes() {
     let options = Options::default().private_rabbitmq().private_mariadb();
     let mut mesh = options.everyone("RESEND_AFTER_MS", "2000").start().await;
     let traffic = Traffic::start(&mesh, Peer::Authority, &Peer::Authority.others()).await;
-    let (peers, redis) = (Peer::ALL.map(Component::Peer), Peer::ALL.map(Component::Redis));
+    let (peers, redis) = (
+        Peer::ALL.map(Component::Peer),
+        Peer::ALL.map(Component::Redis),
+    );
     let servers = [Component::RabbitMq, Component::MariaDb];
     for part in peers.into_iter().chain(redis).chain(servers) {
         traffic.until_more(SOME).await;

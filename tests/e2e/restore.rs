@@ -11,7 +11,9 @@ const AFTER: &str = "a secret after the backup";
 const TABLES: [&str; 2] = ["hmac_credential", "hmac_credential_target"];
 
 async fn execute(connection: &mut MySqlConnection, statement: String) {
-    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone())).execute(connection).await;
+    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone()))
+        .execute(connection)
+        .await;
     done.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
@@ -19,7 +21,11 @@ async fn execute(connection: &mut MySqlConnection, statement: String) {
 async fn back_up(mesh: &Mesh) {
     let mut connection = mesh.sql(Peer::Authority).await.expect("SQL");
     for table in TABLES {
-        execute(&mut connection, format!("CREATE TABLE backup_{table} AS SELECT * FROM {table}")).await;
+        execute(
+            &mut connection,
+            format!("CREATE TABLE backup_{table} AS SELECT * FROM {table}"),
+        )
+        .await;
     }
 }
 
@@ -29,12 +35,17 @@ async fn restore(mesh: &Mesh) {
         execute(&mut connection, format!("DELETE FROM {table}")).await;
     }
     for table in TABLES {
-        execute(&mut connection, format!("INSERT INTO {table} SELECT * FROM backup_{table}")).await;
+        execute(
+            &mut connection,
+            format!("INSERT INTO {table} SELECT * FROM backup_{table}"),
+        )
+        .await;
     }
 }
 
 async fn holds(mesh: &Mesh, hash: &SecretHash) {
-    mesh.until_converged("restored", &[Peer::Authority, Peer::Consumer], Some(hash)).await;
+    mesh.until_converged("restored", &[Peer::Authority, Peer::Consumer], Some(hash))
+        .await;
 }
 
 #[tokio::test]
@@ -42,7 +53,8 @@ async fn a_restored_schema_overwrites_nothing_unless_it_is_told_to() {
     let mut mesh = Mesh::start().await;
     let hash = |secret: &str| mesh.secrets.hash(Peer::Authority, secret);
     let (before, after) = (hash(BEFORE), hash(AFTER));
-    mesh.ensure(Peer::Authority, "restored", BEFORE, &[Peer::Consumer]).await;
+    mesh.ensure(Peer::Authority, "restored", BEFORE, &[Peer::Consumer])
+        .await;
     mesh.until_success(Peer::Authority, 1).await;
     mesh.until_no_plain_secret(Peer::Authority).await;
     back_up(&mesh).await;
@@ -53,7 +65,9 @@ async fn a_restored_schema_overwrites_nothing_unless_it_is_told_to() {
     mesh.stop_peer(Peer::Authority).await;
     restore(&mesh).await;
     mesh.start_peer(Peer::Authority).await;
-    let answer = mesh.accept(Peer::Authority, "/resync", &json!({ "target": "consumer" })).await;
+    let answer = mesh
+        .accept(Peer::Authority, "/resync", &json!({ "target": "consumer" }))
+        .await;
     assert_eq!(answer["targetsPublished"], 0, "{answer}");
     holds(&mesh, &after).await;
 
@@ -61,10 +75,14 @@ async fn a_restored_schema_overwrites_nothing_unless_it_is_told_to() {
     mesh.stop_peer(Peer::Authority).await;
     restore(&mesh).await;
     let mut redis = mesh.redis(Peer::Authority).await.expect("Redis");
-    redis::cmd("FLUSHALL").exec_async(&mut redis).await.expect("a flush");
+    redis::cmd("FLUSHALL")
+        .exec_async(&mut redis)
+        .await
+        .expect("a flush");
     crate::operations::run(&mesh, Peer::Authority, "fill the own store again").await;
     mesh.start_peer(Peer::Authority).await;
-    mesh.accept(Peer::Authority, "/resync", &json!({ "target": "consumer" })).await;
+    mesh.accept(Peer::Authority, "/resync", &json!({ "target": "consumer" }))
+        .await;
     holds(&mesh, &before).await;
     mesh.until_success(Peer::Authority, 1).await;
     // And from there on.

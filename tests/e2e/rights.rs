@@ -10,9 +10,15 @@ const SECRET: &str = "a secret carried by narrow users";
 /// Makes a user of the peer's own who may declare any peer's queue, publish to it, and read its own only.
 async fn narrow(mesh: &mut Mesh, peer: Peer) {
     let name = format!("{}-{:08x}", peer.name(), rand::random::<u32>());
-    let vhost = mesh.vhost().rsplit('/').next().unwrap_or_default().to_owned();
+    let vhost = mesh
+        .vhost()
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let user = json!({ "password": "narrow", "tags": "" });
-    mesh.broker(Method::PUT, &format!("/api/users/{name}"), &user).await;
+    mesh.broker(Method::PUT, &format!("/api/users/{name}"), &user)
+        .await;
     let rights = json!({
         "configure": "^hmac-[A-Za-z0-9-]+\\.queue$",
         "write": "^amq\\.default$",
@@ -28,7 +34,10 @@ async fn narrow(mesh: &mut Mesh, peer: Peer) {
 
 #[tokio::test]
 async fn a_user_that_reads_its_own_queue_only_is_enough() {
-    let mut mesh = Options::default().private_rabbitmq().start_without_peers().await;
+    let mut mesh = Options::default()
+        .private_rabbitmq()
+        .start_without_peers()
+        .await;
     for peer in Peer::ALL {
         narrow(&mut mesh, peer).await;
     }
@@ -38,14 +47,31 @@ async fn a_user_that_reads_its_own_queue_only_is_enough() {
     for peer in Peer::ALL {
         mesh.until_ready(peer).await;
     }
-    mesh.ensure(Peer::Authority, "narrow", SECRET, &Peer::Authority.others()).await;
+    mesh.ensure(Peer::Authority, "narrow", SECRET, &Peer::Authority.others())
+        .await;
     mesh.until_success(Peer::Authority, 3).await;
-    mesh.until_let_in(&Peer::ALL, &Caller::new("narrow", mesh.secrets.hash(Peer::Authority, SECRET))).await;
-    mesh.ensure(Peer::LeptosActix, "back", SECRET, &Peer::LeptosActix.others()).await;
+    mesh.until_let_in(
+        &Peer::ALL,
+        &Caller::new("narrow", mesh.secrets.hash(Peer::Authority, SECRET)),
+    )
+    .await;
+    mesh.ensure(
+        Peer::LeptosActix,
+        "back",
+        SECRET,
+        &Peer::LeptosActix.others(),
+    )
+    .await;
     mesh.until_success(Peer::LeptosActix, 3).await;
     // The health of the mesh asks for the depth of every queue.
-    let health =
-        mesh.get(Peer::LeptosAxum, "/api/mesh/health").await.and_then(|answer| answer.is(200)).unwrap();
+    let health = mesh
+        .get(Peer::LeptosAxum, "/api/mesh/health")
+        .await
+        .and_then(|answer| answer.is(200))
+        .unwrap();
     let peers = health.body["peers"].as_array().expect("peers");
-    assert!(peers.iter().all(|peer| peer["queue"]["consumers"] == 1), "{health}");
+    assert!(
+        peers.iter().all(|peer| peer["queue"]["consumers"] == 1),
+        "{health}"
+    );
 }

@@ -42,24 +42,38 @@ async fn nothing_is_lost_under_rolling_faults() {
     let seed = number("HMAC_MESH_SOAK_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
     println!("seed {seed}: {changes} changes");
     let options = Options::default().private_rabbitmq().private_mariadb();
-    let options =
-        options.everyone("DRIFT_INTERVAL_MS", DRIFT_INTERVAL_MS).everyone("RESEND_AFTER_MS", "3000");
+    let options = options
+        .everyone("DRIFT_INTERVAL_MS", DRIFT_INTERVAL_MS)
+        .everyone("RESEND_AFTER_MS", "3000");
     let mut mesh = options.start().await;
     let mut random = StdRng::seed_from_u64(seed);
-    let pause = if changes > 5 * CHANGES { Duration::ZERO } else { SHORT_PAUSE };
+    let pause = if changes > 5 * CHANGES {
+        Duration::ZERO
+    } else {
+        SHORT_PAUSE
+    };
     let start = Instant::now();
     let stream = Stream::start(&mesh, changes, pause, &mut random);
     let counts = faults::roll(&mut mesh, &stream, &mut random).await;
     let (clients, refused) = stream.finish().await;
     let took = start.elapsed();
     let rate = changes as f64 / took.as_secs_f64();
-    println!("{changes} changes in {took:.1?} ({rate:.0}/s), {refused} attempts refused, faults: {counts:?}");
+    println!(
+        "{changes} changes in {took:.1?} ({rate:.0}/s), {refused} attempts refused, faults: {counts:?}"
+    );
     let quiet = until_quiet(&mesh, &clients).await;
     println!("quiet {quiet:.1?} after the last change");
     let (mut wrong, reopened) = (differences(&mesh, &clients).await, reopened(&mesh).await);
-    println!("{reopened} rows were opened again for drift by then; {} records differ yet", wrong.len());
+    println!(
+        "{reopened} rows were opened again for drift by then; {} records differ yet",
+        wrong.len()
+    );
     if !counts.contains_key("Redis killed") {
-        assert_eq!((wrong.len(), reopened), (0, 0), "no store was killed that could have forgotten anything");
+        assert_eq!(
+            (wrong.len(), reopened),
+            (0, 0),
+            "no store was killed that could have forgotten anything"
+        );
     }
     let start = Instant::now();
     while !wrong.is_empty() && start.elapsed() < HEALED_WITHIN {
@@ -68,8 +82,17 @@ async fn nothing_is_lost_under_rolling_faults() {
         wrong = differences(&mesh, &clients).await;
     }
     let compared = Peer::ALL.len() * clients.len();
-    let first = wrong.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
-    assert!(wrong.is_empty(), "{} of {compared} records differ, such as {first}", wrong.len());
+    let first = wrong
+        .iter()
+        .take(10)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    assert!(
+        wrong.is_empty(),
+        "{} of {compared} records differ, such as {first}",
+        wrong.len()
+    );
     for source in SOURCES {
         mesh.until_no_plain_secret(source).await;
     }
@@ -92,9 +115,14 @@ async fn until_quiet(mesh: &Mesh, clients: &[Client]) -> Duration {
     loop {
         let mut open = BTreeMap::new();
         for source in SOURCES {
-            let rows: usize =
-                clients.iter().filter(|it| it.source == source).map(|it| it.targets.len()).sum();
-            let counts = count(mesh, source).await.unwrap_or_else(|error| vec![(error, 0)]);
+            let rows: usize = clients
+                .iter()
+                .filter(|it| it.source == source)
+                .map(|it| it.targets.len())
+                .sum();
+            let counts = count(mesh, source)
+                .await
+                .unwrap_or_else(|error| vec![(error, 0)]);
             if counts != [("success".to_owned(), rows as i64)] && rows > 0 {
                 open.insert(source.name(), (rows, counts));
             }
@@ -102,14 +130,22 @@ async fn until_quiet(mesh: &Mesh, clients: &[Client]) -> Duration {
         if open.is_empty() {
             return start.elapsed();
         }
-        assert!(start.elapsed() < QUIET_WITHIN, "stuck: rows expected, and those there: {open:?}");
+        assert!(
+            start.elapsed() < QUIET_WITHIN,
+            "stuck: rows expected, and those there: {open:?}"
+        );
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
 /// How many rows of a source have which status.
 async fn count(mesh: &Mesh, source: Peer) -> Result<Vec<(String, i64)>, String> {
-    select(mesh, source, "SELECT status, COUNT(*) FROM hmac_credential_target GROUP BY status").await
+    select(
+        mesh,
+        source,
+        "SELECT status, COUNT(*) FROM hmac_credential_target GROUP BY status",
+    )
+    .await
 }
 
 /// How often a row was opened again because its target was found to hold something else.
@@ -129,8 +165,14 @@ where
     T: for<'r> sqlx::FromRow<'r, MySqlRow> + Send + Unpin,
 {
     let mut connection = mesh.sql(source).await?;
-    let found = sqlx::query_as(sql).fetch_all(&mut connection).await.map_err(|error| error.to_string())?;
-    connection.close().await.map_err(|error| error.to_string())?;
+    let found = sqlx::query_as(sql)
+        .fetch_all(&mut connection)
+        .await
+        .map_err(|error| error.to_string())?;
+    connection
+        .close()
+        .await
+        .map_err(|error| error.to_string())?;
     Ok(found)
 }
 
@@ -144,7 +186,11 @@ async fn differences(mesh: &Mesh, clients: &[Client]) -> Vec<String> {
             let holds = client.source == peer || client.targets.contains(&peer);
             let expected = client.content.as_ref().filter(|_| holds).map(|content| {
                 let hash = mesh.secrets.hash(client.source, &content.secret);
-                [json!(hash.expose()), json!(content.rules), json!(content.expires_at)]
+                [
+                    json!(hash.expose()),
+                    json!(content.rules),
+                    json!(content.expires_at),
+                ]
             });
             let found = held.remove(&client.name);
             let found = found.map(|record| RECORD.map(|field| record[field].clone()));
@@ -158,7 +204,12 @@ async fn differences(mesh: &Mesh, clients: &[Client]) -> Vec<String> {
                 ));
             }
         }
-        assert!(held.is_empty(), "{} holds {} clients that nobody made", peer.name(), held.len());
+        assert!(
+            held.is_empty(),
+            "{} holds {} clients that nobody made",
+            peer.name(),
+            held.len()
+        );
     }
     wrong
 }

@@ -77,7 +77,10 @@ async fn service(guide: &str) {
     assert_eq!(reader.run(&put).await.out, "billing");
     let_in(&reader, FIRST).await;
     page.says("for five minutes more the one of step 2");
-    assert_eq!(signed(&reader, "3000/greet", BY_HAND).await, Ok("hello billing\n".to_owned()));
+    assert_eq!(
+        signed(&reader, "3000/greet", BY_HAND).await,
+        Ok("hello billing\n".to_owned())
+    );
     assert_eq!(reader.run(&page.commands()).await.out, "hello billing\n");
     page.is_done();
 
@@ -96,13 +99,19 @@ async fn pages(guide: &str, before: &str) {
     reader.save(&page.program());
     let authority = reader.serve(&page.commands(), 3001).await;
     let drawn = draw(&reader).await.expect("the page");
-    assert!(drawn.contains("<h1>Clients</h1>") && drawn.contains(r#"action="/clients""#), "{drawn}");
+    assert!(
+        drawn.contains("<h1>Clients</h1>") && drawn.contains(r#"action="/clients""#),
+        "{drawn}"
+    );
 
     page.says("The form posts to a plain HTTP route, so a script may do the same");
     let posted = reader.run(&page.commands()).await;
     assert!(posted.out.contains("billing is on its way"), "{posted}");
     page.says("The protected route knows the client at once");
-    assert_eq!(signed(&reader, "3001/api/greet", BY_HAND).await, Ok("hello billing\n".to_owned()));
+    assert_eq!(
+        signed(&reader, "3001/api/greet", BY_HAND).await,
+        Ok("hello billing\n".to_owned())
+    );
     page.says("It stays at `sent` while no `orders` runs");
     until_row(&reader, "billing at orders: sent").await;
     page.says("A call that is not signed is refused with 401");
@@ -132,22 +141,33 @@ async fn pages(guide: &str, before: &str) {
 
 /// What brings the servers is left to the crate `services`.
 fn servers(page: &mut Page) {
-    assert!(page.commands().lines().all(|line| line.starts_with("docker run ")));
+    assert!(
+        page.commands()
+            .lines()
+            .all(|line| line.starts_with("docker run "))
+    );
 }
 
 async fn projects(reader: &mut Reader, page: &mut Page, used: &[&str]) {
     let made = reader.run(&page.commands()).await;
     assert_eq!(made.status, "0", "{made}");
     let dependencies = page.dependencies();
-    used.iter().for_each(|project| reader.depend(project, &dependencies));
+    used.iter()
+        .for_each(|project| reader.depend(project, &dependencies));
 }
 
 /// What `curl -i` shows of a call that is not signed.
 async fn refused(reader: &mut Reader, curl: &str) {
     let answer = reader.run(curl).await;
-    let (head, body) = answer.out.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
+    let (head, body) = answer
+        .out
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("{answer}"));
     assert!(head.starts_with("HTTP/1.1 401 "), "{answer}");
-    assert!(body.starts_with(r#"{"error":"MISSING_CLIENT_ID","#), "{answer}");
+    assert!(
+        body.starts_with(r#"{"error":"MISSING_CLIENT_ID","#),
+        "{answer}"
+    );
 }
 
 /// The first program of the client's guide.
@@ -156,7 +176,11 @@ async fn signed_call(reader: &mut Reader, client: &mut Page) {
     reader.save(&client.program());
     client.says("this prints `hello billing`");
     let call = reader.run(&client.commands()).await;
-    assert_eq!((&*call.out, &*call.status), ("hello billing\n", "0"), "{call}");
+    assert_eq!(
+        (&*call.out, &*call.status),
+        ("hello billing\n", "0"),
+        "{call}"
+    );
     client.says(r#"With a wrong secret it prints `not let in: Some("BAD_SIGNATURE")`"#);
     let call = reader.run(&client.commands()).await;
     assert_eq!(
@@ -173,27 +197,48 @@ async fn rotation(reader: &mut Reader, client: &mut Page) {
     let rotated = reader.run(&client.commands()).await;
     assert_eq!(rotated.out, "billing", "{rotated}");
     let_in(reader, NEXT).await;
-    assert_eq!(signed(reader, "3000/greet", FIRST).await, Ok("hello billing\n".to_owned()), "the grace");
+    assert_eq!(
+        signed(reader, "3000/greet", FIRST).await,
+        Ok("hello billing\n".to_owned()),
+        "the grace"
+    );
     let renamed = reader.run(&client.commands()).await;
     assert_eq!(renamed.status, "0", "{renamed}");
     caller.until_prints("signing with a new secret", 1).await;
-    let before = caller.printed().out.lines().filter(|line| *line == "hello billing").count();
+    let before = caller
+        .printed()
+        .out
+        .lines()
+        .filter(|line| *line == "hello billing")
+        .count();
     caller.until_prints("hello billing", before + 1).await;
     client.says("goes on to print `hello billing`: no call was refused");
     let printed = caller.printed();
     let expected = ["hello billing", "signing with a new secret"];
-    assert!(printed.out.lines().all(|line| expected.contains(&line)), "{printed}");
+    assert!(
+        printed.out.lines().all(|line| expected.contains(&line)),
+        "{printed}"
+    );
 }
 
 /// A change that is accepted before a restart is brought after it, for the key is the same.
-async fn the_key_is_kept(reader: &mut Reader, start: &str, put: &str, authority: Terminal, orders: Terminal) {
+async fn the_key_is_kept(
+    reader: &mut Reader,
+    start: &str,
+    put: &str,
+    authority: Terminal,
+    orders: Terminal,
+) {
     let file = reader.file("secrets.key");
     let mode = fs::metadata(&file).expect("the key").permissions().mode() & 0o777;
     assert_eq!(mode, 0o600, "nobody else reads the key");
     let key = fs::read(&file).expect("the key");
     authority.stop();
     let authority = reader.serve(start, 3001).await;
-    assert!(fs::read(&file).expect("the key") == key, "the key is not the one of the first start");
+    assert!(
+        fs::read(&file).expect("the key") == key,
+        "the key is not the one of the first start"
+    );
     let last = "a fourth horse, a fourth staple";
     assert_eq!(reader.run(&put.replace(FIRST, last)).await.out, "billing");
     let_in(reader, last).await;
@@ -202,8 +247,10 @@ async fn the_key_is_kept(reader: &mut Reader, start: &str, put: &str, authority:
 }
 
 async fn let_in(reader: &Reader, secret: &str) {
-    until(&format!("`{secret}` is let in"), DEADLINE, async || signed(reader, "3000/greet", secret).await)
-        .await;
+    until(&format!("`{secret}` is let in"), DEADLINE, async || {
+        signed(reader, "3000/greet", secret).await
+    })
+    .await;
 }
 
 /// A signed call beside those of the page, to see when it is time for the next step.
@@ -212,21 +259,35 @@ async fn signed(reader: &Reader, place: &str, secret: &str) -> Result<String, St
     let signer = Signer::new(ClientId::parse("billing").expect("a client id"), hash);
     let client = SignedClient::build(http(), signer).expect("a client");
     let url = reader.mapped(&format!("http://127.0.0.1:{place}"));
-    let answer = client.get(url).expect("a URL").send_accepted().await.map_err(|error| error.to_string())?;
+    let answer = client
+        .get(url)
+        .expect("a URL")
+        .send_accepted()
+        .await
+        .map_err(|error| error.to_string())?;
     answer.text().await.map_err(|error| error.to_string())
 }
 
 async fn draw(reader: &Reader) -> Result<String, String> {
     let client = http().build().expect("a client");
-    let answer = client.get(reader.mapped("http://127.0.0.1:3001/")).send().await;
-    let answer = answer.and_then(reqwest::Response::error_for_status).map_err(|error| error.to_string())?;
+    let answer = client
+        .get(reader.mapped("http://127.0.0.1:3001/"))
+        .send()
+        .await;
+    let answer = answer
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(|error| error.to_string())?;
     answer.text().await.map_err(|error| error.to_string())
 }
 
 async fn until_row(reader: &Reader, row: &str) {
     until(&format!("the page shows `{row}`"), DEADLINE, async || {
         let page = draw(reader).await?;
-        if page.contains(&format!("<li>{row}</li>")) { Ok(()) } else { Err(page) }
+        if page.contains(&format!("<li>{row}</li>")) {
+            Ok(())
+        } else {
+            Err(page)
+        }
     })
     .await;
 }
@@ -234,5 +295,7 @@ async fn until_row(reader: &Reader, row: &str) {
 fn http() -> reqwest::ClientBuilder {
     // Another crate of the build may have given the client TLS without a provider; the first of a process stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20))
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(20))
 }

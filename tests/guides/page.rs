@@ -28,14 +28,19 @@ impl Page {
     /// Opens a page of `docs/using`.
     pub(crate) fn open(name: &str) -> Self {
         let path = root().join("docs/using").join(name);
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self::new(name, &text)
     }
 
     fn new(name: &str, text: &str) -> Self {
         let mut ahead = blocks(text);
         ahead.reverse();
-        Self { name: name.to_owned(), text: text.to_owned(), ahead }
+        Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            ahead,
+        }
     }
 
     /// The next block, which must be commands.
@@ -46,24 +51,41 @@ impl Page {
     /// The next block, which must be what a `Cargo.toml` holds from `[dependencies]` on.
     pub(crate) fn dependencies(&mut self) -> String {
         let text = self.next("toml");
-        assert!(text.starts_with("[dependencies]\n"), "{}: {text}", self.name);
+        assert!(
+            text.starts_with("[dependencies]\n"),
+            "{}: {text}",
+            self.name
+        );
         text
     }
 
     /// The next block, which must be a program; its first line says where it belongs.
     pub(crate) fn program(&mut self) -> Program {
         let text = self.next("rust,no_run");
-        let path = text.lines().next().and_then(|line| line.strip_prefix("// "));
-        let path = path.unwrap_or_else(|| panic!("{}: whose program is this?\n{text}", self.name)).to_owned();
+        let path = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("// "));
+        let path = path
+            .unwrap_or_else(|| panic!("{}: whose program is this?\n{text}", self.name))
+            .to_owned();
         Program { path, text }
     }
 
     /// Goes on at a section.
     pub(crate) fn turn_to(&mut self, section: &str) {
-        while self.ahead.last().is_some_and(|block| block.section != section) {
+        while self
+            .ahead
+            .last()
+            .is_some_and(|block| block.section != section)
+        {
             self.ahead.pop();
         }
-        assert!(!self.ahead.is_empty(), "{} has no block in `{section}`", self.name);
+        assert!(
+            !self.ahead.is_empty(),
+            "{} has no block in `{section}`",
+            self.name
+        );
     }
 
     /// What the page promises in these words is about to be tried.
@@ -84,15 +106,24 @@ impl Page {
     }
 
     fn next(&mut self, language: &str) -> String {
-        let block = self.ahead.pop().unwrap_or_else(|| panic!("{} ends before its {language}", self.name));
-        assert_eq!(block.language, language, "{}, next block:\n{}", self.name, block.text);
+        let block = self
+            .ahead
+            .pop()
+            .unwrap_or_else(|| panic!("{} ends before its {language}", self.name));
+        assert_eq!(
+            block.language, language,
+            "{}, next block:\n{}",
+            self.name, block.text
+        );
         block.text
     }
 }
 
 /// The workspace's folder.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests stand in the workspace")
 }
 
 fn blocks(text: &str) -> Vec<Block> {
@@ -105,7 +136,11 @@ fn blocks(text: &str) -> Vec<Block> {
             (Some(language), None) => {
                 open = true;
                 let (section, language) = (section.clone(), language.to_owned());
-                blocks.push(Block { section, language, text: String::new() });
+                blocks.push(Block {
+                    section,
+                    language,
+                    text: String::new(),
+                });
             }
             (None, Some(block)) => {
                 block.text.push_str(line);
@@ -130,7 +165,10 @@ fn a_page_is_read_in_its_order() {
     assert_eq!(page.commands(), "first\nsecond\n");
     page.turn_to("2. Go on");
     let program = page.program();
-    assert_eq!((&*program.path, &*program.text), ("a/src/main.rs", "// a/src/main.rs\n## no heading\n"));
+    assert_eq!(
+        (&*program.path, &*program.text),
+        ("a/src/main.rs", "// a/src/main.rs\n## no heading\n")
+    );
     page.is_done();
     let mut again = Page::new("page.md", text);
     again.commands();

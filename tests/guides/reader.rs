@@ -52,7 +52,11 @@ pub(crate) struct Printed {
 
 impl fmt::Display for Printed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {}\n── output ──\n{}\n── errors ──\n{}", self.status, self.out, self.errors)
+        write!(
+            f,
+            "status {}\n── output ──\n{}\n── errors ──\n{}",
+            self.status, self.out, self.errors
+        )
     }
 }
 
@@ -75,7 +79,10 @@ impl Reader {
     /// Starts the servers of the page.
     pub(crate) async fn new(name: &str) -> Self {
         for program in ["cargo", "curl", "openssl"] {
-            assert!(services::binary(&[program]).is_some(), "the guides use {program}: install it");
+            assert!(
+                services::binary(&[program]).is_some(),
+                "the guides use {program}: install it"
+            );
         }
         let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let lock = File::create(target.join("guides.lock")).expect("a lock");
@@ -115,28 +122,41 @@ impl Reader {
     pub(crate) fn depend(&self, project: &str, dependencies: &str) {
         let path = self.file(project).join("Cargo.toml");
         let manifest = fs::read_to_string(&path).expect("`cargo new` has made a manifest");
-        let (package, nothing) =
-            manifest.split_once("[dependencies]").expect("`cargo new` names dependencies");
+        let (package, nothing) = manifest
+            .split_once("[dependencies]")
+            .expect("`cargo new` names dependencies");
         assert_eq!(nothing.trim(), "");
         fs::write(path, format!("{package}{}", local(dependencies))).expect("the manifest");
         // The versions that this checkout is tested with.
-        fs::copy(root().join("Cargo.lock"), self.file(project).join("Cargo.lock")).expect("the lockfile");
+        fs::copy(
+            root().join("Cargo.lock"),
+            self.file(project).join("Cargo.lock"),
+        )
+        .expect("the lockfile");
     }
 
     /// Writes a program to the file that it names.
     pub(crate) fn save(&self, program: &Program) {
         let path = self.file(&program.path);
-        assert!(path.is_file(), "{} is no file that `cargo new` made", program.path);
+        assert!(
+            path.is_file(),
+            "{} is no file that `cargo new` made",
+            program.path
+        );
         fs::write(path, &program.text).expect("the program");
     }
 
     /// Runs commands to their end.
     pub(crate) async fn run(&mut self, commands: &str) -> Printed {
         let terminal = self.terminal(commands, &[]);
-        until(&format!("`{commands}` ends"), COMMAND, async || match terminal.process.is_running() {
-            true => Err(terminal.printed()),
-            false => Ok(terminal.printed()),
-        })
+        until(
+            &format!("`{commands}` ends"),
+            COMMAND,
+            async || match terminal.process.is_running() {
+                true => Err(terminal.printed()),
+                false => Ok(terminal.printed()),
+            },
+        )
         .await
     }
 
@@ -147,35 +167,51 @@ impl Reader {
 
     /// Runs commands that go on until they serve a port of the page, with the database of Redis that is theirs.
     pub(crate) async fn serve(&mut self, commands: &str, port: u16) -> Terminal {
-        let database = PORTS.iter().position(|known| *known == port).expect("a port of the page");
+        let database = PORTS
+            .iter()
+            .position(|known| *known == port)
+            .expect("a port of the page");
         let own = self.ports[database];
         drop(TcpListener::bind(("127.0.0.1", own)).expect("nobody serves the port yet"));
         let redis = format!("{}/{database}", self.redis.url());
         let terminal = self.terminal(commands, &[("PORT", own.to_string()), ("REDIS_URL", redis)]);
-        until(&format!("`{commands}` serves port {port}"), COMMAND, async || {
-            terminal.goes_on();
-            TcpStream::connect(("127.0.0.1", own)).map_err(|_| terminal.printed())
-        })
+        until(
+            &format!("`{commands}` serves port {port}"),
+            COMMAND,
+            async || {
+                terminal.goes_on();
+                TcpStream::connect(("127.0.0.1", own)).map_err(|_| terminal.printed())
+            },
+        )
         .await;
         terminal
     }
 
     /// The text with the private servers' ports in the place of the page's.
     pub(crate) fn mapped(&self, text: &str) -> String {
-        PORTS.iter().zip(self.ports).fold(text.to_owned(), |text, (port, own)| {
-            text.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{own}"))
-        })
+        PORTS
+            .iter()
+            .zip(self.ports)
+            .fold(text.to_owned(), |text, (port, own)| {
+                text.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{own}"))
+            })
     }
 
     fn terminal(&mut self, commands: &str, variables: &[(&'static str, String)]) -> Terminal {
         self.terminals += 1;
-        let place = |kind: &str| self.home.join(format!("terminal-{}.{kind}", self.terminals));
+        let place = |kind: &str| {
+            self.home
+                .join(format!("terminal-{}.{kind}", self.terminals))
+        };
         let terminal = [place("out"), place("errors"), place("status")];
         let mut command = vec!["/usr/bin/env".to_owned()];
         for name in foreign_variables() {
             command.extend(["-u".to_owned(), name]);
         }
-        let variables = self.variables().into_iter().chain(variables.iter().cloned());
+        let variables = self
+            .variables()
+            .into_iter()
+            .chain(variables.iter().cloned());
         command.extend(variables.map(|(name, value)| format!("{name}={value}")));
         let commands = self.mapped(commands);
         // Beside stories with deadlines, a compiler must not be in a hurry.
@@ -184,14 +220,22 @@ impl Reader {
         command.extend(terminal[1..].iter().map(|path| path.display().to_string()));
         let [out, errors, status] = terminal;
         let process = Process::start(&command, &[], &out).expect("a shell");
-        Terminal { process, commands, out, errors, status }
+        Terminal {
+            process,
+            commands,
+            out,
+            errors,
+            status,
+        }
     }
 
     /// What every terminal has.
     fn variables(&self) -> Vec<(&'static str, String)> {
         // Libraries that this workspace has compiled alike are not compiled again: intermediate results are shared, under cargo's own
         // lock. Programs are not, for there are other `authority`s.
-        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .parent()
+            .expect("the target folder");
         let own = shared.join("guides");
         [
             ("CARGO_BUILD_BUILD_DIR", shared.display().to_string()),
@@ -211,7 +255,10 @@ impl Reader {
     /// Takes away what was made on servers of the run.
     pub(crate) async fn leave(self) {
         let vhost = self.vhost.rsplit('/').next().unwrap_or_default();
-        self.rabbitmq.request("DELETE", &format!("/api/vhosts/{vhost}"), "").await.expect("the vhost goes");
+        self.rabbitmq
+            .request("DELETE", &format!("/api/vhosts/{vhost}"), "")
+            .await
+            .expect("the vhost goes");
     }
 }
 
@@ -233,31 +280,56 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// What can be read so far.
     pub(crate) fn printed(&self) -> Printed {
-        let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+        let read =
+            |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
         let status = read(&self.status).trim().to_owned();
-        Printed { status, out: read(&self.out), errors: read(&self.errors) }
+        Printed {
+            status,
+            out: read(&self.out),
+            errors: read(&self.errors),
+        }
     }
 
     fn goes_on(&self) {
-        assert!(self.process.is_running(), "`{}` has ended: {}", self.commands, self.printed());
+        assert!(
+            self.process.is_running(),
+            "`{}` has ended: {}",
+            self.commands,
+            self.printed()
+        );
     }
 
     /// Waits until a line has been printed so often.
     pub(crate) async fn until_prints(&self, line: &str, times: usize) {
-        until(&format!("`{}` prints `{line}`", self.commands), COMMAND, async || {
-            self.goes_on();
-            let printed = self.printed();
-            match printed.out.lines().filter(|printed| *printed == line).count() < times {
-                true => Err(printed),
-                false => Ok(()),
-            }
-        })
+        until(
+            &format!("`{}` prints `{line}`", self.commands),
+            COMMAND,
+            async || {
+                self.goes_on();
+                let printed = self.printed();
+                match printed
+                    .out
+                    .lines()
+                    .filter(|printed| *printed == line)
+                    .count()
+                    < times
+                {
+                    true => Err(printed),
+                    false => Ok(()),
+                }
+            },
+        )
         .await;
     }
 
     /// Asks the program to end, and waits for that.
     pub(crate) fn stop(self) {
-        assert!(self.process.stop(STOP), "`{}` does not end: {}", self.commands, self.printed());
+        assert!(
+            self.process.stop(STOP),
+            "`{}` does not end: {}",
+            self.commands,
+            self.printed()
+        );
     }
 }
 
@@ -282,7 +354,10 @@ fn local(dependencies: &str) -> String {
 fn foreign_variables() -> Vec<String> {
     let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     all.filter(|name| {
-        FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name.starts_with("NEXTEST")
+        FOREIGN_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+            || name.starts_with("NEXTEST")
     })
     .chain(FOREIGN.map(str::to_owned))
     .collect()

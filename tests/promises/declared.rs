@@ -37,7 +37,11 @@ impl Tests {
         for (place, text) in sources {
             let tokens = tokens(place, text);
             if place.starts_with(SUITES) {
-                let case = |name| Test { name, place: place.clone(), ignored: false };
+                let case = |name| Test {
+                    name,
+                    place: place.clone(),
+                    ignored: false,
+                };
                 all.extend(cases(tokens.clone()).into_iter().map(case));
             }
             collect(tokens, place, &mut all);
@@ -47,7 +51,7 @@ impl Tests {
 
     pub(crate) fn of_workspace() -> Self {
         let mut sources = Vec::new();
-        for folder in ["crates", "poc", "tests", "simulation"] {
+        for folder in ["crates", "poc", "tests", "tools"] {
             read(&root().join(folder), &mut sources);
         }
         Self::of(&sources)
@@ -60,12 +64,15 @@ impl Tests {
 
     /// Whether one of this name stands there and is run whenever tests are run.
     pub(crate) fn always_runs(&self, name: &str, beginning: &str) -> bool {
-        self.below(beginning).any(|test| test.name == name && !test.ignored)
+        self.below(beginning)
+            .any(|test| test.name == name && !test.ignored)
     }
 
     /// The tests of the files whose path begins so.
     pub(crate) fn below(&self, beginning: &str) -> impl Iterator<Item = &Test> {
-        self.0.iter().filter(move |test| test.place.starts_with(beginning))
+        self.0
+            .iter()
+            .filter(move |test| test.place.starts_with(beginning))
     }
 }
 
@@ -77,14 +84,19 @@ fn read(folder: &Path, sources: &mut Vec<(String, String)>) {
         if path.is_dir() && !path.ends_with("target") {
             read(&path, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let place = path.strip_prefix(root()).expect("below the root").display().to_string();
+            let place = path
+                .strip_prefix(root())
+                .expect("below the root")
+                .display()
+                .to_string();
             sources.push((place, fs::read_to_string(&path).expect("a source is UTF-8")));
         }
     }
 }
 
 fn tokens(place: &str, text: &str) -> TokenStream {
-    text.parse().unwrap_or_else(|error| panic!("{place}: {error}"))
+    text.parse()
+        .unwrap_or_else(|error| panic!("{place}: {error}"))
 }
 
 /// Looks for functions under a runner's attribute, whatever other attributes stand between; also within modules and macros.
@@ -95,19 +107,26 @@ fn collect(tokens: TokenStream, place: &str, found: &mut Vec<Test>) {
         match tree {
             TokenTree::Punct(hash) if hash.as_char() == '#' => {
                 let is_inner = trees.next_if(|tree| is_punct(tree, '!')).is_some();
-                if let Some(TokenTree::Group(attribute)) = trees.next_if(is_group(Delimiter::Bracket))
+                if let Some(TokenTree::Group(attribute)) =
+                    trees.next_if(is_group(Delimiter::Bracket))
                     && !is_inner
                 {
                     attributes.push(path(attribute.stream()));
                 }
             }
             TokenTree::Ident(word) if word == "fn" => {
-                let is_test = attributes.iter().any(|attribute| RUNNERS.contains(&attribute.as_str()));
+                let is_test = attributes
+                    .iter()
+                    .any(|attribute| RUNNERS.contains(&attribute.as_str()));
                 if let Some(TokenTree::Ident(name)) = trees.peek()
                     && is_test
                 {
                     let ignored = attributes.iter().any(|attribute| attribute == "ignore");
-                    found.push(Test { name: name.to_string(), place: place.to_owned(), ignored });
+                    found.push(Test {
+                        name: name.to_string(),
+                        place: place.to_owned(),
+                        ignored,
+                    });
                 }
                 attributes.clear();
             }
@@ -126,8 +145,9 @@ fn collect(tokens: TokenStream, place: &str, found: &mut Vec<Test>) {
 
 /// An attribute's path: `tokio::test` of `tokio::test(start_paused = true)`.
 fn path(attribute: TokenStream) -> String {
-    let path =
-        attribute.into_iter().take_while(|tree| matches!(tree, TokenTree::Ident(_)) || is_punct(tree, ':'));
+    let path = attribute
+        .into_iter()
+        .take_while(|tree| matches!(tree, TokenTree::Ident(_)) || is_punct(tree, ':'));
     path.map(|tree| tree.to_string()).collect()
 }
 
@@ -137,16 +157,23 @@ fn cases(tokens: TokenStream) -> BTreeSet<String> {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     for (at, tree) in trees.iter().enumerate() {
         let before = |back: usize| at.checked_sub(back).map(|at| &trees[at]);
-        let TokenTree::Ident(word) = tree else { continue };
+        let TokenTree::Ident(word) = tree else {
+            continue;
+        };
         if word == "suite" && before(1).is_some_and(|tree| is_word(tree, "fn")) {
-            let body = trees[at..].iter().find(|tree| is_group(Delimiter::Brace)(tree));
+            let body = trees[at..]
+                .iter()
+                .find(|tree| is_group(Delimiter::Brace)(tree));
             found.extend(body.into_iter().flat_map(called));
         }
         if let [TokenTree::Punct(bang), TokenTree::Group(rows), ..] = &trees[at + 1..]
             && word == "stories"
             && bang.as_char() == '!'
         {
-            let rows = rows.stream().into_iter().filter(|tree| matches!(tree, TokenTree::Ident(_)));
+            let rows = rows
+                .stream()
+                .into_iter()
+                .filter(|tree| matches!(tree, TokenTree::Ident(_)));
             found.extend(rows.map(|row| row.to_string()));
         }
     }
@@ -155,7 +182,9 @@ fn cases(tokens: TokenStream) -> BTreeSet<String> {
 
 /// The functions that a body calls with something that `make` makes; another module's `suite` is no case.
 fn called(body: &TokenTree) -> Vec<String> {
-    let TokenTree::Group(body) = body else { return Vec::new() };
+    let TokenTree::Group(body) = body else {
+        return Vec::new();
+    };
     let trees: Vec<TokenTree> = body.stream().into_iter().collect();
     let calls = trees.windows(2).filter_map(|pair| match pair {
         [TokenTree::Ident(name), TokenTree::Group(with)] if name != "suite" => {
@@ -183,7 +212,11 @@ fn is_group(delimiter: Delimiter) -> impl Fn(&TokenTree) -> bool {
 fn only_what_is_run_is_a_test() {
     let found = |place: &str, text: &str| {
         let tests = Tests::of(&[(place.to_owned(), text.to_owned())]);
-        tests.0.into_iter().map(|test| (test.name, test.ignored)).collect::<Vec<_>>()
+        tests
+            .0
+            .into_iter()
+            .map(|test| (test.name, test.ignored))
+            .collect::<Vec<_>>()
     };
     let test = |name: &str| vec![(name.to_owned(), false)];
     let story = |text: &str| found("tests/e2e/a.rs", text);
@@ -194,23 +227,56 @@ fn only_what_is_run_is_a_test() {
         ),
         test("a")
     );
-    assert_eq!(story("#[should_panic] #[actix_web::test] async fn a() {}"), test("a"));
-    assert_eq!(story("#![allow(x)] mod tests { #[cfg(unix)] #[test] fn a() {} fn b() {} }"), test("a"));
-    assert_eq!(story("proptest! { #![config(cases(1))] #[test] fn a(b: u8) {} }"), test("a"));
-    assert_eq!(story("#[tokio::test] #[ignore = \"why\"] async fn a() {}"), [("a".to_owned(), true)]);
+    assert_eq!(
+        story("#[should_panic] #[actix_web::test] async fn a() {}"),
+        test("a")
+    );
+    assert_eq!(
+        story("#![allow(x)] mod tests { #[cfg(unix)] #[test] fn a() {} fn b() {} }"),
+        test("a")
+    );
+    assert_eq!(
+        story("proptest! { #![config(cases(1))] #[test] fn a(b: u8) {} }"),
+        test("a")
+    );
+    assert_eq!(
+        story("#[tokio::test] #[ignore = \"why\"] async fn a() {}"),
+        [("a".to_owned(), true)]
+    );
 
     assert_eq!(story("async fn a(world: &World) {}"), [], "a helper");
-    assert_eq!(story("#[cfg(test)] fn a() {}"), [], "compiled for tests, and none");
-    assert_eq!(story("#[test] const A: u8 = 1; fn a() {}"), [], "the attribute is another's");
-    assert_eq!(story("#[test] struct A; fn a() {}"), [], "the attribute is another's");
-    assert_eq!(story("// #[test] fn a() {}\nconst A: &str = \"#[test] fn a() {}\";"), [], "a text");
-    assert_eq!(story("macro_rules! m { ($a:ident) => { #[test] fn $a() {} }; }"), [], "has no name yet");
+    assert_eq!(
+        story("#[cfg(test)] fn a() {}"),
+        [],
+        "compiled for tests, and none"
+    );
+    assert_eq!(
+        story("#[test] const A: u8 = 1; fn a() {}"),
+        [],
+        "the attribute is another's"
+    );
+    assert_eq!(
+        story("#[test] struct A; fn a() {}"),
+        [],
+        "the attribute is another's"
+    );
+    assert_eq!(
+        story("// #[test] fn a() {}\nconst A: &str = \"#[test] fn a() {}\";"),
+        [],
+        "a text"
+    );
+    assert_eq!(
+        story("macro_rules! m { ($a:ident) => { #[test] fn $a() {} }; }"),
+        [],
+        "has no name yet"
+    );
 
     let suite = "pub async fn suite(make: impl AsyncFn() -> S) { a(&make().await).await; more::suite(&make).await; more::b(make().await).await; c(); }\nasync fn d() { e(make()) }";
     let cases = found("crates/hmac-testkit/src/broker.rs", suite);
     assert_eq!(cases, [test("a"), test("b")].concat());
     assert_eq!(story(suite), [], "no suite of the testkit");
-    let table = "macro_rules! stories { ($($s:ident),*) => { x };}\nstories![a, b];\nasync fn a() {}";
+    let table =
+        "macro_rules! stories { ($($s:ident),*) => { x };}\nstories![a, b];\nasync fn a() {}";
     assert_eq!(
         found("crates/hmac-testkit/src/http_layer/cases/stories.rs", table),
         [test("a"), test("b")].concat()

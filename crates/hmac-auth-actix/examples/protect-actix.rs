@@ -17,10 +17,19 @@ async fn greet(VerifiedClient(client): VerifiedClient) -> String {
 async fn main() -> Result<(), Box<dyn Error>> {
     let store = Arc::new(MemoryCredentialStore::new()); // for more than one process: hmac-auth-redis
     let secret = Secret::new("a secret of 16 bytes or more");
-    Credentials::new(store.clone()).create("billing", NewCredential::with_secret(secret)).await?;
+    Credentials::new(store.clone())
+        .create("billing", NewCredential::with_secret(secret))
+        .await?;
 
     let auth = HmacAuth::new(Verifier::new(store, Arc::new(MemoryNonceStore::new())));
-    let app = move || App::new().wrap(auth.clone()).route("/greet", web::get().to(greet));
-    HttpServer::new(app).bind(("127.0.0.1", 3000))?.run().await?;
+    let app = move || {
+        App::new()
+            .wrap(auth.clone())
+            .route("/greet", web::get().to(greet))
+    };
+    HttpServer::new(app)
+        .bind(("127.0.0.1", 3000))?
+        .run()
+        .await?;
     Ok(())
 }

@@ -13,7 +13,9 @@ pub(crate) async fn read<S>(body: S, buffer: BodyBuffer, time: Duration) -> Resu
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
-    timeout(time, collect(body, buffer)).await.map_err(|_| Refusal::BodyTimeout)?
+    timeout(time, collect(body, buffer))
+        .await
+        .map_err(|_| Refusal::BodyTimeout)?
 }
 
 async fn collect<S>(mut body: S, mut buffer: BodyBuffer) -> Result<Bytes, Refusal>
@@ -35,7 +37,10 @@ mod tests {
     use crate::head::HeaderView;
 
     fn buffer(bytes: usize) -> BodyBuffer {
-        let limits = BodyLimits { bytes, ..BodyLimits::default() };
+        let limits = BodyLimits {
+            bytes,
+            ..BodyLimits::default()
+        };
         limits.open(&HeaderView(&Default::default())).unwrap()
     }
 
@@ -55,21 +60,27 @@ mod tests {
     #[actix_web::test]
     async fn one_byte_too_many_is_refused() {
         let body = chunks([Ok("abc"), Ok("defg")]);
-        let refusal = read(body, buffer(6), Duration::from_secs(1)).await.unwrap_err();
+        let refusal = read(body, buffer(6), Duration::from_secs(1))
+            .await
+            .unwrap_err();
         assert_eq!(refusal.code_and_status(), ("PAYLOAD_TOO_LARGE", 413));
     }
 
     #[actix_web::test]
     async fn a_body_that_breaks_off_is_refused() {
         let body = chunks([Ok("abc"), Err(PayloadError::Incomplete(None))]);
-        let refusal = read(body, buffer(6), Duration::from_secs(1)).await.unwrap_err();
+        let refusal = read(body, buffer(6), Duration::from_secs(1))
+            .await
+            .unwrap_err();
         assert_eq!(refusal.code_and_status(), ("INVALID_BODY", 400));
     }
 
     #[actix_web::test]
     async fn a_body_that_never_ends_is_given_up() {
         let body = stream::pending::<Result<Bytes, PayloadError>>();
-        let refusal = read(body, buffer(6), Duration::from_millis(10)).await.unwrap_err();
+        let refusal = read(body, buffer(6), Duration::from_millis(10))
+            .await
+            .unwrap_err();
         assert_eq!(refusal.code_and_status(), ("REQUEST_TIMEOUT", 408));
     }
 }

@@ -33,18 +33,27 @@ mod tests {
     use super::*;
 
     fn target_of(uri: &str, version: Version) -> String {
-        let request = TestRequest::default().uri(uri).version(version).to_srv_request();
+        let request = TestRequest::default()
+            .uri(uri)
+            .version(version)
+            .to_srv_request();
         target(request.head()).into_owned()
     }
 
     #[test]
     fn an_origin_form_is_taken_as_it_is() {
-        assert_eq!(target_of("/a/../b?x=%2F&y", Version::HTTP_11), "/a/../b?x=%2F&y");
+        assert_eq!(
+            target_of("/a/../b?x=%2F&y", Version::HTTP_11),
+            "/a/../b?x=%2F&y"
+        );
     }
 
     #[test]
     fn an_authority_stays_visible_in_http_1_only() {
-        assert_eq!(target_of("http://evil/a?b", Version::HTTP_11), "http://evil/a?b");
+        assert_eq!(
+            target_of("http://evil/a?b", Version::HTTP_11),
+            "http://evil/a?b"
+        );
         assert_eq!(target_of("http://host/a?b", Version::HTTP_2), "/a?b");
     }
 }

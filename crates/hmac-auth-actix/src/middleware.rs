@@ -34,7 +34,10 @@ impl HmacAuth {
     ///
     /// Make it once and clone it into each worker: stores and caches are then shared.
     pub fn new(verifier: Verifier) -> Self {
-        Self { verifier: Arc::new(verifier), limits: BodyLimits::default() }
+        Self {
+            verifier: Arc::new(verifier),
+            limits: BodyLimits::default(),
+        }
     }
 
     /// Accepts bodies of up to `bytes`; a larger one is answered 413 `PAYLOAD_TOO_LARGE`.
@@ -100,7 +103,9 @@ where
                 Ok(()) => Ok(service.call(request).await?.map_into_left_body()),
                 Err(refusal) => {
                     refusal.log();
-                    Ok(request.into_response(refused::response(&refusal)).map_into_right_body())
+                    Ok(request
+                        .into_response(refused::response(&refusal))
+                        .map_into_right_body())
                 }
             }
         })
@@ -108,7 +113,11 @@ where
 }
 
 /// Verifies `request`, restores its body and leaves the proof in its extensions.
-async fn admit(verifier: &Verifier, limits: BodyLimits, request: &mut ServiceRequest) -> Result<(), Refusal> {
+async fn admit(
+    verifier: &Verifier,
+    limits: BodyLimits,
+    request: &mut ServiceRequest,
+) -> Result<(), Refusal> {
     let mut payload = request.take_payload();
     let headers = HeaderView(request.headers());
     let target = head::target(request.head());

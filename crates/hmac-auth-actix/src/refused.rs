@@ -34,7 +34,9 @@ impl From<Refusal> for Refused {
 
 /// The response of a refusal.
 pub(crate) fn response(refusal: &Refusal) -> HttpResponse {
-    HttpResponse::build(status(refusal)).content_type("application/json").body(refusal.body())
+    HttpResponse::build(status(refusal))
+        .content_type("application/json")
+        .body(refusal.body())
 }
 
 fn status(refusal: &Refusal) -> StatusCode {

@@ -37,7 +37,10 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(RestrictToMiddleware { service, clients: self.0.clone() }))
+        ready(Ok(RestrictToMiddleware {
+            service,
+            clients: self.0.clone(),
+        }))
     }
 }
 
@@ -65,6 +68,10 @@ where
             let response = request.into_response(refused::response(&refusal));
             return Box::pin(ready(Ok(response.map_into_right_body())));
         }
-        Box::pin(self.service.call(request).map_ok(ServiceResponse::map_into_left_body))
+        Box::pin(
+            self.service
+                .call(request)
+                .map_ok(ServiceResponse::map_into_left_body),
+        )
     }
 }

@@ -1,6 +1,9 @@
 //! The shared behaviour suite over actix-web.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where an expectation fails"
+)]
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -24,12 +27,24 @@ async fn open() -> &'static str {
 fn routes(config: &mut ServiceConfig, auth: &HmacAuth, restriction: &RestrictTo) {
     config
         .service(resource("/forgotten").route(get().to(echo)))
-        .service(resource("/only-forgotten").wrap(restriction.clone()).route(get().to(open)))
-        .service(scope("/nested").wrap(auth.clone()).service(resource("/echo").route(route().to(echo))))
+        .service(
+            resource("/only-forgotten")
+                .wrap(restriction.clone())
+                .route(get().to(open)),
+        )
+        .service(
+            scope("/nested")
+                .wrap(auth.clone())
+                .service(resource("/echo").route(route().to(echo))),
+        )
         .service(
             scope("")
                 .wrap(auth.clone())
-                .service(resource("/only").wrap(restriction.clone()).route(route().to(echo)))
+                .service(
+                    resource("/only")
+                        .wrap(restriction.clone())
+                        .route(route().to(echo)),
+                )
                 .service(resource(["/echo", "/echo/{rest:.*}"]).route(route().to(echo))),
         );
 }
@@ -37,13 +52,20 @@ fn routes(config: &mut ServiceConfig, auth: &HmacAuth, restriction: &RestrictTo)
 async fn serve(setup: Setup) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let auth = HmacAuth::new(setup.verifier).body_limit(setup.body_limit).body_timeout(setup.body_timeout);
+    let auth = HmacAuth::new(setup.verifier)
+        .body_limit(setup.body_limit)
+        .body_timeout(setup.body_timeout);
     let restriction = RestrictTo::new(setup.only);
     let server = HttpServer::new(move || {
         let (auth, restriction) = (auth.clone(), restriction.clone());
         App::new().configure(move |config| routes(config, &auth, &restriction))
     });
-    let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
+    let server = server
+        .workers(1)
+        .disable_signals()
+        .listen(listener)
+        .unwrap()
+        .run();
     actix_web::rt::spawn(server);
     address
 }

@@ -18,11 +18,19 @@ async fn greet(VerifiedClient(client): VerifiedClient) -> String {
 async fn main() -> Result<(), Box<dyn Error>> {
     let store = Arc::new(MemoryCredentialStore::new()); // for more than one process: hmac-auth-redis
     let secret = Secret::new("a secret of 16 bytes or more");
-    Credentials::new(store.clone()).create("billing", NewCredential::with_secret(secret)).await?;
+    Credentials::new(store.clone())
+        .create("billing", NewCredential::with_secret(secret))
+        .await?;
 
     let verifier = Verifier::new(store, Arc::new(MemoryNonceStore::new()));
-    let app = Router::new().route("/greet", get(greet)).layer(HmacAuthLayer::new(verifier));
+    let app = Router::new()
+        .route("/greet", get(greet))
+        .layer(HmacAuthLayer::new(verifier));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .await?;
     Ok(())
 }

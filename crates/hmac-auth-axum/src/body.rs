@@ -14,7 +14,9 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    tokio::time::timeout(time, collect(body, buffer)).await.map_err(|_| Refusal::BodyTimeout)?
+    tokio::time::timeout(time, collect(body, buffer))
+        .await
+        .map_err(|_| Refusal::BodyTimeout)?
 }
 
 async fn collect<B>(mut body: B, mut buffer: BodyBuffer) -> Result<Bytes, Refusal>
@@ -41,7 +43,10 @@ mod tests {
     use crate::head::HeaderView;
 
     fn buffer(bytes: usize) -> BodyBuffer {
-        let limits = BodyLimits { bytes, ..BodyLimits::default() };
+        let limits = BodyLimits {
+            bytes,
+            ..BodyLimits::default()
+        };
         limits.open(&HeaderView(&HeaderMap::new())).unwrap()
     }
 
@@ -60,21 +65,27 @@ mod tests {
     #[tokio::test]
     async fn one_byte_too_many_is_refused() {
         let body = frames(&[Ok("abc"), Ok("defg")]);
-        let refusal = read(body, buffer(6), Duration::from_secs(1)).await.unwrap_err();
+        let refusal = read(body, buffer(6), Duration::from_secs(1))
+            .await
+            .unwrap_err();
         assert_eq!(refusal.code_and_status(), ("PAYLOAD_TOO_LARGE", 413));
     }
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_refused() {
         let body = frames(&[Ok("abc"), Err("connection reset")]);
-        let refusal = read(body, buffer(6), Duration::from_secs(1)).await.unwrap_err();
+        let refusal = read(body, buffer(6), Duration::from_secs(1))
+            .await
+            .unwrap_err();
         assert_eq!(refusal.code_and_status(), ("INVALID_BODY", 400));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_is_given_up() {
         let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, BoxError>>());
-        let refusal = read(body, buffer(6), Duration::from_secs(1)).await.unwrap_err();
+        let refusal = read(body, buffer(6), Duration::from_secs(1))
+            .await
+            .unwrap_err();
         assert_eq!(refusal.code_and_status(), ("REQUEST_TIMEOUT", 408));
     }
 }

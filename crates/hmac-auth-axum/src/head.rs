@@ -21,7 +21,10 @@ impl Headers for HeaderView<'_> {
 /// The request target as the client sent it: a router that nests another strips its prefix from the URI, so the
 /// original one counts.
 pub(crate) fn target(parts: &Parts) -> Cow<'_, str> {
-    let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+    let uri = parts
+        .extensions
+        .get::<OriginalUri>()
+        .map_or(&parts.uri, |original| &original.0);
     // HTTP/2 carries the authority outside of the target; in HTTP/1 it is there only when the client wrote it there.
     let in_target = uri.authority().is_some() && parts.version < Version::HTTP_2;
     match uri.path_and_query() {
@@ -32,8 +35,16 @@ pub(crate) fn target(parts: &Parts) -> Cow<'_, str> {
 
 /// The address of the connection's other end, when the server was started with connection information.
 pub(crate) fn peer_address(parts: &Parts) -> Option<IpAddr> {
-    let served = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    let mocked = || parts.extensions.get::<MockConnectInfo<SocketAddr>>().map(|info| info.0);
+    let served = parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0);
+    let mocked = || {
+        parts
+            .extensions
+            .get::<MockConnectInfo<SocketAddr>>()
+            .map(|info| info.0)
+    };
     served.or_else(mocked).map(|address| address.ip())
 }
 
@@ -44,25 +55,37 @@ mod tests {
     use super::*;
 
     fn parts(uri: &str, version: Version) -> Parts {
-        let request = Request::builder().uri(uri).version(version).body(()).unwrap();
+        let request = Request::builder()
+            .uri(uri)
+            .version(version)
+            .body(())
+            .unwrap();
         request.into_parts().0
     }
 
     #[test]
     fn an_origin_form_is_taken_as_it_is() {
-        assert_eq!(target(&parts("/a/../b?x=%2F&y", Version::HTTP_11)), "/a/../b?x=%2F&y");
+        assert_eq!(
+            target(&parts("/a/../b?x=%2F&y", Version::HTTP_11)),
+            "/a/../b?x=%2F&y"
+        );
     }
 
     #[test]
     fn an_authority_stays_visible_in_http_1_only() {
-        assert_eq!(target(&parts("http://evil/a?b", Version::HTTP_11)), "http://evil/a?b");
+        assert_eq!(
+            target(&parts("http://evil/a?b", Version::HTTP_11)),
+            "http://evil/a?b"
+        );
         assert_eq!(target(&parts("http://host/a?b", Version::HTTP_2)), "/a?b");
     }
 
     #[test]
     fn the_original_uri_wins_over_a_stripped_one() {
         let mut parts = parts("/users", Version::HTTP_11);
-        parts.extensions.insert(OriginalUri("/api/users?x".parse().unwrap()));
+        parts
+            .extensions
+            .insert(OriginalUri("/api/users?x".parse().unwrap()));
         assert_eq!(target(&parts), "/api/users?x");
     }
 

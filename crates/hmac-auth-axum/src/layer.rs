@@ -24,7 +24,10 @@ pub struct HmacAuthLayer {
 impl HmacAuthLayer {
     /// Verifies with `verifier`; bodies of up to 64 KiB, read within 10 s.
     pub fn new(verifier: Verifier) -> Self {
-        Self { verifier: Arc::new(verifier), limits: BodyLimits::default() }
+        Self {
+            verifier: Arc::new(verifier),
+            limits: BodyLimits::default(),
+        }
     }
 
     /// Accepts bodies of up to `bytes`; a larger one is answered 413 `PAYLOAD_TOO_LARGE`.

@@ -29,7 +29,10 @@ impl<S> Layer<S> for RestrictToLayer {
     type Service = RestrictTo<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RestrictTo { inner, clients: self.0.clone() }
+        RestrictTo {
+            inner,
+            clients: self.0.clone(),
+        }
     }
 }
 

@@ -27,7 +27,11 @@ pub struct HmacAuth<S> {
 
 impl<S> HmacAuth<S> {
     pub(crate) fn new(inner: S, verifier: Arc<Verifier>, limits: BodyLimits) -> Self {
-        Self { inner, verifier, limits }
+        Self {
+            inner,
+            verifier,
+            limits,
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The shared behaviour suite over axum.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where an expectation fails"
+)]
 
 use std::net::SocketAddr;
 
@@ -17,8 +20,9 @@ async fn echo(VerifiedClient(verified): VerifiedClient, body: Bytes) -> impl Int
 }
 
 fn app(setup: Setup) -> Router {
-    let layer =
-        HmacAuthLayer::new(setup.verifier).body_limit(setup.body_limit).body_timeout(setup.body_timeout);
+    let layer = HmacAuthLayer::new(setup.verifier)
+        .body_limit(setup.body_limit)
+        .body_timeout(setup.body_timeout);
     let restriction = RestrictToLayer::new(setup.only);
     let nested = Router::new().route("/echo", any(echo)).layer(layer.clone());
     let guarded = Router::new()
@@ -30,7 +34,10 @@ fn app(setup: Setup) -> Router {
         .merge(guarded)
         .nest("/nested", nested)
         .route("/forgotten", get(echo))
-        .route("/only-forgotten", get(|| async { "open" }).layer(restriction))
+        .route(
+            "/only-forgotten",
+            get(|| async { "open" }).layer(restriction),
+        )
 }
 
 async fn serve(setup: Setup) -> SocketAddr {

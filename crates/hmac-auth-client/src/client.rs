@@ -171,7 +171,11 @@ impl SignedClient {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub fn request(&self, method: Method, url: impl AsRef<str>) -> Result<SignedRequest, ClientError> {
+    pub fn request(
+        &self,
+        method: Method,
+        url: impl AsRef<str>,
+    ) -> Result<SignedRequest, ClientError> {
         let url = Url::parse(url.as_ref()).map_err(ClientError::InvalidUrl)?;
         check_url(&url)?;
         Ok(SignedRequest::new(self.clone(), Request::new(method, url)))
@@ -194,7 +198,11 @@ impl SignedClient {
         }
     }
 
-    async fn send_until_answered(&self, request: &Request, sent: &mut u32) -> Result<Response, ClientError> {
+    async fn send_until_answered(
+        &self,
+        request: &Request,
+        sent: &mut u32,
+    ) -> Result<Response, ClientError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -221,13 +229,18 @@ impl SignedClient {
             if answer.status() != StatusCode::UNAUTHORIZED {
                 return Ok(answer);
             }
-            let Some(other) = self.signers.other_than(&signer) else { return Ok(answer) };
+            let Some(other) = self.signers.other_than(&signer) else {
+                return Ok(answer);
+            };
             let looked_at = refusal::is_of_signature(request.method(), answer).await;
-            let (refused, whole) = looked_at.map_err(|error| classify(error.without_url(), *sent))?;
+            let (refused, whole) =
+                looked_at.map_err(|error| classify(error.without_url(), *sent))?;
             if !refused {
                 return Ok(whole);
             }
-            tracing::debug!("the secret is refused, sending once more with the other of the overlap");
+            tracing::debug!(
+                "the secret is refused, sending once more with the other of the overlap"
+            );
             self.signers.repeats();
             signer = other;
             answer = self.send_once(&signer, request, sent).await?;
@@ -274,7 +287,9 @@ impl SignedClient {
         let target = &request.url()[Position::BeforePath..Position::AfterQuery];
         let signed = signer
             .sign(request.method().as_str(), target, body)
-            .map_err(|_| ClientError::UnsignableUrl { reason: "its path cannot be normalised" })?;
+            .map_err(|_| ClientError::UnsignableUrl {
+                reason: "its path cannot be normalised",
+            })?;
         for (name, value) in signed.pairs() {
             // A client id may hold UTF-8, which `from_str` would refuse.
             let mut value = HeaderValue::from_bytes(value.as_bytes())
@@ -311,10 +326,20 @@ fn check_url(url: &Url) -> Result<(), ClientError> {
 }
 
 fn check_headers(request: &Request) -> Result<(), ClientError> {
-    let own = [header::CLIENT_ID, header::TIMESTAMP, header::NONCE, header::SIGNATURE];
-    match own.into_iter().find(|name| request.headers().contains_key(*name)) {
+    let own = [
+        header::CLIENT_ID,
+        header::TIMESTAMP,
+        header::NONCE,
+        header::SIGNATURE,
+    ];
+    match own
+        .into_iter()
+        .find(|name| request.headers().contains_key(*name))
+    {
         None => Ok(()),
-        Some(name) => Err(ClientError::ReservedHeader { name: name.to_owned() }),
+        Some(name) => Err(ClientError::ReservedHeader {
+            name: name.to_owned(),
+        }),
     }
 }
 
@@ -333,7 +358,10 @@ fn asked_pause(answer: &Response) -> Option<Duration> {
 
 pub(crate) fn classify(error: reqwest::Error, attempts: u32) -> ClientError {
     if error.is_connect() {
-        ClientError::Connect { attempts, source: error }
+        ClientError::Connect {
+            attempts,
+            source: error,
+        }
     } else if error.is_timeout() {
         ClientError::Timeout { attempts }
     } else if error.is_redirect() {

@@ -34,12 +34,16 @@ pub(crate) async fn is_of_signature(
     let mut read = Vec::new();
     let mut text = Vec::new();
     while text.len() <= REFUSAL_LIMIT {
-        let Some(frame) = body.frame().await else { break };
+        let Some(frame) = body.frame().await else {
+            break;
+        };
         let frame = frame?;
         text.extend_from_slice(frame.data_ref().map_or(&[], |data: &Bytes| data));
         read.push(Ok(frame));
     }
-    let code = serde_json::from_slice::<RefusalBody>(&text).unwrap_or_default().error;
+    let code = serde_json::from_slice::<RefusalBody>(&text)
+        .unwrap_or_default()
+        .error;
     let whole = StreamBody::new(stream::iter(read).chain(BodyStream::new(body)));
     // The URL that was answered is an extension of a kind that reqwest keeps to itself.
     if let Some(extensions) = http::Response::builder().url(url).extensions_mut() {

@@ -24,7 +24,11 @@ pub struct SignedRequest {
 
 impl SignedRequest {
     pub(crate) fn new(client: SignedClient, request: Request) -> Self {
-        Self { client, request, mistake: None }
+        Self {
+            client,
+            request,
+            mistake: None,
+        }
     }
 
     /// Adds a header, beside those of the same name. The four headers of the signature cannot be given.
@@ -33,7 +37,10 @@ impl SignedRequest {
         N: TryInto<HeaderName, Error: Into<http::Error>>,
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
-        match (name.try_into().map_err(Into::into), value.try_into().map_err(Into::into)) {
+        match (
+            name.try_into().map_err(Into::into),
+            value.try_into().map_err(Into::into),
+        ) {
             (Ok(name), Ok(value)) => {
                 self.request.headers_mut().append(name, value);
             }
@@ -44,7 +51,10 @@ impl SignedRequest {
 
     /// Adds a pair to the query, percent-encoded.
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.request.url_mut().query_pairs_mut().append_pair(name, value);
+        self.request
+            .url_mut()
+            .query_pairs_mut()
+            .append_pair(name, value);
         self
     }
 
@@ -59,7 +69,10 @@ impl SignedRequest {
         match serde_json::to_vec(value) {
             Ok(bytes) => {
                 let json = HeaderValue::from_static("application/json");
-                self.request.headers_mut().entry(CONTENT_TYPE).or_insert(json);
+                self.request
+                    .headers_mut()
+                    .entry(CONTENT_TYPE)
+                    .or_insert(json);
                 self.body(bytes)
             }
             Err(error) => {
@@ -117,11 +130,17 @@ async fn refusal(mut answer: Response) -> ClientError {
     let mut body = Vec::new();
     loop {
         match answer.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= REFUSAL_LIMIT => body.extend_from_slice(&chunk),
+            Ok(Some(chunk)) if body.len() + chunk.len() <= REFUSAL_LIMIT => {
+                body.extend_from_slice(&chunk)
+            }
             Ok(_) => break,
             Err(error) => return classify(error.without_url(), 1),
         }
     }
     let body: RefusalBody = serde_json::from_slice(&body).unwrap_or_default();
-    ClientError::Refused { status, code: body.error, message: body.message }
+    ClientError::Refused {
+        status,
+        code: body.error,
+        message: body.message,
+    }
 }

@@ -33,7 +33,10 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// Sends once and never again.
     pub fn never() -> Self {
-        Self { attempts: 1, ..Self::default() }
+        Self {
+            attempts: 1,
+            ..Self::default()
+        }
     }
 
     /// Sends up to `attempts` times in all, at least once.
@@ -76,7 +79,9 @@ impl RetryPolicy {
         let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
         let whole = self.first_delay.saturating_mul(doubled).min(self.max_delay);
         let delay = whole / 2 + whole / 2 * u32::from(chance) / 255;
-        delay.max(retry_after.unwrap_or_default()).min(self.max_delay)
+        delay
+            .max(retry_after.unwrap_or_default())
+            .min(self.max_delay)
     }
 }
 
@@ -92,7 +97,10 @@ mod tests {
     fn delays_double_within_their_bound() {
         let policy = RetryPolicy::default().delays(ms(100), ms(500));
         let whole = |attempt| policy.delay_with(attempt, None, 255);
-        assert_eq!([whole(1), whole(2), whole(3), whole(4)], [ms(100), ms(200), ms(400), ms(500)]);
+        assert_eq!(
+            [whole(1), whole(2), whole(3), whole(4)],
+            [ms(100), ms(200), ms(400), ms(500)]
+        );
         assert_eq!(whole(u32::MAX), ms(500));
         assert_eq!(policy.delay_with(1, None, 0), ms(50));
     }
@@ -111,7 +119,11 @@ mod tests {
         assert!(policy.repeats_answer(&Method::GET, unavailable));
         assert!(policy.repeats_answer(&Method::PUT, unavailable));
         assert!(!policy.repeats_answer(&Method::POST, unavailable));
-        assert!(policy.every_method().repeats_answer(&Method::POST, unavailable));
+        assert!(
+            policy
+                .every_method()
+                .repeats_answer(&Method::POST, unavailable)
+        );
         assert!(!policy.repeats_answer(&Method::GET, StatusCode::INTERNAL_SERVER_ERROR));
     }
 

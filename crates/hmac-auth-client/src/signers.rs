@@ -36,8 +36,14 @@ struct Previous {
 
 impl Signers {
     pub(crate) fn new(signer: Signer) -> Self {
-        let state = State { current: Arc::new(signer), previous: None };
-        Self { state: Mutex::new(state), repeated: AtomicU64::new(0) }
+        let state = State {
+            current: Arc::new(signer),
+            previous: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            repeated: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn current(&self) -> Arc<Signer> {
@@ -53,7 +59,11 @@ impl Signers {
         let keeps = !overlap.is_zero() && state.current.client_id() == signer.client_id();
         let replaced = std::mem::replace(&mut state.current, Arc::new(signer));
         let until = Instant::now().checked_add(overlap);
-        state.previous = keeps.then(|| Previous { signer: replaced, until, behind: HashMap::new() });
+        state.previous = keeps.then(|| Previous {
+            signer: replaced,
+            until,
+            behind: HashMap::new(),
+        });
     }
 
     pub(crate) fn retire_previous(&self) -> bool {
@@ -80,7 +90,10 @@ impl Signers {
         if !Arc::ptr_eq(&state.current, refused) {
             return Some(Arc::clone(&state.current));
         }
-        state.previous.as_ref().map(|previous| Arc::clone(&previous.signer))
+        state
+            .previous
+            .as_ref()
+            .map(|previous| Arc::clone(&previous.signer))
     }
 
     /// Books that a request is sent a second time.
@@ -95,7 +108,9 @@ impl Signers {
     /// Remembers which of the two the peer at `url` took after it had refused the other.
     pub(crate) fn took(&self, taken: &Arc<Signer>, url: &Url) {
         let mut state = self.lock();
-        let Some(previous) = &mut state.previous else { return };
+        let Some(previous) = &mut state.previous else {
+            return;
+        };
         let now = Instant::now();
         if !Arc::ptr_eq(&previous.signer, taken) {
             previous.behind.remove(&url.origin());
@@ -114,7 +129,12 @@ impl Signers {
         // No code that holds the lock can panic half-way through a change.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = |until: Instant| until <= Instant::now();
-        if state.previous.as_ref().and_then(|previous| previous.until).is_some_and(ended) {
+        if state
+            .previous
+            .as_ref()
+            .and_then(|previous| previous.until)
+            .is_some_and(ended)
+        {
             state.previous = None;
         }
         state
@@ -131,7 +151,10 @@ mod tests {
     const OVERLAP: Duration = Duration::from_secs(60);
 
     fn signer(client: &str, secret: &str) -> Signer {
-        Signer::new(ClientId::parse(client).unwrap(), hash_client_secret(&Secret::new(secret), None))
+        Signer::new(
+            ClientId::parse(client).unwrap(),
+            hash_client_secret(&Secret::new(secret), None),
+        )
     }
 
     fn url(port: u16) -> Url {
@@ -181,7 +204,10 @@ mod tests {
         let previous = signers.other_than(&signers.current()).unwrap();
         signers.took(&previous, &url(1));
         assert!(is(&signers.first_for(&url(1)), "one"));
-        assert!(is(&signers.first_for(&url(2)), "two"), "another peer is not behind");
+        assert!(
+            is(&signers.first_for(&url(2)), "two"),
+            "another peer is not behind"
+        );
         signers.took(&signers.current(), &url(1));
         assert!(is(&signers.first_for(&url(1)), "two"), "it is no longer");
         signers.took(&previous, &url(1));

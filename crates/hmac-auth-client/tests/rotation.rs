@@ -1,6 +1,9 @@
 //! A client that switches its secret while peers hear of the rotation one after the other.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where an expectation fails"
+)]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,7 +62,10 @@ impl Headers for HeaderView<'_> {
 impl Peer {
     async fn start(grace: Option<Duration>, refusal: Option<Refusal>) -> Self {
         let credentials = MemoryCredentialStore::new();
-        let stores = (Arc::new(credentials.clone()), Arc::new(MemoryNonceStore::new()));
+        let stores = (
+            Arc::new(credentials.clone()),
+            Arc::new(MemoryNonceStore::new()),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = Self {
             verifier: match grace {
@@ -82,7 +88,10 @@ impl Peer {
     /// A change of the secret arrives.
     fn hears_of(&self, secret: &str) {
         let write = CredentialWrite {
-            change: CredentialChange { secret_hash: Some(hash(secret)), ..CredentialChange::default() },
+            change: CredentialChange {
+                secret_hash: Some(hash(secret)),
+                ..CredentialChange::default()
+            },
             condition: WriteCondition::Always,
             now_ms: SystemClock.now_ms(),
             backup_ttl: Duration::from_secs(600),
@@ -96,7 +105,10 @@ impl Peer {
 
     /// How many requests came, and how many of them were let in.
     fn seen(&self) -> (usize, usize) {
-        (self.requests.swap(0, Ordering::SeqCst), self.orders.swap(0, Ordering::SeqCst))
+        (
+            self.requests.swap(0, Ordering::SeqCst),
+            self.orders.swap(0, Ordering::SeqCst),
+        )
     }
 }
 
@@ -123,13 +135,20 @@ async fn answer(State(peer): State<Peer>, request: Request) -> Response {
             let status = StatusCode::from_u16(rejection.status()).unwrap();
             (status, [("x-request-id", "7")], rejection.body()).into_response()
         }
-        (Err(_), Some(Refusal::Code(code))) => {
-            (StatusCode::UNAUTHORIZED, format!(r#"{{"error":"{code}","message":""}}"#)).into_response()
-        }
+        (Err(_), Some(Refusal::Code(code))) => (
+            StatusCode::UNAUTHORIZED,
+            format!(r#"{{"error":"{code}","message":""}}"#),
+        )
+            .into_response(),
         (Err(_), Some(Refusal::Long(bytes))) => {
             let parts = (0..bytes / 1_000).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1_000]));
             let body = axum::body::Body::from_stream(futures_util::stream::iter(parts));
-            (StatusCode::UNAUTHORIZED, [(header::CONTENT_TYPE, "text/plain")], body).into_response()
+            (
+                StatusCode::UNAUTHORIZED,
+                [(header::CONTENT_TYPE, "text/plain")],
+                body,
+            )
+                .into_response()
         }
     }
 }
@@ -147,12 +166,24 @@ fn signer(secret: &str) -> Signer {
 }
 
 fn client() -> SignedClient {
-    rustls::crypto::ring::default_provider().install_default().ok();
-    SignedClient::build(reqwest::Client::builder(), signer("one")).unwrap().retry(RetryPolicy::never())
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    SignedClient::build(reqwest::Client::builder(), signer("one"))
+        .unwrap()
+        .retry(RetryPolicy::never())
 }
 
 async fn status(client: &SignedClient, peer: &Peer) -> u16 {
-    client.post(peer.url()).unwrap().body("order").send().await.unwrap().status().as_u16()
+    client
+        .post(peer.url())
+        .unwrap()
+        .body("order")
+        .send()
+        .await
+        .unwrap()
+        .status()
+        .as_u16()
 }
 
 #[tokio::test]
@@ -160,8 +191,17 @@ async fn a_switch_before_the_peer_has_heard_is_not_refused() {
     let peer = Peer::start(GRACE, None).await;
     let client = client();
     client.switch_to(signer("two"));
-    let answer = client.post(peer.url()).unwrap().body("order").send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (200, "order".to_owned()));
+    let answer = client
+        .post(peer.url())
+        .unwrap()
+        .body("order")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), answer.text().await.unwrap()),
+        (200, "order".to_owned())
+    );
     assert_eq!(peer.seen(), (2, 1), "refused, sent again, done once");
     assert_eq!(client.overlap_repeats(), 1);
     // For a moment the peer is known to be behind.
@@ -183,7 +223,11 @@ async fn a_peer_without_a_grace_that_hears_meanwhile_strands_nobody() {
     assert_eq!(status(&client, &peer).await, 200);
     peer.hears_of("two");
     peer.seen();
-    assert_eq!(status(&client, &peer).await, 200, "the previous is refused, the current is taken");
+    assert_eq!(
+        status(&client, &peer).await,
+        200,
+        "the previous is refused, the current is taken"
+    );
     assert_eq!(peer.seen(), (2, 1));
     assert_eq!(status(&client, &peer).await, 200);
     assert_eq!(peer.seen(), (1, 1), "and is the first from now on");
@@ -191,7 +235,10 @@ async fn a_peer_without_a_grace_that_hears_meanwhile_strands_nobody() {
 
 #[tokio::test]
 async fn each_peer_is_remembered_by_itself() {
-    let (behind, ahead) = (Peer::start(GRACE, None).await, Peer::start(GRACE, None).await);
+    let (behind, ahead) = (
+        Peer::start(GRACE, None).await,
+        Peer::start(GRACE, None).await,
+    );
     let client = client();
     ahead.hears_of("two");
     client.switch_to(signer("two"));
@@ -236,12 +283,26 @@ async fn a_secret_that_nobody_knows_is_tried_twice_more_and_the_refusal_is_whole
     let client = client();
     client.switch_to(signer("wrong"));
     client.switch_to(signer("wrong too"));
-    let answer = client.post(peer.url()).unwrap().body("order").send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.url().path()), (401, "/orders"));
+    let answer = client
+        .post(peer.url())
+        .unwrap()
+        .body("order")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), answer.url().path()),
+        (401, "/orders")
+    );
     assert_eq!(answer.headers()["x-request-id"], "7");
     assert!(answer.text().await.unwrap().contains("BAD_SIGNATURE"));
     assert_eq!(peer.seen(), (3, 0));
-    let error = client.get(peer.url()).unwrap().send_accepted().await.unwrap_err();
+    let error = client
+        .get(peer.url())
+        .unwrap()
+        .send_accepted()
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "the peer refused with 401 BAD_SIGNATURE");
 }
 

@@ -1,6 +1,9 @@
 //! The client against a real listener that verifies what arrives.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where an expectation fails"
+)]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,7 +65,10 @@ impl Peer {
     async fn start(script: &[Step]) -> (Self, SocketAddr) {
         let credentials = MemoryCredentialStore::new();
         let write = CredentialWrite {
-            change: CredentialChange { secret_hash: Some(secret_hash()), ..CredentialChange::default() },
+            change: CredentialChange {
+                secret_hash: Some(secret_hash()),
+                ..CredentialChange::default()
+            },
             condition: WriteCondition::Always,
             now_ms: 0,
             backup_ttl: Duration::from_secs(1),
@@ -123,7 +129,9 @@ async fn answer(State(peer): State<Peer>, request: Request) -> Response {
 
 /// Elsewhere in the workspace reqwest is built with TLS and leaves the choice of its provider to the program.
 fn http() -> reqwest::ClientBuilder {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
     reqwest::Client::builder()
 }
 
@@ -154,7 +162,11 @@ async fn what_is_sent_is_what_is_signed() {
             let request = client.request(method.clone(), format!("http://{address}{target}"));
             let answer = request.unwrap().body("ä").send().await.unwrap();
             let status = answer.status();
-            assert_eq!(answer.bytes().await.unwrap(), "ä", "{method} {target} {status}");
+            assert_eq!(
+                answer.bytes().await.unwrap(),
+                "ä",
+                "{method} {target} {status}"
+            );
         }
     }
 }
@@ -179,7 +191,11 @@ async fn json_query_and_headers_are_sent() {
 #[tokio::test]
 async fn each_attempt_is_signed_anew() {
     let (peer, address) = Peer::start(&[Step::Status(503), Step::Status(503)]).await;
-    let answer = client().get(format!("http://{address}/")).unwrap().send().await;
+    let answer = client()
+        .get(format!("http://{address}/"))
+        .unwrap()
+        .send()
+        .await;
     assert_eq!(answer.unwrap().status(), 200);
     let mut nonces = peer.nonces();
     nonces.sort();
@@ -190,7 +206,11 @@ async fn each_attempt_is_signed_anew() {
 #[tokio::test]
 async fn attempts_are_bounded_and_the_last_answer_is_given() {
     let (peer, address) = Peer::start(&vec![Step::Status(503); 9]).await;
-    let answer = client().get(format!("http://{address}/")).unwrap().send().await;
+    let answer = client()
+        .get(format!("http://{address}/"))
+        .unwrap()
+        .send()
+        .await;
     assert_eq!(answer.unwrap().status(), 503);
     assert_eq!(peer.nonces().len(), 3);
 }
@@ -202,8 +222,16 @@ async fn a_post_is_repeated_only_when_asked() {
     let answer = client().post(&url).unwrap().body("x").send().await.unwrap();
     assert_eq!(answer.status(), 503);
     assert_eq!(peer.nonces().len(), 1);
-    let repeats = RetryPolicy::default().delays(Duration::ZERO, Duration::ZERO).every_method();
-    let answer = client().retry(repeats).post(&url).unwrap().body("x").send().await;
+    let repeats = RetryPolicy::default()
+        .delays(Duration::ZERO, Duration::ZERO)
+        .every_method();
+    let answer = client()
+        .retry(repeats)
+        .post(&url)
+        .unwrap()
+        .body("x")
+        .send()
+        .await;
     assert_eq!(answer.unwrap().bytes().await.unwrap(), "x");
     assert_eq!(peer.nonces().len(), 3);
 }
@@ -213,9 +241,15 @@ async fn a_connection_that_cannot_be_made_is_tried_again_for_every_method() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let request = client().post(format!("http://{address}/?token={PLAIN}")).unwrap().body("x");
+    let request = client()
+        .post(format!("http://{address}/?token={PLAIN}"))
+        .unwrap()
+        .body("x");
     let error = request.send().await.unwrap_err();
-    assert!(matches!(error, ClientError::Connect { attempts: 3, .. }), "{error:?}");
+    assert!(
+        matches!(error, ClientError::Connect { attempts: 3, .. }),
+        "{error:?}"
+    );
     assert_eq!(error.blame(), Blame::Network);
     assert!(!format!("{error:?}").contains(PLAIN));
 }
@@ -233,7 +267,11 @@ async fn a_connection_that_breaks_is_not_tried_again() {
             let _ = stream.read(&mut head).await;
         }
     });
-    let outcome = client().get(format!("http://{address}/")).unwrap().send().await;
+    let outcome = client()
+        .get(format!("http://{address}/"))
+        .unwrap()
+        .send()
+        .await;
     let error = outcome.unwrap_err();
     assert!(matches!(error, ClientError::Transport(_)), "{error:?}");
     assert_eq!(connections.load(Ordering::SeqCst), 1);
@@ -244,17 +282,34 @@ async fn silence_ends_in_a_timeout() {
     let (_peer, address) = Peer::start(&[Step::Silence, Step::Silence]).await;
     let short = Duration::from_millis(50);
     let url = format!("http://{address}/");
-    let attempt = client().attempt_timeout(short).get(&url).unwrap().send().await;
-    let total = client().total_timeout(short).get(&url).unwrap().send().await;
+    let attempt = client()
+        .attempt_timeout(short)
+        .get(&url)
+        .unwrap()
+        .send()
+        .await;
+    let total = client()
+        .total_timeout(short)
+        .get(&url)
+        .unwrap()
+        .send()
+        .await;
     for error in [attempt.unwrap_err(), total.unwrap_err()] {
-        assert!(matches!(error, ClientError::Timeout { attempts: 1 }), "{error:?}");
+        assert!(
+            matches!(error, ClientError::Timeout { attempts: 1 }),
+            "{error:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_redirect_is_an_answer() {
     let (peer, address) = Peer::start(&[Step::RedirectTo("/elsewhere")]).await;
-    let answer = client().get(format!("http://{address}/")).unwrap().send().await;
+    let answer = client()
+        .get(format!("http://{address}/"))
+        .unwrap()
+        .send()
+        .await;
     assert_eq!(answer.unwrap().status(), 307);
     assert_eq!(peer.nonces().len(), 1);
 }
@@ -264,7 +319,11 @@ async fn a_client_that_follows_redirects_is_found_out() {
     let (_peer, address) = Peer::start(&[Step::RedirectTo("/elsewhere")]).await;
     let signer = Signer::new(client_id(), secret_hash());
     let client = SignedClient::new(http().build().unwrap(), signer);
-    let outcome = client.get(format!("http://{address}/")).unwrap().send().await;
+    let outcome = client
+        .get(format!("http://{address}/"))
+        .unwrap()
+        .send()
+        .await;
     let error = outcome.unwrap_err();
     assert!(matches!(error, ClientError::RedirectFollowed), "{error:?}");
     assert_eq!(error.blame(), Blame::Caller);
@@ -286,7 +345,17 @@ async fn a_refusal_without_a_code_is_one_too() {
     let (_peer, address) = Peer::start(&[Step::Status(500)]).await;
     let request = client().get(format!("http://{address}/")).unwrap();
     let error = request.send_accepted().await.unwrap_err();
-    assert!(matches!(error, ClientError::Refused { status: 500, code: None, .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            ClientError::Refused {
+                status: 500,
+                code: None,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -306,12 +375,29 @@ async fn the_callers_mistakes_are_named_before_anything_is_sent() {
     assert!(matches!(streaming.unwrap_err(), ClientError::StreamingBody));
     for name in ["X-Nonce", "x-signature", "x-client-id", "x-timestamp"] {
         let reserved = client.get(&url).unwrap().header(name, "1").send().await;
-        assert!(matches!(reserved.unwrap_err(), ClientError::ReservedHeader { .. }));
+        assert!(matches!(
+            reserved.unwrap_err(),
+            ClientError::ReservedHeader { .. }
+        ));
     }
-    let header = client.get(&url).unwrap().header("x y", "1").header("ok", "1").send();
-    assert!(matches!(header.await.unwrap_err(), ClientError::InvalidHeader(_)));
-    let json = client.post(&url).unwrap().json(&std::collections::HashMap::from([((), ())]));
-    assert!(matches!(json.send().await.unwrap_err(), ClientError::Json(_)));
+    let header = client
+        .get(&url)
+        .unwrap()
+        .header("x y", "1")
+        .header("ok", "1")
+        .send();
+    assert!(matches!(
+        header.await.unwrap_err(),
+        ClientError::InvalidHeader(_)
+    ));
+    let json = client
+        .post(&url)
+        .unwrap()
+        .json(&std::collections::HashMap::from([((), ())]));
+    assert!(matches!(
+        json.send().await.unwrap_err(),
+        ClientError::Json(_)
+    ));
     assert!(peer.nonces().is_empty());
 }
 
@@ -320,5 +406,8 @@ fn debug_shows_no_secret() {
     let client = client();
     let request = client.get("http://127.0.0.1/?token=hidden").unwrap();
     let shown = format!("{client:?} {request:?}");
-    assert!(!shown.contains("hidden") && !shown.contains(secret_hash().prefix()), "{shown}");
+    assert!(
+        !shown.contains("hidden") && !shown.contains(secret_hash().prefix()),
+        "{shown}"
+    );
 }

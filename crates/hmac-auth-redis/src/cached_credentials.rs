@@ -42,7 +42,11 @@ pub struct CacheOptions {
 
 impl Default for CacheOptions {
     fn default() -> Self {
-        Self { capacity: 10_000, ttl: Duration::from_secs(2), heartbeat: Duration::from_millis(500) }
+        Self {
+            capacity: 10_000,
+            ttl: Duration::from_secs(2),
+            heartbeat: Duration::from_millis(500),
+        }
     }
 }
 
@@ -93,12 +97,19 @@ impl CachedCredentials {
         let namespace = store.namespace();
         let tracked = Tracked {
             link: store.link().clone(),
-            prefixes: vec![namespace.clients(), format!("{namespace}:credentials-backup:")],
+            prefixes: vec![
+                namespace.clients(),
+                format!("{namespace}:credentials-backup:"),
+            ],
             heartbeat: options.heartbeat,
             purpose: "caching credentials",
         };
         let tracker = Tracker::spawn(tracked, Arc::clone(&cache));
-        Self { store, cache, _tracker: Arc::new(tracker) }
+        Self {
+            store,
+            cache,
+            _tracker: Arc::new(tracker),
+        }
     }
 
     /// Forgets everything that was read so far.
@@ -116,7 +127,12 @@ impl CachedCredentials {
         CacheStatistics {
             hits: self.cache.hits.load(Ordering::Relaxed),
             misses: self.cache.misses.load(Ordering::Relaxed),
-            entries: self.cache.entries.read().unwrap_or_else(PoisonError::into_inner).len(),
+            entries: self
+                .cache
+                .entries
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .len(),
         }
     }
 }
@@ -146,7 +162,11 @@ impl CredentialStore for CachedCredentials {
         self.store.find_many(client_ids).await
     }
 
-    async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError> {
+    async fn write(
+        &self,
+        client_id: &ClientId,
+        write: CredentialWrite,
+    ) -> Result<WriteOutcome, StoreError> {
         let outcome = self.store.write(client_id, write).await;
         // Also after a failure: it may have been written all the same.
         self.invalidate();
@@ -171,13 +191,24 @@ impl CredentialStore for CachedCredentials {
 }
 
 impl Cache {
-    fn read(&self, client_id: &ClientId, generation: u64, now: Instant) -> Option<StoredCredential> {
+    fn read(
+        &self,
+        client_id: &ClientId,
+        generation: u64,
+        now: Instant,
+    ) -> Option<StoredCredential> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.get(client_id)?;
         entry.is_good(generation, now).then(|| entry.stored.clone())
     }
 
-    fn keep(&self, client_id: &ClientId, stored: &StoredCredential, generation: u64, asked_at: Instant) {
+    fn keep(
+        &self,
+        client_id: &ClientId,
+        stored: &StoredCredential,
+        generation: u64,
+        asked_at: Instant,
+    ) {
         if !is_live(generation) || generation != self.generation.load(Ordering::SeqCst) {
             return;
         }
@@ -188,7 +219,11 @@ impl Cache {
                 entries.clear();
             }
         }
-        let entry = Entry { stored: stored.clone(), generation, until: asked_at + self.options.ttl };
+        let entry = Entry {
+            stored: stored.clone(),
+            generation,
+            until: asked_at + self.options.ttl,
+        };
         entries.insert(client_id.clone(), entry);
     }
 
@@ -201,7 +236,9 @@ impl Cache {
 impl Listener for Cache {
     fn set_live(&self, live: bool) {
         let turn = |generation| (is_live(generation) != live).then_some(generation + 1);
-        let _ = self.generation.fetch_update(Ordering::SeqCst, Ordering::SeqCst, turn);
+        let _ = self
+            .generation
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, turn);
     }
 
     fn announced(&self, _keys: &[&str]) {

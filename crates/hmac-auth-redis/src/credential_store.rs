@@ -45,7 +45,11 @@ impl RedisCredentialStore {
             write: Script::new(&[RECORD_LUA, include_str!("lua/write.lua")]),
             delete: Script::new(&[include_str!("lua/delete.lua")]),
         };
-        Self { link, namespace, scripts: Arc::new(scripts) }
+        Self {
+            link,
+            namespace,
+            scripts: Arc::new(scripts),
+        }
     }
 
     /// The connection.
@@ -93,17 +97,33 @@ impl CredentialStore for RedisCredentialStore {
         let mut pipeline = redis::pipe();
         for client_ids in client_ids.chunks(FIELDS) {
             let command = pipeline.cmd("HMGET").arg(self.namespace.clients());
-            client_ids.iter().for_each(|client_id| _ = command.arg(client_id.as_str()));
+            client_ids
+                .iter()
+                .for_each(|client_id| _ = command.arg(client_id.as_str()));
         }
         let mut found = Vec::with_capacity(client_ids.len());
         for answer in self.link.query(&pipeline).await? {
-            let Value::Array(values) = answer? else { return Err(unexpected("HMGET")) };
-            found.extend(values.iter().map(|value| (*value != Value::Nil).then(|| decode_text(value))));
+            let Value::Array(values) = answer? else {
+                return Err(unexpected("HMGET"));
+            };
+            found.extend(
+                values
+                    .iter()
+                    .map(|value| (*value != Value::Nil).then(|| decode_text(value))),
+            );
         }
-        if found.len() == client_ids.len() { Ok(found) } else { Err(unexpected("HMGET")) }
+        if found.len() == client_ids.len() {
+            Ok(found)
+        } else {
+            Err(unexpected("HMGET"))
+        }
     }
 
-    async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError> {
+    async fn write(
+        &self,
+        client_id: &ClientId,
+        write: CredentialWrite,
+    ) -> Result<WriteOutcome, StoreError> {
         let condition = match write.condition {
             WriteCondition::Always => "always",
             WriteCondition::Absent => "absent",
@@ -122,7 +142,9 @@ impl CredentialStore for RedisCredentialStore {
             return Err(unexpected("EVALSHA"));
         };
         match (parts.first().and_then(text), parts.get(1)) {
-            (Some("written"), Some(record)) => Ok(WriteOutcome::Written(decode(client_id, record)?)),
+            (Some("written"), Some(record)) => {
+                Ok(WriteOutcome::Written(decode(client_id, record)?))
+            }
             (Some("exists"), _) => Ok(WriteOutcome::AlreadyExists),
             (Some("missing"), _) => Ok(WriteOutcome::NotFound),
             (Some("corrupt"), _) => Err(corrupt(client_id)),
@@ -156,7 +178,12 @@ impl CredentialStore for RedisCredentialStore {
             return Ok(CredentialPage::default());
         };
         let mut pipeline = redis::pipe();
-        pipeline.cmd("HSCAN").arg(self.namespace.clients()).arg(cursor).arg("COUNT").arg(limit.max(1));
+        pipeline
+            .cmd("HSCAN")
+            .arg(self.namespace.clients())
+            .arg(cursor)
+            .arg("COUNT")
+            .arg(limit.max(1));
         match self.link.query(&pipeline).await?.into_iter().next() {
             Some(Ok(Value::Array(parts))) => page(parts),
             Some(Err(error)) => Err(error),
@@ -189,8 +216,10 @@ pub fn corrupt(client_id: &ClientId) -> StoreError {
 }
 
 fn decode(client_id: &ClientId, value: &Value) -> Result<Credential, StoreError> {
-    decode_text(value)
-        .map_err(|reason| StoreError::Corrupt { client_id: client_id.as_str().to_owned(), reason })
+    decode_text(value).map_err(|reason| StoreError::Corrupt {
+        client_id: client_id.as_str().to_owned(),
+        reason,
+    })
 }
 
 fn decode_text(value: &Value) -> Result<Credential, &'static str> {
@@ -224,10 +253,17 @@ fn page(parts: Vec<Value>) -> Result<CredentialPage, StoreError> {
     let cursor = text(&cursor).ok_or_else(|| unexpected("HSCAN"))?;
     let mut entries = Vec::with_capacity(fields.len() / 2);
     for pair in fields.chunks_exact(2) {
-        match text(&pair[0]).and_then(|id| ClientId::parse(id).ok().filter(|parsed| parsed.as_str() == id)) {
+        match text(&pair[0]).and_then(|id| {
+            ClientId::parse(id)
+                .ok()
+                .filter(|parsed| parsed.as_str() == id)
+        }) {
             Some(client_id) => entries.push((client_id, decode_text(&pair[1]))),
             None => tracing::warn!("passing over a stored client whose name is no client id"),
         }
     }
-    Ok(CredentialPage { entries, next: (cursor != "0").then(|| cursor.to_owned()) })
+    Ok(CredentialPage {
+        entries,
+        next: (cursor != "0").then(|| cursor.to_owned()),
+    })
 }

@@ -34,15 +34,23 @@ pub fn store_error(error: RedisError) -> StoreError {
 
 /// The text of an error as a log may hold it.
 pub(crate) fn loggable(error: &RedisError) -> String {
-    if quotes_arguments(error) { withheld(error).to_string() } else { error.to_string() }
+    if quotes_arguments(error) {
+        withheld(error).to_string()
+    } else {
+        error.to_string()
+    }
 }
 
 fn quotes_arguments(error: &RedisError) -> bool {
-    error.detail().is_some_and(|detail| detail.contains("with args beginning with"))
+    error
+        .detail()
+        .is_some_and(|detail| detail.contains("with args beginning with"))
 }
 
 fn withheld(error: &RedisError) -> Withheld {
-    Withheld { code: error.code().unwrap_or("ERR").to_owned() }
+    Withheld {
+        code: error.code().unwrap_or("ERR").to_owned(),
+    }
 }
 
 /// An answer that this crate does not understand: somebody else's module or proxy.
@@ -59,9 +67,9 @@ fn passes_by_itself(error: &RedisError) -> bool {
             | ServerErrorKind::ClusterDown
             | ServerErrorKind::MasterDown
             | ServerErrorKind::NoScript => true,
-            ServerErrorKind::ResponseError => {
-                error.detail().is_some_and(|detail| detail.contains("max number of clients"))
-            }
+            ServerErrorKind::ResponseError => error
+                .detail()
+                .is_some_and(|detail| detail.contains("max number of clients")),
             _ => false,
         },
         ErrorKind::Extension => matches!(error.code(), Some("BUSY" | "NOREPLICAS")),
@@ -109,7 +117,9 @@ mod tests {
     #[test]
     fn a_text_that_quotes_arguments_is_withheld() {
         let error = answer("ERR unknown command 'EVALSHA', with args beginning with: 'topsecret' ");
-        let StoreError::Refused(source) = error else { panic!("refused") };
+        let StoreError::Refused(source) = error else {
+            panic!("refused")
+        };
         assert_eq!(source.to_string(), "redis answered ERR");
     }
 }

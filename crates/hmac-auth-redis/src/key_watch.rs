@@ -50,8 +50,16 @@ impl KeyWatch {
     /// Starts to watch on the current tokio runtime. No prefix may be the beginning of another.
     pub fn spawn(link: RedisLink, prefixes: Vec<String>) -> Self {
         let pending = Arc::new(Pending::default());
-        let tracked = Tracked { link, prefixes, heartbeat: HEARTBEAT, purpose: "watching for changes" };
-        Self { _tracker: Tracker::spawn(tracked, Arc::clone(&pending)), pending }
+        let tracked = Tracked {
+            link,
+            prefixes,
+            heartbeat: HEARTBEAT,
+            purpose: "watching for changes",
+        };
+        Self {
+            _tracker: Tracker::spawn(tracked, Arc::clone(&pending)),
+            pending,
+        }
     }
 
     /// Waits until something was written. Cancel-safe: a dropped call loses nothing.
@@ -79,14 +87,21 @@ impl Pending {
 
     fn take(&self) -> KeyChange {
         let state = std::mem::take(&mut *self.state());
-        if state.everything { KeyChange::Everything } else { KeyChange::Keys(state.keys) }
+        if state.everything {
+            KeyChange::Everything
+        } else {
+            KeyChange::Keys(state.keys)
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         change(&mut state);
         if state.everything || state.keys.len() > LIMIT {
-            *state = State { keys: BTreeSet::new(), everything: true };
+            *state = State {
+                keys: BTreeSet::new(),
+                everything: true,
+            };
         }
         drop(state);
         self.arrived.notify_one();

@@ -52,7 +52,13 @@ mod tests {
         let namespace = Namespace::default();
         let client = ClientId::parse("billing:eu").unwrap();
         assert_eq!(namespace.clients(), "hmacauth:clients");
-        assert_eq!(namespace.backup(&client), "hmacauth:credentials-backup:billing:eu");
-        assert_eq!(Namespace::new("hmac:http").nonce(&client, "n1", 17), "hmac:http:nonce:billing:eu:n1:17");
+        assert_eq!(
+            namespace.backup(&client),
+            "hmacauth:credentials-backup:billing:eu"
+        );
+        assert_eq!(
+            Namespace::new("hmac:http").nonce(&client, "n1", 17),
+            "hmac:http:nonce:billing:eu:n1:17"
+        );
     }
 }

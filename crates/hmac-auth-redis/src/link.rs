@@ -15,8 +15,8 @@ use hmac_auth::store::StoreError;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, InfoDict, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo,
-    PushKind, RedisError, ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, InfoDict, IntoConnectionInfo, Pipeline, ProtocolVersion,
+    PushInfo, PushKind, RedisError, ServerErrorKind, Value,
 };
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -44,7 +44,10 @@ pub struct LinkOptions {
 
 impl Default for LinkOptions {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(1), response_timeout: Duration::from_secs(1) }
+        Self {
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(1),
+        }
     }
 }
 
@@ -94,11 +97,19 @@ impl RedisLink {
     pub fn with_options(url: &str, options: LinkOptions) -> Result<Self, InvalidRedisUrl> {
         let info = url.into_connection_info().map_err(|_| InvalidRedisUrl)?;
         // RESP3: the server's end of the connection is noticed while idle, and invalidations can be pushed.
-        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let redis = info
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3);
         let tcp = TcpSettings::default().set_nodelay(true);
         let info = info.set_redis_settings(redis).set_tcp_settings(tcp);
         let client = Client::open(info).map_err(|_| InvalidRedisUrl)?;
-        Ok(Self(Arc::new(Shared { client, options, slot: RwLock::default(), dialer: Mutex::default() })))
+        Ok(Self(Arc::new(Shared {
+            client,
+            options,
+            slot: RwLock::default(),
+            dialer: Mutex::default(),
+        })))
     }
 
     /// Asks whether Redis answers, for a readiness probe.
@@ -109,7 +120,10 @@ impl RedisLink {
         let mut pipeline = redis::pipe();
         pipeline.cmd("PING");
         let answers = self.query(&pipeline).await?;
-        answers.into_iter().next().map_or(Ok(()), |answer| answer.map(drop))
+        answers
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |answer| answer.map(drop))
     }
 
     /// Reads the server's own name for its present run, which changes with every start (`INFO server`). `None` where the
@@ -120,17 +134,32 @@ impl RedisLink {
     pub async fn run_id(&self) -> Result<Option<String>, StoreError> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("INFO").arg("server");
-        let answer = self.query(&pipeline).await?.into_iter().next().and_then(Result::ok);
-        Ok(answer.and_then(|answer| redis::from_redis_value::<InfoDict>(answer).ok()?.get("run_id")))
+        let answer = self
+            .query(&pipeline)
+            .await?
+            .into_iter()
+            .next()
+            .and_then(Result::ok);
+        Ok(answer.and_then(|answer| {
+            redis::from_redis_value::<InfoDict>(answer)
+                .ok()?
+                .get("run_id")
+        }))
     }
 
     /// Sends `pipeline` in one round trip and answers one result for each command.
     ///
     /// # Errors
     /// [`StoreError`] when the connection failed: then it is unknown which commands were carried out.
-    pub async fn query(&self, pipeline: &Pipeline) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
+    pub async fn query(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
         let answers = self.raw_query(pipeline).await.map_err(store_error)?;
-        Ok(answers.into_iter().map(|answer| answer.extract_error().map_err(store_error)).collect())
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.extract_error().map_err(store_error))
+            .collect())
     }
 
     /// As [`Self::query`], with the server's errors among the values.
@@ -174,13 +203,20 @@ impl RedisLink {
                 Ok(connection)
             }
             Err(error) => {
-                let pause = dialer.failure.as_ref().map_or(FIRST_PAUSE, |f| (f.pause * 2).min(LONGEST_PAUSE));
+                let pause = dialer
+                    .failure
+                    .as_ref()
+                    .map_or(FIRST_PAUSE, |f| (f.pause * 2).min(LONGEST_PAUSE));
                 tracing::warn!(
                     error = loggable(&error),
                     pause_ms = pause.as_millis(),
                     "cannot connect to redis"
                 );
-                dialer.failure = Some(Failure { error: error.clone(), pause, until: Instant::now() + pause });
+                dialer.failure = Some(Failure {
+                    error: error.clone(),
+                    pause,
+                    until: Instant::now() + pause,
+                });
                 Err(error)
             }
         }
@@ -235,7 +271,8 @@ impl Shared {
             });
         timeout(
             self.options.connect_timeout,
-            self.client.get_multiplexed_async_connection_with_config(&config),
+            self.client
+                .get_multiplexed_async_connection_with_config(&config),
         )
         .await
         .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))

@@ -46,17 +46,27 @@ impl Script {
     /// # Errors
     /// [`StoreError`] of the connection or of this call.
     pub async fn call(&self, link: &RedisLink, call: Call) -> Result<Value, StoreError> {
-        self.call_all(link, &[call]).await.pop().unwrap_or(Ok(Value::Nil))
+        self.call_all(link, &[call])
+            .await
+            .pop()
+            .unwrap_or(Ok(Value::Nil))
     }
 
     /// Calls the script for each of `calls`, in order, in one round trip (one for each 512). Each call is an atomic step
     /// of its own, and its failure leaves the others alone.
-    pub async fn call_all(&self, link: &RedisLink, calls: &[Call]) -> Vec<Result<Value, StoreError>> {
+    pub async fn call_all(
+        &self,
+        link: &RedisLink,
+        calls: &[Call],
+    ) -> Vec<Result<Value, StoreError>> {
         let mut results = Vec::with_capacity(calls.len());
         for calls in calls.chunks(PIPELINE) {
             match self.round_trip(link, calls).await {
-                Ok(answers) => results
-                    .extend(answers.into_iter().map(|answer| answer.extract_error().map_err(store_error))),
+                Ok(answers) => results.extend(
+                    answers
+                        .into_iter()
+                        .map(|answer| answer.extract_error().map_err(store_error)),
+                ),
                 Err(error) => results.extend(calls.iter().map(|_| Err(store_error(error.clone())))),
             }
         }
@@ -66,8 +76,12 @@ impl Script {
     async fn round_trip(&self, link: &RedisLink, calls: &[Call]) -> Result<Vec<Value>, RedisError> {
         // The first call of several brings the script with it: the server cannot then miss it in the middle, which would
         // carry out the rest before the beginning.
-        let mut answers = link.raw_query(&self.pipeline(calls.iter(), calls.len() > 1)).await?;
-        let missed: Vec<usize> = (0..answers.len()).filter(|&i| is_no_script(&answers[i])).collect();
+        let mut answers = link
+            .raw_query(&self.pipeline(calls.iter(), calls.len() > 1))
+            .await?;
+        let missed: Vec<usize> = (0..answers.len())
+            .filter(|&i| is_no_script(&answers[i]))
+            .collect();
         if !missed.is_empty() {
             let pipeline = self.pipeline(missed.iter().map(|&i| &calls[i]), true);
             for (i, answer) in missed.into_iter().zip(link.raw_query(&pipeline).await?) {
@@ -89,7 +103,10 @@ impl Script {
                 command.arg("EVALSHA").arg(self.0.get_hash());
                 command
             };
-            command.arg(call.keys.len()).arg(&call.keys).arg(&call.arguments);
+            command
+                .arg(call.keys.len())
+                .arg(&call.keys)
+                .arg(&call.arguments);
             pipeline.add_command(command);
         }
         pipeline

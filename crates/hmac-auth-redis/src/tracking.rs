@@ -125,7 +125,10 @@ impl Tracked {
         }
     }
 
-    async fn ask_for_announcements(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    async fn ask_for_announcements(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), RedisError> {
         let mut command = redis::cmd("CLIENT");
         command.arg("TRACKING").arg("ON").arg("BCAST");
         for prefix in &self.prefixes {

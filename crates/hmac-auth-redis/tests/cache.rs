@@ -26,8 +26,14 @@ fn plain(url: &str) -> RedisCredentialStore {
 }
 
 fn plain_within(url: &str, timeout: Duration) -> RedisCredentialStore {
-    let options = LinkOptions { connect_timeout: timeout, response_timeout: timeout };
-    RedisCredentialStore::new(RedisLink::with_options(url, options).unwrap(), Namespace::new("hmac:http"))
+    let options = LinkOptions {
+        connect_timeout: timeout,
+        response_timeout: timeout,
+    };
+    RedisCredentialStore::new(
+        RedisLink::with_options(url, options).unwrap(),
+        Namespace::new("hmac:http"),
+    )
 }
 
 async fn cached(url: &str, options: CacheOptions) -> CachedCredentials {
@@ -37,7 +43,11 @@ async fn cached(url: &str, options: CacheOptions) -> CachedCredentials {
 }
 
 fn for_an_hour() -> CacheOptions {
-    CacheOptions { ttl: HOUR, heartbeat: Duration::from_millis(200), ..CacheOptions::default() }
+    CacheOptions {
+        ttl: HOUR,
+        heartbeat: Duration::from_millis(200),
+        ..CacheOptions::default()
+    }
 }
 
 fn client(name: &str) -> ClientId {
@@ -47,7 +57,10 @@ fn client(name: &str) -> ClientId {
 async fn write(store: &impl CredentialStore, id: &ClientId, now_ms: i64) {
     let hash = SecretHash::parse(&format!("{now_ms:064x}")).unwrap();
     let write = CredentialWrite {
-        change: CredentialChange { secret_hash: Some(hash), ..CredentialChange::default() },
+        change: CredentialChange {
+            secret_hash: Some(hash),
+            ..CredentialChange::default()
+        },
         condition: WriteCondition::Always,
         now_ms,
         backup_ttl: HOUR,
@@ -56,7 +69,11 @@ async fn write(store: &impl CredentialStore, id: &ClientId, now_ms: i64) {
 }
 
 async fn version(store: &impl CredentialStore, id: &ClientId) -> Option<i64> {
-    store.find(id).await.unwrap().map(|stored| stored.credential.updated_at)
+    store
+        .find(id)
+        .await
+        .unwrap()
+        .map(|stored| stored.credential.updated_at)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +89,14 @@ async fn what_was_read_is_not_asked_again() {
         assert_eq!(version(&store, &client("nobody")).await, None);
     }
     let after = store.statistics();
-    assert_eq!((after.hits - before.hits, after.misses - before.misses, after.entries), (100, 100, 1));
+    assert_eq!(
+        (
+            after.hits - before.hits,
+            after.misses - before.misses,
+            after.entries
+        ),
+        (100, 100, 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,12 +106,22 @@ async fn a_revoke_elsewhere_is_seen_at_once() {
     let id = client("revoked");
     for round in 1..=200 {
         write(&other, &id, round).await;
-        eventually("the change is seen", async || version(&store, &id).await == Some(round)).await;
+        eventually("the change is seen", async || {
+            version(&store, &id).await == Some(round)
+        })
+        .await;
         version(&store, &id).await;
         assert!(other.delete(&id).await.unwrap());
         let deleted = Instant::now();
-        eventually("the revoke is seen", async || version(&store, &id).await.is_none()).await;
-        assert!(deleted.elapsed() < Duration::from_secs(2), "round {round} took {:?}", deleted.elapsed());
+        eventually("the revoke is seen", async || {
+            version(&store, &id).await.is_none()
+        })
+        .await;
+        assert!(
+            deleted.elapsed() < Duration::from_secs(2),
+            "round {round} took {:?}",
+            deleted.elapsed()
+        );
     }
 }
 
@@ -144,7 +178,10 @@ async fn a_flush_and_any_program_s_write_are_announced() {
 async fn nothing_stale_is_kept_while_others_write() {
     let redis = services::redis().await.unwrap();
     let patient = plain_within(redis.url(), Duration::from_secs(30));
-    let (other, store) = (patient.clone(), CachedCredentials::spawn(patient, for_an_hour()));
+    let (other, store) = (
+        patient.clone(),
+        CachedCredentials::spawn(patient, for_an_hour()),
+    );
     let id = client("busy");
     write(&other, &id, 1).await;
     let done = Arc::new(AtomicBool::new(false));
@@ -161,7 +198,10 @@ async fn nothing_stale_is_kept_while_others_write() {
         .collect();
     for round in 2..=500 {
         write(&other, &id, round).await;
-        eventually("the write is seen", async || version(&store, &id).await == Some(round)).await;
+        eventually("the write is seen", async || {
+            version(&store, &id).await == Some(round)
+        })
+        .await;
     }
     done.store(true, Ordering::SeqCst);
     for reader in readers {
@@ -182,10 +222,15 @@ async fn a_cut_connection_empties_the_cache() {
         assert_eq!(version(&store, &id).await, Some(round));
         // Cut and deleted in one go: the announcement has nobody to go to.
         let mut pipeline = redis::pipe();
-        pipeline.cmd("CLIENT").arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        pipeline
+            .cmd("CLIENT")
+            .arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]);
         pipeline.cmd("HDEL").arg("hmac:http:clients").arg("a");
         pipeline.exec_async(&mut raw).await.unwrap();
-        eventually("the deletion is seen", async || matches!(store.find(&id).await, Ok(None))).await;
+        eventually("the deletion is seen", async || {
+            matches!(store.find(&id).await, Ok(None))
+        })
+        .await;
     }
 }
 
@@ -210,7 +255,10 @@ async fn a_stopped_redis_serves_nobody_from_the_cache() {
     redis.start().await.unwrap();
     eventually("the cache tracks again", async || store.is_tracking()).await;
     // The other connection may be between two attempts.
-    eventually("the store is back", async || matches!(store.find(&id).await, Ok(Some(_)))).await;
+    eventually("the store is back", async || {
+        matches!(store.find(&id).await, Ok(Some(_)))
+    })
+    .await;
     assert_eq!(version(&store, &id).await, Some(1));
 }
 
@@ -218,12 +266,19 @@ async fn a_stopped_redis_serves_nobody_from_the_cache() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_link_serves_nothing_beyond_the_stated_bound() {
     let redis = services::redis().await.unwrap();
-    let heartbeat_only = CacheOptions { heartbeat: Duration::from_millis(250), ..for_an_hour() };
-    let ttl_only =
-        CacheOptions { ttl: Duration::from_millis(400), heartbeat: HOUR, ..CacheOptions::default() };
-    for (options, bound) in
-        [(heartbeat_only, Duration::from_millis(2 * 250)), (ttl_only, Duration::from_millis(400))]
-    {
+    let heartbeat_only = CacheOptions {
+        heartbeat: Duration::from_millis(250),
+        ..for_an_hour()
+    };
+    let ttl_only = CacheOptions {
+        ttl: Duration::from_millis(400),
+        heartbeat: HOUR,
+        ..CacheOptions::default()
+    };
+    for (options, bound) in [
+        (heartbeat_only, Duration::from_millis(2 * 250)),
+        (ttl_only, Duration::from_millis(400)),
+    ] {
         let proxy = Proxy::start(redis.url()).await;
         let (other, id) = (plain(redis.url()), client("swallowed"));
         // Written before the cache tracks, so that no announcement of it is under way.
@@ -243,20 +298,36 @@ async fn a_silent_link_serves_nothing_beyond_the_stated_bound() {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert!(last_served > Duration::ZERO, "the link was silent, so it was served for a while");
-        assert!(last_served < bound + Duration::from_secs(1), "served for {last_served:?}");
+        assert!(
+            last_served > Duration::ZERO,
+            "the link was silent, so it was served for a while"
+        );
+        assert!(
+            last_served < bound + Duration::from_secs(1),
+            "served for {last_served:?}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cache_is_bounded() {
     let redis = services::redis().await.unwrap();
-    let store = cached(redis.url(), CacheOptions { capacity: 10, ..for_an_hour() }).await;
+    let store = cached(
+        redis.url(),
+        CacheOptions {
+            capacity: 10,
+            ..for_an_hour()
+        },
+    )
+    .await;
     for i in 0..100 {
         write(&store, &client(&format!("client {i}")), 1).await;
     }
     for i in 0..1_000 {
-        assert_eq!(version(&store, &client(&format!("client {}", i % 100))).await, Some(1));
+        assert_eq!(
+            version(&store, &client(&format!("client {}", i % 100))).await,
+            Some(1)
+        );
         assert!(store.statistics().entries <= 10);
     }
     assert!(store.statistics().entries > 0);
@@ -270,7 +341,10 @@ struct Proxy {
 
 impl Proxy {
     async fn start(redis_url: &str) -> Self {
-        let server = redis_url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
+        let server = redis_url
+            .trim_start_matches("redis://")
+            .trim_end_matches('/')
+            .to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let frozen = watch::Sender::new(false);
@@ -278,7 +352,8 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((from_client, _)) = listener.accept().await {
                 let (client_read, client_write) = from_client.into_split();
-                let (server_read, server_write) = TcpStream::connect(&server).await.unwrap().into_split();
+                let (server_read, server_write) =
+                    TcpStream::connect(&server).await.unwrap().into_split();
                 tokio::spawn(pump(client_read, server_write, flag.clone()));
                 tokio::spawn(pump(server_read, client_write, flag.clone()));
             }

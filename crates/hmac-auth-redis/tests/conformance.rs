@@ -38,7 +38,10 @@ async fn cached_credentials_keep_the_contract() {
         let plain = RedisCredentialStore::new(link, fresh());
         let cached = CachedCredentials::spawn(plain.clone(), CacheOptions::default());
         eventually("the cache tracks", async || cached.is_tracking()).await;
-        [Arc::new(cached) as Arc<dyn CredentialStore>, Arc::new(plain)]
+        [
+            Arc::new(cached) as Arc<dyn CredentialStore>,
+            Arc::new(plain),
+        ]
     })
     .await;
 }

@@ -3,7 +3,10 @@
 //!
 //! `cargo bench -p hmac-auth`
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up must stop")]
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark that cannot be set up must stop"
+)]
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -21,7 +24,8 @@ use hmac_auth::message::{Message, sign_message};
 use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
 use hmac_auth::sign::Signer;
 use hmac_auth::store::{
-    CredentialPage, CredentialStore, CredentialWrite, NonceStore, StoreError, StoredCredential, WriteOutcome,
+    CredentialPage, CredentialStore, CredentialWrite, NonceStore, StoreError, StoredCredential,
+    WriteOutcome,
 };
 use hmac_auth::verify::{RequestHead, Verifier};
 use sha2::{Digest, Sha256};
@@ -53,7 +57,13 @@ impl CredentialStore for Nothing {
 
 #[async_trait]
 impl NonceStore for Nothing {
-    async fn remember(&self, _: &ClientId, _: &str, _: i64, _: Duration) -> Result<bool, StoreError> {
+    async fn remember(
+        &self,
+        _: &ClientId,
+        _: &str,
+        _: i64,
+        _: Duration,
+    ) -> Result<bool, StoreError> {
         Ok(true)
     }
 }
@@ -72,14 +82,18 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 
 fn floor(criterion: &mut Criterion) {
     let (key, payload) = (hash(), [b'x'; 150]);
-    criterion.bench_function("floor: sha256 of 128 bytes + hmac-sha256 of 150", |bencher| {
-        bencher.iter(|| {
-            let body = Sha256::digest(black_box(BODY));
-            let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("any length");
-            mac.update(black_box(&payload));
-            (body, mac.finalize().into_bytes())
-        });
-    });
+    criterion.bench_function(
+        "floor: sha256 of 128 bytes + hmac-sha256 of 150",
+        |bencher| {
+            bencher.iter(|| {
+                let body = Sha256::digest(black_box(BODY));
+                let mut mac =
+                    Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("any length");
+                mac.update(black_box(&payload));
+                (body, mac.finalize().into_bytes())
+            });
+        },
+    );
     criterion.bench_function("floor: 16 random bytes", |bencher| {
         bencher.iter(|| {
             let mut nonce = [0; 16];
@@ -112,19 +126,43 @@ fn verify(criterion: &mut Criterion) {
         expires_at: None,
         allowed_ips: AllowedIps::default(),
     };
-    let stores = Arc::new(Nothing(StoredCredential { credential, previous: None }));
+    let stores = Arc::new(Nothing(StoredCredential {
+        credential,
+        previous: None,
+    }));
     let verifier = Verifier::new(stores.clone(), stores).clock(clock.clone());
-    let signed = Signer::new(client_id, hash()).clock(clock).sign("POST", TARGET, BODY).expect("a target");
+    let signed = Signer::new(client_id, hash())
+        .clock(clock)
+        .sign("POST", TARGET, BODY)
+        .expect("a target");
     let headers = signed.pairs();
-    let head = RequestHead { method: "POST", target: TARGET, headers: &headers, peer_address: None };
+    let head = RequestHead {
+        method: "POST",
+        target: TARGET,
+        headers: &headers,
+        peer_address: None,
+    };
     criterion.bench_function("verify, 128-byte body, no store", |bencher| {
-        bencher.iter(|| ready(verifier.verify(black_box(head), black_box(BODY))).expect("a good signature"));
+        bencher.iter(|| {
+            ready(verifier.verify(black_box(head), black_box(BODY))).expect("a good signature")
+        });
     });
-    let forged = [("x-client-id", "orders"), headers[1], ("x-nonce", "other"), headers[3]];
-    let head = RequestHead { method: "POST", target: TARGET, headers: &forged, peer_address: None };
+    let forged = [
+        ("x-client-id", "orders"),
+        headers[1],
+        ("x-nonce", "other"),
+        headers[3],
+    ];
+    let head = RequestHead {
+        method: "POST",
+        target: TARGET,
+        headers: &forged,
+        peer_address: None,
+    };
     criterion.bench_function("refuse a forged request", |bencher| {
-        bencher
-            .iter(|| ready(verifier.verify(black_box(head), black_box(BODY))).expect_err("a bad signature"));
+        bencher.iter(|| {
+            ready(verifier.verify(black_box(head), black_box(BODY))).expect_err("a bad signature")
+        });
     });
 }
 

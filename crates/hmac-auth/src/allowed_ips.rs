@@ -21,7 +21,9 @@ pub struct AllowedIps {
 
 /// A rule that is neither an IP address nor a CIDR block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid allowedIps entry '{rule}'. Expected IP or CIDR (example: 195.7.8.9 or 195.7.8.0/24).")]
+#[error(
+    "Invalid allowedIps entry '{rule}'. Expected IP or CIDR (example: 195.7.8.9 or 195.7.8.0/24)."
+)]
 pub struct InvalidRule {
     /// The rule as it was given.
     pub rule: String,
@@ -36,7 +38,9 @@ impl AllowedIps {
         let (mut list, mut known) = (Self::default(), HashSet::new());
         for rule in rules {
             if !list.add(rule.as_ref(), &mut known) {
-                return Err(InvalidRule { rule: rule.as_ref().to_owned() });
+                return Err(InvalidRule {
+                    rule: rule.as_ref().to_owned(),
+                });
             }
         }
         Ok(list)
@@ -62,7 +66,11 @@ impl AllowedIps {
     /// What a store must write for this list to mean the same when read again: the rules, or, for a list that denies
     /// everyone, the entries that were no rules.
     pub fn stored_entries(&self) -> &[String] {
-        if self.rules.is_empty() { &self.unparsable } else { &self.rules }
+        if self.rules.is_empty() {
+            &self.unparsable
+        } else {
+            &self.rules
+        }
     }
 
     /// Tells whether the list restricts nothing.
@@ -82,7 +90,9 @@ impl AllowedIps {
             return true;
         }
         let address = address.to_canonical();
-        self.networks.iter().any(|network| network.contains(&address))
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
     }
 
     /// Adds a rule that is not `known`: an event brings tens of thousands, too many to compare each with all.
@@ -116,7 +126,10 @@ fn parse_rule(rule: &str) -> Option<(String, IpNet)> {
 
 /// A block of IPv4 addresses mapped into IPv6 is a block of IPv4 addresses.
 fn canonical(network: IpNet) -> IpNet {
-    match (network.addr().to_canonical(), network.prefix_len().checked_sub(96)) {
+    match (
+        network.addr().to_canonical(),
+        network.prefix_len().checked_sub(96),
+    ) {
         (address @ IpAddr::V4(_), Some(prefix)) if matches!(network, IpNet::V6(_)) => {
             IpNet::new(address, prefix).unwrap_or(network)
         }
@@ -142,7 +155,11 @@ mod tests {
 
     #[test]
     fn mapped_rules_match_the_ipv4_address() {
-        for rule in ["::ffff:0a00:0001", "::FFFF:10.0.0.1", "::ffff:0a00:0000/104"] {
+        for rule in [
+            "::ffff:0a00:0001",
+            "::FFFF:10.0.0.1",
+            "::ffff:0a00:0000/104",
+        ] {
             let list = AllowedIps::parse([rule]).unwrap();
             assert!(list.allow("10.0.0.1".parse().unwrap()), "{rule}");
             assert!(list.allow("::ffff:10.0.0.1".parse().unwrap()), "{rule}");

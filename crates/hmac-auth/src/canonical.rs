@@ -18,7 +18,13 @@ pub fn hash_body(body: &[u8]) -> String {
 
 /// Joins what is signed: `METHOD \n PATH \n TIMESTAMP \n NONCE \n hash_body`, the method in upper case, the path as
 /// [`normalize_target`] returns it.
-pub fn signing_payload(method: &str, path: &str, timestamp_ms: i64, nonce: &str, body_hash: &str) -> String {
+pub fn signing_payload(
+    method: &str,
+    path: &str,
+    timestamp_ms: i64,
+    nonce: &str,
+    body_hash: &str,
+) -> String {
     let mut payload = SigningHead::new(method, path, timestamp_ms, nonce).text;
     payload.push_str(body_hash);
     payload
@@ -39,7 +45,9 @@ pub fn normalize_target(target: &str) -> Result<Cow<'_, str>, InvalidTarget> {
         return Ok(Cow::Borrowed(target));
     }
     let base = Url::parse("http://localhost").map_err(|_| InvalidTarget)?;
-    let url = base.join(&with_two_slashes(target)).map_err(|_| InvalidTarget)?;
+    let url = base
+        .join(&with_two_slashes(target))
+        .map_err(|_| InvalidTarget)?;
     let mut path = url.path().to_owned();
     if let Some(query) = url.query().filter(|query| !query.is_empty()) {
         path.push('?');
@@ -69,8 +77,15 @@ pub fn normalize_received_target(target: &str) -> Result<Cow<'_, str>, InvalidTa
 fn with_two_slashes(target: &str) -> Cow<'_, str> {
     let start = target.trim_start_matches(|character| character <= ' ');
     let rest = start.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
-    let slashes = start.bytes().take(start.len() - rest.len()).filter(|byte| matches!(byte, b'/' | b'\\'));
-    if slashes.count() > 2 { Cow::Owned(format!("//{rest}")) } else { Cow::Borrowed(target) }
+    let slashes = start
+        .bytes()
+        .take(start.len() - rest.len())
+        .filter(|byte| matches!(byte, b'/' | b'\\'));
+    if slashes.count() > 2 {
+        Cow::Owned(format!("//{rest}"))
+    } else {
+        Cow::Borrowed(target)
+    }
 }
 
 /// What is signed, but for the body's hash: `METHOD \n PATH \n TIMESTAMP \n NONCE \n`, in one allocation.
@@ -85,7 +100,8 @@ pub(crate) struct SigningHead {
 impl SigningHead {
     pub(crate) fn new(method: &str, path: &str, timestamp_ms: i64, nonce: &str) -> Self {
         const TIMESTAMP_AND_HASH: usize = 20 + 64 + 4;
-        let mut text = String::with_capacity(method.len() + path.len() + nonce.len() + TIMESTAMP_AND_HASH);
+        let mut text =
+            String::with_capacity(method.len() + path.len() + nonce.len() + TIMESTAMP_AND_HASH);
         if method.is_ascii() {
             text.push_str(method);
             text.make_ascii_uppercase();
@@ -101,7 +117,12 @@ impl SigningHead {
         let nonce_start = text.len();
         text.push_str(nonce);
         text.push('\n');
-        Self { text, method_end, path_end, nonce_start }
+        Self {
+            text,
+            method_end,
+            path_end,
+            nonce_start,
+        }
     }
 
     pub(crate) fn method(&self) -> &str {
@@ -176,7 +197,10 @@ fn is_normal(target: &str) -> bool {
     if bytes.first() != Some(&b'/') || matches!(bytes.get(1), Some(b'/')) {
         return false;
     }
-    let path_end = bytes.iter().position(|&byte| byte == b'?').unwrap_or(bytes.len());
+    let path_end = bytes
+        .iter()
+        .position(|&byte| byte == b'?')
+        .unwrap_or(bytes.len());
     let (path, query) = bytes.split_at(path_end);
     all_stay(path, 1) && !has_dot_segment(path) && query.len() != 1 && all_stay(query, 2)
 }
@@ -196,14 +220,20 @@ const STAYS: [u8; 256] = {
 };
 
 fn all_stay(bytes: &[u8], bit: u8) -> bool {
-    bytes.iter().fold(bit, |all, &byte| all & STAYS[usize::from(byte)]) != 0
+    bytes
+        .iter()
+        .fold(bit, |all, &byte| all & STAYS[usize::from(byte)])
+        != 0
 }
 
 fn has_dot_segment(path: &[u8]) -> bool {
-    path.windows(2).enumerate().filter(|(_, pair)| matches!(pair, [b'/', b'.' | b'%'])).any(|(at, _)| {
-        let rest = &path[at + 1..];
-        is_dot_segment(rest.split(|&byte| byte == b'/').next().unwrap_or_default())
-    })
+    path.windows(2)
+        .enumerate()
+        .filter(|(_, pair)| matches!(pair, [b'/', b'.' | b'%']))
+        .any(|(at, _)| {
+            let rest = &path[at + 1..];
+            is_dot_segment(rest.split(|&byte| byte == b'/').next().unwrap_or_default())
+        })
 }
 
 /// `.` or `..`, each dot plain or as `%2e`.
@@ -214,12 +244,16 @@ fn is_dot_segment(segment: &[u8]) -> bool {
             _ => None,
         }
     }
-    strip_dot(segment).is_some_and(|rest| rest.is_empty() || strip_dot(rest).is_some_and(<[u8]>::is_empty))
+    strip_dot(segment)
+        .is_some_and(|rest| rest.is_empty() || strip_dot(rest).is_some_and(<[u8]>::is_empty))
 }
 
 fn changes_route(target: &str) -> bool {
     let bytes = target.as_bytes();
-    let path_end = bytes.iter().position(|&byte| byte == b'?').unwrap_or(bytes.len());
+    let path_end = bytes
+        .iter()
+        .position(|&byte| byte == b'?')
+        .unwrap_or(bytes.len());
     let path = &bytes[..path_end];
     let absolute = path.is_empty() || (path[0] == b'/' && path.get(1) != Some(&b'/'));
     !absolute
@@ -236,9 +270,18 @@ mod tests {
 
     #[test]
     fn the_fast_path_takes_plain_targets() {
-        for target in ["/", "/a", "/a//b", "/.well-known/x?y='".trim_end_matches('\''), "/a?x=.."] {
+        for target in [
+            "/",
+            "/a",
+            "/a//b",
+            "/.well-known/x?y='".trim_end_matches('\''),
+            "/a?x=..",
+        ] {
             assert!(is_normal(target), "{target}");
-            assert!(matches!(normalize_target(target), Ok(Cow::Borrowed(_))), "{target}");
+            assert!(
+                matches!(normalize_target(target), Ok(Cow::Borrowed(_))),
+                "{target}"
+            );
         }
     }
 
@@ -269,7 +312,11 @@ mod tests {
             "/a ",
             "/a?b\n",
         ] {
-            assert_eq!(normalize_received_target(target), Err(InvalidTarget), "{target:?}");
+            assert_eq!(
+                normalize_received_target(target),
+                Err(InvalidTarget),
+                "{target:?}"
+            );
         }
     }
 
@@ -286,7 +333,11 @@ mod tests {
             ("/.a/%2f", "/.a/%2f"),
             ("/a?b='", "/a?b=%27"),
         ] {
-            assert_eq!(normalize_received_target(target).as_deref(), Ok(path), "{target:?}");
+            assert_eq!(
+                normalize_received_target(target).as_deref(),
+                Ok(path),
+                "{target:?}"
+            );
         }
     }
 
@@ -310,9 +361,15 @@ mod tests {
     }
 
     fn slow(target: &str) -> String {
-        let url = Url::parse("http://localhost").unwrap().join(target).unwrap();
+        let url = Url::parse("http://localhost")
+            .unwrap()
+            .join(target)
+            .unwrap();
         let query = url.query().filter(|query| !query.is_empty());
-        query.map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+        query.map_or_else(
+            || url.path().to_owned(),
+            |query| format!("{}?{query}", url.path()),
+        )
     }
 
     proptest! {

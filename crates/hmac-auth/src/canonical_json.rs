@@ -66,7 +66,8 @@ pub fn canonical_json(json: &str) -> Result<String, InvalidMessage> {
 ///
 /// Takes keys as they are: whoever did not make them keeps to [`MAX_MARKS`].
 pub fn compare_keys(left: &str, right: &str) -> Ordering {
-    compare_plain(left.as_bytes(), right.as_bytes()).unwrap_or_else(|| COLLATOR.compare(left, right))
+    compare_plain(left.as_bytes(), right.as_bytes())
+        .unwrap_or_else(|| COLLATOR.compare(left, right))
 }
 
 #[expect(clippy::expect_used, reason = "the root collation is compiled in")]
@@ -100,11 +101,16 @@ fn compare_plain(left: &[u8], right: &[u8]) -> Option<Ordering> {
     if !left.iter().chain(right).all(|&byte| rank(byte) != 0) {
         return None;
     }
-    let by_rank = left.iter().map(|&byte| rank(byte)).cmp(right.iter().map(|&byte| rank(byte)));
+    let by_rank = left
+        .iter()
+        .map(|&byte| rank(byte))
+        .cmp(right.iter().map(|&byte| rank(byte)));
     let by_case = || {
         let mut pairs = left.iter().zip(right);
         // Lower case comes first, and is the larger byte.
-        pairs.find(|(left, right)| left != right).map_or(Ordering::Equal, |(left, right)| right.cmp(left))
+        pairs
+            .find(|(left, right)| left != right)
+            .map_or(Ordering::Equal, |(left, right)| right.cmp(left))
     };
     Some(by_rank.then_with(by_case))
 }
@@ -191,7 +197,8 @@ impl<'a> SortKey<'a> {
 
 /// JavaScript's array indices: decimal without leading zeros, below 2^32 - 1.
 fn array_index(key: &str) -> Option<u32> {
-    let canonical = key == "0" || (key.bytes().all(|byte| byte.is_ascii_digit()) && !key.starts_with('0'));
+    let canonical =
+        key == "0" || (key.bytes().all(|byte| byte.is_ascii_digit()) && !key.starts_with('0'));
     let index = canonical.then(|| key.parse().ok()).flatten()?;
     (index != u32::MAX).then_some(index)
 }
@@ -199,7 +206,11 @@ fn array_index(key: &str) -> Option<u32> {
 /// Decodes a quoted canonical string; a lone surrogate becomes U+FFFD, as it does when JavaScript writes UTF-8.
 fn unescape(quoted: &str) -> String {
     let inner = &quoted[1..quoted.len() - 1];
-    if inner.contains('\\') { String::from_utf16_lossy(&unescape_units(inner)) } else { inner.to_owned() }
+    if inner.contains('\\') {
+        String::from_utf16_lossy(&unescape_units(inner))
+    } else {
+        inner.to_owned()
+    }
 }
 
 /// Decodes what the reader escaped, so every escape is whole.
@@ -275,7 +286,10 @@ mod tests {
             "\u{a0}1",
             "//x",
         ] {
-            assert!(matches!(canonical_json(text), Err(InvalidMessage::NotJson { .. })), "{text:?}");
+            assert!(
+                matches!(canonical_json(text), Err(InvalidMessage::NotJson { .. })),
+                "{text:?}"
+            );
         }
     }
 
@@ -291,9 +305,15 @@ mod tests {
             ("1E+2", "100"),
             ("\"\\ud800\"", "\u{fffd}"),
             ("[\"\\ud83d\\udd10\\ud83d\"]", "[\"🔐\\ud83d\"]"),
-            ("[\"\\udd10\\ud83d\\ud83d\\udd10\"]", "[\"\\udd10\\ud83d🔐\"]"),
+            (
+                "[\"\\udd10\\ud83d\\ud83d\\udd10\"]",
+                "[\"\\udd10\\ud83d🔐\"]",
+            ),
             ("[\"\\ud83d\\n\"]", "[\"\\ud83d\\n\"]"),
-            ("[\"\\u0041\\/\\u001F\\b\\f\\u007f\"]", "[\"A/\\u001f\\b\\f\u{7f}\"]"),
+            (
+                "[\"\\u0041\\/\\u001F\\b\\f\\u007f\"]",
+                "[\"A/\\u001f\\b\\f\u{7f}\"]",
+            ),
             ("\"\\u0041\\n\"", "A\n"),
             ("{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":3,\"b\":2}"),
             ("{\"b\":1,\"\\u0061\":2,\"a\":3}", "{\"a\":3,\"b\":1}"),
@@ -310,8 +330,14 @@ mod tests {
     fn depth_is_bounded() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(canonical_json(&nested(MAX_DEPTH)).is_ok());
-        assert_eq!(canonical_json(&nested(MAX_DEPTH + 1)), Err(InvalidMessage::TooDeep));
-        assert_eq!(canonical_json(&"{\"a\":".repeat(100_000)), Err(InvalidMessage::TooDeep));
+        assert_eq!(
+            canonical_json(&nested(MAX_DEPTH + 1)),
+            Err(InvalidMessage::TooDeep)
+        );
+        assert_eq!(
+            canonical_json(&"{\"a\":".repeat(100_000)),
+            Err(InvalidMessage::TooDeep)
+        );
     }
 
     #[test]
@@ -319,7 +345,10 @@ mod tests {
         let object = |marks: usize| format!("{{\"a{}\":1,\"b\":[{{}}]}}", "\u{f71}".repeat(marks));
         let canonical = canonical_json(&object(MAX_MARKS));
         assert_eq!(canonical.as_deref(), Ok(object(MAX_MARKS).as_str()));
-        assert_eq!(canonical_json(&object(MAX_MARKS + 1)), Err(InvalidMessage::TooManyMarks));
+        assert_eq!(
+            canonical_json(&object(MAX_MARKS + 1)),
+            Err(InvalidMessage::TooManyMarks)
+        );
         // Nobody compares values.
         assert!(canonical_json(&format!("[\"{}\"]", "\u{f71}".repeat(100))).is_ok());
     }
@@ -401,11 +430,15 @@ mod tests {
             Array(values) => {
                 let texts: Vec<&RawValue> = serde_json::from_str(text.get()).unwrap();
                 texts.len() == values.len()
-                    && texts.iter().zip(values).all(|(text, value)| means(text, value))
+                    && texts
+                        .iter()
+                        .zip(values)
+                        .all(|(text, value)| means(text, value))
             }
             Object(values) => {
                 let texts: BTreeMap<String, &RawValue> = serde_json::from_str(text.get()).unwrap();
-                texts.len() == values.len() && texts.iter().all(|(key, text)| means(text, &values[key]))
+                texts.len() == values.len()
+                    && texts.iter().all(|(key, text)| means(text, &values[key]))
             }
             Number(number) => text.get().parse().ok() == number.as_f64(),
             _ => serde_json::from_str::<serde_json::Value>(text.get()).unwrap() == *value,

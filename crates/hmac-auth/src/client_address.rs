@@ -43,7 +43,10 @@ impl TrustedProxies {
             return Some(client);
         }
         let values: Vec<&[u8]> = forwarded_for.into_iter().collect();
-        let hops = values.iter().rev().flat_map(|value| value.rsplit(|&byte| byte == b','));
+        let hops = values
+            .iter()
+            .rev()
+            .flat_map(|value| value.rsplit(|&byte| byte == b','));
         for hop in hops.take(MAX_HOPS) {
             if hop.trim_ascii().is_empty() {
                 continue;
@@ -109,20 +112,29 @@ mod tests {
     fn client(proxies: &[&str], peer: Option<&str>, forwarded_for: &[&str]) -> Option<String> {
         let proxies = TrustedProxies::new(proxies.iter().map(|p| p.parse().unwrap()).collect());
         proxies
-            .client_address(peer.map(|p| p.parse().unwrap()), forwarded_for.iter().map(|v| v.as_bytes()))
+            .client_address(
+                peer.map(|p| p.parse().unwrap()),
+                forwarded_for.iter().map(|v| v.as_bytes()),
+            )
             .map(|address| address.to_string())
     }
 
     #[test]
     fn without_trusted_proxies_only_the_connection_counts() {
-        assert_eq!(client(&[], Some("9.9.9.9"), &["1.1.1.1"]).unwrap(), "9.9.9.9");
+        assert_eq!(
+            client(&[], Some("9.9.9.9"), &["1.1.1.1"]).unwrap(),
+            "9.9.9.9"
+        );
         assert_eq!(client(&[], Some("::ffff:9.9.9.9"), &[]).unwrap(), "9.9.9.9");
         assert_eq!(client(&[], None, &["1.1.1.1"]), None);
     }
 
     #[test]
     fn an_untrusted_connection_cannot_name_its_address() {
-        assert_eq!(client(&["10.0.0.0/8"], Some("9.9.9.9"), &["1.1.1.1"]).unwrap(), "9.9.9.9");
+        assert_eq!(
+            client(&["10.0.0.0/8"], Some("9.9.9.9"), &["1.1.1.1"]).unwrap(),
+            "9.9.9.9"
+        );
     }
 
     #[test]
@@ -144,7 +156,10 @@ mod tests {
                 "{forwarded_for:?}"
             );
         }
-        assert_eq!(client(proxies, Some("10.0.0.1"), &["1.1.1.1, unknown"]), None);
+        assert_eq!(
+            client(proxies, Some("10.0.0.1"), &["1.1.1.1, unknown"]),
+            None
+        );
     }
 
     proptest! {

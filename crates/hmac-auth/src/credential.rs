@@ -65,7 +65,8 @@ pub struct Credential {
 impl Credential {
     /// Tells whether requests are refused at `now_ms` because the expiry has passed.
     pub fn is_expired(&self, now_ms: i64) -> bool {
-        self.expires_at.is_some_and(|expires_at| now_ms > expires_at)
+        self.expires_at
+            .is_some_and(|expires_at| now_ms > expires_at)
     }
 
     /// Tells whether the previous secret still counts at `now_ms`: until `updated_at + grace` (wire contract 1.5).
@@ -102,7 +103,10 @@ impl CredentialChange {
     ///
     /// Every store applies exactly this, in its own words where it must (the Lua of the Redis store).
     pub fn merge(&self, stored: Option<&Credential>, now_ms: i64) -> Option<Credential> {
-        let secret_hash = self.secret_hash.clone().or_else(|| stored.map(|s| s.secret_hash.clone()))?;
+        let secret_hash = self
+            .secret_hash
+            .clone()
+            .or_else(|| stored.map(|s| s.secret_hash.clone()))?;
         Some(Credential {
             secret_hash,
             created_at: stored.map_or(now_ms, |s| s.created_at),

@@ -120,7 +120,10 @@ impl NewCredential {
 
     /// With a given secret of 16 to 128 bytes.
     pub fn with_secret(secret: Secret) -> Self {
-        Self { secret: Some(secret), ..Self::default() }
+        Self {
+            secret: Some(secret),
+            ..Self::default()
+        }
     }
 
     /// Refuses requests after this moment, epoch milliseconds; `None` is never.
@@ -207,9 +210,14 @@ impl Credentials {
     /// [`CredentialError::ClientAlreadyExists`] unless [`NewCredential::or_replace`] was asked for; a bad client id or
     /// secret; a failing store.
     pub async fn create(&self, client_id: &str, new: NewCredential) -> Done<Issued> {
-        let condition = if new.replace { WriteCondition::Always } else { WriteCondition::Absent };
+        let condition = if new.replace {
+            WriteCondition::Always
+        } else {
+            WriteCondition::Absent
+        };
         let secret = new.secret.unwrap_or_else(|| self.generate());
-        self.issue(client_id, secret, new.restrictions, condition).await
+        self.issue(client_id, secret, new.restrictions, condition)
+            .await
     }
 
     /// Reads a client's credential.
@@ -251,7 +259,8 @@ impl Credentials {
     /// [`CredentialError::ClientNotFound`]; a bad client id; a failing store.
     pub async fn regenerate_secret(&self, client_id: &str) -> Done<Issued> {
         let (secret, restrictions) = (self.generate(), Restrictions::default());
-        self.issue(client_id, secret, restrictions, WriteCondition::Present).await
+        self.issue(client_id, secret, restrictions, WriteCondition::Present)
+            .await
     }
 
     /// Gives a client a new secret of 16 to 128 bytes.
@@ -280,7 +289,8 @@ impl Credentials {
     ) -> Done<Credential> {
         let client_id = parse(client_id)?;
         let change = restrictions.with(Some(secret_hash));
-        self.write(&client_id, change, WriteCondition::Present).await
+        self.write(&client_id, change, WriteCondition::Present)
+            .await
     }
 
     /// Replaces a client's rules; an empty list is everywhere. The secret and the expiry stay.
@@ -288,11 +298,18 @@ impl Credentials {
     /// # Errors
     /// [`CredentialError::InvalidRule`] names the first bad rule; [`CredentialError::ClientNotFound`]; a bad client id; a
     /// failing store.
-    pub async fn set_allowed_ips<S: AsRef<str>>(&self, client_id: &str, rules: &[S]) -> Done<Credential> {
+    pub async fn set_allowed_ips<S: AsRef<str>>(
+        &self,
+        client_id: &str,
+        rules: &[S],
+    ) -> Done<Credential> {
         let client_id = parse(client_id)?;
-        let restrictions =
-            Restrictions { allowed_ips: Change::Set(AllowedIps::parse(rules)?), ..Restrictions::default() };
-        self.write(&client_id, restrictions.with(None), WriteCondition::Present).await
+        let restrictions = Restrictions {
+            allowed_ips: Change::Set(AllowedIps::parse(rules)?),
+            ..Restrictions::default()
+        };
+        self.write(&client_id, restrictions.with(None), WriteCondition::Present)
+            .await
     }
 
     /// Puts the previous secret back into force, while it is still kept; the one it replaces becomes the previous one.
@@ -304,7 +321,8 @@ impl Credentials {
         let previous = self.find(&client_id).await?.previous;
         let previous = previous.ok_or(CredentialError::NoPreviousSecret)?;
         let change = Restrictions::default().with(Some(previous));
-        self.write(&client_id, change, WriteCondition::Present).await
+        self.write(&client_id, change, WriteCondition::Present)
+            .await
     }
 
     /// Forgets the previous secret, which ends a rotation's grace at once; tells whether there was one.
@@ -328,7 +346,11 @@ impl Credentials {
         }
         let change = restrictions.with(Some(hash_client_secret(&secret, self.pepper.as_ref())));
         let credential = self.write(&client_id, change, condition).await?;
-        Ok(Issued { client_id, secret, credential })
+        Ok(Issued {
+            client_id,
+            secret,
+            credential,
+        })
     }
 
     async fn find(&self, client_id: &ClientId) -> Done<StoredCredential> {
@@ -342,8 +364,12 @@ impl Credentials {
         change: CredentialChange,
         condition: WriteCondition,
     ) -> Done<Credential> {
-        let write =
-            CredentialWrite { change, condition, now_ms: self.clock.now_ms(), backup_ttl: self.backup_ttl };
+        let write = CredentialWrite {
+            change,
+            condition,
+            now_ms: self.clock.now_ms(),
+            backup_ttl: self.backup_ttl,
+        };
         match self.store.write(client_id, write).await? {
             WriteOutcome::Written(credential) => Ok(credential),
             WriteOutcome::AlreadyExists => Err(CredentialError::ClientAlreadyExists),
@@ -360,13 +386,19 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("backup_ttl", &self.backup_ttl).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("backup_ttl", &self.backup_ttl)
+            .finish_non_exhaustive()
     }
 }
 
 impl Restrictions {
     fn with(self, secret_hash: Option<SecretHash>) -> CredentialChange {
-        CredentialChange { secret_hash, expires_at: self.expires_at, allowed_ips: self.allowed_ips }
+        CredentialChange {
+            secret_hash,
+            expires_at: self.expires_at,
+            allowed_ips: self.allowed_ips,
+        }
     }
 }
 
@@ -411,12 +443,29 @@ mod tests {
         };
         let issued = credentials.create(" orders ", new()).await.unwrap();
         assert_eq!(issued.client_id.as_str(), "orders");
-        assert!(issued.credential.secret_hash.matches(&hash_client_secret(&plain("one"), None)));
-        assert_eq!((issued.credential.created_at, issued.credential.updated_at), (1_000, 1_000));
-        assert_eq!(code(credentials.create("orders", new()).await), "CLIENT_ALREADY_EXISTS");
+        assert!(
+            issued
+                .credential
+                .secret_hash
+                .matches(&hash_client_secret(&plain("one"), None))
+        );
+        assert_eq!(
+            (issued.credential.created_at, issued.credential.updated_at),
+            (1_000, 1_000)
+        );
+        assert_eq!(
+            code(credentials.create("orders", new()).await),
+            "CLIENT_ALREADY_EXISTS"
+        );
         clock.set(2_000);
-        let again = credentials.create("orders", NewCredential::generated().or_replace()).await.unwrap();
-        assert_eq!((again.credential.created_at, again.credential.updated_at), (1_000, 2_000));
+        let again = credentials
+            .create("orders", NewCredential::generated().or_replace())
+            .await
+            .unwrap();
+        assert_eq!(
+            (again.credential.created_at, again.credential.updated_at),
+            (1_000, 2_000)
+        );
         assert_eq!(again.credential.expires_at, Some(9_000));
         assert_eq!(again.credential.allowed_ips.rules(), ["10.0.0.0/8"]);
     }
@@ -424,32 +473,63 @@ mod tests {
     #[tokio::test]
     async fn absent_keeps_and_an_explicit_none_clears() {
         let (_, credentials) = bench();
-        let new = NewCredential::generated().expires_at(Some(9)).allowed_ips(rules(&["10.0.0.1"]));
+        let new = NewCredential::generated()
+            .expires_at(Some(9))
+            .allowed_ips(rules(&["10.0.0.1"]));
         credentials.create("orders", new).await.unwrap();
-        let kept = credentials.set_secret("orders", plain("two"), Restrictions::default()).await.unwrap();
-        assert_eq!((kept.expires_at, kept.allowed_ips.rules().len()), (Some(9), 1));
-        let clear =
-            Restrictions { expires_at: Change::Set(None), allowed_ips: Change::Set(AllowedIps::default()) };
+        let kept = credentials
+            .set_secret("orders", plain("two"), Restrictions::default())
+            .await
+            .unwrap();
+        assert_eq!(
+            (kept.expires_at, kept.allowed_ips.rules().len()),
+            (Some(9), 1)
+        );
+        let clear = Restrictions {
+            expires_at: Change::Set(None),
+            allowed_ips: Change::Set(AllowedIps::default()),
+        };
         let hash = hash_client_secret(&plain("three"), None);
-        let cleared = credentials.set_secret_hash("orders", hash, clear).await.unwrap();
-        assert_eq!((cleared.expires_at, cleared.allowed_ips.is_empty()), (None, true));
+        let cleared = credentials
+            .set_secret_hash("orders", hash, clear)
+            .await
+            .unwrap();
+        assert_eq!(
+            (cleared.expires_at, cleared.allowed_ips.is_empty()),
+            (None, true)
+        );
     }
 
     #[tokio::test]
     async fn the_pepper_goes_into_the_hash() {
         let (_, credentials) = bench();
         let peppered = credentials.clone().pepper(Secret::new("pepper"));
-        let issued = peppered.create("orders", NewCredential::with_secret(plain("one"))).await.unwrap();
+        let issued = peppered
+            .create("orders", NewCredential::with_secret(plain("one")))
+            .await
+            .unwrap();
         let expected = hash_client_secret(&plain("one"), Some(&Secret::new("pepper")));
         assert!(issued.credential.secret_hash.matches(&expected));
-        assert!(credentials.secret_hash("orders").await.unwrap().matches(&expected));
+        assert!(
+            credentials
+                .secret_hash("orders")
+                .await
+                .unwrap()
+                .matches(&expected)
+        );
     }
 
     #[tokio::test]
     async fn a_rotation_can_be_reverted_until_it_is_retired_or_deleted() {
         let (clock, credentials) = bench();
-        let first = credentials.create("orders", NewCredential::generated()).await.unwrap();
-        assert_eq!(code(credentials.revert("orders").await), "NO_PREVIOUS_SECRET");
+        let first = credentials
+            .create("orders", NewCredential::generated())
+            .await
+            .unwrap();
+        assert_eq!(
+            code(credentials.revert("orders").await),
+            "NO_PREVIOUS_SECRET"
+        );
         let second = credentials.regenerate_secret("orders").await.unwrap();
         let reverted = credentials.revert("orders").await.unwrap();
         assert!(reverted.secret_hash.matches(&first.credential.secret_hash));
@@ -457,14 +537,26 @@ mod tests {
         assert!(again.secret_hash.matches(&second.credential.secret_hash));
         assert!(credentials.retire_previous("orders").await.unwrap());
         assert!(!credentials.retire_previous("orders").await.unwrap());
-        assert_eq!(code(credentials.revert("orders").await), "NO_PREVIOUS_SECRET");
+        assert_eq!(
+            code(credentials.revert("orders").await),
+            "NO_PREVIOUS_SECRET"
+        );
         credentials.regenerate_secret("orders").await.unwrap();
         clock.advance(600_000);
-        assert_eq!(code(credentials.revert("orders").await), "NO_PREVIOUS_SECRET");
+        assert_eq!(
+            code(credentials.revert("orders").await),
+            "NO_PREVIOUS_SECRET"
+        );
         credentials.regenerate_secret("orders").await.unwrap();
         credentials.delete("orders").await.unwrap();
-        credentials.create("orders", NewCredential::generated()).await.unwrap();
-        assert_eq!(code(credentials.revert("orders").await), "NO_PREVIOUS_SECRET");
+        credentials
+            .create("orders", NewCredential::generated())
+            .await
+            .unwrap();
+        assert_eq!(
+            code(credentials.revert("orders").await),
+            "NO_PREVIOUS_SECRET"
+        );
     }
 
     #[tokio::test]
@@ -475,10 +567,22 @@ mod tests {
         assert_eq!(code(credentials.get("x").await), "CLIENT_NOT_FOUND");
         assert_eq!(code(credentials.secret_hash("x").await), "CLIENT_NOT_FOUND");
         assert_eq!(code(credentials.delete("x").await), "CLIENT_NOT_FOUND");
-        assert_eq!(code(credentials.regenerate_secret("x").await), "CLIENT_NOT_FOUND");
-        assert_eq!(code(credentials.set_secret("x", plain("one"), none()).await), "CLIENT_NOT_FOUND");
-        assert_eq!(code(credentials.set_secret_hash("x", hash, none()).await), "CLIENT_NOT_FOUND");
-        assert_eq!(code(credentials.set_allowed_ips("x", &["10.0.0.1"]).await), "CLIENT_NOT_FOUND");
+        assert_eq!(
+            code(credentials.regenerate_secret("x").await),
+            "CLIENT_NOT_FOUND"
+        );
+        assert_eq!(
+            code(credentials.set_secret("x", plain("one"), none()).await),
+            "CLIENT_NOT_FOUND"
+        );
+        assert_eq!(
+            code(credentials.set_secret_hash("x", hash, none()).await),
+            "CLIENT_NOT_FOUND"
+        );
+        assert_eq!(
+            code(credentials.set_allowed_ips("x", &["10.0.0.1"]).await),
+            "CLIENT_NOT_FOUND"
+        );
         assert_eq!(code(credentials.revert("x").await), "CLIENT_NOT_FOUND");
         assert!(credentials.list(None, 10).await.unwrap().entries.is_empty());
     }
@@ -487,16 +591,28 @@ mod tests {
     async fn bad_input_has_its_error_and_writes_nothing() {
         let (_, credentials) = bench();
         let new = NewCredential::generated;
-        assert_eq!(code(credentials.create(" ", new()).await), "MISSING_CLIENT_ID");
-        assert_eq!(code(credentials.create(&"x".repeat(129), new()).await), "INVALID_CLIENT_ID");
-        assert_eq!(code(credentials.create("a\u{7}b", new()).await), "INVALID_CLIENT_ID");
+        assert_eq!(
+            code(credentials.create(" ", new()).await),
+            "MISSING_CLIENT_ID"
+        );
+        assert_eq!(
+            code(credentials.create(&"x".repeat(129), new()).await),
+            "INVALID_CLIENT_ID"
+        );
+        assert_eq!(
+            code(credentials.create("a\u{7}b", new()).await),
+            "INVALID_CLIENT_ID"
+        );
         for length in [0, 15, 129] {
             let short = NewCredential::with_secret(Secret::new("s".repeat(length)));
             assert_eq!(code(credentials.create("x", short).await), "INVALID_SECRET");
         }
         assert_eq!(code(credentials.get("x").await), "CLIENT_NOT_FOUND");
         credentials.create("x", new()).await.unwrap();
-        let bad = credentials.set_allowed_ips("x", &["10.0.0.1", "10.0.0.256"]).await.unwrap_err();
+        let bad = credentials
+            .set_allowed_ips("x", &["10.0.0.1", "10.0.0.256"])
+            .await
+            .unwrap_err();
         assert_eq!(bad.code_and_status(), ("INVALID_ALLOWED_IPS", 400));
         assert!(bad.to_string().contains("10.0.0.256"));
         assert!(credentials.get("x").await.unwrap().allowed_ips.is_empty());
@@ -506,7 +622,10 @@ mod tests {
     async fn a_plain_secret_is_shown_by_no_debug_text() {
         let (_, credentials) = bench();
         let new = NewCredential::with_secret(plain("one"));
-        let shown = format!("{new:?} {:?}", credentials.create("orders", new.clone()).await.unwrap());
+        let shown = format!(
+            "{new:?} {:?}",
+            credentials.create("orders", new.clone()).await.unwrap()
+        );
         assert!(!shown.contains(plain("one").expose()), "{shown}");
     }
 }

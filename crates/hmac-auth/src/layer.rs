@@ -27,7 +27,10 @@ pub struct BodyLimits {
 
 impl Default for BodyLimits {
     fn default() -> Self {
-        Self { bytes: 64 * 1024, time: Duration::from_secs(10) }
+        Self {
+            bytes: 64 * 1024,
+            time: Duration::from_secs(10),
+        }
     }
 }
 
@@ -46,7 +49,11 @@ impl BodyLimits {
             Some(length) if usize::try_from(length).map_or(true, |length| length > self.bytes) => {
                 Err(Refusal::PayloadTooLarge { limit: self.bytes })
             }
-            _ => Ok(BodyBuffer { limit: self.bytes, first: Bytes::new(), joined: BytesMut::new() }),
+            _ => Ok(BodyBuffer {
+                limit: self.bytes,
+                first: Bytes::new(),
+                joined: BytesMut::new(),
+            }),
         }
     }
 }
@@ -83,7 +90,11 @@ impl BodyBuffer {
 
     /// The whole body.
     pub fn finish(self) -> Bytes {
-        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
+        if self.joined.is_empty() {
+            self.first
+        } else {
+            self.joined.freeze()
+        }
     }
 }
 
@@ -191,13 +202,20 @@ mod tests {
 
     impl Headers for ContentLength {
         fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-            let values = if name == "content-length" { self.0 } else { &[] };
+            let values = if name == "content-length" {
+                self.0
+            } else {
+                &[]
+            };
             values.iter().copied()
         }
     }
 
     fn limits(bytes: usize) -> BodyLimits {
-        BodyLimits { bytes, ..BodyLimits::default() }
+        BodyLimits {
+            bytes,
+            ..BodyLimits::default()
+        }
     }
 
     fn verified(client_id: &str) -> Verified {
@@ -214,7 +232,10 @@ mod tests {
         body.push(Bytes::from_static(b"four")).unwrap();
         body.push(Bytes::from_static(b"andsix")).unwrap();
         body.push(Bytes::new()).unwrap();
-        assert!(matches!(body.push(Bytes::from_static(b"!")), Err(Refusal::PayloadTooLarge { limit: 10 })));
+        assert!(matches!(
+            body.push(Bytes::from_static(b"!")),
+            Err(Refusal::PayloadTooLarge { limit: 10 })
+        ));
         assert_eq!(body.finish(), "fourandsix");
     }
 
@@ -222,7 +243,11 @@ mod tests {
     fn an_announced_length_is_refused_before_reading() {
         assert!(limits(10).open(&ContentLength(&[b"10"])).is_ok());
         assert!(limits(10).open(&ContentLength(&[b"11"])).is_err());
-        assert!(limits(10).open(&ContentLength(&[b"18446744073709551615"])).is_err());
+        assert!(
+            limits(10)
+                .open(&ContentLength(&[b"18446744073709551615"]))
+                .is_err()
+        );
     }
 
     #[test]
@@ -236,7 +261,10 @@ mod tests {
         let only = OnlyClients::new(["billing", " ops "]).unwrap();
         assert!(only.check(Some(&verified("billing"))).is_ok());
         assert!(only.check(Some(&verified("ops"))).is_ok());
-        assert!(matches!(only.check(Some(&verified("guest"))), Err(Refusal::ClientNotAllowed)));
+        assert!(matches!(
+            only.check(Some(&verified("guest"))),
+            Err(Refusal::ClientNotAllowed)
+        ));
         assert!(matches!(only.check(None), Err(Refusal::NotVerified)));
         assert!(OnlyClients::new([""]).is_err());
     }

@@ -50,7 +50,11 @@ impl MemoryCredentialStore {
 
     /// Makes an empty store whose backups expire by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { entries: Arc::default(), watchers: Arc::default(), clock }
+        Self {
+            entries: Arc::default(),
+            watchers: Arc::default(),
+            clock,
+        }
     }
 
     /// Tells `watcher` of every change from here on, for as long as somebody else keeps it.
@@ -82,14 +86,19 @@ impl MemoryCredentialStore {
             (WriteCondition::Present, false) => return WriteOutcome::NotFound,
             _ => {}
         }
-        let merged = write.change.merge(stored.as_ref().map(|entry| &entry.credential), write.now_ms);
+        let merged = write
+            .change
+            .merge(stored.as_ref().map(|entry| &entry.credential), write.now_ms);
         let Some(credential) = merged else {
             return WriteOutcome::NotFound;
         };
         if let Some(entry) = stored {
             entry.replace(credential.clone(), now_ms, write.backup_ttl);
         } else {
-            let entry = Entry { credential: credential.clone(), previous: None };
+            let entry = Entry {
+                credential: credential.clone(),
+                previous: None,
+            };
             entries.insert(client_id.clone(), entry);
         }
         drop(entries);
@@ -107,7 +116,10 @@ impl MemoryCredentialStore {
     }
 
     fn tell(&self, client_id: &ClientId) {
-        let watchers: Vec<_> = lock(&self.watchers).iter().filter_map(Weak::upgrade).collect();
+        let watchers: Vec<_> = lock(&self.watchers)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
         watchers.iter().for_each(|watcher| watcher(client_id));
     }
 
@@ -134,8 +146,14 @@ impl MemoryCredentialStore {
             .map(|(client_id, entry)| (client_id.clone(), Ok(entry.credential.clone())))
             .collect();
         let more = rest.next().is_some();
-        let next = page.last().filter(|_| more).map(|(client_id, _)| client_id.as_str().to_owned());
-        CredentialPage { entries: page, next }
+        let next = page
+            .last()
+            .filter(|_| more)
+            .map(|(client_id, _)| client_id.as_str().to_owned());
+        CredentialPage {
+            entries: page,
+            next,
+        }
     }
 }
 
@@ -150,7 +168,8 @@ impl Entry {
     }
 
     fn expire_previous(&mut self, now_ms: i64) {
-        self.previous.take_if(|(_, expires_at)| now_ms >= *expires_at);
+        self.previous
+            .take_if(|(_, expires_at)| now_ms >= *expires_at);
     }
 }
 
@@ -160,7 +179,11 @@ impl CredentialStore for MemoryCredentialStore {
         Ok(self.find_now(client_id))
     }
 
-    async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError> {
+    async fn write(
+        &self,
+        client_id: &ClientId,
+        write: CredentialWrite,
+    ) -> Result<WriteOutcome, StoreError> {
         Ok(self.write_now(client_id, &write))
     }
 
@@ -214,7 +237,10 @@ impl MemoryNonceStore {
 
     /// Makes an empty store whose nonces expire by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { nonces: Arc::default(), clock }
+        Self {
+            nonces: Arc::default(),
+            clock,
+        }
     }
 
     /// Counts the nonces that are kept, those that expired since the last call included.
@@ -250,7 +276,11 @@ impl NonceStore for MemoryNonceStore {
         ttl: Duration,
     ) -> Result<bool, StoreError> {
         let now_ms = self.clock.now_ms();
-        let key = Arc::new(NonceKey { client_id: client_id.clone(), nonce: nonce.into(), timestamp_ms });
+        let key = Arc::new(NonceKey {
+            client_id: client_id.clone(),
+            nonce: nonce.into(),
+            timestamp_ms,
+        });
         let expires_at = now_ms.saturating_add(millis(ttl.max(Duration::from_secs(1))));
         let mut nonces = lock(&self.nonces);
         nonces.forget_expired(now_ms);
@@ -288,7 +318,10 @@ mod tests {
 
     fn write(secret_hash: Option<SecretHash>, condition: WriteCondition) -> CredentialWrite {
         CredentialWrite {
-            change: CredentialChange { secret_hash, ..CredentialChange::default() },
+            change: CredentialChange {
+                secret_hash,
+                ..CredentialChange::default()
+            },
             condition,
             now_ms: 5,
             backup_ttl: Duration::from_secs(600),
@@ -296,17 +329,28 @@ mod tests {
     }
 
     fn previous(store: &MemoryCredentialStore, name: &str) -> Option<SecretHash> {
-        store.find_now(&client(name)).and_then(|stored| stored.previous)
+        store
+            .find_now(&client(name))
+            .and_then(|stored| stored.previous)
     }
 
     #[test]
     fn the_replaced_hash_stays_until_its_time_is_over() {
         let clock = Arc::new(ManualClock::new(0));
         let store = MemoryCredentialStore::with_clock(clock.clone());
-        store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Always));
+        store.write_now(
+            &client("a"),
+            &write(Some(hash("1")), WriteCondition::Always),
+        );
         assert!(previous(&store, "a").is_none());
-        store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Always));
-        store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Always));
+        store.write_now(
+            &client("a"),
+            &write(Some(hash("2")), WriteCondition::Always),
+        );
+        store.write_now(
+            &client("a"),
+            &write(Some(hash("2")), WriteCondition::Always),
+        );
         clock.set(599_999);
         assert!(previous(&store, "a").unwrap().matches(&hash("1")));
         clock.set(600_000);
@@ -317,25 +361,50 @@ mod tests {
     #[test]
     fn a_deleted_client_leaves_no_backup() {
         let store = MemoryCredentialStore::new();
-        store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Always));
-        store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Always));
+        store.write_now(
+            &client("a"),
+            &write(Some(hash("1")), WriteCondition::Always),
+        );
+        store.write_now(
+            &client("a"),
+            &write(Some(hash("2")), WriteCondition::Always),
+        );
         assert!(store.delete_now(&client("a")));
         assert!(!store.delete_now(&client("a")));
-        store.write_now(&client("a"), &write(Some(hash("3")), WriteCondition::Absent));
+        store.write_now(
+            &client("a"),
+            &write(Some(hash("3")), WriteCondition::Absent),
+        );
         assert!(previous(&store, "a").is_none());
     }
 
     #[test]
     fn a_write_keeps_its_condition() {
         let store = MemoryCredentialStore::new();
-        let outcome = store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Present));
+        let outcome = store.write_now(
+            &client("a"),
+            &write(Some(hash("1")), WriteCondition::Present),
+        );
         assert!(matches!(outcome, WriteOutcome::NotFound));
         let outcome = store.write_now(&client("a"), &write(None, WriteCondition::Always));
         assert!(matches!(outcome, WriteOutcome::NotFound));
-        store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Absent));
-        let outcome = store.write_now(&client("a"), &write(Some(hash("2")), WriteCondition::Absent));
+        store.write_now(
+            &client("a"),
+            &write(Some(hash("1")), WriteCondition::Absent),
+        );
+        let outcome = store.write_now(
+            &client("a"),
+            &write(Some(hash("2")), WriteCondition::Absent),
+        );
         assert!(matches!(outcome, WriteOutcome::AlreadyExists));
-        assert!(store.find_now(&client("a")).unwrap().credential.secret_hash.matches(&hash("1")));
+        assert!(
+            store
+                .find_now(&client("a"))
+                .unwrap()
+                .credential
+                .secret_hash
+                .matches(&hash("1"))
+        );
     }
 
     #[test]
@@ -344,16 +413,30 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let watcher: Arc<Watcher> = {
             let (seen, store) = (Arc::clone(&seen), store.clone());
-            Arc::new(move |id: &ClientId| lock(&seen).push((id.to_string(), store.find_now(id).is_some())))
+            Arc::new(move |id: &ClientId| {
+                lock(&seen).push((id.to_string(), store.find_now(id).is_some()))
+            })
         };
         store.watch(&watcher);
-        store.write_now(&client("a"), &write(Some(hash("1")), WriteCondition::Always));
-        store.write_now(&client("b"), &write(Some(hash("1")), WriteCondition::Present));
+        store.write_now(
+            &client("a"),
+            &write(Some(hash("1")), WriteCondition::Always),
+        );
+        store.write_now(
+            &client("b"),
+            &write(Some(hash("1")), WriteCondition::Present),
+        );
         assert!(!store.delete_now(&client("b")));
         assert!(store.delete_now(&client("a")));
         drop(watcher);
-        store.write_now(&client("c"), &write(Some(hash("1")), WriteCondition::Always));
-        assert_eq!(*lock(&seen), [("a".to_owned(), true), ("a".to_owned(), false)]);
+        store.write_now(
+            &client("c"),
+            &write(Some(hash("1")), WriteCondition::Always),
+        );
+        assert_eq!(
+            *lock(&seen),
+            [("a".to_owned(), true), ("a".to_owned(), false)]
+        );
     }
 
     #[test]
@@ -361,7 +444,10 @@ mod tests {
         let store = MemoryCredentialStore::new();
         for number in 0..25 {
             let name = format!("client-{number}");
-            store.write_now(&client(&name), &write(Some(hash("1")), WriteCondition::Always));
+            store.write_now(
+                &client(&name),
+                &write(Some(hash("1")), WriteCondition::Always),
+            );
         }
         let (mut cursor, mut seen) = (None, Vec::new());
         loop {
@@ -386,7 +472,12 @@ mod tests {
         assert!(!store.remember(&client("a"), "n", 1, ttl).await.unwrap());
         assert!(store.remember(&client("a"), "n", 2, ttl).await.unwrap());
         assert!(store.remember(&client("b"), "n", 1, ttl).await.unwrap());
-        assert!(store.remember(&client("b"), "short", 1, Duration::ZERO).await.unwrap());
+        assert!(
+            store
+                .remember(&client("b"), "short", 1, Duration::ZERO)
+                .await
+                .unwrap()
+        );
         clock.set(999);
         assert!(!store.remember(&client("b"), "short", 1, ttl).await.unwrap());
         assert_eq!(store.len(), 4);

@@ -89,7 +89,11 @@ fn message_digest(message: Message<'_>) -> Result<HexDigest, InvalidMessage> {
     Ok(hex_digest(&Sha256::digest(message.canonical()?).into()))
 }
 
-fn message_signature(client_id: &ClientId, secret_hash: &SecretHash, digest: &HexDigest) -> [u8; 32] {
+fn message_signature(
+    client_id: &ClientId,
+    secret_hash: &SecretHash,
+    digest: &HexDigest,
+) -> [u8; 32] {
     secret_hash.sign(&[client_id.as_str().as_bytes(), b"\n", digest])
 }
 
@@ -153,7 +157,11 @@ impl MessageVerifier {
             return Err(Rejection::MissingSignature);
         }
         let client_id = ClientId::parse(client_id).map_err(|_| Rejection::UnknownClient)?;
-        let found = self.credentials.find(&client_id).await.map_err(Rejection::Store)?;
+        let found = self
+            .credentials
+            .find(&client_id)
+            .await
+            .map_err(Rejection::Store)?;
         let stored = found.ok_or(Rejection::UnknownClient)?;
         let now_ms = self.clock.now_ms();
         if stored.credential.is_expired(now_ms) {
@@ -165,7 +173,10 @@ impl MessageVerifier {
         if secret_used == SecretUsed::Previous {
             self.previous_uses.record(&client_id, now_ms);
         }
-        Ok(VerifiedMessage { client_id, secret_used })
+        Ok(VerifiedMessage {
+            client_id,
+            secret_used,
+        })
     }
 
     /// Tells whether a client still signs with its previous secret, and when it last did. Clones of a verifier share
@@ -196,7 +207,9 @@ impl MessageVerifier {
         if signed_with(&stored.credential.secret_hash) {
             return Some(SecretUsed::Current);
         }
-        let in_grace = stored.credential.in_rotation_grace(self.rotation_grace, now_ms);
+        let in_grace = stored
+            .credential
+            .in_rotation_grace(self.rotation_grace, now_ms);
         let previous = stored.previous.as_ref().filter(|_| in_grace)?;
         signed_with(previous).then_some(SecretUsed::Previous)
     }
@@ -269,15 +282,36 @@ mod tests {
     async fn the_first_check_that_fails_decides() {
         let (clock, store, verifier) = bench();
         assert_eq!(code(&verifier, " ", MESSAGE, "").await, "MISSING_CLIENT_ID");
-        assert_eq!(code(&verifier, "orders", MESSAGE, " ").await, "MISSING_SIGNATURE");
-        assert_eq!(code(&verifier, "orders", MESSAGE, "x").await, "UNKNOWN_CLIENT");
+        assert_eq!(
+            code(&verifier, "orders", MESSAGE, " ").await,
+            "MISSING_SIGNATURE"
+        );
+        assert_eq!(
+            code(&verifier, "orders", MESSAGE, "x").await,
+            "UNKNOWN_CLIENT"
+        );
         change(&store, Some("one"), Some(1_000));
-        assert_eq!(code(&verifier, "orders", MESSAGE, "x").await, "BAD_SIGNATURE");
-        assert_eq!(code(&verifier, "orders", MESSAGE, &signed("two")).await, "BAD_SIGNATURE");
-        assert_eq!(code(&verifier, "orders", Message::Json("{"), &signed("one")).await, "BAD_SIGNATURE");
-        assert_eq!(code(&verifier, " orders ", MESSAGE, &signed("one")).await, "OK");
+        assert_eq!(
+            code(&verifier, "orders", MESSAGE, "x").await,
+            "BAD_SIGNATURE"
+        );
+        assert_eq!(
+            code(&verifier, "orders", MESSAGE, &signed("two")).await,
+            "BAD_SIGNATURE"
+        );
+        assert_eq!(
+            code(&verifier, "orders", Message::Json("{"), &signed("one")).await,
+            "BAD_SIGNATURE"
+        );
+        assert_eq!(
+            code(&verifier, " orders ", MESSAGE, &signed("one")).await,
+            "OK"
+        );
         clock.set(1_001);
-        assert_eq!(code(&verifier, "orders", MESSAGE, &signed("one")).await, "CLIENT_EXPIRED");
+        assert_eq!(
+            code(&verifier, "orders", MESSAGE, &signed("one")).await,
+            "CLIENT_EXPIRED"
+        );
     }
 
     #[tokio::test]
@@ -295,12 +329,21 @@ mod tests {
         let (clock, store, verifier) = bench();
         change(&store, Some("one"), None);
         change(&store, Some("two"), None);
-        assert_eq!(code(&verifier, "orders", MESSAGE, &signed("one")).await, "BAD_SIGNATURE");
+        assert_eq!(
+            code(&verifier, "orders", MESSAGE, &signed("one")).await,
+            "BAD_SIGNATURE"
+        );
         let verifier = verifier.rotation_grace(Duration::from_secs(1));
-        let verified = verifier.verify("orders", MESSAGE, &signed("one")).await.unwrap();
+        let verified = verifier
+            .verify("orders", MESSAGE, &signed("one"))
+            .await
+            .unwrap();
         assert_eq!(verified.secret_used, SecretUsed::Previous);
         assert_eq!(verifier.previous_secret_use(&orders()).unwrap().count, 1);
         clock.set(2_001);
-        assert_eq!(code(&verifier, "orders", MESSAGE, &signed("one")).await, "BAD_SIGNATURE");
+        assert_eq!(
+            code(&verifier, "orders", MESSAGE, &signed("one")).await,
+            "BAD_SIGNATURE"
+        );
     }
 }

@@ -29,7 +29,10 @@ impl PreviousSecretUses {
 
     /// What is known of all clients, in no promised order.
     pub fn all(&self) -> Vec<(ClientId, PreviousSecretUse)> {
-        self.lock().iter().map(|(id, seen)| (id.clone(), *seen)).collect()
+        self.lock()
+            .iter()
+            .map(|(id, seen)| (id.clone(), *seen))
+            .collect()
     }
 
     pub(crate) fn record(&self, client_id: &ClientId, now_ms: i64) {
@@ -40,8 +43,10 @@ impl PreviousSecretUses {
                 uses.remove(&oldest);
             }
         }
-        let seen =
-            uses.entry(client_id.clone()).or_insert(PreviousSecretUse { count: 0, last_seen_ms: now_ms });
+        let seen = uses.entry(client_id.clone()).or_insert(PreviousSecretUse {
+            count: 0,
+            last_seen_ms: now_ms,
+        });
         seen.count = seen.count.saturating_add(1);
         seen.last_seen_ms = now_ms;
     }
@@ -65,7 +70,10 @@ mod tests {
         assert_eq!(uses.all().len(), MAX_CLIENTS);
         assert_eq!(uses.of(&client(0)), None);
         uses.record(&client(1), 7);
-        let seen = PreviousSecretUse { count: 2, last_seen_ms: 7 };
+        let seen = PreviousSecretUse {
+            count: 2,
+            last_seen_ms: 7,
+        };
         assert_eq!(uses.of(&client(1)), Some(seen));
     }
 }

@@ -33,7 +33,11 @@ impl Random for SystemRandom {
     fn fill(&self, buffer: &mut [u8]) {
         let served = buffer.len() <= MAX_SERVED
             && OF_THIS_THREAD
-                .try_with(|reserve| reserve.try_borrow_mut().map(|mut reserve| reserve.serve(buffer)))
+                .try_with(|reserve| {
+                    reserve
+                        .try_borrow_mut()
+                        .map(|mut reserve| reserve.serve(buffer))
+                })
                 .is_ok_and(|served| served.is_ok());
         if !served {
             ask_the_system(buffer);

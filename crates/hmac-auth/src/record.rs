@@ -22,7 +22,10 @@ pub struct CorruptRecord {
 impl CorruptRecord {
     /// Makes the store's error of it, which names the client.
     pub fn of(self, client_id: &ClientId) -> StoreError {
-        StoreError::Corrupt { client_id: client_id.as_str().to_owned(), reason: self.reason }
+        StoreError::Corrupt {
+            client_id: client_id.as_str().to_owned(),
+            reason: self.reason,
+        }
     }
 }
 
@@ -44,7 +47,9 @@ pub fn decode(text: &str) -> Result<Credential, CorruptRecord> {
         });
     }
     if !text.trim_start().starts_with('{') {
-        return Err(CorruptRecord { reason: "neither a JSON object nor a bare hash" });
+        return Err(CorruptRecord {
+            reason: "neither a JSON object nor a bare hash",
+        });
     }
     let mut stored: Stored = serde_json::from_str(text).map_err(|error| CorruptRecord {
         reason: match error.classify() {
@@ -105,9 +110,12 @@ struct Written<'a> {
 }
 
 fn secret_hash(value: &Value) -> Result<SecretHash, CorruptRecord> {
-    let text = value.as_str().ok_or(CorruptRecord { reason: "the record has no secretHash" })?;
-    SecretHash::parse(text)
-        .map_err(|_| CorruptRecord { reason: "secretHash is not 64 lower-case hex characters" })
+    let text = value.as_str().ok_or(CorruptRecord {
+        reason: "the record has no secretHash",
+    })?;
+    SecretHash::parse(text).map_err(|_| CorruptRecord {
+        reason: "secretHash is not 64 lower-case hex characters",
+    })
 }
 
 fn wipe(value: &mut Value) {
@@ -122,7 +130,9 @@ fn wipe(value: &mut Value) {
     reason = "a float outside of i64 saturates, which is far away enough"
 )]
 fn epoch_ms(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_f64().map(|float| float as i64))
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().map(|float| float as i64))
 }
 
 /// A value that is there and is no list counts as a list of one rule that cannot be read.
@@ -178,7 +188,9 @@ mod tests {
         let twice = format!(r#"{{"secretHash":"{HASH}","secretHash":"{HASH}"}}"#);
         let list = format!(r#"["{HASH}",1,2,3,[]]"#);
         let upper = format!(r#"{{"secretHash":"{}"}}"#, HASH.to_uppercase());
-        for text in ["", "abc", "{}", "null", "[]", "5", "{bad", &list, &twice, &upper] {
+        for text in [
+            "", "abc", "{}", "null", "[]", "5", "{bad", &list, &twice, &upper,
+        ] {
             let error = decode(text).unwrap_err();
             assert!(!error.to_string().contains(HASH), "{text}");
         }

@@ -103,12 +103,18 @@ mod tests {
         let source = std::io::Error::other("redis://user:password@host is down");
         let rejection = Rejection::Store(StoreError::Unavailable(source.into()));
         assert_eq!(rejection.code_and_status(), ("INTERNAL_ERROR", 503));
-        assert_eq!(rejection.body(), r#"{"error":"INTERNAL_ERROR","message":"the credential store failed"}"#);
+        assert_eq!(
+            rejection.body(),
+            r#"{"error":"INTERNAL_ERROR","message":"the credential store failed"}"#
+        );
     }
 
     #[test]
     fn a_store_that_answered_with_a_refusal_is_not_unavailable() {
-        let rejection = Rejection::Store(StoreError::Corrupt { client_id: "a".to_owned(), reason: "x" });
+        let rejection = Rejection::Store(StoreError::Corrupt {
+            client_id: "a".to_owned(),
+            reason: "x",
+        });
         assert_eq!(rejection.code_and_status(), ("INTERNAL_ERROR", 500));
     }
 }

@@ -63,12 +63,18 @@ impl SecretHash {
     /// # Errors
     /// [`InvalidSecretHash`] unless `text` is 64 lower-case hex characters.
     pub fn parse(text: &str) -> Result<Self, InvalidSecretHash> {
-        let valid = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        valid.then(|| Self::of(text.to_owned())).ok_or(InvalidSecretHash)
+        let valid =
+            text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        valid
+            .then(|| Self::of(text.to_owned()))
+            .ok_or(InvalidSecretHash)
     }
 
     fn of(text: String) -> Self {
-        Self(Arc::new(SigningKey { text: Zeroizing::new(text), keyed: OnceLock::new() }))
+        Self(Arc::new(SigningKey {
+            text: Zeroizing::new(text),
+            keyed: OnceLock::new(),
+        }))
     }
 
     /// Reveals the 64 characters (the HMAC key is this text, not its 32 bytes; wire contract 1.1).
@@ -78,7 +84,11 @@ impl SecretHash {
 
     /// HMAC-SHA256 over the concatenation of `parts`, keyed with the 64 characters.
     pub(crate) fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.0.keyed.get_or_init(|| keyed(self.expose().as_bytes())).clone();
+        let mut mac = self
+            .0
+            .keyed
+            .get_or_init(|| keyed(self.expose().as_bytes()))
+            .clone();
         for part in parts {
             mac.update(part);
         }
@@ -92,7 +102,10 @@ impl SecretHash {
 
     /// Compares in constant time.
     pub fn matches(&self, other: &Self) -> bool {
-        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+        self.expose()
+            .as_bytes()
+            .ct_eq(other.expose().as_bytes())
+            .into()
     }
 }
 
@@ -128,7 +141,13 @@ mod tests {
     fn a_hash_is_64_lower_case_hex_characters() {
         let hash = "0a".repeat(32);
         assert_eq!(SecretHash::parse(&hash).unwrap().expose(), hash);
-        for text in ["", "0a", &hash.to_uppercase(), &hash.replace('a', "g"), &format!("{hash}0")] {
+        for text in [
+            "",
+            "0a",
+            &hash.to_uppercase(),
+            &hash.replace('a', "g"),
+            &format!("{hash}0"),
+        ] {
             assert_eq!(SecretHash::parse(text).unwrap_err(), InvalidSecretHash);
         }
     }
@@ -145,7 +164,10 @@ mod tests {
 
     #[test]
     fn a_key_signs_alike_every_time() {
-        let hash = hash_client_secret(&Secret::new("plain-text-secret"), Some(&Secret::new("pepper")));
+        let hash = hash_client_secret(
+            &Secret::new("plain-text-secret"),
+            Some(&Secret::new("pepper")),
+        );
         let whole = hash.sign(&[b"one payload"]);
         assert_eq!(hash.sign(&[b"one ", b"payload"]), whole);
         assert_ne!(hash.sign(&[b"another"]), whole);

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::canonical::{SigningHead, body_digest, hex_digest, hex_text, normalize_target, write_hex};
+use crate::canonical::{
+    SigningHead, body_digest, hex_digest, hex_text, normalize_target, write_hex,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::ClientId;
 use crate::random::{Random, SystemRandom};
@@ -65,7 +67,12 @@ pub struct InvalidTarget;
 impl Signer {
     /// Signs as `client_id` with its secret hash, on the system's clock and randomness.
     pub fn new(client_id: ClientId, secret_hash: SecretHash) -> Self {
-        Self { client_id, secret_hash, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
+        Self {
+            client_id,
+            secret_hash,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
     }
 
     /// Takes the time from `clock`.
@@ -84,7 +91,12 @@ impl Signer {
     ///
     /// # Errors
     /// [`InvalidTarget`] when `target` cannot be normalised (wire contract 1.1, PATH).
-    pub fn sign(&self, method: &str, target: &str, body: &[u8]) -> Result<SignedHeaders, InvalidTarget> {
+    pub fn sign(
+        &self,
+        method: &str,
+        target: &str,
+        body: &[u8],
+    ) -> Result<SignedHeaders, InvalidTarget> {
         let path = normalize_target(target)?;
         let timestamp_ms = self.clock.now_ms();
         let (mut random, mut nonce) = ([0; 16], [0; 32]);
@@ -113,7 +125,9 @@ impl Signer {
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer").field("client_id", &self.client_id).finish_non_exhaustive()
+        f.debug_struct("Signer")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,17 +147,26 @@ mod tests {
     #[test]
     fn a_signature_covers_the_normalised_request() {
         let signed = signer().sign("post", "/a/../b?x= y", b"body").unwrap();
-        let payload =
-            signing_payload("POST", "/b?x=%20y", 1_700_000_000_000, &signed.nonce, &hash_body(b"body"));
-        assert_eq!(signed.signature, sign_request(&signer().secret_hash, &payload));
+        let payload = signing_payload(
+            "POST",
+            "/b?x=%20y",
+            1_700_000_000_000,
+            &signed.nonce,
+            &hash_body(b"body"),
+        );
+        assert_eq!(
+            signed.signature,
+            sign_request(&signer().secret_hash, &payload)
+        );
         assert_eq!(signed.timestamp, "1700000000000");
         assert_eq!(signed.client_id, "orders");
     }
 
     #[test]
     fn every_nonce_is_new() {
-        let nonces: std::collections::HashSet<_> =
-            (0..100).map(|_| signer().sign("GET", "/", b"").unwrap().nonce).collect();
+        let nonces: std::collections::HashSet<_> = (0..100)
+            .map(|_| signer().sign("GET", "/", b"").unwrap().nonce)
+            .collect();
         assert_eq!(nonces.len(), 100);
         assert!(nonces.iter().all(|nonce| nonce.len() == 32));
     }
@@ -156,7 +179,10 @@ mod tests {
     #[test]
     fn signers_of_one_client_and_secret_are_alike() {
         let named = |client: &str, secret: &str| {
-            Signer::new(ClientId::parse(client).unwrap(), hash_client_secret(&Secret::new(secret), None))
+            Signer::new(
+                ClientId::parse(client).unwrap(),
+                hash_client_secret(&Secret::new(secret), None),
+            )
         };
         assert!(signer().signs_like(&named("orders", "secret")));
         assert!(!signer().signs_like(&named("orders", "another")));

@@ -24,10 +24,13 @@ impl<'a> SignedHead<'a> {
         if client_id.is_some_and(|client_id| client_id.trim().is_empty()) {
             return Err(Rejection::MissingClientId);
         }
-        let signature = only_value(headers, header::SIGNATURE).ok_or(Rejection::MissingSignature)?;
-        let timestamp = only_value(headers, header::TIMESTAMP).ok_or(Rejection::MissingTimestamp)?;
-        let nonce =
-            only_value(headers, header::NONCE).and_then(parse_nonce).ok_or(Rejection::MissingNonce)?;
+        let signature =
+            only_value(headers, header::SIGNATURE).ok_or(Rejection::MissingSignature)?;
+        let timestamp =
+            only_value(headers, header::TIMESTAMP).ok_or(Rejection::MissingTimestamp)?;
+        let nonce = only_value(headers, header::NONCE)
+            .and_then(parse_nonce)
+            .ok_or(Rejection::MissingNonce)?;
         let timestamp_ms = std::str::from_utf8(timestamp)
             .ok()
             .and_then(parse_timestamp)

@@ -115,7 +115,11 @@ pub trait CredentialStore: Send + Sync + 'static {
     }
 
     /// Applies one write.
-    async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError>;
+    async fn write(
+        &self,
+        client_id: &ClientId,
+        write: CredentialWrite,
+    ) -> Result<WriteOutcome, StoreError>;
 
     /// Removes record and backup; tells whether there was a record.
     async fn delete(&self, client_id: &ClientId) -> Result<bool, StoreError>;

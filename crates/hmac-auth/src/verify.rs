@@ -224,8 +224,15 @@ impl Verifier {
         let now_ms = self.clock.now_ms();
         self.check_skew(signed.timestamp_ms, now_ms)?;
         let client_id = signed.client_id.ok_or(Rejection::UnknownClient)?;
-        let found = self.credentials.find(&client_id).await.map_err(Rejection::Store)?;
-        let StoredCredential { credential, previous } = found.ok_or(Rejection::UnknownClient)?;
+        let found = self
+            .credentials
+            .find(&client_id)
+            .await
+            .map_err(Rejection::Store)?;
+        let StoredCredential {
+            credential,
+            previous,
+        } = found.ok_or(Rejection::UnknownClient)?;
         if credential.is_expired(now_ms) {
             return Err(Rejection::ClientExpired);
         }
@@ -241,7 +248,8 @@ impl Verifier {
             timestamp_ms: signed.timestamp_ms,
             client_id,
             client_address,
-            previous: previous.filter(|_| credential.in_rotation_grace(self.rotation_grace, now_ms)),
+            previous: previous
+                .filter(|_| credential.in_rotation_grace(self.rotation_grace, now_ms)),
             secret_hash: credential.secret_hash,
         };
         if target.is_err() || signature.is_none() {
@@ -255,7 +263,11 @@ impl Verifier {
     /// # Errors
     /// [`Rejection::BadSignature`], [`Rejection::ReplayedNonce`] or [`Rejection::Store`]; and [`Rejection::TimestampSkew`]
     /// when the body took so long that the timestamp is out of the window by now: its nonce may be forgotten.
-    pub async fn check_body(&self, pending: PendingVerification, body: &[u8]) -> Result<Verified, Rejection> {
+    pub async fn check_body(
+        &self,
+        pending: PendingVerification,
+        body: &[u8],
+    ) -> Result<Verified, Rejection> {
         let Some(secret_used) = pending.secret_used(body) else {
             return Err(self.bad_signature(&pending));
         };
@@ -277,7 +289,11 @@ impl Verifier {
         if secret_used == SecretUsed::Previous {
             self.previous_uses.record(&pending.client_id, now_ms);
         }
-        Ok(Verified { client_id: pending.client_id, secret_used, client_address: pending.client_address })
+        Ok(Verified {
+            client_id: pending.client_id,
+            secret_used,
+            client_address: pending.client_address,
+        })
     }
 
     /// Verifies a request that is already whole.
@@ -313,14 +329,21 @@ impl Verifier {
 
     /// Until the timestamp is out of the window, and one second more: clocks of other instances may be a little behind.
     fn nonce_ttl(&self, timestamp_ms: i64, now_ms: i64) -> Duration {
-        let ahead = Duration::from_millis(timestamp_ms.saturating_sub(now_ms).max(0).unsigned_abs());
-        let behind = Duration::from_millis(now_ms.saturating_sub(timestamp_ms).max(0).unsigned_abs());
+        let ahead =
+            Duration::from_millis(timestamp_ms.saturating_sub(now_ms).max(0).unsigned_abs());
+        let behind =
+            Duration::from_millis(now_ms.saturating_sub(timestamp_ms).max(0).unsigned_abs());
         let remaining = self.max_skew.saturating_add(ahead).saturating_sub(behind);
         remaining.saturating_add(Duration::from_secs(1))
     }
 
-    fn client_address<H: Headers>(&self, peer_address: Option<IpAddr>, headers: &H) -> Option<IpAddr> {
-        self.trusted_proxies.client_address(peer_address, headers.values(header::FORWARDED_FOR))
+    fn client_address<H: Headers>(
+        &self,
+        peer_address: Option<IpAddr>,
+        headers: &H,
+    ) -> Option<IpAddr> {
+        self.trusted_proxies
+            .client_address(peer_address, headers.values(header::FORWARDED_FOR))
     }
 
     fn bad_signature(&self, pending: &PendingVerification) -> Rejection {
@@ -356,7 +379,11 @@ fn check_address(credential: &Credential, address: Option<IpAddr>) -> Result<(),
         return Ok(());
     }
     let address = address.ok_or(Rejection::MissingClientIp)?;
-    if credential.allowed_ips.allow(address) { Ok(()) } else { Err(Rejection::ClientIpNotAllowed) }
+    if credential.allowed_ips.allow(address) {
+        Ok(())
+    } else {
+        Err(Rejection::ClientIpNotAllowed)
+    }
 }
 
 #[cfg(test)]
@@ -393,10 +420,18 @@ mod tests {
             let clock = Arc::new(ManualClock::new(NOW));
             let credentials = MemoryCredentialStore::with_clock(clock.clone());
             let nonces = MemoryNonceStore::with_clock(clock.clone());
-            let verifier =
-                Verifier::new(Arc::new(credentials.clone()), Arc::new(nonces.clone())).clock(clock.clone());
-            let bench = Self { clock, credentials, nonces, verifier };
-            bench.change(CredentialChange { secret_hash: Some(hash("one")), ..CredentialChange::default() });
+            let verifier = Verifier::new(Arc::new(credentials.clone()), Arc::new(nonces.clone()))
+                .clock(clock.clone());
+            let bench = Self {
+                clock,
+                credentials,
+                nonces,
+                verifier,
+            };
+            bench.change(CredentialChange {
+                secret_hash: Some(hash("one")),
+                ..CredentialChange::default()
+            });
             bench
         }
 
@@ -411,7 +446,10 @@ mod tests {
         }
 
         fn rotate(&self, plain: &str) {
-            self.change(CredentialChange { secret_hash: Some(hash(plain)), ..CredentialChange::default() });
+            self.change(CredentialChange {
+                secret_hash: Some(hash(plain)),
+                ..CredentialChange::default()
+            });
         }
 
         fn signed(&self, plain: &str) -> Pairs {
@@ -423,12 +461,18 @@ mod tests {
             self.verify_from(headers, Some("10.0.0.1")).await
         }
 
-        async fn verify_from(&self, headers: &Pairs, peer: Option<&str>) -> Result<Verified, Rejection> {
+        async fn verify_from(
+            &self,
+            headers: &Pairs,
+            peer: Option<&str>,
+        ) -> Result<Verified, Rejection> {
             self.verifier.verify(request(headers, peer), BODY).await
         }
 
         async fn code(&self, headers: &Pairs) -> &'static str {
-            self.verify(headers).await.map_or_else(|rejection| rejection.code(), |_| "OK")
+            self.verify(headers)
+                .await
+                .map_or_else(|rejection| rejection.code(), |_| "OK")
         }
     }
 
@@ -442,7 +486,10 @@ mod tests {
     }
 
     fn pairs(signed: &crate::sign::SignedHeaders) -> Pairs {
-        signed.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+        signed
+            .pairs()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec()
     }
 
     fn orders() -> ClientId {
@@ -472,7 +519,11 @@ mod tests {
     #[tokio::test]
     async fn the_first_check_that_fails_decides() {
         let bench = Bench::new();
-        let mut headers = with(&with(&Vec::new(), "x-timestamp", "soon"), "x-client-id", " ");
+        let mut headers = with(
+            &with(&Vec::new(), "x-timestamp", "soon"),
+            "x-client-id",
+            " ",
+        );
         assert_eq!(bench.code(&headers).await, "MISSING_CLIENT_ID");
         headers = with(&headers, "x-client-id", "nobody");
         assert_eq!(bench.code(&headers).await, "MISSING_SIGNATURE");
@@ -494,15 +545,27 @@ mod tests {
             ..CredentialChange::default()
         });
         assert_eq!(bench.code(&headers).await, "CLIENT_EXPIRED");
-        bench.change(CredentialChange { expires_at: Change::Set(Some(NOW)), ..CredentialChange::default() });
+        bench.change(CredentialChange {
+            expires_at: Change::Set(Some(NOW)),
+            ..CredentialChange::default()
+        });
         let rejection = bench.verify_from(&headers, None).await.unwrap_err();
         assert_eq!(rejection.code_and_status(), ("MISSING_CLIENT_IP", 403));
         assert_eq!(bench.code(&headers).await, "CLIENT_IP_NOT_ALLOWED");
-        let rejection = bench.verify_from(&headers, Some("10.9.1.1")).await.unwrap_err();
+        let rejection = bench
+            .verify_from(&headers, Some("10.9.1.1"))
+            .await
+            .unwrap_err();
         assert_eq!(rejection.code_and_status(), ("BAD_SIGNATURE", 401));
         let signed = bench.signed("one");
-        bench.verify_from(&signed, Some("::ffff:10.9.1.1")).await.unwrap();
-        let rejection = bench.verify_from(&signed, Some("10.9.1.1")).await.unwrap_err();
+        bench
+            .verify_from(&signed, Some("::ffff:10.9.1.1"))
+            .await
+            .unwrap();
+        let rejection = bench
+            .verify_from(&signed, Some("10.9.1.1"))
+            .await
+            .unwrap_err();
         assert_eq!(rejection.code(), "REPLAYED_NONCE");
     }
 
@@ -537,7 +600,10 @@ mod tests {
             allowed_ips: Change::Set(AllowedIps::parse_lenient(["localhost"])),
             ..CredentialChange::default()
         });
-        assert_eq!(bench.code(&bench.signed("one")).await, "CLIENT_IP_NOT_ALLOWED");
+        assert_eq!(
+            bench.code(&bench.signed("one")).await,
+            "CLIENT_IP_NOT_ALLOWED"
+        );
     }
 
     #[tokio::test]
@@ -545,8 +611,18 @@ mod tests {
         let bench = Bench::new();
         assert_eq!(bench.code(&bench.signed("wrong")).await, "BAD_SIGNATURE");
         let upper = bench.signed("one")[3].1.to_uppercase();
-        assert_eq!(bench.code(&with(&bench.signed("one"), "x-signature", &upper)).await, "BAD_SIGNATURE");
-        assert_eq!(bench.code(&with(&bench.signed("one"), "x-signature", "short")).await, "BAD_SIGNATURE");
+        assert_eq!(
+            bench
+                .code(&with(&bench.signed("one"), "x-signature", &upper))
+                .await,
+            "BAD_SIGNATURE"
+        );
+        assert_eq!(
+            bench
+                .code(&with(&bench.signed("one"), "x-signature", "short"))
+                .await,
+            "BAD_SIGNATURE"
+        );
         assert!(bench.nonces.is_empty());
     }
 
@@ -555,10 +631,18 @@ mod tests {
         let bench = Bench::new();
         let signer = Signer::new(orders(), hash("one")).clock(bench.clock.clone());
         let headers = pairs(&signer.sign("GET", "/a/../b", b"").unwrap());
-        let head = RequestHead { method: "GET", target: "/a/../b", headers: &headers, peer_address: None };
+        let head = RequestHead {
+            method: "GET",
+            target: "/a/../b",
+            headers: &headers,
+            peer_address: None,
+        };
         let rejection = bench.verifier.check_head(head).await.err().unwrap();
         assert_eq!(rejection.code(), "BAD_SIGNATURE");
-        let head = RequestHead { target: "/b", ..head };
+        let head = RequestHead {
+            target: "/b",
+            ..head
+        };
         bench.verifier.verify(head, b"").await.unwrap();
     }
 
@@ -581,7 +665,11 @@ mod tests {
     async fn a_body_that_dawdles_past_the_window_is_refused() {
         let bench = Bench::new();
         let headers = bench.signed("one");
-        let pending = bench.verifier.check_head(request(&headers, None)).await.unwrap();
+        let pending = bench
+            .verifier
+            .check_head(request(&headers, None))
+            .await
+            .unwrap();
         bench.clock.advance(300_001);
         let rejection = bench.verifier.check_body(pending, BODY).await.unwrap_err();
         assert_eq!(rejection.code(), "TIMESTAMP_SKEW");
@@ -592,12 +680,32 @@ mod tests {
         let mut bench = Bench::new();
         bench.rotate("two");
         assert_eq!(bench.code(&bench.signed("one")).await, "BAD_SIGNATURE");
-        bench.verifier = bench.verifier.clone().rotation_grace(Duration::from_secs(60));
-        assert_eq!(bench.verify(&bench.signed("one")).await.unwrap().secret_used, SecretUsed::Previous);
-        assert_eq!(bench.verify(&bench.signed("two")).await.unwrap().secret_used, SecretUsed::Current);
+        bench.verifier = bench
+            .verifier
+            .clone()
+            .rotation_grace(Duration::from_secs(60));
+        assert_eq!(
+            bench
+                .verify(&bench.signed("one"))
+                .await
+                .unwrap()
+                .secret_used,
+            SecretUsed::Previous
+        );
+        assert_eq!(
+            bench
+                .verify(&bench.signed("two"))
+                .await
+                .unwrap()
+                .secret_used,
+            SecretUsed::Current
+        );
         bench.clock.advance(60_000);
         assert_eq!(bench.code(&bench.signed("one")).await, "OK");
-        let seen = PreviousSecretUse { count: 2, last_seen_ms: NOW + 60_000 };
+        let seen = PreviousSecretUse {
+            count: 2,
+            last_seen_ms: NOW + 60_000,
+        };
         assert_eq!(bench.verifier.previous_secret_use(&orders()), Some(seen));
         bench.clock.advance(1);
         assert_eq!(bench.code(&bench.signed("one")).await, "BAD_SIGNATURE");
@@ -607,7 +715,10 @@ mod tests {
     #[tokio::test]
     async fn retiring_the_previous_secret_ends_the_grace_at_once() {
         let mut bench = Bench::new();
-        bench.verifier = bench.verifier.clone().rotation_grace(Duration::from_secs(60));
+        bench.verifier = bench
+            .verifier
+            .clone()
+            .rotation_grace(Duration::from_secs(60));
         bench.rotate("two");
         bench.credentials.forget_previous_now(&orders());
         assert_eq!(bench.code(&bench.signed("one")).await, "BAD_SIGNATURE");
@@ -618,16 +729,27 @@ mod tests {
         let mut bench = Bench::new();
         let told = Arc::new(Mutex::new(Vec::new()));
         let ear = told.clone();
-        bench.verifier = bench.verifier.clone().on_bad_signature(Arc::new(move |report| {
-            ear.lock().unwrap().push(report.clone());
-            std::panic::resume_unwind(Box::new("a hook of bad manners"));
-        }));
+        bench.verifier = bench
+            .verifier
+            .clone()
+            .on_bad_signature(Arc::new(move |report| {
+                ear.lock().unwrap().push(report.clone());
+                std::panic::resume_unwind(Box::new("a hook of bad manners"));
+            }));
         assert_eq!(bench.code(&bench.signed("wrong")).await, "BAD_SIGNATURE");
         assert_eq!(bench.code(&bench.signed("one")).await, "OK");
-        let told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let told = told
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         assert_eq!(told.len(), 1);
-        assert_eq!((told[0].method.as_str(), told[0].path.as_str()), ("POST", "/things?x=1"));
-        assert_eq!((told[0].timestamp_ms, told[0].client_id.as_str()), (NOW, "orders"));
+        assert_eq!(
+            (told[0].method.as_str(), told[0].path.as_str()),
+            ("POST", "/things?x=1")
+        );
+        assert_eq!(
+            (told[0].timestamp_ms, told[0].client_id.as_str()),
+            (NOW, "orders")
+        );
     }
 
     /// Fails in the way it is told to.
@@ -639,7 +761,11 @@ mod tests {
             self.1.fetch_add(1, Ordering::SeqCst);
             Err((self.0)())
         }
-        async fn write(&self, _: &ClientId, _: CredentialWrite) -> Result<WriteOutcome, StoreError> {
+        async fn write(
+            &self,
+            _: &ClientId,
+            _: CredentialWrite,
+        ) -> Result<WriteOutcome, StoreError> {
             Err((self.0)())
         }
         async fn delete(&self, _: &ClientId) -> Result<bool, StoreError> {
@@ -655,7 +781,13 @@ mod tests {
 
     #[async_trait]
     impl NonceStore for BrokenStore {
-        async fn remember(&self, _: &ClientId, _: &str, _: i64, _: Duration) -> Result<bool, StoreError> {
+        async fn remember(
+            &self,
+            _: &ClientId,
+            _: &str,
+            _: i64,
+            _: Duration,
+        ) -> Result<bool, StoreError> {
             Err((self.0)())
         }
     }
@@ -671,18 +803,27 @@ mod tests {
         ] {
             let headers = bench.signed("one");
             let verifier = verifier.clock(bench.clock.clone());
-            let rejection = verifier.verify(request(&headers, None), BODY).await.unwrap_err();
+            let rejection = verifier
+                .verify(request(&headers, None), BODY)
+                .await
+                .unwrap_err();
             assert_eq!(rejection.code_and_status(), ("INTERNAL_ERROR", 503));
         }
         let stale = with(&bench.signed("one"), "x-timestamp", "5");
         let verifier = Verifier::new(broken.clone(), broken.clone()).clock(bench.clock.clone());
-        let rejection = verifier.verify(request(&stale, None), BODY).await.unwrap_err();
+        let rejection = verifier
+            .verify(request(&stale, None), BODY)
+            .await
+            .unwrap_err();
         assert_eq!(rejection.code(), "TIMESTAMP_SKEW");
         assert_eq!(broken.1.load(Ordering::SeqCst), 1);
     }
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(future)
     }
 
     proptest! {

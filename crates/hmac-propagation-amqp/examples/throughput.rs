@@ -1,5 +1,9 @@
 //! Publishes 20,000 small messages and consumes them: `cargo run --release --example throughput -- amqp://...`
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement reports to whoever runs it")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement reports to whoever runs it"
+)]
 
 use std::time::Instant;
 
@@ -12,7 +16,9 @@ const MESSAGES: usize = 20_000;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "amqp://127.0.0.1".to_owned());
+    let url = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "amqp://127.0.0.1".to_owned());
     let peer = PeerName::parse("throughput").unwrap();
     let mut options = AmqpOptions::from_url(&url, "throughput").unwrap();
     options.publish_window = 500;
@@ -35,7 +41,10 @@ async fn main() {
     let mut seen = 0;
     while seen < MESSAGES {
         let deliveries = subscription.next(200).await;
-        let settlements: Vec<_> = deliveries.iter().map(|d| (d.tag, Settlement::Acknowledge)).collect();
+        let settlements: Vec<_> = deliveries
+            .iter()
+            .map(|d| (d.tag, Settlement::Acknowledge))
+            .collect();
         subscription.settle(&settlements).await.unwrap();
         seen += deliveries.len();
     }
@@ -45,7 +54,10 @@ async fn main() {
     for i in 0..2_000 {
         assert_eq!(broker.publish(vec![message(i)]).await, [Ok(())]);
         let deliveries = subscription.next(200).await;
-        subscription.settle(&[(deliveries[0].tag, Settlement::Acknowledge)]).await.unwrap();
+        subscription
+            .settle(&[(deliveries[0].tag, Settlement::Acknowledge)])
+            .await
+            .unwrap();
     }
     report("publish, consume and settle, one at a time", 2_000, start);
     broker.close().await;

@@ -13,7 +13,11 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, step: first.min(longest) }
+        Self {
+            first,
+            longest,
+            step: first.min(longest),
+        }
     }
 
     /// Starts over with the shortest pause.

@@ -33,8 +33,19 @@ impl AmqpBroker {
         let board = Arc::new(Board::new());
         let (sender, link) = watch::channel(Link::Connecting);
         let closing = CancellationToken::new();
-        tokio::spawn(keep_connected(Arc::clone(&options), Arc::clone(&board), sender, closing.clone()));
-        Self { options, board, link, closing: closing.clone(), _close_on_drop: closing.drop_guard() }
+        tokio::spawn(keep_connected(
+            Arc::clone(&options),
+            Arc::clone(&board),
+            sender,
+            closing.clone(),
+        ));
+        Self {
+            options,
+            board,
+            link,
+            closing: closing.clone(),
+            _close_on_drop: closing.drop_guard(),
+        }
     }
 }
 
@@ -58,7 +69,11 @@ impl Broker for AmqpBroker {
         }
     }
 
-    async fn subscribe(&self, peer: &PeerName, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError> {
+    async fn subscribe(
+        &self,
+        peer: &PeerName,
+        prefetch: u16,
+    ) -> Result<Box<dyn Subscription>, BrokerError> {
         if self.closing.is_cancelled() {
             return Err(BrokerError::Closed);
         }
@@ -69,7 +84,10 @@ impl Broker for AmqpBroker {
             queue: peer.queue(),
             prefetch: prefetch.max(1),
         };
-        Ok(Box::new(AmqpSubscription::start(consuming, self.closing.child_token())))
+        Ok(Box::new(AmqpSubscription::start(
+            consuming,
+            self.closing.child_token(),
+        )))
     }
 
     /// Bound: twice the operation timeout and the connect timeout.
@@ -94,6 +112,9 @@ impl Broker for AmqpBroker {
 impl fmt::Debug for AmqpBroker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.board.watch().borrow().clone();
-        f.debug_struct("AmqpBroker").field("options", &self.options).field("status", &status).finish()
+        f.debug_struct("AmqpBroker")
+            .field("options", &self.options)
+            .field("status", &status)
+            .finish()
     }
 }

@@ -39,12 +39,18 @@ impl Live {
         let deadline = Instant::now() + options.connect_timeout;
         let connecting = TcpStream::connect((options.host.as_str(), options.port));
         let (stream, socket) = match timeout_at(deadline, connecting).await {
-            Ok(stream) => stream.and_then(Socket::beside).map_err(Failure::unavailable)?,
-            Err(_) => return Err(Failure::unavailable("no answer to the connection attempt in time")),
+            Ok(stream) => stream
+                .and_then(Socket::beside)
+                .map_err(Failure::unavailable)?,
+            Err(_) => {
+                return Err(Failure::unavailable(
+                    "no answer to the connection attempt in time",
+                ));
+            }
         };
         let connection = timeout_at(deadline, handshake(options, stream)).await;
-        let connection =
-            connection.map_err(|_| Failure::unavailable("no end of the broker's handshake in time"))??;
+        let connection = connection
+            .map_err(|_| Failure::unavailable("no end of the broker's handshake in time"))??;
         Ok(Self {
             epoch,
             publishers: Publishers::new(options),
@@ -68,8 +74,9 @@ impl Live {
     /// Declares a queue on a channel that nothing else uses: a refusal closes the channel it came on.
     pub(crate) async fn declare(&self, queue: &str) -> Result<(), Failure> {
         let locking = tokio::time::timeout(self.operation_timeout, self.declarer.lock());
-        let mut declarer =
-            locking.await.map_err(|_| Failure::unavailable("earlier declarations got no answer in time"))?;
+        let mut declarer = locking
+            .await
+            .map_err(|_| Failure::unavailable("earlier declarations got no answer in time"))?;
         let channel = match declarer.take() {
             Some(channel) => channel,
             None => self.channel().await?,
@@ -82,7 +89,10 @@ impl Live {
     /// Looks at a queue on a channel of its own: the broker closes the channel when there is no such queue.
     pub(crate) async fn depth(&self, queue: &str) -> Result<Option<QueueDepth>, Failure> {
         let channel = self.channel().await?;
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
         let looking = channel.queue_declare(queue.into(), options, FieldTable::default());
         let queue = match tokio::time::timeout(self.operation_timeout, looking).await {
             Ok(Ok(queue)) => queue,
@@ -106,7 +116,9 @@ impl Live {
             let event = tokio::time::timeout(LOOK_EVERY, events.next()).await;
             let alive = self.connection.status().connected();
             match event {
-                Ok(Some(Event::Error(error))) if !alive => return format!("connection lost: {error}"),
+                Ok(Some(Event::Error(error))) if !alive => {
+                    return format!("connection lost: {error}");
+                }
                 Ok(Some(Event::ConnectionBlocked(reason))) => {
                     board.blocked(Some(format!("blocked by the broker: {reason}")));
                 }
@@ -120,7 +132,11 @@ impl Live {
 
     /// Says goodbye within the bound of an operation, then shuts the socket down.
     pub(crate) async fn close(&self) {
-        let _ = answer(self.operation_timeout, self.connection.close(200, "closed".into())).await;
+        let _ = answer(
+            self.operation_timeout,
+            self.connection.close(200, "closed".into()),
+        )
+        .await;
         self.socket.shutdown();
     }
 
@@ -131,9 +147,20 @@ impl Live {
 }
 
 /// Declares a peer's queue: durable, without arguments.
-pub(crate) async fn declare_on(channel: &Channel, queue: &str, bound: Duration) -> Result<(), Failure> {
-    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    answer(bound, channel.queue_declare(queue.into(), options, FieldTable::default())).await?;
+pub(crate) async fn declare_on(
+    channel: &Channel,
+    queue: &str,
+    bound: Duration,
+) -> Result<(), Failure> {
+    let options = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    answer(
+        bound,
+        channel.queue_declare(queue.into(), options, FieldTable::default()),
+    )
+    .await?;
     Ok(())
 }
 
@@ -143,14 +170,18 @@ async fn handshake(options: &AmqpOptions, stream: TcpStream) -> Result<Connectio
     let connect = async move |uri: AMQPUri, _| {
         silence_this_thread();
         let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let stream = stream.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected))?;
+        let stream =
+            stream.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected))?;
         let stream = AsyncTcpStream::Plain(stream.compat());
         match tls {
-            true => Ok(stream.into_tls(&uri.authority.host, TLSConfig::default()).await?),
+            true => Ok(stream
+                .into_tls(&uri.authority.host, TLSConfig::default())
+                .await?),
             false => Ok(stream),
         }
     };
-    let properties = ConnectionProperties::default().with_connection_name(options.name.as_str().into());
+    let properties =
+        ConnectionProperties::default().with_connection_name(options.name.as_str().into());
     let runtime = lapin::runtime::default_runtime()?;
     Ok(Connection::connector(options.uri(), runtime, connect, properties).await?)
 }

@@ -45,7 +45,11 @@ impl AmqpSubscription {
         let operation_timeout = consuming.options.operation_timeout;
         let subscription = consuming.board.subscribed();
         tokio::spawn(consuming.keep(subscription, Arc::clone(&shared), stop.clone()));
-        Self { shared, operation_timeout, _stop: stop.drop_guard() }
+        Self {
+            shared,
+            operation_timeout,
+            _stop: stop.drop_guard(),
+        }
     }
 }
 
@@ -68,10 +72,15 @@ impl Subscription for AmqpSubscription {
         }
     }
 
-    async fn settle(&mut self, settlements: &[(DeliveryTag, Settlement)]) -> Result<(), BrokerError> {
+    async fn settle(
+        &mut self,
+        settlements: &[(DeliveryTag, Settlement)],
+    ) -> Result<(), BrokerError> {
         let (channel, frames) = {
             let mut state = self.shared.lock();
-            let Some(channel) = state.channel.clone() else { return Ok(()) };
+            let Some(channel) = state.channel.clone() else {
+                return Ok(());
+            };
             (channel, state.settle(settlements))
         };
         let sending = try_join_all(frames.into_iter().map(|frame| frame.send(&channel)));
@@ -98,7 +107,10 @@ impl Shared {
         for delivery in deliveries {
             state.unsettled.insert(delivery.delivery_tag);
             state.buffer.push_back(Delivery {
-                tag: DeliveryTag { epoch, tag: delivery.delivery_tag },
+                tag: DeliveryTag {
+                    epoch,
+                    tag: delivery.delivery_tag,
+                },
                 body: delivery.data,
                 redelivered: delivery.redelivered,
             });
@@ -157,11 +169,22 @@ impl State {
                 }
             }
         }
-        let run = self.unsettled.iter().zip(&done).take_while(|(lowest, done)| lowest == done).count();
+        let run = self
+            .unsettled
+            .iter()
+            .zip(&done)
+            .take_while(|(lowest, done)| lowest == done)
+            .count();
         if let Some(&last) = run.checked_sub(1).and_then(|end| done.iter().nth(end)) {
-            frames.push(Frame::Acknowledge { tag: last, multiple: run > 1 });
+            frames.push(Frame::Acknowledge {
+                tag: last,
+                multiple: run > 1,
+            });
         }
-        let single = |tag: &u64| Frame::Acknowledge { tag: *tag, multiple: false };
+        let single = |tag: &u64| Frame::Acknowledge {
+            tag: *tag,
+            multiple: false,
+        };
         frames.extend(done.iter().skip(run).map(single));
         self.unsettled.retain(|tag| !done.contains(tag));
         frames
@@ -177,9 +200,19 @@ enum Frame {
 impl Frame {
     async fn send(self, channel: &Channel) -> lapin::Result<()> {
         match self {
-            Self::Acknowledge { tag, multiple } => channel.basic_ack(tag, BasicAckOptions { multiple }).await,
+            Self::Acknowledge { tag, multiple } => {
+                channel.basic_ack(tag, BasicAckOptions { multiple }).await
+            }
             Self::Requeue(tag) => {
-                channel.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }).await
+                channel
+                    .basic_nack(
+                        tag,
+                        BasicNackOptions {
+                            multiple: false,
+                            requeue: true,
+                        },
+                    )
+                    .await
             }
         }
     }
@@ -212,17 +245,25 @@ impl Consuming {
         self.board.unsubscribed(subscription);
         let channel = shared.lock().lose();
         if let Some(channel) = channel {
-            let _ = answer(self.options.operation_timeout, channel.close(200, "unsubscribed".into())).await;
+            let _ = answer(
+                self.options.operation_timeout,
+                channel.close(200, "unsubscribed".into()),
+            )
+            .await;
         }
     }
 
     /// Consumes on one channel until that is lost and returns the reason; `None` when the broker was closed.
     async fn consume(&mut self, shared: &Shared, subscription: u64) -> Option<String> {
-        let live =
-            match self.link.wait_for(|link| matches!(link, Link::Up(_) | Link::Closed)).await.as_deref() {
-                Ok(Link::Up(live)) => Arc::clone(live),
-                _ => return None,
-            };
+        let live = match self
+            .link
+            .wait_for(|link| matches!(link, Link::Up(_) | Link::Closed))
+            .await
+            .as_deref()
+        {
+            Ok(Link::Up(live)) => Arc::clone(live),
+            _ => return None,
+        };
         let (channel, mut consumer) = match self.open(&live).await {
             Ok(open) => open,
             Err(failure) => return Some(failure.into_reason()),
@@ -250,11 +291,19 @@ impl Consuming {
     async fn open(&self, live: &Live) -> Result<(Channel, Consumer), Failure> {
         let bound = self.options.operation_timeout;
         let channel = live.channel().await?;
-        answer(bound, channel.basic_qos(self.prefetch, BasicQosOptions::default())).await?;
+        answer(
+            bound,
+            channel.basic_qos(self.prefetch, BasicQosOptions::default()),
+        )
+        .await?;
         declare_on(&channel, &self.queue, bound).await?;
         let options = BasicConsumeOptions::default();
-        let consuming =
-            channel.basic_consume(self.queue.as_str().into(), "".into(), options, FieldTable::default());
+        let consuming = channel.basic_consume(
+            self.queue.as_str().into(),
+            "".into(),
+            options,
+            FieldTable::default(),
+        );
         let consumer = answer(bound, consuming).await?;
         Ok((channel, consumer))
     }
@@ -286,24 +335,39 @@ mod tests {
     use super::*;
 
     fn state(unsettled: impl IntoIterator<Item = u64>) -> State {
-        State { epoch: 7, unsettled: unsettled.into_iter().collect(), ..State::default() }
+        State {
+            epoch: 7,
+            unsettled: unsettled.into_iter().collect(),
+            ..State::default()
+        }
     }
 
     fn tags(
         tags: impl IntoIterator<Item = u64>,
         settlement: Settlement,
     ) -> impl Iterator<Item = (DeliveryTag, Settlement)> {
-        tags.into_iter().map(move |tag| (DeliveryTag { epoch: 7, tag }, settlement))
+        tags.into_iter()
+            .map(move |tag| (DeliveryTag { epoch: 7, tag }, settlement))
     }
 
     #[test]
     fn acknowledges_a_run_from_the_lowest_in_one_frame() {
         let mut state = state(1..=9);
         let settlements: Vec<_> = tags([3, 1, 2, 7, 9], Settlement::Acknowledge).collect();
-        let single = |tag| Frame::Acknowledge { tag, multiple: false };
+        let single = |tag| Frame::Acknowledge {
+            tag,
+            multiple: false,
+        };
         assert_eq!(
             state.settle(&settlements),
-            [Frame::Acknowledge { tag: 3, multiple: true }, single(7), single(9)]
+            [
+                Frame::Acknowledge {
+                    tag: 3,
+                    multiple: true
+                },
+                single(7),
+                single(9)
+            ]
         );
         assert_eq!(state.unsettled, BTreeSet::from([4, 5, 6, 8]));
     }
@@ -313,7 +377,13 @@ mod tests {
         let mut state = state([4, 5, 6]);
         let settlements: Vec<_> = tags([5, 6], Settlement::Acknowledge).collect();
         let frames = state.settle(&settlements);
-        assert!(frames.iter().all(|frame| matches!(frame, Frame::Acknowledge { multiple: false, .. })));
+        assert!(frames.iter().all(|frame| matches!(
+            frame,
+            Frame::Acknowledge {
+                multiple: false,
+                ..
+            }
+        )));
     }
 
     #[test]
@@ -323,7 +393,13 @@ mod tests {
         settlements.extend(tags([2], Settlement::Requeue));
         assert_eq!(
             state.settle(&settlements),
-            [Frame::Requeue(2), Frame::Acknowledge { tag: 3, multiple: true }]
+            [
+                Frame::Requeue(2),
+                Frame::Acknowledge {
+                    tag: 3,
+                    multiple: true
+                }
+            ]
         );
         assert!(state.unsettled.is_empty());
     }
@@ -334,7 +410,13 @@ mod tests {
         let stale = (DeliveryTag { epoch: 6, tag: 1 }, Settlement::Acknowledge);
         assert_eq!(state.settle(&[stale]), []);
         let twice: Vec<_> = tags([1, 1, 2], Settlement::Acknowledge).collect();
-        assert_eq!(state.settle(&twice), [Frame::Acknowledge { tag: 1, multiple: false }]);
+        assert_eq!(
+            state.settle(&twice),
+            [Frame::Acknowledge {
+                tag: 1,
+                multiple: false
+            }]
+        );
         assert_eq!(state.settle(&twice), []);
     }
 }

@@ -38,7 +38,11 @@ impl From<lapin::Error> for Failure {
             )
         ));
         let reason = error.to_string();
-        if refused { Self::Refused(reason) } else { Self::Unavailable(reason) }
+        if refused {
+            Self::Refused(reason)
+        } else {
+            Self::Unavailable(reason)
+        }
     }
 }
 

@@ -94,7 +94,11 @@ impl AmqpOptions {
     pub(crate) fn uri(&self) -> AMQPUri {
         let heartbeat = u16::try_from(self.heartbeat.as_secs()).unwrap_or(u16::MAX);
         AMQPUri {
-            scheme: if self.tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
+            scheme: if self.tls {
+                AMQPScheme::AMQPS
+            } else {
+                AMQPScheme::AMQP
+            },
             authority: AMQPAuthority {
                 userinfo: AMQPUserInfo {
                     username: self.user.clone(),
@@ -104,7 +108,10 @@ impl AmqpOptions {
                 port: self.port,
             },
             vhost: self.vhost.clone(),
-            query: AMQPQueryString { heartbeat: Some(heartbeat), ..AMQPQueryString::default() },
+            query: AMQPQueryString {
+                heartbeat: Some(heartbeat),
+                ..AMQPQueryString::default()
+            },
         }
     }
 }
@@ -128,20 +135,39 @@ mod tests {
 
     #[test]
     fn reads_every_part_of_a_url() {
-        let options =
-            AmqpOptions::from_url("amqps://us%40er:p%2Fw@broker.example:5999/a%2Fb?heartbeat=3", "me")
-                .unwrap();
+        let options = AmqpOptions::from_url(
+            "amqps://us%40er:p%2Fw@broker.example:5999/a%2Fb?heartbeat=3",
+            "me",
+        )
+        .unwrap();
         assert!(options.tls);
-        assert_eq!((options.host.as_str(), options.port), ("broker.example", 5999));
-        assert_eq!((options.user.as_str(), options.password.expose()), ("us@er", "p/w"));
-        assert_eq!((options.vhost.as_str(), options.heartbeat.as_secs()), ("a/b", 3));
+        assert_eq!(
+            (options.host.as_str(), options.port),
+            ("broker.example", 5999)
+        );
+        assert_eq!(
+            (options.user.as_str(), options.password.expose()),
+            ("us@er", "p/w")
+        );
+        assert_eq!(
+            (options.vhost.as_str(), options.heartbeat.as_secs()),
+            ("a/b", 3)
+        );
     }
 
     #[test]
     fn fills_in_what_a_url_leaves_out() {
         let options = AmqpOptions::from_url("amqp://localhost", "me").unwrap();
-        assert_eq!((options.port, options.vhost.as_str(), options.user.as_str()), (5672, "/", "guest"));
-        assert_eq!(AmqpOptions::from_url("amqps://localhost", "me").unwrap().port, 5671);
+        assert_eq!(
+            (options.port, options.vhost.as_str(), options.user.as_str()),
+            (5672, "/", "guest")
+        );
+        assert_eq!(
+            AmqpOptions::from_url("amqps://localhost", "me")
+                .unwrap()
+                .port,
+            5671
+        );
     }
 
     #[test]

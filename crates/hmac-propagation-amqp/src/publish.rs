@@ -51,19 +51,29 @@ impl Publishers {
         let waiting = tokio::time::timeout(self.confirm_timeout, self.permits.acquire());
         let permit = match waiting.await {
             Ok(permit) => permit.map_err(Failure::unavailable)?,
-            Err(_) => return Err(Failure::unavailable("earlier messages were not confirmed in time")),
+            Err(_) => {
+                return Err(Failure::unavailable(
+                    "earlier messages were not confirmed in time",
+                ));
+            }
         };
         let idle = self.idle().pop();
         let channel = match idle {
             Some(channel) if channel.status().connected() => channel,
             _ => {
                 let channel = live.channel().await?;
-                answer(self.operation_timeout, channel.confirm_select(ConfirmSelectOptions::default()))
-                    .await?;
+                answer(
+                    self.operation_timeout,
+                    channel.confirm_select(ConfirmSelectOptions::default()),
+                )
+                .await?;
                 channel
             }
         };
-        Ok(Lease { channel, _permit: permit })
+        Ok(Lease {
+            channel,
+            _permit: permit,
+        })
     }
 
     fn properties(&self, message: &OutboundMessage) -> BasicProperties {
@@ -86,7 +96,10 @@ struct Lease<'a> {
 /// Publishes a batch and learns each outcome, in order.
 ///
 /// Bound: the confirm timeout for each window of messages, and the same without any confirm.
-pub(crate) async fn publish(live: &Live, messages: &[OutboundMessage]) -> Vec<Result<(), PublishError>> {
+pub(crate) async fn publish(
+    live: &Live,
+    messages: &[OutboundMessage],
+) -> Vec<Result<(), PublishError>> {
     if live.blocked() {
         return vec![Err(PublishError::Refused); messages.len()];
     }
@@ -143,10 +156,16 @@ async fn send_one(
     channel: &Channel,
     message: &OutboundMessage,
 ) -> lapin::Result<Confirmation> {
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
     let queue = message.target.queue().into();
     let properties = publishers.properties(message);
-    channel.basic_publish("".into(), queue, options, &message.body, properties).await?.await
+    channel
+        .basic_publish("".into(), queue, options, &message.body, properties)
+        .await?
+        .await
 }
 
 /// The outcomes of one publish as they come in.
@@ -160,16 +179,23 @@ struct Batch {
 
 impl Batch {
     fn new(messages: usize) -> Self {
-        Self { outcomes: Vec::with_capacity(messages), returned: HashSet::new(), rest: String::new() }
+        Self {
+            outcomes: Vec::with_capacity(messages),
+            returned: HashSet::new(),
+            rest: String::new(),
+        }
     }
 
     fn book(&mut self, confirmed: lapin::Result<Confirmation>) {
         let (outcome, returned) = match confirmed {
             Ok(Confirmation::Ack(returned)) => (Ok(()), returned),
             Ok(Confirmation::Nack(returned)) => (Err(PublishError::Refused), returned),
-            Ok(Confirmation::NotRequested) => {
-                (Err(PublishError::Unconfirmed("the channel confirms nothing".to_owned())), None)
-            }
+            Ok(Confirmation::NotRequested) => (
+                Err(PublishError::Unconfirmed(
+                    "the channel confirms nothing".to_owned(),
+                )),
+                None,
+            ),
             Err(error) => (Err(PublishError::Unconfirmed(error.to_string())), None),
         };
         self.outcomes.push(outcome);

@@ -70,7 +70,12 @@ pub(crate) async fn keep_connected(
 }
 
 /// Offers a connection until it is lost or to be closed.
-async fn serve(live: Arc<Live>, board: &Board, link: &watch::Sender<Link>, closing: &CancellationToken) {
+async fn serve(
+    live: Arc<Live>,
+    board: &Board,
+    link: &watch::Sender<Link>,
+    closing: &CancellationToken,
+) {
     tracing::info!(epoch = live.epoch, "connected to the broker");
     board.connected(live.epoch);
     link.send_replace(Link::Up(Arc::clone(&live)));
@@ -90,7 +95,10 @@ async fn serve(live: Arc<Live>, board: &Board, link: &watch::Sender<Link>, closi
 }
 
 /// Takes the connection that is up; waits for it, `bound` at most, while an attempt is under way that may well succeed.
-pub(crate) async fn live(link: &watch::Receiver<Link>, bound: Duration) -> Result<Arc<Live>, BrokerError> {
+pub(crate) async fn live(
+    link: &watch::Receiver<Link>,
+    bound: Duration,
+) -> Result<Arc<Live>, BrokerError> {
     let mut link = link.clone();
     let waiting = link.wait_for(|link| !matches!(link, Link::Connecting));
     let Ok(known) = tokio::time::timeout(bound, waiting).await else {

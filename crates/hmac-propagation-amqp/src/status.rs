@@ -33,7 +33,10 @@ impl Board {
             next_subscription: 0,
         };
         let told = watch::Sender::new(facts.status());
-        Self { facts: Mutex::new(facts), told }
+        Self {
+            facts: Mutex::new(facts),
+            told,
+        }
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<BrokerStatus> {
@@ -64,7 +67,9 @@ impl Board {
         self.update(|facts| {
             id = facts.next_subscription;
             facts.next_subscription += 1;
-            facts.subscriptions.insert(id, Some("subscribing".to_owned()));
+            facts
+                .subscriptions
+                .insert(id, Some("subscribing".to_owned()));
         });
         id
     }
@@ -106,7 +111,12 @@ impl Facts {
             connected: self.down.is_none() && self.blocked.is_none(),
             consuming: self.down.is_none() && problem.is_none(),
             epoch: self.epoch,
-            reason: self.down.as_ref().or(self.blocked.as_ref()).or(problem).cloned(),
+            reason: self
+                .down
+                .as_ref()
+                .or(self.blocked.as_ref())
+                .or(problem)
+                .cloned(),
         }
     }
 }
@@ -124,7 +134,12 @@ mod tests {
         board.connected(1);
         assert_eq!(
             *watch.borrow(),
-            BrokerStatus { connected: true, consuming: true, epoch: 1, reason: None }
+            BrokerStatus {
+                connected: true,
+                consuming: true,
+                epoch: 1,
+                reason: None
+            }
         );
 
         let (a, b) = (board.subscribed(), board.subscribed());
@@ -145,7 +160,12 @@ mod tests {
         board.disconnected("cut");
         assert_eq!(
             *watch.borrow(),
-            BrokerStatus { connected: false, consuming: false, epoch: 1, reason: Some("cut".to_owned()) }
+            BrokerStatus {
+                connected: false,
+                consuming: false,
+                epoch: 1,
+                reason: Some("cut".to_owned())
+            }
         );
         board.connected(2);
         assert!(watch.borrow().connected && !watch.borrow().consuming);

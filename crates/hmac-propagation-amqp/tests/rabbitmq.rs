@@ -1,5 +1,9 @@
 //! The broker over a real RabbitMQ. Each test has a vhost of its own; those that end the node have a node of their own.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what tests share fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what tests share fails by panicking"
+)]
 
 #[path = "rabbitmq/conformance.rs"]
 mod conformance;

@@ -15,13 +15,24 @@ pub struct Keys {
 impl Keys {
     /// Puts `prefix` and a colon before every key; nothing for an empty prefix.
     pub fn new(prefix: &str) -> Self {
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}:") };
-        Self { prefix: prefix.into() }
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}:")
+        };
+        Self {
+            prefix: prefix.into(),
+        }
     }
 
     /// The cursor: hash `{ts, eventId}`, no expiry.
     pub fn cursor(&self, key: &CredentialKey) -> String {
-        format!("{}{}:{}", self.cursor_prefix(), key.track.as_str(), key.client_id)
+        format!(
+            "{}{}:{}",
+            self.cursor_prefix(),
+            key.track.as_str(),
+            key.client_id
+        )
     }
 
     /// What every cursor's key begins with.
@@ -63,19 +74,40 @@ mod tests {
     use super::*;
 
     fn key(track: Track) -> CredentialKey {
-        CredentialKey { track, client_id: ClientId::parse("a:b").unwrap() }
+        CredentialKey {
+            track,
+            client_id: ClientId::parse("a:b").unwrap(),
+        }
     }
 
     #[test]
     fn keys_are_those_of_the_wire_contract() {
         let keys = Keys::new("");
-        assert_eq!(keys.cursor(&key(Track::Http)), "propagation:last-seen:http:a:b");
-        assert_eq!(keys.cursor(&key(Track::Message)), "propagation:last-seen:message:a:b");
+        assert_eq!(
+            keys.cursor(&key(Track::Http)),
+            "propagation:last-seen:http:a:b"
+        );
+        assert_eq!(
+            keys.cursor(&key(Track::Message)),
+            "propagation:last-seen:message:a:b"
+        );
         assert_eq!(keys.event("e"), "propagation:ack:e");
-        assert_eq!(keys.pending(&key(Track::Http)), "propagation:client-pending:a:b");
-        assert_eq!(keys.results(&key(Track::Http)), "propagation:client-results:a:b");
-        assert_eq!(keys.pending(&key(Track::Message)), "propagation:message:client-pending:a:b");
-        assert_eq!(keys.results(&key(Track::Message)), "propagation:message:client-results:a:b");
+        assert_eq!(
+            keys.pending(&key(Track::Http)),
+            "propagation:client-pending:a:b"
+        );
+        assert_eq!(
+            keys.results(&key(Track::Http)),
+            "propagation:client-results:a:b"
+        );
+        assert_eq!(
+            keys.pending(&key(Track::Message)),
+            "propagation:message:client-pending:a:b"
+        );
+        assert_eq!(
+            keys.results(&key(Track::Message)),
+            "propagation:message:client-results:a:b"
+        );
     }
 
     #[test]
@@ -83,6 +115,9 @@ mod tests {
         let keys = Keys::new("peer-1");
         assert_eq!(keys.event("e"), "peer-1:propagation:ack:e");
         assert_eq!(keys.event_prefix(), "peer-1:propagation:ack:");
-        assert_eq!(keys.cursor(&key(Track::Http)), "peer-1:propagation:last-seen:http:a:b");
+        assert_eq!(
+            keys.cursor(&key(Track::Http)),
+            "peer-1:propagation:last-seen:http:a:b"
+        );
     }
 }

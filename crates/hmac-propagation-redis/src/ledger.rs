@@ -8,13 +8,22 @@ use hmac_auth::store::StoreError;
 use hmac_auth_redis::failure::unexpected;
 use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::script::{Call, Script, text};
-use hmac_propagation::peer_store::{AckResult, CredentialKey, FinalStatus, InFlight, KEPT_TRIES, Track};
+use hmac_propagation::peer_store::{
+    AckResult, CredentialKey, FinalStatus, InFlight, KEPT_TRIES, Track,
+};
 use hmac_propagation::queue::PeerName;
 use redis::Value;
 
 use crate::keys::Keys;
 
-const FIELDS: [&str; 6] = ["clientId", "targetAmqpQueue", "attemptCount", "sentAt", "track", "generation"];
+const FIELDS: [&str; 6] = [
+    "clientId",
+    "targetAmqpQueue",
+    "attemptCount",
+    "sentAt",
+    "track",
+    "generation",
+];
 
 #[derive(Clone)]
 pub(crate) struct Ledger {
@@ -38,7 +47,12 @@ impl Ledger {
             complete: Script::new(&[shared, include_str!("lua/complete.lua")]),
             discard: Script::new(&[shared, include_str!("lua/discard.lua")]),
         };
-        Self { link, keys, ttl_ms: ttl.as_millis().to_string(), scripts: Arc::new(scripts) }
+        Self {
+            link,
+            keys,
+            ttl_ms: ttl.as_millis().to_string(),
+            scripts: Arc::new(scripts),
+        }
     }
 
     pub(crate) async fn book(&self, events: &[InFlight]) -> Result<(), StoreError> {
@@ -47,16 +61,26 @@ impl Ledger {
         answers.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
-    pub(crate) async fn find(&self, event_ids: &[String]) -> Result<Vec<Option<InFlight>>, StoreError> {
+    pub(crate) async fn find(
+        &self,
+        event_ids: &[String],
+    ) -> Result<Vec<Option<InFlight>>, StoreError> {
         if event_ids.is_empty() {
             return Ok(Vec::new());
         }
         let mut pipeline = redis::pipe();
         for event_id in event_ids {
-            pipeline.cmd("HMGET").arg(self.keys.event(event_id)).arg(&FIELDS);
+            pipeline
+                .cmd("HMGET")
+                .arg(self.keys.event(event_id))
+                .arg(&FIELDS);
         }
         let answers = self.link.query(&pipeline).await?;
-        event_ids.iter().zip(answers).map(|(event_id, answer)| found(event_id, answer)).collect()
+        event_ids
+            .iter()
+            .zip(answers)
+            .map(|(event_id, answer)| found(event_id, answer))
+            .collect()
     }
 
     pub(crate) async fn complete(
@@ -81,8 +105,10 @@ impl Ledger {
     }
 
     pub(crate) async fn discard(&self, events: &[InFlight]) -> Result<(), StoreError> {
-        let calls: Vec<Call> =
-            events.iter().map(|event| self.call(event).argument(event.event_id.as_str())).collect();
+        let calls: Vec<Call> = events
+            .iter()
+            .map(|event| self.call(event).argument(event.event_id.as_str()))
+            .collect();
         let answers = self.scripts.discard.call_all(&self.link, &calls).await;
         answers.into_iter().try_for_each(|answer| answer.map(drop))
     }
@@ -102,7 +128,12 @@ impl Ledger {
             .argument(KEPT_TRIES.to_string())
             .argument(event.event_id.as_str())
             .argument(event.target.as_str());
-        FIELDS.into_iter().zip(values).fold(call, |call, (field, value)| call.argument(field).argument(value))
+        FIELDS
+            .into_iter()
+            .zip(values)
+            .fold(call, |call, (field, value)| {
+                call.argument(field).argument(value)
+            })
     }
 
     /// The keys and the first argument of every script here.
@@ -116,7 +147,10 @@ impl Ledger {
 }
 
 /// An event that cannot be read is an event that is not known: it is sent again.
-fn found(event_id: &str, answer: Result<Value, StoreError>) -> Result<Option<InFlight>, StoreError> {
+fn found(
+    event_id: &str,
+    answer: Result<Value, StoreError>,
+) -> Result<Option<InFlight>, StoreError> {
     let parts = match answer {
         Ok(Value::Array(parts)) => parts,
         Ok(_) => return Err(unexpected("HMGET")),
@@ -126,7 +160,10 @@ fn found(event_id: &str, answer: Result<Value, StoreError>) -> Result<Option<InF
         }
         Err(error) => return Err(error),
     };
-    if parts.first().is_none_or(|client_id| *client_id == Value::Nil) {
+    if parts
+        .first()
+        .is_none_or(|client_id| *client_id == Value::Nil)
+    {
         return Ok(None);
     }
     let event = in_flight(event_id, &parts);

@@ -12,7 +12,8 @@ use hmac_auth_redis::keys::Namespace;
 use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::script::{Call, Script, text};
 use hmac_propagation::peer_store::{
-    AckResult, Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, InFlight, PeerStore, Stamp, Track,
+    AckResult, Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, InFlight, PeerStore,
+    Stamp, Track,
 };
 use redis::Value;
 
@@ -112,7 +113,11 @@ impl PeerStore for RedisPeerStore {
     async fn apply(&self, batch: &[Apply]) -> Vec<Result<Applied, StoreError>> {
         let calls: Vec<Call> = batch.iter().map(|apply| self.apply_call(apply)).collect();
         let answers = self.apply.call_all(&self.link, &calls).await;
-        batch.iter().zip(answers).map(|(apply, answer)| applied(&apply.key.client_id, &answer?)).collect()
+        batch
+            .iter()
+            .zip(answers)
+            .map(|(apply, answer)| applied(&apply.key.client_id, &answer?))
+            .collect()
     }
 
     async fn cursors(&self, keys: &[CredentialKey]) -> Result<Vec<Option<Stamp>>, StoreError> {
@@ -121,10 +126,18 @@ impl PeerStore for RedisPeerStore {
         }
         let mut pipeline = redis::pipe();
         for key in keys {
-            pipeline.cmd("HMGET").arg(self.keys.cursor(key)).arg("ts").arg("eventId");
+            pipeline
+                .cmd("HMGET")
+                .arg(self.keys.cursor(key))
+                .arg("ts")
+                .arg("eventId");
         }
         let answers = self.link.query(&pipeline).await?;
-        Ok(keys.iter().zip(answers).map(|(key, answer)| cursor(key, answer)).collect())
+        Ok(keys
+            .iter()
+            .zip(answers)
+            .map(|(key, answer)| cursor(key, answer))
+            .collect())
     }
 
     async fn book(&self, events: &[InFlight]) -> Result<(), StoreError> {
@@ -162,7 +175,9 @@ fn applied(client_id: &ClientId, answer: &Value) -> Result<Applied, StoreError> 
             // A stored `ts` beyond every event's is as late as can be.
             let ts = ts.parse().unwrap_or(i64::MAX);
             let event_id = event_id.to_owned();
-            Ok(Applied::Stale { cursor: Stamp { ts, event_id } })
+            Ok(Applied::Stale {
+                cursor: Stamp { ts, event_id },
+            })
         }
         (Some("corrupt"), Some("cursor"), _) => Err(StoreError::Corrupt {
             client_id: client_id.as_str().to_owned(),
@@ -178,9 +193,10 @@ fn cursor(key: &CredentialKey, answer: Result<Value, StoreError>) -> Option<Stam
     let stamp = match answer {
         Ok(Value::Array(parts)) => match parts.as_slice() {
             [Value::Nil, _] => return None,
-            [ts, event_id] => text(ts)
-                .and_then(|ts| ts.parse().ok())
-                .map(|ts| Stamp { ts, event_id: text(event_id).unwrap_or_default().to_owned() }),
+            [ts, event_id] => text(ts).and_then(|ts| ts.parse().ok()).map(|ts| Stamp {
+                ts,
+                event_id: text(event_id).unwrap_or_default().to_owned(),
+            }),
             _ => None,
         },
         _ => None,

@@ -32,8 +32,15 @@ impl StoreWatch {
     /// Starts to watch on the current tokio runtime.
     pub fn spawn(link: RedisLink, options: &PeerStoreOptions) -> Self {
         let cursors = Keys::new(&options.prefix).cursor_prefix();
-        let prefixes = vec![options.http.clients(), options.message.clients(), cursors.clone()];
-        Self { keys: KeyWatch::spawn(link, prefixes), cursors }
+        let prefixes = vec![
+            options.http.clients(),
+            options.message.clients(),
+            cursors.clone(),
+        ];
+        Self {
+            keys: KeyWatch::spawn(link, prefixes),
+            cursors,
+        }
     }
 
     /// Waits until something changed. Cancel-safe: a dropped call loses nothing.
@@ -41,13 +48,23 @@ impl StoreWatch {
         let KeyChange::Keys(keys) = self.keys.next().await else {
             return StoreChange::Everything;
         };
-        let named: Vec<_> = keys.iter().filter_map(|key| client(key, &self.cursors)).collect();
-        if named.is_empty() { StoreChange::Everything } else { StoreChange::Credentials(named) }
+        let named: Vec<_> = keys
+            .iter()
+            .filter_map(|key| client(key, &self.cursors))
+            .collect();
+        if named.is_empty() {
+            StoreChange::Everything
+        } else {
+            StoreChange::Credentials(named)
+        }
     }
 }
 
 /// The credential a cursor's key names.
 fn client(key: &str, cursors: &str) -> Option<CredentialKey> {
     let (track, client_id) = key.strip_prefix(cursors)?.split_once(':')?;
-    Some(CredentialKey { track: Track::parse(track)?, client_id: ClientId::parse(client_id).ok()? })
+    Some(CredentialKey {
+        track: Track::parse(track)?,
+        client_id: ClientId::parse(client_id).ok()?,
+    })
 }

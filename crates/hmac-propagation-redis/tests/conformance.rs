@@ -24,8 +24,9 @@ async fn redis_applies_and_books_as_the_contract_says() {
         };
         let link = || RedisLink::open(redis.url()).unwrap();
         Peer {
-            stores: [(); 2]
-                .map(|()| Arc::new(RedisPeerStore::new(link(), options.clone())) as Arc<dyn PeerStore>),
+            stores: [(); 2].map(|()| {
+                Arc::new(RedisPeerStore::new(link(), options.clone())) as Arc<dyn PeerStore>
+            }),
             http: Arc::new(RedisCredentialStore::new(link(), options.http.clone())),
             message: Arc::new(RedisCredentialStore::new(link(), options.message.clone())),
         }

@@ -21,12 +21,17 @@ const SINGLES: usize = 500;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "sqlite:timing.db".to_owned());
-    let store = SqlManagement::connect(&url, SecretsKey::new([1; 32]), SqlOptions::default()).await?;
+    let url = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "sqlite:timing.db".to_owned());
+    let store =
+        SqlManagement::connect(&url, SecretsKey::new([1; 32]), SqlOptions::default()).await?;
     let now = SystemClock.now_ms();
     let targets = [PeerName::parse("target-a")?, PeerName::parse("target-b")?];
     for target in &targets {
-        store.seed_target(target, &Secret::new("propagation-secret"), false, None, now).await?;
+        store
+            .seed_target(target, &Secret::new("propagation-secret"), false, None, now)
+            .await?;
     }
     singles(&store, &targets, now).await?;
     let upserts = (0..CLIENTS).map(|n| ensure(&format!("bulk-{n}"), &targets, now));
@@ -48,16 +53,40 @@ fn ensure(client: &str, targets: &[PeerName], now_ms: i64) -> Result<Upsert, Box
         allowed_ips: Change::Keep,
         expires_at: Change::Keep,
     };
-    let key = CredentialKey { track: Track::Http, client_id: ClientId::parse(client)? };
-    Ok(Upsert { key, operation, targets: targets.to_vec(), now_ms, floor_ts: None })
+    let key = CredentialKey {
+        track: Track::Http,
+        client_id: ClientId::parse(client)?,
+    };
+    Ok(Upsert {
+        key,
+        operation,
+        targets: targets.to_vec(),
+        now_ms,
+        floor_ts: None,
+    })
 }
 
-async fn singles(store: &SqlManagement, targets: &[PeerName], now: i64) -> Result<(), Box<dyn Error>> {
+async fn singles(
+    store: &SqlManagement,
+    targets: &[PeerName],
+    now: i64,
+) -> Result<(), Box<dyn Error>> {
     let timer = Timer::start(store);
     for n in 0..SINGLES {
-        store.upsert_target(&targets[0], &Secret::new("propagation-secret"), None, now + n as i64).await?;
+        store
+            .upsert_target(
+                &targets[0],
+                &Secret::new("propagation-secret"),
+                None,
+                now + n as i64,
+            )
+            .await?;
     }
-    timer.stop(store, "floor: one row updated and committed (4 round trips)", SINGLES);
+    timer.stop(
+        store,
+        "floor: one row updated and committed (4 round trips)",
+        SINGLES,
+    );
     for what in ["ensure, new, 2 targets", "ensure, known, 2 targets"] {
         let timer = Timer::start(store);
         for n in 0..SINGLES {
@@ -77,7 +106,9 @@ async fn pages(store: &SqlManagement, now: i64) -> Result<(), Box<dyn Error>> {
             overdue: true,
             lease_ms: 30_000,
             limit: PAGE,
-            event_ids: (0..PAGE).map(|n| format!("00000000-0000-4000-8000-{page:04}{n:08}")).collect(),
+            event_ids: (0..PAGE)
+                .map(|n| format!("00000000-0000-4000-8000-{page:04}{n:08}"))
+                .collect(),
         };
         let timer = Timer::start(store);
         let rows = store.fetch_pending_propagations(&query).await?;
@@ -86,7 +117,11 @@ async fn pages(store: &SqlManagement, now: i64) -> Result<(), Box<dyn Error>> {
         for row in rows {
             let target = PeerName::parse(&row.target)?;
             let (key, generation) = (row.key, row.generation);
-            done.push(FullyPropagated { key: key.clone(), status: FinalStatus::Success, at_ms: now });
+            done.push(FullyPropagated {
+                key: key.clone(),
+                status: FinalStatus::Success,
+                at_ms: now,
+            });
             acknowledged.push(AckMark {
                 key: key.clone(),
                 target,
@@ -97,7 +132,14 @@ async fn pages(store: &SqlManagement, now: i64) -> Result<(), Box<dyn Error>> {
                 outcome: Ok(()),
             });
             let (target, event_id) = (row.target, row.event_id);
-            sent.push(SentMark { key, target, generation, event_id, at_ms: now, outcome: Ok(()) });
+            sent.push(SentMark {
+                key,
+                target,
+                generation,
+                event_id,
+                at_ms: now,
+                outcome: Ok(()),
+            });
         }
         let timer = Timer::start(store);
         store.mark_targets_sent(&sent).await?;
@@ -120,7 +162,10 @@ struct Timer {
 
 impl Timer {
     fn start(store: &SqlManagement) -> Self {
-        Self { started: Instant::now(), statements: store.statements() }
+        Self {
+            started: Instant::now(),
+            statements: store.statements(),
+        }
     }
 
     fn stop(self, store: &SqlManagement, what: &str, items: usize) {

@@ -38,7 +38,10 @@ impl Work for CountBacklog {
                 _ => backlog.error = count,
             }
             let oldest = row.int(2)?;
-            backlog.oldest_change_ts = [backlog.oldest_change_ts, oldest].into_iter().flatten().min();
+            backlog.oldest_change_ts = [backlog.oldest_change_ts, oldest]
+                .into_iter()
+                .flatten()
+                .min();
         }
         Ok(backlog)
     }

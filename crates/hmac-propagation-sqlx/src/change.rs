@@ -70,7 +70,11 @@ impl CredentialState {
     }
 
     pub(crate) fn load_pivot(&mut self, row: PivotRow) {
-        let state = PivotState { stored: true, changed: false, row };
+        let state = PivotState {
+            stored: true,
+            changed: false,
+            row,
+        };
         self.pivots.insert(state.row.target.clone(), state);
     }
 
@@ -84,12 +88,21 @@ impl CredentialState {
         let sent = self
             .pivots
             .values()
-            .flat_map(|pivot| [Some(pivot.row.progress.change_ts), pivot.row.progress.last_ts])
+            .flat_map(|pivot| {
+                [
+                    Some(pivot.row.progress.change_ts),
+                    pivot.row.progress.last_ts,
+                ]
+            })
             .flatten();
         let above = used.chain(sent).chain(floor_ts).max();
         Moment {
             transition,
-            generation: self.credential.as_ref().map_or(0, |row| row.generation).saturating_add(1),
+            generation: self
+                .credential
+                .as_ref()
+                .map_or(0, |row| row.generation)
+                .saturating_add(1),
             change_ts: above.map_or(now_ms, |above| now_ms.max(above.saturating_add(1))),
             now_ms,
         }
@@ -110,7 +123,12 @@ impl CredentialState {
         };
         let moment = self.next_moment(transition, upsert.now_ms, upsert.floor_ts);
         let record = match &upsert.operation {
-            UpsertOperation::Ensure { secret, secret_hash, allowed_ips, expires_at } => {
+            UpsertOperation::Ensure {
+                secret,
+                secret_hash,
+                allowed_ips,
+                expires_at,
+            } => {
                 let record = self.merged(secret_hash, allowed_ips, *expires_at);
                 let plain = (!upsert.targets.is_empty()).then_some(secret);
                 self.write_credential(Some(&record), plain, moment, vault)?;
@@ -121,7 +139,11 @@ impl CredentialState {
                 None
             }
         };
-        let targets: BTreeSet<&str> = upsert.targets.iter().map(|target| target.as_str()).collect();
+        let targets: BTreeSet<&str> = upsert
+            .targets
+            .iter()
+            .map(|target| target.as_str())
+            .collect();
         for target in targets {
             let desired = match &record {
                 Some(record) => Desired {
@@ -146,9 +168,16 @@ impl CredentialState {
     }
 
     /// Accepts a rotation.
-    pub(crate) fn rotate(&mut self, rotation: &Rotation, vault: &Vault) -> Result<Accepted, SqlError> {
+    pub(crate) fn rotate(
+        &mut self,
+        rotation: &Rotation,
+        vault: &Vault,
+    ) -> Result<Accepted, SqlError> {
         let Some(live) = self.live() else {
-            return Err(ManagementError::UnknownClient { client_id: self.key.client_id.clone() }.into());
+            return Err(ManagementError::UnknownClient {
+                client_id: self.key.client_id.clone(),
+            }
+            .into());
         };
         let record = DesiredRecord {
             secret_hash: rotation.secret_hash.clone(),
@@ -189,7 +218,9 @@ impl CredentialState {
             .iter()
             .filter(|(target, generation)| {
                 let pivot = self.pivots.get(*target);
-                pivot.is_some_and(|pivot| u64::try_from(pivot.row.progress.generation) == Ok(*generation))
+                pivot.is_some_and(|pivot| {
+                    u64::try_from(pivot.row.progress.generation) == Ok(*generation)
+                })
             })
             .map(|(target, _)| *target)
             .collect();
@@ -207,12 +238,17 @@ impl CredentialState {
             if let Some(pivot) = self.pivots.get_mut(target) {
                 pivot.row.progress.become_pending(moment);
                 pivot.changed = true;
-                self.audit.push(pivot.row.audit(moment.transition, now_ms, None));
+                self.audit
+                    .push(pivot.row.audit(moment.transition, now_ms, None));
             }
         }
     }
 
-    fn refuse_unknown(&self, upsert: &Upsert, known_targets: &BTreeSet<String>) -> Result<(), SqlError> {
+    fn refuse_unknown(
+        &self,
+        upsert: &Upsert,
+        known_targets: &BTreeSet<String>,
+    ) -> Result<(), SqlError> {
         let unknown: Vec<String> = upsert
             .targets
             .iter()
@@ -285,7 +321,10 @@ impl CredentialState {
             generation: moment.generation,
             change_ts: moment.change_ts,
             local_generation: before.as_ref().map_or(0, |row| row.local_generation),
-            unapplied_since: before.as_ref().and_then(|row| row.unapplied_since).or(Some(moment.now_ms)),
+            unapplied_since: before
+                .as_ref()
+                .and_then(|row| row.unapplied_since)
+                .or(Some(moment.now_ms)),
             created_at: before.as_ref().map_or(moment.now_ms, |row| row.created_at),
             updated_at: moment.now_ms,
         });
@@ -318,8 +357,13 @@ impl CredentialState {
             expires_at: desired.expires_at,
             progress,
         };
-        self.audit.push(row.audit(moment.transition, moment.now_ms, None));
-        let state = PivotState { row, stored, changed: true };
+        self.audit
+            .push(row.audit(moment.transition, moment.now_ms, None));
+        let state = PivotState {
+            row,
+            stored,
+            changed: true,
+        };
         self.pivots.insert(target.to_owned(), state);
         Ok(())
     }
@@ -327,7 +371,12 @@ impl CredentialState {
     /// A change that no target is told of leaves its trace on the credential itself.
     fn audit_local(&mut self, moment: Moment) {
         if let Some(credential) = &self.credential {
-            self.audit.push(audit_credential(credential, moment.transition, moment.now_ms, None));
+            self.audit.push(audit_credential(
+                credential,
+                moment.transition,
+                moment.now_ms,
+                None,
+            ));
         }
     }
 }
@@ -362,6 +411,10 @@ impl Progress {
 
     /// A new change waits to be sent; only the largest `ts` ever sent outlives the old one.
     fn become_pending(&mut self, moment: Moment) {
-        *self = Self { last_ts: self.last_ts, created_at: self.created_at, ..Self::new(moment) };
+        *self = Self {
+            last_ts: self.last_ts,
+            created_at: self.created_at,
+            ..Self::new(moment)
+        };
     }
 }

@@ -59,15 +59,22 @@ impl Work for Claim<'_> {
             });
         }
         let statements = Statements::of(session.dialect());
-        session.execute_bulk(&statements.update_pivot_progress, &written).await?;
-        session.execute_bulk(&statements.insert_audit, &audit).await?;
+        session
+            .execute_bulk(&statements.update_pivot_progress, &written)
+            .await?;
+        session
+            .execute_bulk(&statements.insert_audit, &audit)
+            .await?;
         Ok(claimed)
     }
 }
 
 impl Claim<'_> {
     /// Locks the rows that may be sent, the longest waiting first.
-    async fn candidates(&self, session: &mut Session) -> Result<(Vec<PivotRow>, SealedSecrets), SqlError> {
+    async fn candidates(
+        &self,
+        session: &mut Session,
+    ) -> Result<(Vec<PivotRow>, SealedSecrets), SqlError> {
         let query = self.query;
         let limit = i64::try_from(query.limit.min(query.event_ids.len())).unwrap_or(i64::MAX);
         if limit == 0 {
@@ -75,12 +82,24 @@ impl Claim<'_> {
         }
         let statements = Statements::of(session.dialect());
         // A time that lies further ahead than any honest one was written before the clock was set back.
-        let lease_bound = query.now_ms.saturating_add(query.lease_ms.saturating_mul(2));
+        let lease_bound = query
+            .now_ms
+            .saturating_add(query.lease_ms.saturating_mul(2));
         let latest = query.now_ms.saturating_sub(query.resend_after_ms);
-        let resend_bound = query.now_ms.saturating_add(query.resend_after_ms.max(query.lease_ms));
+        let resend_bound = query
+            .now_ms
+            .saturating_add(query.resend_after_ms.max(query.lease_ms));
         let (pending, overdue) = (
-            [Value::Int(query.now_ms), Value::Int(lease_bound), Value::Int(limit)],
-            [Value::Int(latest), Value::Int(resend_bound), Value::Int(limit)],
+            [
+                Value::Int(query.now_ms),
+                Value::Int(lease_bound),
+                Value::Int(limit),
+            ],
+            [
+                Value::Int(latest),
+                Value::Int(resend_bound),
+                Value::Int(limit),
+            ],
         );
         let mut found = session.fetch(&statements.claim_pending, &pending).await?;
         if query.overdue {
@@ -104,14 +123,20 @@ impl Claim<'_> {
         }
         rows.sort_by(|a, b| {
             let (a, b) = ((a.progress.waiting_since, a), (b.progress.waiting_since, b));
-            a.0.cmp(&b.0).then_with(|| (&a.1.key, &a.1.target).cmp(&(&b.1.key, &b.1.target)))
+            a.0.cmp(&b.0)
+                .then_with(|| (&a.1.key, &a.1.target).cmp(&(&b.1.key, &b.1.target)))
         });
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok((rows, sealed))
     }
 
     /// A row whose very key makes no sense: it is reported, and looked at again after `resend_after`.
-    async fn set_aside(&self, session: &mut Session, row: &Row, error: &SqlError) -> Result<(), SqlError> {
+    async fn set_aside(
+        &self,
+        session: &mut Session,
+        row: &Row,
+        error: &SqlError,
+    ) -> Result<(), SqlError> {
         let key = (row.text(0)?, row.text(1)?, row.text(2)?);
         tracing::warn!(track = ?key.0, client_id = ?key.1, target_amqp_queue = ?key.2, %error, "a row cannot be read and is set aside");
         let values = [
@@ -132,7 +157,9 @@ impl Claim<'_> {
                 .vault
                 .open(&Place::propagation_secret(&name), &sealed)
                 .map(|plain| Secret::new(plain.as_str()))
-                .map_err(|error| format!("the target's propagation secret cannot be read: {error}"));
+                .map_err(|error| {
+                    format!("the target's propagation secret cannot be read: {error}")
+                });
             (name, secret)
         };
         sealed.into_iter().map(open).collect()
@@ -153,11 +180,20 @@ impl Claim<'_> {
                 Some(record.ok_or("the row has no secret hash")?)
             }
         };
-        Ok(PendingMessage { operation, record, propagation_secret })
+        Ok(PendingMessage {
+            operation,
+            record,
+            propagation_secret,
+        })
     }
 
     /// Moves the row; answers the name of the transition.
-    fn claim(&self, row: &mut PivotRow, event_id: &str, unsendable: Option<&String>) -> &'static str {
+    fn claim(
+        &self,
+        row: &mut PivotRow,
+        event_id: &str,
+        unsendable: Option<&String>,
+    ) -> &'static str {
         let query = self.query;
         let progress = &mut row.progress;
         progress.attempt_count = progress.attempt_count.saturating_add(1);
@@ -171,9 +207,9 @@ impl Claim<'_> {
             progress.lease_until = None;
             return "unsendable";
         }
-        let ts = progress
-            .last_ts
-            .map_or(progress.change_ts, |last| progress.change_ts.max(last.saturating_add(1)));
+        let ts = progress.last_ts.map_or(progress.change_ts, |last| {
+            progress.change_ts.max(last.saturating_add(1))
+        });
         progress.last_ts = Some(ts);
         progress.status = PivotStatus::Pending;
         progress.event_id = Some(event_id.to_owned());

@@ -40,7 +40,10 @@ pub(crate) trait Work: Sync {
     type Output: Send;
     const MODE: Mode = Mode::Write;
 
-    fn run(&self, session: &mut Session) -> impl Future<Output = Result<Self::Output, SqlError>> + Send;
+    fn run(
+        &self,
+        session: &mut Session,
+    ) -> impl Future<Output = Result<Self::Output, SqlError>> + Send;
 }
 
 #[derive(Clone)]
@@ -71,15 +74,23 @@ impl Database {
                 attempt += 1;
                 match open(url, &options).await {
                     // Two replicas that open a new SQLite file at once: only one can turn its journal on.
-                    Err(error) if error.remedy() == Remedy::Conflict && attempt < options.max_attempts => {
+                    Err(error)
+                        if error.remedy() == Remedy::Conflict && attempt < options.max_attempts =>
+                    {
                         tokio::time::sleep(pause(&options, attempt)).await;
                     }
                     opened => return opened,
                 }
             }
         };
-        let pool = tokio::time::timeout(timeout, opening).await.map_err(|_| SqlError::Timeout(timeout))??;
-        Ok(Self { pool, options, statements: Arc::default() })
+        let pool = tokio::time::timeout(timeout, opening)
+            .await
+            .map_err(|_| SqlError::Timeout(timeout))??;
+        Ok(Self {
+            pool,
+            options,
+            statements: Arc::default(),
+        })
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -101,7 +112,10 @@ impl Database {
                 Pool::Sqlite { pool, .. } => pool.close().await,
             }
         };
-        if tokio::time::timeout(self.options.timeout, closing).await.is_err() {
+        if tokio::time::timeout(self.options.timeout, closing)
+            .await
+            .is_err()
+        {
             tracing::warn!("the database connections did not close in time");
         }
     }
@@ -183,12 +197,18 @@ struct Failure {
 
 impl Failure {
     fn may_repeat(error: SqlError) -> Self {
-        Self { error, may_repeat: true }
+        Self {
+            error,
+            may_repeat: true,
+        }
     }
 
     /// A refused commit was rolled back; one that got no answer may have happened.
     fn of_commit(error: SqlError) -> Self {
-        Self { may_repeat: error.remedy() == Remedy::Conflict, error }
+        Self {
+            may_repeat: error.remedy() == Remedy::Conflict,
+            error,
+        }
     }
 }
 
@@ -201,8 +221,9 @@ async fn open(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
 }
 
 async fn open_mariadb(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
-    let connect =
-        MySqlConnectOptions::from_str(url)?.statement_cache_capacity(100).disable_statement_logging();
+    let connect = MySqlConnectOptions::from_str(url)?
+        .statement_cache_capacity(100)
+        .disable_statement_logging();
     let connections = Connections::new(connect, options.max_connections);
     // An address that is wrong is told of at once.
     connections.acquire().await?.give_back();
@@ -219,13 +240,24 @@ async fn open_sqlite(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> 
         .statement_cache_capacity(100)
         .disable_statement_logging();
     let anchor = if in_memory {
-        let pool = SqlitePoolOptions::new().max_connections(1).min_connections(1);
-        Some(pool.idle_timeout(None).max_lifetime(None).connect_with(connect.clone()).await?)
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1);
+        Some(
+            pool.idle_timeout(None)
+                .max_lifetime(None)
+                .connect_with(connect.clone())
+                .await?,
+        )
     } else {
         None
     };
     let pool = SqlitePoolOptions::new()
-        .max_connections(if in_memory { 1 } else { options.max_connections.max(1) })
+        .max_connections(if in_memory {
+            1
+        } else {
+            options.max_connections.max(1)
+        })
         .acquire_timeout(options.timeout)
         .test_before_acquire(false)
         .connect_with(connect)

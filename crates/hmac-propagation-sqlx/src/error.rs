@@ -14,7 +14,10 @@ pub(crate) enum SqlError {
     #[error("no answer within {0:?}")]
     Timeout(Duration),
     #[error("unexpected content of {table}: {problem}")]
-    Corrupt { table: &'static str, problem: &'static str },
+    Corrupt {
+        table: &'static str,
+        problem: &'static str,
+    },
     #[error("could not read the sealed {what}")]
     Open {
         what: &'static str,
@@ -55,9 +58,11 @@ impl SqlError {
         match self {
             Self::Database(error) => database_remedy(error),
             Self::Timeout(_) => Remedy::Later,
-            Self::Corrupt { .. } | Self::Open { .. } | Self::Seal(_) | Self::Json(_) | Self::Refused(_) => {
-                Remedy::None
-            }
+            Self::Corrupt { .. }
+            | Self::Open { .. }
+            | Self::Seal(_)
+            | Self::Json(_)
+            | Self::Refused(_) => Remedy::None,
         }
     }
 }
@@ -70,16 +75,21 @@ fn database_remedy(error: &sqlx::Error) -> Remedy {
                 if CONFLICTS.contains(&number) {
                     return Remedy::Conflict;
                 }
-                return if AWAY.contains(&number) { Remedy::Reconnect } else { Remedy::None };
+                return if AWAY.contains(&number) {
+                    Remedy::Reconnect
+                } else {
+                    Remedy::None
+                };
             }
             match database.code().and_then(|code| code.parse::<i32>().ok()) {
                 Some(code) if SQLITE_BUSY.contains(&(code & 0xff)) => Remedy::Conflict,
                 _ => Remedy::None,
             }
         }
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
-            Remedy::Reconnect
-        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::WorkerCrashed => Remedy::Reconnect,
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Remedy::Later,
         _ => Remedy::None,
     }

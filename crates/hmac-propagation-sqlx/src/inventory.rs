@@ -114,10 +114,14 @@ impl Work for UpsertTarget<'_> {
             None => false,
         };
         if was_self && self.as_self.is_none() {
-            return Ok(Err(InventoryError::SelfTarget { target: name.to_owned() }));
+            return Ok(Err(InventoryError::SelfTarget {
+                target: name.to_owned(),
+            }));
         }
         let is_self = i64::from(self.as_self.unwrap_or(false));
-        let sealed = self.vault.seal(&Place::propagation_secret(name), self.secret.expose())?;
+        let sealed = self
+            .vault
+            .seal(&Place::propagation_secret(name), self.secret.expose())?;
         let (sealed, note) = (Value::Text(&sealed), Value::OptionalText(self.note));
         let (is_self, now) = (Value::Int(is_self), Value::Int(self.now_ms));
         if stored.is_empty() {
@@ -156,11 +160,16 @@ impl Work for DeleteTarget<'_> {
         if count > 0 {
             let mut clients = Vec::new();
             for row in session.fetch(BOOKED_CLIENTS, &[name]).await? {
-                let (track, client) = (row.required_text(0, TARGET)?, row.required_text(1, TARGET)?);
+                let (track, client) =
+                    (row.required_text(0, TARGET)?, row.required_text(1, TARGET)?);
                 clients.push(format!("{track}/{client}"));
             }
             let count = u64::try_from(count).unwrap_or_default();
-            return Ok(Err(InventoryError::TargetInUse { target: target(), count, clients }));
+            return Ok(Err(InventoryError::TargetInUse {
+                target: target(),
+                count,
+                clients,
+            }));
         }
         session.execute(KEEP_TS, &[name, name]).await?;
         session.execute(FORGET_DELETED, &[name]).await?;
@@ -214,7 +223,10 @@ impl Work for PeerSecret<'_> {
         let plain = self
             .vault
             .open(&place, &sealed)
-            .map_err(|source| SqlError::Open { what: "propagation secret", source })?;
+            .map_err(|source| SqlError::Open {
+                what: "propagation secret",
+                source,
+            })?;
         Ok(Some(Secret::new(plain.as_str())))
     }
 }

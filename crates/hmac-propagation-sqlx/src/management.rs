@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hmac_auth::secret::{Secret, SecretHash};
 use hmac_propagation::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError, PendingPropagation,
-    PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark, SettledQuery, SettledRow, Upsert,
+    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
+    SettledQuery, SettledRow, Upsert,
 };
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
@@ -25,8 +26,8 @@ use crate::schema;
 use crate::secrets::{SecretsKey, Vault};
 use crate::settled::{Reopen, SettledCredentials, SettledPivots};
 use crate::state::{
-    AuditEntry, CountPivots, CredentialView, PivotCounts, PivotView, PruneAudit, ReadCredentials, ReadHash,
-    ReadHistory, ReadState, StateError, StatePage, parse_cursor,
+    AuditEntry, CountPivots, CredentialView, PivotCounts, PivotView, PruneAudit, ReadCredentials,
+    ReadHash, ReadHistory, ReadState, StateError, StatePage, parse_cursor,
 };
 use crate::upsert::{Rebook, Rotate, Upserts};
 
@@ -49,7 +50,11 @@ impl SqlManagement {
     /// # Errors
     /// [`ManagementError::Unavailable`] when nobody answers in time; [`ManagementError::Failed`] for a URL, a login or a
     /// schema that the database refuses.
-    pub async fn connect(url: &str, key: SecretsKey, options: SqlOptions) -> Result<Self, ManagementError> {
+    pub async fn connect(
+        url: &str,
+        key: SecretsKey,
+        options: SqlOptions,
+    ) -> Result<Self, ManagementError> {
         let vault = Arc::new(Vault::new(&key, Arc::clone(&options.random)));
         let database = Database::connect(url, options).await?;
         schema::migrate(&database).await?;
@@ -100,7 +105,8 @@ impl SqlManagement {
         note: Option<&str>,
         now_ms: i64,
     ) -> Result<TargetUpserted, InventoryError> {
-        self.write_target(name, secret, note, Some(is_self), now_ms).await
+        self.write_target(name, secret, note, Some(is_self), now_ms)
+            .await
     }
 
     /// Deletes a target that nothing is booked for (deletions that arrived do not count, and go with it). The name may
@@ -165,7 +171,10 @@ impl SqlManagement {
     ///
     /// # Errors
     /// [`ManagementError`] of the database; [`ManagementError::Failed`] when the hash does not open.
-    pub async fn secret_hash(&self, key: &CredentialKey) -> Result<Option<SecretHash>, ManagementError> {
+    pub async fn secret_hash(
+        &self,
+        key: &CredentialKey,
+    ) -> Result<Option<SecretHash>, ManagementError> {
         let vault = &self.vault;
         self.run(&ReadHash { key, vault }).await
     }
@@ -203,7 +212,11 @@ impl SqlManagement {
         for column in &*COLUMNS {
             let mut progress = Progress::of(column);
             let done = loop {
-                let work = ResealPage { column, after: progress.after.as_deref(), vault: &self.vault };
+                let work = ResealPage {
+                    column,
+                    after: progress.after.as_deref(),
+                    vault: &self.vault,
+                };
                 let page = self.run(&work).await?;
                 if let Some(done) = progress.add(page) {
                     break done;
@@ -223,7 +236,14 @@ impl SqlManagement {
         now_ms: i64,
     ) -> Result<TargetUpserted, InventoryError> {
         let vault = &self.vault;
-        let work = UpsertTarget { name, secret, note, as_self, now_ms, vault };
+        let work = UpsertTarget {
+            name,
+            secret,
+            note,
+            as_self,
+            now_ms,
+            vault,
+        };
         self.run(&work).await?
     }
 
@@ -234,13 +254,22 @@ impl SqlManagement {
 
 #[async_trait]
 impl Management for SqlManagement {
-    async fn upsert_credential_with_targets(&self, upsert: &Upsert) -> Result<Accepted, ManagementError> {
-        let work = Upserts { upserts: std::slice::from_ref(upsert), vault: &self.vault };
+    async fn upsert_credential_with_targets(
+        &self,
+        upsert: &Upsert,
+    ) -> Result<Accepted, ManagementError> {
+        let work = Upserts {
+            upserts: std::slice::from_ref(upsert),
+            vault: &self.vault,
+        };
         let result = self.run(&work).await?.pop();
         result.unwrap_or_else(|| Err(ManagementError::Failed("no result of the upsert".into())))
     }
 
-    async fn rotate_credential_secret(&self, rotation: &Rotation) -> Result<Accepted, ManagementError> {
+    async fn rotate_credential_secret(
+        &self,
+        rotation: &Rotation,
+    ) -> Result<Accepted, ManagementError> {
         let vault = &self.vault;
         self.run(&Rotate { rotation, vault }).await
     }
@@ -266,17 +295,25 @@ impl Management for SqlManagement {
     }
 
     async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError> {
-        let mark = AckMark { outcome: Ok(()), ..mark.clone() };
+        let mark = AckMark {
+            outcome: Ok(()),
+            ..mark.clone()
+        };
         self.run(&MarkAcknowledged(&[mark])).await
     }
 
     async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError> {
         let mut mark = mark.clone();
-        mark.outcome = mark.outcome.and_then(|()| Err("the target answered with an error".to_owned()));
+        mark.outcome = mark
+            .outcome
+            .and_then(|()| Err("the target answered with an error".to_owned()));
         self.run(&MarkAcknowledged(&[mark])).await
     }
 
-    async fn mark_credential_fully_propagated(&self, mark: &FullyPropagated) -> Result<(), ManagementError> {
+    async fn mark_credential_fully_propagated(
+        &self,
+        mark: &FullyPropagated,
+    ) -> Result<(), ManagementError> {
         self.run(&MarkPropagated(std::slice::from_ref(mark))).await
     }
 
@@ -310,7 +347,12 @@ impl Management for SqlManagement {
         limit: usize,
     ) -> Result<Vec<SettledRow>, ManagementError> {
         let vault = &self.vault;
-        self.run(&SettledCredentials { after, limit, vault }).await
+        self.run(&SettledCredentials {
+            after,
+            limit,
+            vault,
+        })
+        .await
     }
 
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
@@ -318,11 +360,17 @@ impl Management for SqlManagement {
         self.run(&Unapplied { limit, vault }).await
     }
 
-    async fn uncleared_credentials(&self, limit: usize) -> Result<Vec<CredentialKey>, ManagementError> {
+    async fn uncleared_credentials(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<CredentialKey>, ManagementError> {
         self.run(&Uncleared(limit)).await
     }
 
-    async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError> {
+    async fn mark_locally_applied(
+        &self,
+        applied: &[(CredentialKey, u64)],
+    ) -> Result<(), ManagementError> {
         for applied in applied.chunks(ITEMS_A_TRANSACTION) {
             self.run(&AppliedLocally(applied)).await?;
         }
@@ -375,7 +423,9 @@ impl Management for SqlManagement {
 /// One failure of a transaction is the failure of each of its items.
 fn same_for_all(error: &Arc<ManagementError>) -> ManagementError {
     match **error {
-        ManagementError::Unavailable(_) => ManagementError::Unavailable(Box::new(Arc::clone(error))),
+        ManagementError::Unavailable(_) => {
+            ManagementError::Unavailable(Box::new(Arc::clone(error)))
+        }
         _ => ManagementError::Failed(Box::new(Arc::clone(error))),
     }
 }

@@ -42,7 +42,9 @@ impl Work for MarkAcknowledged<'_> {
         let keys = self.0.iter().map(|mark| (&mark.key, mark.target.as_str()));
         let mut pivots = Pivots::lock(session, keys).await?;
         for mark in self.0 {
-            pivots.change(&mark.key, mark.target.as_str(), |row| acknowledged(row, mark));
+            pivots.change(&mark.key, mark.target.as_str(), |row| {
+                acknowledged(row, mark)
+            });
         }
         pivots.store(session).await
     }
@@ -56,13 +58,19 @@ impl Work for MarkPropagated<'_> {
         let keys: BTreeSet<&CredentialKey> = self.0.iter().map(|mark| &mark.key).collect();
         let keys: Vec<JsonRow> = keys.into_iter().map(write_credential_key).collect();
         let mut credentials = BTreeMap::new();
-        for row in session.fetch_bulk(&statements.lock_credentials, &keys).await? {
+        for row in session
+            .fetch_bulk(&statements.lock_credentials, &keys)
+            .await?
+        {
             let row = CredentialRow::read(&row)?;
             credentials.insert(row.key.clone(), row);
         }
         // Read after the credentials are locked: nobody can book a new change in between.
         let mut unfinished = BTreeSet::new();
-        for row in session.fetch_bulk(&statements.unfinished_credentials, &keys).await? {
+        for row in session
+            .fetch_bulk(&statements.unfinished_credentials, &keys)
+            .await?
+        {
             unfinished.insert(read_key(&row, "hmac_credential_target")?);
         }
         let (mut cleared, mut audit) = (BTreeSet::new(), Vec::new());
@@ -79,10 +87,17 @@ impl Work for MarkPropagated<'_> {
                 FinalStatus::Partial => "partial",
                 FinalStatus::Error => "error",
             };
-            audit.push(audit_credential(credential, "propagated", mark.at_ms, Some(status)));
+            audit.push(audit_credential(
+                credential,
+                "propagated",
+                mark.at_ms,
+                Some(status),
+            ));
         }
         let cleared: Vec<JsonRow> = cleared.into_iter().map(write_credential_key).collect();
-        session.execute_bulk(&statements.clear_plain, &cleared).await?;
+        session
+            .execute_bulk(&statements.clear_plain, &cleared)
+            .await?;
         session.execute_bulk(&statements.insert_audit, &audit).await
     }
 }
@@ -103,14 +118,20 @@ impl Pivots {
         keys: impl Iterator<Item = (&'a CredentialKey, &'a str)>,
     ) -> Result<Self, SqlError> {
         let keys: BTreeSet<_> = keys.collect();
-        let keys: Vec<JsonRow> = keys.into_iter().map(|(key, target)| write_pivot_key(key, target)).collect();
+        let keys: Vec<JsonRow> = keys
+            .into_iter()
+            .map(|(key, target)| write_pivot_key(key, target))
+            .collect();
         let mut rows = BTreeMap::new();
         let sql = &Statements::of(session.dialect()).lock_pivots;
         for row in session.fetch_bulk(sql, &keys).await? {
             let row = PivotRow::read(&row)?;
             rows.insert((row.key.clone(), row.target.clone()), (row, false));
         }
-        Ok(Self { rows, audit: Vec::new() })
+        Ok(Self {
+            rows,
+            audit: Vec::new(),
+        })
     }
 
     pub(crate) fn change<'a>(
@@ -130,10 +151,18 @@ impl Pivots {
 
     pub(crate) async fn store(self, session: &mut Session) -> Result<(), SqlError> {
         let statements = Statements::of(session.dialect());
-        let written: Vec<JsonRow> =
-            self.rows.values().filter(|(_, changed)| *changed).map(|(row, _)| row.write_progress()).collect();
-        session.execute_bulk(&statements.update_pivot_progress, &written).await?;
-        session.execute_bulk(&statements.insert_audit, &self.audit).await
+        let written: Vec<JsonRow> = self
+            .rows
+            .values()
+            .filter(|(_, changed)| *changed)
+            .map(|(row, _)| row.write_progress())
+            .collect();
+        session
+            .execute_bulk(&statements.update_pivot_progress, &written)
+            .await?;
+        session
+            .execute_bulk(&statements.insert_audit, &self.audit)
+            .await
     }
 }
 

@@ -52,7 +52,9 @@ pub struct UnreadableRow {
 impl Resealed {
     /// Tells whether every value is sealed with the first key, so that the others are needed no longer.
     pub fn is_complete(&self) -> bool {
-        self.columns.iter().all(|column| column.unreadable == 0 && column.overtaken == 0)
+        self.columns
+            .iter()
+            .all(|column| column.unreadable == 0 && column.overtaken == 0)
     }
 }
 
@@ -74,13 +76,17 @@ pub(crate) static COLUMNS: LazyLock<[Column; 4]> = LazyLock::new(|| {
     const CREDENTIAL: &[&str] = &["track", "client_id"];
     const PIVOT: &[&str] = &["track", "client_id", "target_amqp_queue"];
     [
-        Column::new("hmac_propagation_target.propagation_secret", &["target_amqp_queue"], |key| {
-            Place::propagation_secret(&key[0])
-        }),
+        Column::new(
+            "hmac_propagation_target.propagation_secret",
+            &["target_amqp_queue"],
+            |key| Place::propagation_secret(&key[0]),
+        ),
         Column::new("hmac_credential.secret_hash", CREDENTIAL, |key| {
             Place::credential_hash(&key[0], &key[1])
         }),
-        Column::new("hmac_credential.plain_secret", CREDENTIAL, |key| Place::plain_secret(&key[0], &key[1])),
+        Column::new("hmac_credential.plain_secret", CREDENTIAL, |key| {
+            Place::plain_secret(&key[0], &key[1])
+        }),
         Column::new("hmac_credential_target.secret_hash", PIVOT, |key| {
             Place::pivot_hash(&key[0], &key[1], &key[2])
         }),
@@ -91,8 +97,12 @@ impl Column {
     fn new(name: &'static str, key: &[&str], place: for<'a> fn(&'a [String]) -> Place<'a>) -> Self {
         let (table, value) = name.split_once('.').unwrap_or_default();
         let names = key.join(", ");
-        let equal =
-            |key: &[&str]| key.iter().map(|part| format!("{part} = ?")).collect::<Vec<_>>().join(" AND ");
+        let equal = |key: &[&str]| {
+            key.iter()
+                .map(|part| format!("{part} = ?"))
+                .collect::<Vec<_>>()
+                .join(" AND ")
+        };
         let later: Vec<String> = (0..key.len())
             .map(|part| match part {
                 0 => format!("{} > ?", key[0]),
@@ -105,8 +115,14 @@ impl Column {
             key: key.len(),
             place,
             first: format!("{select} ORDER BY {names} LIMIT ?"),
-            next: format!("{select} AND ({}) ORDER BY {names} LIMIT ?", later.join(" OR ")),
-            write: format!("UPDATE {table} SET {value} = ? WHERE {} AND {value} = ?", equal(key)),
+            next: format!(
+                "{select} AND ({}) ORDER BY {names} LIMIT ?",
+                later.join(" OR ")
+            ),
+            write: format!(
+                "UPDATE {table} SET {value} = ? WHERE {} AND {value} = ?",
+                equal(key)
+            ),
         }
     }
 }
@@ -149,7 +165,10 @@ impl Work for ResealPage<'_> {
                     }
                 }
                 Err(error) => {
-                    page.unreadable.push(UnreadableRow { row: key.join("/"), reason: error.to_string() });
+                    page.unreadable.push(UnreadableRow {
+                        row: key.join("/"),
+                        reason: error.to_string(),
+                    });
                 }
             }
             page.last = Some(key);
@@ -176,7 +195,9 @@ impl ResealPage<'_> {
         let mut rows = Vec::new();
         for row in session.fetch(sql, &values).await? {
             let part = |index| row.required_text(index, self.column.name);
-            let key = (0..self.column.key).map(part).collect::<Result<Vec<_>, _>>()?;
+            let key = (0..self.column.key)
+                .map(part)
+                .collect::<Result<Vec<_>, _>>()?;
             rows.push((key, part(self.column.key)?));
         }
         Ok(rows)
@@ -191,8 +212,10 @@ impl ResealPage<'_> {
         anew: &str,
     ) -> Result<u64, SqlError> {
         let key = key.iter().map(|part| Value::Text(part));
-        let values: Vec<Value<'_>> =
-            std::iter::once(Value::Text(anew)).chain(key).chain([Value::Text(read)]).collect();
+        let values: Vec<Value<'_>> = std::iter::once(Value::Text(anew))
+            .chain(key)
+            .chain([Value::Text(read)])
+            .collect();
         session.execute(&self.column.write, &values).await
     }
 }
@@ -209,8 +232,16 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn of(column: &Column) -> Self {
-        let done = ResealedColumn { column: column.name, ..ResealedColumn::default() };
-        Self { done, of_page: 0, looks: 0, after: None }
+        let done = ResealedColumn {
+            column: column.name,
+            ..ResealedColumn::default()
+        };
+        Self {
+            done,
+            of_page: 0,
+            looks: 0,
+            after: None,
+        }
     }
 
     /// Counts a look at a page; gives the whole when that was the last.
@@ -225,7 +256,9 @@ impl Progress {
         self.done.overtaken += page.overtaken;
         self.done.unreadable += page.unreadable.len() as u64;
         let room = NAMED.saturating_sub(self.done.unreadable_rows.len());
-        self.done.unreadable_rows.extend(page.unreadable.into_iter().take(room));
+        self.done
+            .unreadable_rows
+            .extend(page.unreadable.into_iter().take(room));
         (self.of_page, self.looks, self.after) = (0, 0, page.last);
         self.after.is_none().then(|| std::mem::take(&mut self.done))
     }
@@ -236,7 +269,13 @@ mod tests {
     use super::*;
 
     fn page(resealed: u64, fresh: u64, overtaken: u64, last: Option<&str>) -> Page {
-        Page { resealed, fresh, overtaken, last: last.map(|key| vec![key.to_owned()]), ..Page::default() }
+        Page {
+            resealed,
+            fresh,
+            overtaken,
+            last: last.map(|key| vec![key.to_owned()]),
+            ..Page::default()
+        }
     }
 
     #[test]
@@ -271,6 +310,11 @@ mod tests {
         }
         let done = progress.add(page(0, 0, 1, None)).unwrap();
         assert_eq!(done.overtaken, 1);
-        assert!(!Resealed { columns: vec![done] }.is_complete());
+        assert!(
+            !Resealed {
+                columns: vec![done]
+            }
+            .is_complete()
+        );
     }
 }

@@ -22,10 +22,16 @@ impl Work for ResyncPage<'_> {
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let statements = Statements::of(session.dialect());
         let (sql, mut values) = match &self.0.scope {
-            ResyncScope::Target(target) => (&statements.resync_target, vec![Value::Text(target.as_str())]),
+            ResyncScope::Target(target) => (
+                &statements.resync_target,
+                vec![Value::Text(target.as_str())],
+            ),
             ResyncScope::Credential(key) => (
                 &statements.resync_credential,
-                vec![Value::Text(key.track.as_str()), Value::Text(key.client_id.as_str())],
+                vec![
+                    Value::Text(key.track.as_str()),
+                    Value::Text(key.client_id.as_str()),
+                ],
             ),
         };
         let (track, client_id, target) = match &self.0.after {
@@ -90,8 +96,12 @@ impl Work for Uncleared {
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let limit = Value::Int(i64::try_from(self.0).unwrap_or(i64::MAX));
-        let rows = session.fetch(&Statements::of(session.dialect()).uncleared, &[limit]).await?;
-        rows.iter().map(|row| read_key(row, "hmac_credential")).collect()
+        let rows = session
+            .fetch(&Statements::of(session.dialect()).uncleared, &[limit])
+            .await?;
+        rows.iter()
+            .map(|row| read_key(row, "hmac_credential"))
+            .collect()
     }
 }
 

@@ -48,7 +48,10 @@ impl PivotStatus {
             "success" => Self::Success,
             "error" => Self::Error,
             _ => {
-                return Err(SqlError::Corrupt { table: PIVOT, problem: "unknown status" });
+                return Err(SqlError::Corrupt {
+                    table: PIVOT,
+                    problem: "unknown status",
+                });
             }
         })
     }
@@ -216,7 +219,11 @@ impl PivotRow {
         let Some(sealed) = &self.secret_hash else {
             return Ok(None);
         };
-        let place = Place::pivot_hash(self.key.track.as_str(), self.key.client_id.as_str(), &self.target);
+        let place = Place::pivot_hash(
+            self.key.track.as_str(),
+            self.key.client_id.as_str(),
+            &self.target,
+        );
         Ok(Some(DesiredRecord {
             secret_hash: open_hash(vault, &place, sealed)?,
             allowed_ips: read_rules(&self.allowed_ips, PIVOT)?,
@@ -284,7 +291,11 @@ pub(crate) fn write_credential_key(key: &CredentialKey) -> JsonRow {
 }
 
 pub(crate) fn write_pivot_key(key: &CredentialKey, target: &str) -> JsonRow {
-    vec![json!(key.track.as_str()), json!(key.client_id.as_str()), json!(target)]
+    vec![
+        json!(key.track.as_str()),
+        json!(key.client_id.as_str()),
+        json!(target),
+    ]
 }
 
 pub(crate) fn write_rules(rules: &AllowedIps) -> String {
@@ -292,29 +303,43 @@ pub(crate) fn write_rules(rules: &AllowedIps) -> String {
 }
 
 fn read_rules(text: &str, table: &'static str) -> Result<AllowedIps, SqlError> {
-    let entries: Vec<String> = serde_json::from_str(text)
-        .map_err(|_| SqlError::Corrupt { table, problem: "allowed_ips is not a JSON array of texts" })?;
+    let entries: Vec<String> = serde_json::from_str(text).map_err(|_| SqlError::Corrupt {
+        table,
+        problem: "allowed_ips is not a JSON array of texts",
+    })?;
     Ok(AllowedIps::parse_lenient(entries))
 }
 
 pub(crate) fn read_key(row: &Row, table: &'static str) -> Result<CredentialKey, SqlError> {
-    let track = Track::parse(&row.required_text(0, table)?)
-        .ok_or(SqlError::Corrupt { table, problem: "unknown track" })?;
-    let client_id = ClientId::parse(&row.required_text(1, table)?)
-        .map_err(|_| SqlError::Corrupt { table, problem: "invalid client id" })?;
+    let track = Track::parse(&row.required_text(0, table)?).ok_or(SqlError::Corrupt {
+        table,
+        problem: "unknown track",
+    })?;
+    let client_id =
+        ClientId::parse(&row.required_text(1, table)?).map_err(|_| SqlError::Corrupt {
+            table,
+            problem: "invalid client id",
+        })?;
     Ok(CredentialKey { track, client_id })
 }
 
 fn open_hash(vault: &Vault, place: &Place<'_>, sealed: &str) -> Result<SecretHash, SqlError> {
-    let opened =
-        vault.open(place, sealed).map_err(|source| SqlError::Open { what: "secret hash", source })?;
-    SecretHash::parse(&opened)
-        .map_err(|_| SqlError::Corrupt { table: PIVOT, problem: "secret_hash is no hash" })
+    let opened = vault.open(place, sealed).map_err(|source| SqlError::Open {
+        what: "secret hash",
+        source,
+    })?;
+    SecretHash::parse(&opened).map_err(|_| SqlError::Corrupt {
+        table: PIVOT,
+        problem: "secret_hash is no hash",
+    })
 }
 
 /// Cuts a reason to what the column holds, without control characters.
 pub(crate) fn reason(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REASON_CHARS).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(REASON_CHARS)
+        .collect()
 }
 
 /// Why a row cannot be read, in words that may stand in a row.

@@ -19,8 +19,7 @@ const MIGRATIONS: [Migration; 1] = [Migration {
     sqlite: include_str!("../migrations/sqlite/0001_schema.sql"),
 }];
 
-const VERSIONS: &str =
-    "CREATE TABLE IF NOT EXISTS hmac_propagation_schema (version BIGINT NOT NULL, PRIMARY KEY (version))";
+const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS hmac_propagation_schema (version BIGINT NOT NULL, PRIMARY KEY (version))";
 const KNOWN: &str = "SELECT version FROM hmac_propagation_schema";
 const BOOK: &str = "INSERT INTO hmac_propagation_schema (version) VALUES (?)";
 // Held by the connection: it goes with it, also when the process is killed.
@@ -82,7 +81,9 @@ async fn apply(session: &mut Session) -> Result<(), SqlError> {
             Dialect::Sqlite => migration.sqlite,
         };
         session.control(sql).await?;
-        session.execute(BOOK, &[Value::Int(migration.version)]).await?;
+        session
+            .execute(BOOK, &[Value::Int(migration.version)])
+            .await?;
         tracing::info!(version = migration.version, "schema migrated");
     }
     Ok(())

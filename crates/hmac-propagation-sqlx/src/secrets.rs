@@ -41,7 +41,9 @@ pub struct InvalidSecretsKey;
 impl SecretsKey {
     /// Takes the 32 bytes of the key that writes.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self { keys: vec![OneKey::new(bytes)] }
+        Self {
+            keys: vec![OneKey::new(bytes)],
+        }
     }
 
     /// Reads keys in base64 separated by commas: the first writes, all are read.
@@ -52,8 +54,15 @@ impl SecretsKey {
         let keys = text
             .split(',')
             .map(|part| {
-                let decoded = Zeroizing::new(STANDARD.decode(part.trim()).map_err(|_| InvalidSecretsKey)?);
-                let bytes: [u8; 32] = decoded.as_slice().try_into().map_err(|_| InvalidSecretsKey)?;
+                let decoded = Zeroizing::new(
+                    STANDARD
+                        .decode(part.trim())
+                        .map_err(|_| InvalidSecretsKey)?,
+                );
+                let bytes: [u8; 32] = decoded
+                    .as_slice()
+                    .try_into()
+                    .map_err(|_| InvalidSecretsKey)?;
                 Ok(OneKey::new(bytes))
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -76,10 +85,16 @@ impl fmt::Debug for SecretsKey {
 
 impl OneKey {
     fn new(bytes: [u8; 32]) -> Self {
-        let digest = Sha256::new().chain_update(b"hmac-mesh secrets key id\0").chain_update(bytes).finalize();
+        let digest = Sha256::new()
+            .chain_update(b"hmac-mesh secrets key id\0")
+            .chain_update(bytes)
+            .finalize();
         let mut id = [0; KEY_ID_BYTES];
         id.copy_from_slice(&digest[..KEY_ID_BYTES]);
-        Self { id, bytes: Zeroizing::new(bytes) }
+        Self {
+            id,
+            bytes: Zeroizing::new(bytes),
+        }
     }
 }
 
@@ -108,19 +123,31 @@ pub(crate) struct Place<'a> {
 
 impl<'a> Place<'a> {
     pub(crate) fn plain_secret(track: &'a str, client_id: &'a str) -> Self {
-        Self { column: "hmac_credential.plain_secret", row: [track, client_id, ""] }
+        Self {
+            column: "hmac_credential.plain_secret",
+            row: [track, client_id, ""],
+        }
     }
 
     pub(crate) fn credential_hash(track: &'a str, client_id: &'a str) -> Self {
-        Self { column: "hmac_credential.secret_hash", row: [track, client_id, ""] }
+        Self {
+            column: "hmac_credential.secret_hash",
+            row: [track, client_id, ""],
+        }
     }
 
     pub(crate) fn pivot_hash(track: &'a str, client_id: &'a str, target: &'a str) -> Self {
-        Self { column: "hmac_credential_target.secret_hash", row: [track, client_id, target] }
+        Self {
+            column: "hmac_credential_target.secret_hash",
+            row: [track, client_id, target],
+        }
     }
 
     pub(crate) fn propagation_secret(target: &'a str) -> Self {
-        Self { column: "hmac_propagation_target.propagation_secret", row: ["", "", target] }
+        Self {
+            column: "hmac_propagation_target.propagation_secret",
+            row: ["", "", target],
+        }
     }
 
     fn associated_data(&self, header: &[u8]) -> Vec<u8> {
@@ -142,7 +169,11 @@ pub(crate) struct Vault {
 
 impl Vault {
     pub(crate) fn new(key: &SecretsKey, random: Arc<dyn Random>) -> Self {
-        let ciphers = key.keys.iter().map(|key| (key.id, Aes256Gcm::new((&*key.bytes).into()))).collect();
+        let ciphers = key
+            .keys
+            .iter()
+            .map(|key| (key.id, Aes256Gcm::new((&*key.bytes).into())))
+            .collect();
         Self { ciphers, random }
     }
 
@@ -155,8 +186,13 @@ impl Vault {
         let mut nonce = [0; NONCE_BYTES];
         self.random.fill(&mut nonce);
         sealed.extend_from_slice(&nonce);
-        let payload = Payload { msg: plain.as_bytes(), aad: &associated };
-        let ciphertext = cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| SealError)?;
+        let payload = Payload {
+            msg: plain.as_bytes(),
+            aad: &associated,
+        };
+        let ciphertext = cipher
+            .encrypt(&Nonce::from(nonce), payload)
+            .map_err(|_| SealError)?;
         sealed.extend_from_slice(&ciphertext);
         Ok(STANDARD.encode(sealed))
     }
@@ -170,19 +206,35 @@ impl Vault {
         }
     }
 
-    pub(crate) fn open(&self, place: &Place<'_>, sealed: &str) -> Result<Zeroizing<String>, OpenError> {
+    pub(crate) fn open(
+        &self,
+        place: &Place<'_>,
+        sealed: &str,
+    ) -> Result<Zeroizing<String>, OpenError> {
         let bytes = STANDARD.decode(sealed).map_err(|_| OpenError::Malformed)?;
-        let (header, ciphertext) = bytes.split_at_checked(HEADER_BYTES).ok_or(OpenError::Malformed)?;
+        let (header, ciphertext) = bytes
+            .split_at_checked(HEADER_BYTES)
+            .ok_or(OpenError::Malformed)?;
         let (named, nonce) = header.split_at(1 + KEY_ID_BYTES);
         if named[0] != VERSION {
             return Err(OpenError::Malformed);
         }
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| OpenError::Malformed)?;
-        let (_, cipher) =
-            self.ciphers.iter().find(|(id, _)| id.as_slice() == &named[1..]).ok_or(OpenError::UnknownKey)?;
-        let payload = Payload { msg: ciphertext, aad: &place.associated_data(named) };
-        let plain = cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| OpenError::Refused)?;
-        String::from_utf8(plain).map(Zeroizing::new).map_err(|_| OpenError::Refused)
+        let (_, cipher) = self
+            .ciphers
+            .iter()
+            .find(|(id, _)| id.as_slice() == &named[1..])
+            .ok_or(OpenError::UnknownKey)?;
+        let payload = Payload {
+            msg: ciphertext,
+            aad: &place.associated_data(named),
+        };
+        let plain = cipher
+            .decrypt(&Nonce::from(nonce), payload)
+            .map_err(|_| OpenError::Refused)?;
+        String::from_utf8(plain)
+            .map(Zeroizing::new)
+            .map_err(|_| OpenError::Refused)
     }
 }
 
@@ -211,7 +263,11 @@ mod tests {
             Place::credential_hash("http", "a"),
             Place::plain_secret("http", "a"),
         ] {
-            assert_eq!(vault.open(&elsewhere, &sealed).unwrap_err(), OpenError::Refused, "{elsewhere:?}");
+            assert_eq!(
+                vault.open(&elsewhere, &sealed).unwrap_err(),
+                OpenError::Refused,
+                "{elsewhere:?}"
+            );
         }
     }
 
@@ -220,13 +276,21 @@ mod tests {
         let (old, new) = (SecretsKey::new([1; 32]), SecretsKey::new([2; 32]));
         let place = Place::plain_secret("http", "a");
         let sealed_before = vault(&old).seal(&place, "x").unwrap();
-        assert_eq!(vault(&new).open(&place, &sealed_before).unwrap_err(), OpenError::UnknownKey);
+        assert_eq!(
+            vault(&new).open(&place, &sealed_before).unwrap_err(),
+            OpenError::UnknownKey
+        );
         let both = vault(&new.clone().also_reading(old.clone()));
         assert_eq!(both.open(&place, &sealed_before).unwrap().as_str(), "x");
         let sealed_now = both.seal(&place, "y").unwrap();
-        assert!(both.is_fresh(&sealed_now) && !both.is_fresh(&sealed_before) && !both.is_fresh("?"));
+        assert!(
+            both.is_fresh(&sealed_now) && !both.is_fresh(&sealed_before) && !both.is_fresh("?")
+        );
         assert_eq!(vault(&new).open(&place, &sealed_now).unwrap().as_str(), "y");
-        assert_eq!(vault(&old).open(&place, &sealed_now).unwrap_err(), OpenError::UnknownKey);
+        assert_eq!(
+            vault(&old).open(&place, &sealed_now).unwrap_err(),
+            OpenError::UnknownKey
+        );
     }
 
     #[test]
@@ -237,8 +301,15 @@ mod tests {
         for index in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[index] ^= 1;
-            assert!(vault.open(&place, &STANDARD.encode(&damaged)).is_err(), "{index}");
-            assert!(vault.open(&place, &STANDARD.encode(&sealed[..index])).is_err());
+            assert!(
+                vault.open(&place, &STANDARD.encode(&damaged)).is_err(),
+                "{index}"
+            );
+            assert!(
+                vault
+                    .open(&place, &STANDARD.encode(&sealed[..index]))
+                    .is_err()
+            );
         }
         assert_eq!(vault.open(&place, "?").unwrap_err(), OpenError::Malformed);
         assert_eq!(vault.open(&place, "").unwrap_err(), OpenError::Malformed);

@@ -26,12 +26,27 @@ impl Work for SettledPivots<'_> {
         let mut rows = match &self.query.scope {
             SettledScope::Page { after, limit } => {
                 let scope = [Value::Text(target)];
-                page(session, &statements.settled_page, &scope, after.as_ref(), *limit, |row| self.row(row))
-                    .await?
+                page(
+                    session,
+                    &statements.settled_page,
+                    &scope,
+                    after.as_ref(),
+                    *limit,
+                    |row| self.row(row),
+                )
+                .await?
             }
             SettledScope::Named(keys) => {
-                let keys: Vec<JsonRow> = keys.iter().map(|key| write_pivot_key(key, target)).collect();
-                readable(&session.fetch_bulk(&statements.settled_pivots, &keys).await?, |row| self.row(row))
+                let keys: Vec<JsonRow> = keys
+                    .iter()
+                    .map(|key| write_pivot_key(key, target))
+                    .collect();
+                readable(
+                    &session
+                        .fetch_bulk(&statements.settled_pivots, &keys)
+                        .await?,
+                    |row| self.row(row),
+                )
             }
         };
         rows.sort_by(|a, b| a.key.cmp(&b.key));
@@ -41,7 +56,9 @@ impl Work for SettledPivots<'_> {
 
 impl SettledPivots<'_> {
     fn row(&self, row: &Row) -> Result<SettledRow, SqlError> {
-        let largest = row.int(PivotRow::COLUMNS)?.max(row.int(PivotRow::COLUMNS + 1)?);
+        let largest = row
+            .int(PivotRow::COLUMNS)?
+            .max(row.int(PivotRow::COLUMNS + 1)?);
         let pivot = PivotRow::read(row)?;
         let wanted = match (pivot.operation, pivot.record(self.vault)) {
             (None, _) => Err("the row's operation is unknown".to_owned()),
@@ -77,7 +94,10 @@ impl Work for SettledCredentials<'_> {
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let sql = &Statements::of(session.dialect()).settled_credentials;
-        page(session, sql, &[], self.after, self.limit, |row| self.row(row)).await
+        page(session, sql, &[], self.after, self.limit, |row| {
+            self.row(row)
+        })
+        .await
     }
 }
 
@@ -86,7 +106,9 @@ impl SettledCredentials<'_> {
         let credential = CredentialRow::read(row)?;
         Ok(SettledRow {
             generation: u64::try_from(credential.generation).unwrap_or_default(),
-            wanted: credential.record(self.vault).map_err(|error| describe(&error)),
+            wanted: credential
+                .record(self.vault)
+                .map_err(|error| describe(&error)),
             change_ts: credential.change_ts,
             sent_ts: credential.change_ts,
             event_id: None,
@@ -141,7 +163,12 @@ async fn page(
     limit: usize,
     read: impl Fn(&Row) -> Result<SettledRow, SqlError>,
 ) -> Result<Vec<SettledRow>, SqlError> {
-    let start = |key: &CredentialKey| (key.track.as_str().to_owned(), key.client_id.as_str().to_owned());
+    let start = |key: &CredentialKey| {
+        (
+            key.track.as_str().to_owned(),
+            key.client_id.as_str().to_owned(),
+        )
+    };
     let (mut track, mut client_id) = after.map(start).unwrap_or_default();
     loop {
         let mut values = scope.to_vec();
@@ -151,7 +178,10 @@ async fn page(
         let rows = readable(&found, &read);
         match found.last() {
             Some(last) if rows.is_empty() => {
-                (track, client_id) = (last.text(0)?.unwrap_or_default(), last.text(1)?.unwrap_or_default());
+                (track, client_id) = (
+                    last.text(0)?.unwrap_or_default(),
+                    last.text(1)?.unwrap_or_default(),
+                );
             }
             _ => return Ok(rows),
         }

@@ -52,7 +52,10 @@ pub struct StatePage {
 /// A credential without its secrets. Times are epoch milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named as the columns, which docs/sql-schema.md explains")]
+#[expect(
+    missing_docs,
+    reason = "named as the columns, which docs/sql-schema.md explains"
+)]
 pub struct CredentialView {
     pub client_id: String,
     pub track: &'static str,
@@ -74,7 +77,10 @@ pub struct CredentialView {
 /// A pivot without its secrets. Times are epoch milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named as the columns, which docs/sql-schema.md explains")]
+#[expect(
+    missing_docs,
+    reason = "named as the columns, which docs/sql-schema.md explains"
+)]
 pub struct PivotView {
     pub client_id: String,
     pub track: &'static str,
@@ -98,7 +104,10 @@ pub struct PivotView {
 /// One transition of a credential or of one of its pivots.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named as the columns, which docs/sql-schema.md explains")]
+#[expect(
+    missing_docs,
+    reason = "named as the columns, which docs/sql-schema.md explains"
+)]
 pub struct AuditEntry {
     pub id: i64,
     pub at_ms: i64,
@@ -148,13 +157,22 @@ impl Work for ReadCredentials<'_> {
             credentials.insert(row.key.clone(), row);
         }
         let mut pivots = BTreeMap::new();
-        for row in session.fetch_bulk(&statements.credential_pivots, &keys).await? {
+        for row in session
+            .fetch_bulk(&statements.credential_pivots, &keys)
+            .await?
+        {
             let row = PivotRow::read(&row)?;
             pivots.insert((row.key.clone(), row.target.clone()), row);
         }
         Ok((
-            credentials.values().map(|row| credential_view(row, self.vault)).collect(),
-            pivots.values().map(|row| pivot_view(row, self.vault)).collect(),
+            credentials
+                .values()
+                .map(|row| credential_view(row, self.vault))
+                .collect(),
+            pivots
+                .values()
+                .map(|row| pivot_view(row, self.vault))
+                .collect(),
         ))
     }
 }
@@ -177,14 +195,25 @@ impl Work for ReadState<'_> {
             None => ("", ""),
         };
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let values = [Value::Text(track), Value::Text(track), Value::Text(client_id), Value::Int(limit)];
+        let values = [
+            Value::Text(track),
+            Value::Text(track),
+            Value::Text(client_id),
+            Value::Int(limit),
+        ];
         let mut credentials = Vec::new();
         for row in session.fetch(&statements.credential_page, &values).await? {
             credentials.push(CredentialRow::read(&row)?);
         }
-        let keys: Vec<_> = credentials.iter().map(|row| write_credential_key(&row.key)).collect();
+        let keys: Vec<_> = credentials
+            .iter()
+            .map(|row| write_credential_key(&row.key))
+            .collect();
         let mut pivots = BTreeMap::new();
-        for row in session.fetch_bulk(&statements.credential_pivots, &keys).await? {
+        for row in session
+            .fetch_bulk(&statements.credential_pivots, &keys)
+            .await?
+        {
             let row = PivotRow::read(&row)?;
             pivots.insert((row.key.clone(), row.target.clone()), row);
         }
@@ -193,9 +222,15 @@ impl Work for ReadState<'_> {
             .filter(|_| credentials.len() >= self.limit)
             .map(|row| format!("{}/{}", row.key.track.as_str(), row.key.client_id));
         Ok(StatePage {
-            credentials: credentials.iter().map(|row| credential_view(row, self.vault)).collect(),
+            credentials: credentials
+                .iter()
+                .map(|row| credential_view(row, self.vault))
+                .collect(),
             targets: ListTargets.run(session).await?,
-            pivots: pivots.values().map(|row| pivot_view(row, self.vault)).collect(),
+            pivots: pivots
+                .values()
+                .map(|row| pivot_view(row, self.vault))
+                .collect(),
             next,
         })
     }
@@ -254,7 +289,8 @@ impl Work for CountPivots {
     async fn run(&self, session: &mut Session) -> Result<PivotCounts, SqlError> {
         let mut counts = PivotCounts::default();
         for row in session.fetch(COUNTS, &[]).await? {
-            let count = u64::try_from(row.required_int(1, "hmac_credential_target")?).unwrap_or_default();
+            let count =
+                u64::try_from(row.required_int(1, "hmac_credential_target")?).unwrap_or_default();
             match PivotStatus::parse(&row.required_text(0, "hmac_credential_target")?)? {
                 PivotStatus::Pending => counts.pending = count,
                 PivotStatus::Sent => counts.sent = count,
@@ -277,8 +313,13 @@ impl Work for ReadHash<'_> {
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let values = [Value::Text(self.key.track.as_str()), Value::Text(self.key.client_id.as_str())];
-        let rows = session.fetch(&Statements::of(session.dialect()).credential, &values).await?;
+        let values = [
+            Value::Text(self.key.track.as_str()),
+            Value::Text(self.key.client_id.as_str()),
+        ];
+        let rows = session
+            .fetch(&Statements::of(session.dialect()).credential, &values)
+            .await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };

@@ -10,8 +10,11 @@ use crate::statements::bulk::{Columns, Kind, insert, names, select, set, update}
 pub(crate) use crate::statements::bulk::{Bulk, Few};
 
 const CREDENTIAL_KEY: Columns = &[("track", Kind::Name), ("client_id", Kind::Name)];
-const PIVOT_KEY: Columns =
-    &[("track", Kind::Name), ("client_id", Kind::Name), ("target_amqp_queue", Kind::Name)];
+const PIVOT_KEY: Columns = &[
+    ("track", Kind::Name),
+    ("client_id", Kind::Name),
+    ("target_amqp_queue", Kind::Name),
+];
 const TARGET_KEY: Columns = &[("target_amqp_queue", Kind::Name)];
 
 const CREDENTIAL_CONTENT: Columns = &[
@@ -147,15 +150,18 @@ impl Statements {
         let credential = credential_columns("t");
         let pivot = pivot_columns("t");
         let settled = format!("{pivot}, {LARGEST_TS}");
-        let by_key =
-            |what: &str, table: &str, key: Columns, rest: &str| select(dialect, what, table, key, rest);
+        let by_key = |what: &str, table: &str, key: Columns, rest: &str| {
+            select(dialect, what, table, key, rest)
+        };
         let claim = |condition: &str| {
             format!(
                 "SELECT {pivot}, {TARGET_SECRET} FROM hmac_credential_target t WHERE {condition} ORDER BY t.waiting_since LIMIT ?{skip}"
             )
         };
         let overdue = |status: &str| {
-            claim(&format!("t.status = '{status}' AND (t.waiting_since <= ? OR t.waiting_since > ?)"))
+            claim(&format!(
+                "t.status = '{status}' AND (t.waiting_since <= ? OR t.waiting_since > ?)"
+            ))
         };
         Self {
             lock_credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, lock),
@@ -204,7 +210,9 @@ impl Statements {
 /// Rows of a table in the order of their credentials, after a given one. Parameters: the condition's, then [`AFTER`]'s, then
 /// the limit.
 fn page(what: &str, table: &str, condition: &str) -> String {
-    format!("SELECT {what} FROM {table} t WHERE {condition}{AFTER} ORDER BY t.track, t.client_id LIMIT ?")
+    format!(
+        "SELECT {what} FROM {table} t WHERE {condition}{AFTER} ORDER BY t.track, t.client_id LIMIT ?"
+    )
 }
 
 /// `(track, client_id, target, generation, largest ts)` after a given row. Parameters: the scope, then the row before as
@@ -238,5 +246,11 @@ fn applied_locally(dialect: Dialect) -> Bulk {
 }
 
 fn clear_plain(dialect: Dialect) -> Bulk {
-    Bulk::json_only(set(dialect, "hmac_credential", CREDENTIAL_KEY, &[CREDENTIAL_KEY], "plain_secret = NULL"))
+    Bulk::json_only(set(
+        dialect,
+        "hmac_credential",
+        CREDENTIAL_KEY,
+        &[CREDENTIAL_KEY],
+        "plain_secret = NULL",
+    ))
 }

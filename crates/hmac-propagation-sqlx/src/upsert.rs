@@ -29,8 +29,9 @@ impl Work for Upserts<'_> {
         let known = self.known_targets(session, &states).await?;
         let mut results = Vec::with_capacity(self.upserts.len());
         for upsert in self.upserts {
-            let state =
-                states.entry(upsert.key.clone()).or_insert_with(|| CredentialState::new(upsert.key.clone()));
+            let state = states
+                .entry(upsert.key.clone())
+                .or_insert_with(|| CredentialState::new(upsert.key.clone()));
             results.push(match state.upsert(upsert, &known, self.vault) {
                 Ok(accepted) => Ok(accepted),
                 Err(SqlError::Refused(refused)) => Err(*refused),
@@ -80,7 +81,9 @@ impl Work for Rotate<'_> {
     async fn run(&self, session: &mut Session) -> Result<Accepted, SqlError> {
         let key = &self.rotation.key;
         let mut states = load(session, std::iter::once(key)).await?;
-        let state = states.entry(key.clone()).or_insert_with(|| CredentialState::new(key.clone()));
+        let state = states
+            .entry(key.clone())
+            .or_insert_with(|| CredentialState::new(key.clone()));
         let accepted = state.rotate(self.rotation, self.vault)?;
         store(session, &states).await?;
         Ok(accepted)
@@ -113,19 +116,28 @@ impl Work for Rebook<'_> {
 }
 
 /// Reads and locks credentials, then their pivots, in the order of their keys.
-async fn load(session: &mut Session, keys: impl Iterator<Item = &CredentialKey>) -> Result<States, SqlError> {
+async fn load(
+    session: &mut Session,
+    keys: impl Iterator<Item = &CredentialKey>,
+) -> Result<States, SqlError> {
     let statements = Statements::of(session.dialect());
     let keys: BTreeSet<&CredentialKey> = keys.collect();
     let asked: Vec<JsonRow> = keys.iter().map(|key| write_credential_key(key)).collect();
     let mut states = States::new();
-    for row in session.fetch_bulk(&statements.lock_credentials, &asked).await? {
+    for row in session
+        .fetch_bulk(&statements.lock_credentials, &asked)
+        .await?
+    {
         let row = CredentialRow::read(&row)?;
         let mut state = CredentialState::new(row.key.clone());
         state.load_credential(row);
         states.insert(state.key().clone(), state);
     }
     let stored: Vec<JsonRow> = states.keys().map(write_credential_key).collect();
-    for row in session.fetch_bulk(&statements.lock_credential_pivots, &stored).await? {
+    for row in session
+        .fetch_bulk(&statements.lock_credential_pivots, &stored)
+        .await?
+    {
         let row = PivotRow::read(&row)?;
         if let Some(state) = states.get_mut(&row.key) {
             state.load_pivot(row);
@@ -145,14 +157,26 @@ async fn store(session: &mut Session, states: &States) -> Result<(), SqlError> {
             rows.push(credential.write());
         }
         for pivot in state.pivots.values().filter(|pivot| pivot.changed) {
-            let rows = if pivot.stored { &mut changed_pivots } else { &mut new_pivots };
+            let rows = if pivot.stored {
+                &mut changed_pivots
+            } else {
+                &mut new_pivots
+            };
             rows.push(pivot.row.write());
         }
         audit.extend(state.audit.iter().cloned());
     }
-    session.execute_bulk(&statements.insert_credentials, &new).await?;
-    session.execute_bulk(&statements.update_credentials, &changed).await?;
-    session.execute_bulk(&statements.insert_pivots, &new_pivots).await?;
-    session.execute_bulk(&statements.update_pivots, &changed_pivots).await?;
+    session
+        .execute_bulk(&statements.insert_credentials, &new)
+        .await?;
+    session
+        .execute_bulk(&statements.update_credentials, &changed)
+        .await?;
+    session
+        .execute_bulk(&statements.insert_pivots, &new_pivots)
+        .await?;
+    session
+        .execute_bulk(&statements.update_pivots, &changed_pivots)
+        .await?;
     session.execute_bulk(&statements.insert_audit, &audit).await
 }

@@ -1,5 +1,9 @@
 //! The management store over real databases.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "management/at_rest.rs"]
 mod at_rest;

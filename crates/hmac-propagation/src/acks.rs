@@ -30,8 +30,14 @@ pub(crate) async fn book(core: &Core, acks: &[ReceivedAck]) -> Result<(), Propag
     if acks.is_empty() {
         return Ok(());
     }
-    let ids: Vec<String> = acks.iter().map(|received| received.ack.event_id.clone()).collect();
-    let known = core.store(core.parts.store.find(&ids)).await.map_err(PropagationError::Store)?;
+    let ids: Vec<String> = acks
+        .iter()
+        .map(|received| received.ack.event_id.clone())
+        .collect();
+    let known = core
+        .store(core.parts.store.find(&ids))
+        .await
+        .map_err(PropagationError::Store)?;
     let mut events: Vec<(InFlight, AckResult)> = Vec::with_capacity(acks.len());
     let mut marks = Vec::with_capacity(acks.len());
     for (received, in_flight) in acks.iter().zip(known) {
@@ -45,22 +51,34 @@ pub(crate) async fn book(core: &Core, acks: &[ReceivedAck]) -> Result<(), Propag
         return Ok(());
     }
     let management = core.management()?;
-    core.managed(management.mark_targets_acknowledged(&marks)).await?;
-    core.sent_marks.acknowledged(events.iter().map(|(in_flight, _)| &in_flight.event_id));
+    core.managed(management.mark_targets_acknowledged(&marks))
+        .await?;
+    core.sent_marks
+        .acknowledged(events.iter().map(|(in_flight, _)| &in_flight.event_id));
     add(&core.counters.acks_booked, marks.len());
     tell(core, &marks);
-    let completed = core.store(core.parts.store.complete(&events)).await.map_err(PropagationError::Store)?;
+    let completed = core
+        .store(core.parts.store.complete(&events))
+        .await
+        .map_err(PropagationError::Store)?;
     let mut fully = Vec::new();
     let mut finished = Vec::new();
     for ((in_flight, _), status) in events.into_iter().zip(completed) {
         if let Some(status) = status {
-            fully.push(FullyPropagated { key: in_flight.key.clone(), status, at_ms: core.now_ms() });
+            fully.push(FullyPropagated {
+                key: in_flight.key.clone(),
+                status,
+                at_ms: core.now_ms(),
+            });
             finished.push(in_flight);
         }
     }
     if !finished.is_empty() {
-        core.managed(management.mark_credentials_fully_propagated(&fully)).await?;
-        core.store(core.parts.store.discard(&finished)).await.map_err(PropagationError::Store)?;
+        core.managed(management.mark_credentials_fully_propagated(&fully))
+            .await?;
+        core.store(core.parts.store.discard(&finished))
+            .await
+            .map_err(PropagationError::Store)?;
     }
     Ok(())
 }
@@ -83,15 +101,24 @@ fn attribute(core: &Core, received: &ReceivedAck, in_flight: Option<InFlight>) -
 
 fn tell(core: &Core, marks: &[AckMark]) {
     for mark in marks {
-        let progress = if mark.outcome.is_ok() { Progress::Acknowledged } else { Progress::Failed };
-        core.progress.tell(progress, [(&mark.key, Some(mark.target.as_str()))]);
+        let progress = if mark.outcome.is_ok() {
+            Progress::Acknowledged
+        } else {
+            Progress::Failed
+        };
+        core.progress
+            .tell(progress, [(&mark.key, Some(mark.target.as_str()))]);
     }
 }
 
 fn mark(core: &Core, received: &ReceivedAck, in_flight: &InFlight) -> AckMark {
     let outcome = match received.ack.result {
         AckResult::Applied => Ok(()),
-        AckResult::Error => Err(received.ack.reason.clone().unwrap_or_else(|| "no reason given".to_owned())),
+        AckResult::Error => Err(received
+            .ack
+            .reason
+            .clone()
+            .unwrap_or_else(|| "no reason given".to_owned())),
     };
     AckMark {
         key: in_flight.key.clone(),

@@ -160,7 +160,11 @@ pub trait Broker: Send + Sync + 'static {
     async fn publish(&self, messages: Vec<OutboundMessage>) -> Vec<Result<(), PublishError>>;
 
     /// Consumes the peer's queue with at most `prefetch` unsettled deliveries.
-    async fn subscribe(&self, peer: &PeerName, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError>;
+    async fn subscribe(
+        &self,
+        peer: &PeerName,
+        prefetch: u16,
+    ) -> Result<Box<dyn Subscription>, BrokerError>;
 
     /// Looks at the peer's queue without touching it; `None` when there is none, or when this broker cannot tell.
     async fn queue_depth(&self, peer: &PeerName) -> Result<Option<QueueDepth>, BrokerError> {
@@ -183,7 +187,10 @@ pub trait Subscription: Send {
     async fn next(&mut self, max: usize) -> Vec<Delivery>;
 
     /// Settles deliveries. Failing is not an error to act on: what could not be settled is delivered again.
-    async fn settle(&mut self, settlements: &[(DeliveryTag, Settlement)]) -> Result<(), BrokerError>;
+    async fn settle(
+        &mut self,
+        settlements: &[(DeliveryTag, Settlement)],
+    ) -> Result<(), BrokerError>;
 }
 
 #[cfg(test)]
@@ -199,13 +206,19 @@ mod tests {
             timestamp_ms: 7,
             body: body.clone(),
         };
-        let delivery =
-            Delivery { tag: DeliveryTag { epoch: 1, tag: 2 }, body: body.clone(), redelivered: false };
+        let delivery = Delivery {
+            tag: DeliveryTag { epoch: 1, tag: 2 },
+            body: body.clone(),
+            redelivered: false,
+        };
         let (sent, taken) = (format!("{message:?}"), format!("{delivery:?}"));
         let shown_bytes = format!("{body:?}");
         for shown in [sent, taken] {
             assert!(shown.contains("bytes: 39"), "{shown}");
-            assert!(!shown.contains("entry") && !shown.contains(&shown_bytes), "{shown}");
+            assert!(
+                !shown.contains("entry") && !shown.contains(&shown_bytes),
+                "{shown}"
+            );
         }
     }
 }

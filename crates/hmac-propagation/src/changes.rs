@@ -15,7 +15,8 @@ use hmac_auth::store::StoreError;
 use crate::counters::add;
 use crate::error::PropagationError;
 use crate::management::{
-    Accepted, DesiredRecord, FullyPropagated, LocalChange, Operation, Rotation, Upsert, UpsertOperation,
+    Accepted, DesiredRecord, FullyPropagated, LocalChange, Operation, Rotation, Upsert,
+    UpsertOperation,
 };
 use crate::options::{Ensure, Ensured, Revoke, Rotate};
 use crate::peer_store::{Apply, ApplyOperation, CredentialKey, FinalStatus, Stamp, Track};
@@ -30,7 +31,10 @@ const RECOVERY_PAGE: usize = 500;
 const MAX_RECOVERY_PAGES: usize = 1_000;
 
 /// Accepts a batch of ensures, each by itself.
-pub(crate) async fn ensure(core: &Core, batch: Vec<Ensure>) -> Vec<Result<Ensured, PropagationError>> {
+pub(crate) async fn ensure(
+    core: &Core,
+    batch: Vec<Ensure>,
+) -> Vec<Result<Ensured, PropagationError>> {
     let mut seen = HashSet::new();
     let checked = batch.into_iter().map(|ensure| {
         let upsert = check_ensure(core, ensure)?;
@@ -40,7 +44,10 @@ pub(crate) async fn ensure(core: &Core, batch: Vec<Ensure>) -> Vec<Result<Ensure
         Ok(upsert)
     });
     let accepted = upsert(core, checked.collect()).await;
-    accepted.into_iter().map(|result| result.map(|(key, accepted)| ensured(key, &accepted))).collect()
+    accepted
+        .into_iter()
+        .map(|result| result.map(|(key, accepted)| ensured(key, &accepted)))
+        .collect()
 }
 
 /// Accepts a revoke.
@@ -54,7 +61,10 @@ pub(crate) async fn revoke(core: &Core, revoke: Revoke) -> Result<ClientId, Prop
         floor_ts: None,
     };
     let mut results = upsert(core, vec![Ok(upsert_one)]).await;
-    results.pop().unwrap_or(Err(PropagationError::Closed)).map(|(key, _)| key.client_id)
+    results
+        .pop()
+        .unwrap_or(Err(PropagationError::Closed))
+        .map(|(key, _)| key.client_id)
 }
 
 /// Accepts a rotation.
@@ -62,7 +72,9 @@ pub(crate) async fn rotate(core: &Core, rotate: Rotate) -> Result<ClientId, Prop
     let management = core.management()?;
     let key = key(core, &rotate.client_id, rotate.track)?;
     check_secret(&rotate.secret)?;
-    let cursors = core.store(core.parts.store.cursors(std::slice::from_ref(&key))).await;
+    let cursors = core
+        .store(core.parts.store.cursors(std::slice::from_ref(&key)))
+        .await;
     let cursor = cursors.map_err(PropagationError::Store)?.pop().flatten();
     let rotation = Rotation {
         key: key.clone(),
@@ -71,9 +83,14 @@ pub(crate) async fn rotate(core: &Core, rotate: Rotate) -> Result<ClientId, Prop
         now_ms: core.now_ms(),
         floor_ts: cursor.map(|stamp| stamp.ts),
     };
-    let accepted = core.managed(management.rotate_credential_secret(&rotation)).await?;
+    let accepted = core
+        .managed(management.rotate_credential_secret(&rotation))
+        .await?;
     let client_id = key.client_id.clone();
-    settle(core, vec![(key, accepted)]).await.pop().unwrap_or(Ok(()))?;
+    settle(core, vec![(key, accepted)])
+        .await
+        .pop()
+        .unwrap_or(Ok(()))?;
     Ok(client_id)
 }
 
@@ -92,7 +109,8 @@ pub(crate) async fn recover(core: &Core) -> Result<(), PropagationError> {
 async fn recover_all(core: &Core) -> Result<(), PropagationError> {
     let noted = core.take_applied();
     if !noted.is_empty() {
-        core.managed(core.management()?.mark_locally_applied(&noted)).await?;
+        core.managed(core.management()?.mark_locally_applied(&noted))
+            .await?;
     }
     for _ in 0..MAX_RECOVERY_PAGES {
         if !recover_page(core).await? {
@@ -110,12 +128,18 @@ async fn clear_plains(core: &Core) -> Result<(), PropagationError> {
     }
     let management = core.management()?;
     for _ in 0..MAX_RECOVERY_PAGES {
-        let keys = core.managed(management.uncleared_credentials(RECOVERY_PAGE)).await?;
+        let keys = core
+            .managed(management.uncleared_credentials(RECOVERY_PAGE))
+            .await?;
         let full = keys.len() == RECOVERY_PAGE;
         let (status, at_ms) = (FinalStatus::Success, core.now_ms());
-        let marks: Vec<_> = keys.into_iter().map(|key| FullyPropagated { key, status, at_ms }).collect();
+        let marks: Vec<_> = keys
+            .into_iter()
+            .map(|key| FullyPropagated { key, status, at_ms })
+            .collect();
         if !marks.is_empty() {
-            core.managed(management.mark_credentials_fully_propagated(&marks)).await?;
+            core.managed(management.mark_credentials_fully_propagated(&marks))
+                .await?;
         }
         if !full {
             break;
@@ -127,13 +151,20 @@ async fn clear_plains(core: &Core) -> Result<(), PropagationError> {
 /// Repairs one page; `true` when there may be more.
 async fn recover_page(core: &Core) -> Result<bool, PropagationError> {
     let management = core.management()?;
-    let changes = core.managed(management.unapplied_changes(RECOVERY_PAGE)).await?;
+    let changes = core
+        .managed(management.unapplied_changes(RECOVERY_PAGE))
+        .await?;
     if changes.is_empty() {
         return Ok(false);
     }
     let full = changes.len() == RECOVERY_PAGE;
-    let applies: Vec<Apply> = changes.iter().map(|change| local_apply(core, change)).collect();
-    let results = core.store_batch(applies.len(), core.parts.store.apply(&applies)).await;
+    let applies: Vec<Apply> = changes
+        .iter()
+        .map(|change| local_apply(core, change))
+        .collect();
+    let results = core
+        .store_batch(applies.len(), core.parts.store.apply(&applies))
+        .await;
     let mut applied = Vec::new();
     let mut failed = None;
     for (change, result) in changes.into_iter().zip(results) {
@@ -142,7 +173,8 @@ async fn recover_page(core: &Core) -> Result<bool, PropagationError> {
             Err(error) => failed = Some(error),
         }
     }
-    core.managed(management.mark_locally_applied(&applied)).await?;
+    core.managed(management.mark_locally_applied(&applied))
+        .await?;
     failed.map_or(Ok(full), |error| Err(PropagationError::Store(error)))
 }
 
@@ -164,7 +196,11 @@ async fn upsert(core: &Core, checked: Vec<Result<Upsert, PropagationError>>) -> 
     let mut accepted = accept(core, upserts).await.into_iter();
     outcomes
         .into_iter()
-        .map(|outcome| outcome.or_else(|| accepted.next()).unwrap_or(Err(PropagationError::Closed)))
+        .map(|outcome| {
+            outcome
+                .or_else(|| accepted.next())
+                .unwrap_or(Err(PropagationError::Closed))
+        })
         .collect()
 }
 
@@ -172,8 +208,9 @@ async fn accept(core: &Core, mut upserts: Vec<Upsert>) -> Vec<Upserted> {
     if upserts.is_empty() {
         return Vec::new();
     }
-    let fail =
-        |n: usize, error: &dyn Fn() -> PropagationError| (0..n).map(|_| Err(error())).collect::<Vec<_>>();
+    let fail = |n: usize, error: &dyn Fn() -> PropagationError| {
+        (0..n).map(|_| Err(error())).collect::<Vec<_>>()
+    };
     let Ok(management) = core.management() else {
         return fail(upserts.len(), &|| PropagationError::ManagementNotConfigured);
     };
@@ -191,13 +228,19 @@ async fn accept(core: &Core, mut upserts: Vec<Upsert>) -> Vec<Upserted> {
             });
         }
     }
-    let answers =
-        core.managed(async { Ok(management.upsert_credentials_with_targets(&upserts).await) }).await;
+    let answers = core
+        .managed(async { Ok(management.upsert_credentials_with_targets(&upserts).await) })
+        .await;
     let Ok(answers) = answers else {
-        return fail(keys.len(), &|| PropagationError::Timeout("the management store"));
+        return fail(keys.len(), &|| {
+            PropagationError::Timeout("the management store")
+        });
     };
-    let accepted: Vec<_> =
-        keys.iter().zip(&answers).filter_map(|(k, a)| Some((k.clone(), a.as_ref().ok()?.clone()))).collect();
+    let accepted: Vec<_> = keys
+        .iter()
+        .zip(&answers)
+        .filter_map(|(k, a)| Some((k.clone(), a.as_ref().ok()?.clone())))
+        .collect();
     let mut settled = settle(core, accepted).await.into_iter();
     keys.into_iter()
         .zip(answers)
@@ -210,7 +253,10 @@ async fn accept(core: &Core, mut upserts: Vec<Upsert>) -> Vec<Upserted> {
 }
 
 /// Applies accepted changes to the peer's own store and tells the sync loop.
-async fn settle(core: &Core, accepted: Vec<(CredentialKey, Accepted)>) -> Vec<Result<(), PropagationError>> {
+async fn settle(
+    core: &Core,
+    accepted: Vec<(CredentialKey, Accepted)>,
+) -> Vec<Result<(), PropagationError>> {
     add(&core.counters.changes_accepted, accepted.len());
     let changes: Vec<LocalChange> = accepted
         .into_iter()
@@ -221,12 +267,20 @@ async fn settle(core: &Core, accepted: Vec<(CredentialKey, Accepted)>) -> Vec<Re
             record: a.record,
         })
         .collect();
-    let applies: Vec<Apply> = changes.iter().map(|change| local_apply(core, change)).collect();
-    let results = core.store_batch(applies.len(), core.parts.store.apply(&applies)).await;
+    let applies: Vec<Apply> = changes
+        .iter()
+        .map(|change| local_apply(core, change))
+        .collect();
+    let results = core
+        .store_batch(applies.len(), core.parts.store.apply(&applies))
+        .await;
     if core.parts.settings.sync_on_change {
         core.wake.notify_one();
     }
-    core.progress.tell(Progress::Accepted, changes.iter().map(|change| (&change.key, None)));
+    core.progress.tell(
+        Progress::Accepted,
+        changes.iter().map(|change| (&change.key, None)),
+    );
     let outcomes = changes.into_iter().zip(results).map(|(change, result)| match result {
         Ok(_) => {
             core.note_applied(change.key, change.generation);
@@ -244,7 +298,10 @@ async fn settle(core: &Core, accepted: Vec<(CredentialKey, Accepted)>) -> Vec<Re
 fn local_apply(core: &Core, change: &LocalChange) -> Apply {
     Apply {
         key: change.key.clone(),
-        stamp: Stamp { ts: change.change_ts, event_id: core.event_id() },
+        stamp: Stamp {
+            ts: change.change_ts,
+            event_id: core.event_id(),
+        },
         operation: write_of(change.record.as_ref()),
         now_ms: core.now_ms(),
     }
@@ -269,9 +326,9 @@ fn check_ensure(core: &Core, ensure: Ensure) -> Result<Upsert, PropagationError>
     let targets = targets(core, &ensure.targets)?;
     let allowed_ips = match ensure.allowed_ips {
         Change::Keep => Change::Keep,
-        Change::Set(rules) => {
-            Change::Set(AllowedIps::parse(rules).map_err(|error| invalid("allowedIps", &error.to_string()))?)
-        }
+        Change::Set(rules) => Change::Set(
+            AllowedIps::parse(rules).map_err(|error| invalid("allowedIps", &error.to_string()))?,
+        ),
     };
     if matches!(ensure.expires_at, Change::Set(Some(at)) if at < 0) {
         return Err(invalid("expiresAt", "is before 1970"));
@@ -283,17 +340,35 @@ fn check_ensure(core: &Core, ensure: Ensure) -> Result<Upsert, PropagationError>
         allowed_ips,
         expires_at: ensure.expires_at,
     };
-    Ok(Upsert { key, operation, targets, now_ms: core.now_ms(), floor_ts: None })
+    Ok(Upsert {
+        key,
+        operation,
+        targets,
+        now_ms: core.now_ms(),
+        floor_ts: None,
+    })
 }
 
 fn ensured(key: CredentialKey, accepted: &Accepted) -> Ensured {
-    let operation = if accepted.created { Operation::Create } else { Operation::Update };
-    Ensured { client_id: key.client_id, operation }
+    let operation = if accepted.created {
+        Operation::Create
+    } else {
+        Operation::Update
+    };
+    Ensured {
+        client_id: key.client_id,
+        operation,
+    }
 }
 
 /// Checks a client id and a track.
-pub(crate) fn key(core: &Core, client_id: &str, track: Track) -> Result<CredentialKey, PropagationError> {
-    let client_id = ClientId::parse(client_id).map_err(|error| invalid("clientId", &error.to_string()))?;
+pub(crate) fn key(
+    core: &Core,
+    client_id: &str,
+    track: Track,
+) -> Result<CredentialKey, PropagationError> {
+    let client_id =
+        ClientId::parse(client_id).map_err(|error| invalid("clientId", &error.to_string()))?;
     if !core.parts.store.tracks().contains(&track) {
         return Err(invalid("track", "is not held by this peer"));
     }
@@ -303,7 +378,10 @@ pub(crate) fn key(core: &Core, client_id: &str, track: Track) -> Result<Credenti
 fn check_secret(secret: &Secret) -> Result<(), PropagationError> {
     match secret.expose().len() {
         16..=128 => Ok(()),
-        length => Err(invalid("secret", &format!("has {length} bytes; 16 to 128 are needed"))),
+        length => Err(invalid(
+            "secret",
+            &format!("has {length} bytes; 16 to 128 are needed"),
+        )),
     }
 }
 
@@ -329,5 +407,8 @@ fn targets(core: &Core, names: &[String]) -> Result<Vec<PeerName>, PropagationEr
 
 /// An [`PropagationError::InvalidOptions`].
 pub(crate) fn invalid(field: &'static str, message: &str) -> PropagationError {
-    PropagationError::InvalidOptions { field, message: message.to_owned() }
+    PropagationError::InvalidOptions {
+        field,
+        message: message.to_owned(),
+    }
 }

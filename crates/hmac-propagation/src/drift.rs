@@ -108,7 +108,9 @@ impl DriftState {
 
     /// Tells whether the last check could not be done.
     fn was_missed(&self, peer: &PeerName) -> bool {
-        lock(&self.reports).get(peer).is_some_and(|report| report.not_checked.is_some())
+        lock(&self.reports)
+            .get(peer)
+            .is_some_and(|report| report.not_checked.is_some())
     }
 }
 
@@ -120,7 +122,10 @@ pub(crate) fn is_looked_for(core: &Core) -> bool {
 /// Checks until the propagator closes.
 pub(crate) async fn run(core: Arc<Core>) {
     let period = core.parts.settings.drift_interval;
-    let mut timer = interval_at(Instant::now() + first_wait(&core.parts.name, period), period);
+    let mut timer = interval_at(
+        Instant::now() + first_wait(&core.parts.name, period),
+        period,
+    );
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut asked = interval(restarts::asked_every(period));
     asked.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -149,7 +154,10 @@ pub(crate) async fn check(core: &Core) -> Result<Vec<DriftReport>, PropagationEr
 }
 
 /// Looks at some peers once; their reports tell what was found.
-async fn check_those(core: &Core, is_meant: impl Fn(&PeerName) -> bool) -> Result<(), PropagationError> {
+async fn check_those(
+    core: &Core,
+    is_meant: impl Fn(&PeerName) -> bool,
+) -> Result<(), PropagationError> {
     core.management()?;
     let _one_at_a_time = core.drift.checking.lock().await;
     let meant = core.parts.views.iter().filter(|(peer, _)| is_meant(peer));
@@ -169,7 +177,9 @@ fn first_wait(name: &PeerName, period: Duration) -> Duration {
 async fn check_peer(core: &Core, peer: &PeerName, view: &StoreView) {
     let checked = compare_all(core, peer, view).await;
     let mut reports = lock(&core.drift.reports);
-    let known = reports.entry(peer.clone()).or_insert_with(|| Tally::default().report(peer, None));
+    let known = reports
+        .entry(peer.clone())
+        .or_insert_with(|| Tally::default().report(peer, None));
     match checked {
         Ok(tally) => {
             if tally.drifted > 0 {
@@ -220,12 +230,17 @@ impl Tally {
     /// Adds a row to what was compared.
     fn compared(&mut self, looked: &Looked) {
         self.rows += 1;
-        self.wanted.add(&looked.row.key, &Content::of(looked.wanted.as_ref()));
+        self.wanted
+            .add(&looked.row.key, &Content::of(looked.wanted.as_ref()));
         self.held.add(&looked.row.key, &looked.held_content());
     }
 }
 
-async fn compare_all(core: &Core, peer: &PeerName, view: &StoreView) -> Result<Tally, PropagationError> {
+async fn compare_all(
+    core: &Core,
+    peer: &PeerName,
+    view: &StoreView,
+) -> Result<Tally, PropagationError> {
     let mut tally = Tally::default();
     let mut after = None;
     for _ in 0..MAX_PAGES {
@@ -255,8 +270,13 @@ async fn page(
 ) -> Result<Vec<SettledRow>, PropagationError> {
     let (management, limit) = (core.management()?, core.parts.settings.page);
     if *peer == core.parts.name {
-        return Ok(core.managed(management.settled_changes(after.as_ref(), limit)).await?);
+        return Ok(core
+            .managed(management.settled_changes(after.as_ref(), limit))
+            .await?);
     }
-    let query = SettledQuery { target: peer.clone(), scope: SettledScope::Page { after, limit } };
+    let query = SettledQuery {
+        target: peer.clone(),
+        scope: SettledScope::Page { after, limit },
+    };
     Ok(core.managed(management.settled_rows(&query)).await?)
 }

@@ -74,7 +74,9 @@ impl PropagationError {
             Self::NotYetApplied(_) | Self::Broker(_) | Self::Timeout(_) | Self::Closed => true,
             Self::Store(error) => !matches!(error, StoreError::Corrupt { .. }),
             Self::Management(error) => matches!(error, ManagementError::Unavailable(_)),
-            Self::ManagementNotConfigured | Self::UnknownClient(_) | Self::InvalidOptions { .. } => false,
+            Self::ManagementNotConfigured
+            | Self::UnknownClient(_)
+            | Self::InvalidOptions { .. } => false,
         }
     }
 }
@@ -83,9 +85,10 @@ impl From<ManagementError> for PropagationError {
     fn from(error: ManagementError) -> Self {
         match error {
             ManagementError::UnknownClient { client_id } => Self::UnknownClient(client_id),
-            ManagementError::UnknownTargets { .. } => {
-                Self::InvalidOptions { field: "targets", message: error.to_string() }
-            }
+            ManagementError::UnknownTargets { .. } => Self::InvalidOptions {
+                field: "targets",
+                message: error.to_string(),
+            },
             other => Self::Management(other),
         }
     }

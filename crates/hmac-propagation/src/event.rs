@@ -77,7 +77,10 @@ impl fmt::Debug for Fields {
 
 impl Drop for Fields {
     fn drop(&mut self) {
-        let payload = self.0.get_mut("payload").and_then(|payload| payload.get_mut("secretHash"));
+        let payload = self
+            .0
+            .get_mut("payload")
+            .and_then(|payload| payload.get_mut("secretHash"));
         if let Some(Value::String(hash)) = payload {
             hash.zeroize();
         }
@@ -103,8 +106,10 @@ pub fn decode(body: &[u8]) -> Result<Event, DecodeError> {
     if body.len() > MAX_EVENT_BYTES {
         return Err(DecodeError::TooLarge(body.len()));
     }
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| DecodeError::NotJson { line: error.line(), column: error.column() })?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| DecodeError::NotJson {
+        line: error.line(),
+        column: error.column(),
+    })?;
     let mut fields = match value {
         Value::Object(fields) => Fields(fields),
         // The original reads an array as an object without fields.
@@ -117,15 +122,24 @@ pub fn decode(body: &[u8]) -> Result<Event, DecodeError> {
         _ => None,
     };
     let text = |name| text(&fields.0, name);
-    let event_id = text("eventId").filter(|id| !id.is_empty()).ok_or(DecodeError::Field("eventId"))?;
+    let event_id = text("eventId")
+        .filter(|id| !id.is_empty())
+        .ok_or(DecodeError::Field("eventId"))?;
     if !fields.0.get("ts").is_some_and(Value::is_number) {
         return Err(DecodeError::Field("ts"));
     }
     let propagation_secret = secret.ok_or(DecodeError::Field("propagationSecret"))?;
-    let sender =
-        text("senderAmqpQueue").filter(|s| !s.is_empty()).ok_or(DecodeError::Field("senderAmqpQueue"))?;
+    let sender = text("senderAmqpQueue")
+        .filter(|s| !s.is_empty())
+        .ok_or(DecodeError::Field("senderAmqpQueue"))?;
     let op = text("op").ok_or(DecodeError::Field("op"))?;
-    Ok(Event { event_id, propagation_secret, sender, op, fields })
+    Ok(Event {
+        event_id,
+        propagation_secret,
+        sender,
+        op,
+        fields,
+    })
 }
 
 impl Event {
@@ -150,10 +164,11 @@ impl Event {
     /// # Errors
     /// The reason, in words that may travel back to the sender: at most [`MAX_REASON_BYTES`].
     pub fn apply(&self, now_ms: i64, max_ahead_ms: i64, tracks: &[Track]) -> Result<Apply, String> {
-        self.validated(now_ms, max_ahead_ms, tracks).map_err(|mut reason| {
-            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
-            reason
-        })
+        self.validated(now_ms, max_ahead_ms, tracks)
+            .map_err(|mut reason| {
+                reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+                reason
+            })
     }
 
     /// Reads an acknowledgement.
@@ -169,7 +184,11 @@ impl Event {
             Some("error") => AckResult::Error,
             _ => return Err(DecodeError::Field("ackResult")),
         };
-        Ok(Ack { event_id, result, reason: text(&self.fields.0, "ackReason") })
+        Ok(Ack {
+            event_id,
+            result,
+            reason: text(&self.fields.0, "ackReason"),
+        })
     }
 
     fn validated(&self, now_ms: i64, max_ahead_ms: i64, tracks: &[Track]) -> Result<Apply, String> {
@@ -177,9 +196,16 @@ impl Event {
         if self.event_id.len() > MAX_EVENT_ID_BYTES {
             return Err(format!("eventId has more than {MAX_EVENT_ID_BYTES} bytes"));
         }
-        let ts = self.fields.0.get("ts").and_then(integer).ok_or("ts is not an integer of milliseconds")?;
+        let ts = self
+            .fields
+            .0
+            .get("ts")
+            .and_then(integer)
+            .ok_or("ts is not an integer of milliseconds")?;
         if ts > now_ms.saturating_add(max_ahead_ms) {
-            return Err(format!("ts is more than {max_ahead_ms} ms ahead of the clock"));
+            return Err(format!(
+                "ts is more than {max_ahead_ms} ms ahead of the clock"
+            ));
         }
         let track = text(&self.fields.0, "track").ok_or("track is missing")?;
         let track = Track::parse(&track).ok_or("track is not http or message")?;
@@ -188,14 +214,22 @@ impl Event {
         }
         let client_id = text(&self.fields.0, "clientId").ok_or("clientId is missing")?;
         let client_id = ClientId::parse(&client_id).map_err(|error| error.to_string())?;
-        let payload = self.fields.0.get("payload").and_then(Value::as_object).ok_or("payload is missing")?;
+        let payload = self
+            .fields
+            .0
+            .get("payload")
+            .and_then(Value::as_object)
+            .ok_or("payload is missing")?;
         let operation = match operation {
             Operation::Delete => ApplyOperation::Delete,
             Operation::Create | Operation::Update => ApplyOperation::Write(change(payload)?),
         };
         Ok(Apply {
             key: CredentialKey { track, client_id },
-            stamp: Stamp { ts, event_id: self.event_id.clone() },
+            stamp: Stamp {
+                ts,
+                event_id: self.event_id.clone(),
+            },
             operation,
             now_ms,
         })
@@ -238,7 +272,10 @@ impl ApplyEvent<'_> {
             track: self.key.track.as_str(),
             client_id: self.key.client_id.as_str(),
             payload: PayloadWire {
-                secret_hash: self.secret_hash.filter(|_| !delete).map_or("", SecretHash::expose),
+                secret_hash: self
+                    .secret_hash
+                    .filter(|_| !delete)
+                    .map_or("", SecretHash::expose),
                 allowed_ips: (!delete).then(|| self.allowed_ips.rules()),
                 expires_at: self.expires_at.filter(|_| !delete),
             },
@@ -273,7 +310,11 @@ impl AckEvent<'_> {
             sender_amqp_queue: self.sender.as_str(),
             op: ACK_OPERATION,
             ack_event_id: self.ack_event_id,
-            ack_result: if self.outcome.is_ok() { "applied" } else { "error" },
+            ack_result: if self.outcome.is_ok() {
+                "applied"
+            } else {
+                "error"
+            },
             ack_reason: self.outcome.err(),
         })
     }
@@ -314,7 +355,10 @@ struct AckWire<'a> {
     ack_reason: Option<&'a str>,
 }
 
-#[expect(clippy::expect_used, reason = "writing text and numbers to memory cannot fail")]
+#[expect(
+    clippy::expect_used,
+    reason = "writing text and numbers to memory cannot fail"
+)]
 fn encode(wire: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(wire).expect("an event serialises")
 }
@@ -348,11 +392,15 @@ fn change(payload: &Map<String, Value>) -> Result<CredentialChange, String> {
     let expires_at = match payload.get("expiresAt") {
         None => Change::Keep,
         Some(Value::Null) => Change::Set(None),
-        Some(value) => {
-            Change::Set(Some(integer(value).ok_or("expiresAt is not an integer of milliseconds")?))
-        }
+        Some(value) => Change::Set(Some(
+            integer(value).ok_or("expiresAt is not an integer of milliseconds")?,
+        )),
     };
-    Ok(CredentialChange { secret_hash: Some(secret_hash), expires_at, allowed_ips })
+    Ok(CredentialChange {
+        secret_hash: Some(secret_hash),
+        expires_at,
+        allowed_ips,
+    })
 }
 
 #[cfg(test)]
@@ -360,7 +408,10 @@ mod tests {
     use super::*;
 
     fn vectors(name: &str) -> Value {
-        let path = format!("{}/../../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let path = format!(
+            "{}/../../tests/vectors/{name}.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     }
 
@@ -370,7 +421,10 @@ mod tests {
         for case in vectors("decode-event")["cases"].as_array().unwrap() {
             let name = case["name"].as_str().unwrap();
             let Some(input) = case["in"].as_str() else {
-                assert!(matches!(decode(b"{\"eventId\":\"\xff\"}"), Err(DecodeError::NotJson { .. })));
+                assert!(matches!(
+                    decode(b"{\"eventId\":\"\xff\"}"),
+                    Err(DecodeError::NotJson { .. })
+                ));
                 continue;
             };
             let decoded = decode(input.as_bytes());
@@ -378,7 +432,11 @@ mod tests {
                 Some(expected) => {
                     let event = decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
                     assert_eq!(event.op, expected["op"].as_str().unwrap(), "{name}");
-                    assert_eq!(event.is_apply(), expected["apply"].as_bool().unwrap(), "{name}");
+                    assert_eq!(
+                        event.is_apply(),
+                        expected["apply"].as_bool().unwrap(),
+                        "{name}"
+                    );
                     assert_eq!(event.is_ack(), expected["ack"].as_bool().unwrap(), "{name}");
                 }
                 None => assert!(decoded.is_err(), "{name}"),
@@ -396,7 +454,10 @@ mod tests {
         let event = decode(body.as_bytes()).unwrap();
         let shown = format!("{event:?}");
         assert!(shown.contains("clientId"), "{shown}");
-        assert!(!shown.contains("an entry secret") && !shown.contains(&hash), "{shown}");
+        assert!(
+            !shown.contains("an entry secret") && !shown.contains(&hash),
+            "{shown}"
+        );
         assert!(event.propagation_secret.matches("an entry secret"));
     }
 
@@ -427,13 +488,20 @@ mod tests {
             } else {
                 rewrite(&event, &sender, ts)
             };
-            let (ours, theirs): (Value, Value) =
-                (serde_json::from_slice(&ours).unwrap(), serde_json::from_str(body).unwrap());
+            let (ours, theirs): (Value, Value) = (
+                serde_json::from_slice(&ours).unwrap(),
+                serde_json::from_str(body).unwrap(),
+            );
             let mut theirs = theirs;
             // Ours always says what the rules are, so that a target clears rules it should no longer have.
-            if theirs["payload"]["secretHash"].as_str().is_some_and(|hash| !hash.is_empty()) {
+            if theirs["payload"]["secretHash"]
+                .as_str()
+                .is_some_and(|hash| !hash.is_empty())
+            {
                 let payload = theirs["payload"].as_object_mut().unwrap();
-                payload.entry("allowedIps").or_insert_with(|| Value::Array(Vec::new()));
+                payload
+                    .entry("allowedIps")
+                    .or_insert_with(|| Value::Array(Vec::new()));
             }
             assert_eq!(ours, theirs);
         }
@@ -490,18 +558,34 @@ mod tests {
         let rules = format!(r#"{{"secretHash":"{hash}","allowedIps":["nonsense"]}}"#);
         let expiry = format!(r#"{{"secretHash":"{hash}","expiresAt":1.5}}"#);
         for (case, reason) in [
-            (body("1501", "\"http\"", "\"c\"", &good), "ahead of the clock"),
-            (body("1.5", "\"http\"", "\"c\"", &good), "ts is not an integer"),
+            (
+                body("1501", "\"http\"", "\"c\"", &good),
+                "ahead of the clock",
+            ),
+            (
+                body("1.5", "\"http\"", "\"c\"", &good),
+                "ts is not an integer",
+            ),
             (body("1", "\"x\"", "\"c\"", &good), "track"),
-            (body("1", "\"message\"", "\"c\"", &good), "no message auth instance configured"),
+            (
+                body("1", "\"message\"", "\"c\"", &good),
+                "no message auth instance configured",
+            ),
             (body("1", "\"http\"", "\" \"", &good), "client id"),
             (body("1", "\"http\"", "null", &good), "clientId is missing"),
             (body("1", "\"http\"", "\"c\"", "5"), "payload"),
-            (body("1", "\"http\"", "\"c\"", r#"{"secretHash":"h"}"#), "64"),
+            (
+                body("1", "\"http\"", "\"c\"", r#"{"secretHash":"h"}"#),
+                "64",
+            ),
             (body("1", "\"http\"", "\"c\"", &rules), "nonsense"),
             (body("1", "\"http\"", "\"c\"", &expiry), "expiresAt"),
         ] {
-            assert!(refused(&case).contains(reason), "{case}: {}", refused(&case));
+            assert!(
+                refused(&case).contains(reason),
+                "{case}: {}",
+                refused(&case)
+            );
         }
     }
 
@@ -513,7 +597,11 @@ mod tests {
         );
         let event = decode(body.as_bytes()).unwrap();
         let shown = format!("{event:?}");
-        assert!(!shown.contains("not-to-be-shown") && !shown.contains(&hash), "{}", shown.len());
+        assert!(
+            !shown.contains("not-to-be-shown") && !shown.contains(&hash),
+            "{}",
+            shown.len()
+        );
         assert!(event.propagation_secret.matches("not-to-be-shown"));
     }
 
@@ -525,8 +613,15 @@ mod tests {
             "0".repeat(64)
         );
         let reason = refused(&body);
-        assert!(reason.starts_with("Invalid allowedIps entry 'é"), "{reason}");
-        assert!((MAX_REASON_BYTES - 3..=MAX_REASON_BYTES).contains(&reason.len()), "{}", reason.len());
+        assert!(
+            reason.starts_with("Invalid allowedIps entry 'é"),
+            "{reason}"
+        );
+        assert!(
+            (MAX_REASON_BYTES - 3..=MAX_REASON_BYTES).contains(&reason.len()),
+            "{}",
+            reason.len()
+        );
     }
 
     proptest::proptest! {

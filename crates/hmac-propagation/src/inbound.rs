@@ -56,7 +56,11 @@ struct Lane<T> {
 
 impl<T> Lane<T> {
     fn new() -> Self {
-        Self { waiting: VecDeque::new(), failures: 0, retry_at: None }
+        Self {
+            waiting: VecDeque::new(),
+            failures: 0,
+            retry_at: None,
+        }
     }
 
     fn is_due(&self) -> bool {
@@ -65,7 +69,11 @@ impl<T> Lane<T> {
 
     /// Takes up to `batch` deliveries in order.
     fn take(&mut self, batch: usize) -> Vec<(DeliveryTag, T)> {
-        let n = if self.is_due() { batch.min(self.waiting.len()) } else { 0 };
+        let n = if self.is_due() {
+            batch.min(self.waiting.len())
+        } else {
+            0
+        };
         self.waiting.drain(..n).collect()
     }
 
@@ -90,8 +98,12 @@ pub(crate) async fn consume(core: &Core, mut subscription: Box<dyn Subscription>
     let mut applies = Lane::new();
     let mut acks = Lane::new();
     while !core.is_closing() {
-        let free = usize::from(settings.prefetch).saturating_sub(applies.waiting.len() + acks.waiting.len());
-        let retry_at = [applies.retry_at, acks.retry_at].into_iter().flatten().min();
+        let free = usize::from(settings.prefetch)
+            .saturating_sub(applies.waiting.len() + acks.waiting.len());
+        let retry_at = [applies.retry_at, acks.retry_at]
+            .into_iter()
+            .flatten()
+            .min();
         let due = applies.is_due() || acks.is_due();
         tokio::select! {
             biased;
@@ -127,7 +139,11 @@ async fn finish(
     applies: Lane<Received>,
     acks: Lane<ReceivedAck>,
 ) {
-    let tags = applies.waiting.iter().map(|(tag, _)| *tag).chain(acks.waiting.iter().map(|(tag, _)| *tag));
+    let tags = applies
+        .waiting
+        .iter()
+        .map(|(tag, _)| *tag)
+        .chain(acks.waiting.iter().map(|(tag, _)| *tag));
     let back: Vec<_> = tags.map(|tag| (tag, Settlement::Requeue)).collect();
     if !back.is_empty() {
         tracing::info!(peer = %core.parts.name, deliveries = back.len(), "deliveries given back at shutdown");
@@ -139,7 +155,10 @@ async fn settle(subscription: &mut dyn Subscription, tags: Vec<DeliveryTag>) {
     if tags.is_empty() {
         return;
     }
-    let settlements: Vec<_> = tags.into_iter().map(|tag| (tag, Settlement::Acknowledge)).collect();
+    let settlements: Vec<_> = tags
+        .into_iter()
+        .map(|tag| (tag, Settlement::Acknowledge))
+        .collect();
     match timeout(SETTLE_TIMEOUT, subscription.settle(&settlements)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(error = chain(&error), "not settled; delivered again"),
@@ -167,7 +186,11 @@ fn sort(
 }
 
 /// Works on both lanes at once; answers the tags of what is done.
-async fn work(core: &Core, applies: &mut Lane<Received>, acks: &mut Lane<ReceivedAck>) -> Vec<DeliveryTag> {
+async fn work(
+    core: &Core,
+    applies: &mut Lane<Received>,
+    acks: &mut Lane<ReceivedAck>,
+) -> Vec<DeliveryTag> {
     let batch = core.parts.settings.batch;
     let (events, answers) = (applies.take(batch), acks.take(batch));
     let (had_events, had_answers) = (!events.is_empty(), !answers.is_empty());
@@ -192,18 +215,29 @@ async fn book(core: &Core, answers: Vec<(DeliveryTag, ReceivedAck)>) -> Outcome<
     }
     let all: Vec<_> = answers.iter().map(|(_, ack)| ack.clone()).collect();
     // Two halves at once: while one waits for its commit, the other works.
-    let (first, second) = all.split_at(if all.len() < HALVED { all.len() } else { all.len() / 2 });
+    let (first, second) = all.split_at(if all.len() < HALVED {
+        all.len()
+    } else {
+        all.len() / 2
+    });
     let (first, second) = tokio::join!(acks::book(core, first), acks::book(core, second));
     let error = match first.and(second) {
         Ok(()) => {
             core.note_health("acknowledgements", None);
-            return (answers.into_iter().map(|(tag, _)| tag).collect(), Vec::new());
+            return (
+                answers.into_iter().map(|(tag, _)| tag).collect(),
+                Vec::new(),
+            );
         }
         Err(error) => error,
     };
     core.note_health("acknowledgements", Some(chain(&error)));
     if !acks::is_one_rows_fault(&error) {
-        tracing::warn!(error = chain(&error), deliveries = answers.len(), "acknowledgements wait");
+        tracing::warn!(
+            error = chain(&error),
+            deliveries = answers.len(),
+            "acknowledgements wait"
+        );
         return (Vec::new(), answers);
     }
     let (mut done, mut kept) = (Vec::new(), Vec::new());
@@ -234,9 +268,18 @@ async fn apply_and_answer(core: &Core, events: Vec<(DeliveryTag, Received)>) -> 
 /// What is to be answered (`Err`: the reason), and what could not be applied.
 type Answers = Vec<(DeliveryTag, Received, Result<(), String>)>;
 
-async fn apply(core: &Core, events: Vec<(DeliveryTag, Received)>) -> (Answers, Vec<(DeliveryTag, Received)>) {
-    let batch: Vec<Apply> = events.iter().filter_map(|(_, received)| received.outcome.clone().ok()).collect();
-    let mut results = core.store_batch(batch.len(), core.parts.store.apply(&batch)).await.into_iter();
+async fn apply(
+    core: &Core,
+    events: Vec<(DeliveryTag, Received)>,
+) -> (Answers, Vec<(DeliveryTag, Received)>) {
+    let batch: Vec<Apply> = events
+        .iter()
+        .filter_map(|(_, received)| received.outcome.clone().ok())
+        .collect();
+    let mut results = core
+        .store_batch(batch.len(), core.parts.store.apply(&batch))
+        .await
+        .into_iter();
     let (mut answers, mut kept, mut failure) = (Vec::with_capacity(events.len()), Vec::new(), None);
     for (tag, mut received) in events {
         let result = match &received.outcome {
@@ -267,7 +310,11 @@ async fn apply(core: &Core, events: Vec<(DeliveryTag, Received)>) -> (Answers, V
         answers.push((tag, received, result));
     }
     if let Some(error) = &failure {
-        tracing::warn!(error, deliveries = kept.len(), "events wait for the peer's store");
+        tracing::warn!(
+            error,
+            deliveries = kept.len(),
+            "events wait for the peer's store"
+        );
     }
     core.note_health("peer store", failure);
     (answers, kept)

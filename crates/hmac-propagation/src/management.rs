@@ -26,7 +26,8 @@ use crate::peer_store::{CredentialKey, FinalStatus};
 use crate::queue::PeerName;
 
 pub use repair::{
-    LocalChange, Reopening, ResyncQuery, ResyncRow, ResyncScope, SettledQuery, SettledRow, SettledScope,
+    LocalChange, Reopening, ResyncQuery, ResyncRow, ResyncScope, SettledQuery, SettledRow,
+    SettledScope,
 };
 
 /// The management store could not do what it was asked.
@@ -265,10 +266,16 @@ pub struct FullyPropagated {
 #[async_trait]
 pub trait Management: Send + Sync + 'static {
     /// Accepts an ensure or a revoke.
-    async fn upsert_credential_with_targets(&self, upsert: &Upsert) -> Result<Accepted, ManagementError>;
+    async fn upsert_credential_with_targets(
+        &self,
+        upsert: &Upsert,
+    ) -> Result<Accepted, ManagementError>;
 
     /// Accepts a rotation; the targets booked for anything but a deletion get the new secret.
-    async fn rotate_credential_secret(&self, rotation: &Rotation) -> Result<Accepted, ManagementError>;
+    async fn rotate_credential_secret(
+        &self,
+        rotation: &Rotation,
+    ) -> Result<Accepted, ManagementError>;
 
     /// Claims rows to send, the longest waiting first. `query.event_ids` has at least `query.limit` ids.
     async fn fetch_pending_propagations(
@@ -293,7 +300,10 @@ pub trait Management: Send + Sync + 'static {
 
     /// Books that every target has answered. Clears the plain secret when the status is success and every row of the
     /// credential says `success`; else does nothing to it.
-    async fn mark_credential_fully_propagated(&self, mark: &FullyPropagated) -> Result<(), ManagementError>;
+    async fn mark_credential_fully_propagated(
+        &self,
+        mark: &FullyPropagated,
+    ) -> Result<(), ManagementError>;
 
     /// Lists rows a resync may send again, in the order of (track, client id, target).
     async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError>;
@@ -321,11 +331,17 @@ pub trait Management: Send + Sync + 'static {
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError>;
 
     /// Books that this peer's own store holds these changes (key and generation); older generations are covered too.
-    async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError>;
+    async fn mark_locally_applied(
+        &self,
+        applied: &[(CredentialKey, u64)],
+    ) -> Result<(), ManagementError>;
 
     /// Credentials whose plain is still held although every row of theirs says `success`, `limit` at most: the last answer was
     /// booked, and the mark that follows it was lost.
-    async fn uncleared_credentials(&self, limit: usize) -> Result<Vec<CredentialKey>, ManagementError>;
+    async fn uncleared_credentials(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<CredentialKey>, ManagementError>;
 
     /// Batch form of [`Self::upsert_credential_with_targets`].
     async fn upsert_credentials_with_targets(

@@ -86,7 +86,11 @@ pub struct Rotate {
 impl Rotate {
     /// Gives `client_id` a new secret on the http track.
     pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
-        Self { client_id: client_id.into(), secret, track: Track::Http }
+        Self {
+            client_id: client_id.into(),
+            secret,
+            track: Track::Http,
+        }
     }
 
     /// Concerns another track.
@@ -110,7 +114,11 @@ pub struct Revoke {
 impl Revoke {
     /// Takes `client_id` away on this peer alone, on the http track.
     pub fn new(client_id: impl Into<String>) -> Self {
-        Self { client_id: client_id.into(), targets: Vec::new(), track: Track::Http }
+        Self {
+            client_id: client_id.into(),
+            targets: Vec::new(),
+            track: Track::Http,
+        }
     }
 
     /// Tells these peers too.

@@ -51,7 +51,10 @@ async fn sync_in_turn(core: &Core, started: Instant) -> Result<SyncSummary, Prop
         let status = core.parts.broker.status();
         let status = status.borrow();
         if !status.connected {
-            let reason = status.reason.clone().unwrap_or_else(|| "not connected".to_owned());
+            let reason = status
+                .reason
+                .clone()
+                .unwrap_or_else(|| "not connected".to_owned());
             return Err(PropagationError::Broker(BrokerError::Unavailable(reason)));
         }
     }
@@ -65,8 +68,13 @@ async fn sync_in_turn(core: &Core, started: Instant) -> Result<SyncSummary, Prop
         }
         let full = claimed.len() >= core.parts.settings.page;
         clients.extend(claimed.iter().map(|row| row.key.clone()));
-        let ahead =
-            async { if full && !core.is_closing() { claim(core, overdue).await } else { Ok(Vec::new()) } };
+        let ahead = async {
+            if full && !core.is_closing() {
+                claim(core, overdue).await
+            } else {
+                Ok(Vec::new())
+            }
+        };
         let (page, next) = tokio::join!(send_page(core, claimed), ahead);
         if page.as_ref().is_ok_and(Page::lets_others_through) {
             let page = page?;
@@ -77,7 +85,8 @@ async fn sync_in_turn(core: &Core, started: Instant) -> Result<SyncSummary, Prop
         }
         // Nothing gets through: what was claimed ahead is free for the next sync.
         let ahead = next.unwrap_or_default();
-        summary.targets_retrying += page.as_ref().map_or(0, |page| page.failed as u64) + ahead.len() as u64;
+        summary.targets_retrying +=
+            page.as_ref().map_or(0, |page| page.failed as u64) + ahead.len() as u64;
         let released = release(core, &ahead, "nothing could be sent").await;
         page?;
         released?;
@@ -94,21 +103,30 @@ pub(crate) async fn resync(core: &Core, resync: Resync) -> Result<SyncSummary, P
     let management = core.management()?;
     let scope = match resync {
         Resync::Target(name) => ResyncScope::Target(
-            PeerName::parse(&name).map_err(|error| changes::invalid("target", &error.to_string()))?,
+            PeerName::parse(&name)
+                .map_err(|error| changes::invalid("target", &error.to_string()))?,
         ),
         Resync::Client { client_id, track } => {
             ResyncScope::Credential(changes::key(core, &client_id, track)?)
         }
     };
     let limit = core.parts.settings.page;
-    let mut query = ResyncQuery { scope, now_ms: core.now_ms(), limit, after: None };
+    let mut query = ResyncQuery {
+        scope,
+        now_ms: core.now_ms(),
+        limit,
+        after: None,
+    };
     for _ in 0..MAX_PAGES {
         let mut rows = core.managed(management.resync_rows(&query)).await?;
         let Some(last) = rows.last() else { break };
         query.after = Some((last.key.clone(), last.target.clone()));
         let full = rows.len() == limit;
         let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
-        let cursors = core.store(core.parts.store.cursors(&keys)).await.map_err(PropagationError::Store)?;
+        let cursors = core
+            .store(core.parts.store.cursors(&keys))
+            .await
+            .map_err(PropagationError::Store)?;
         // A newer change of another source was applied here: repeating ours would overwrite it.
         let mut cursors = cursors.into_iter();
         rows.retain(|row| {
@@ -118,7 +136,8 @@ pub(crate) async fn resync(core: &Core, resync: Resync) -> Result<SyncSummary, P
             }
             !superseded
         });
-        core.managed(management.rebook(&rows, core.now_ms())).await?;
+        core.managed(management.rebook(&rows, core.now_ms()))
+            .await?;
         let rebooked = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
         core.progress.tell(Progress::Rebooked, rebooked);
         if !full {
@@ -153,7 +172,9 @@ async fn claim(core: &Core, overdue: bool) -> Result<Vec<PendingPropagation>, Pr
         limit: settings.page,
         event_ids: (0..settings.page).map(|_| core.event_id()).collect(),
     };
-    Ok(core.managed(core.management()?.fetch_pending_propagations(&query)).await?)
+    Ok(core
+        .managed(core.management()?.fetch_pending_propagations(&query))
+        .await?)
 }
 
 /// Sends one claimed page and marks every row of it.
@@ -170,7 +191,10 @@ async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, P
         }
     }
     let unsendable = unsent.len();
-    let in_flight: Vec<InFlight> = ready.iter().map(|(_, in_flight, _)| in_flight.clone()).collect();
+    let in_flight: Vec<InFlight> = ready
+        .iter()
+        .map(|(_, in_flight, _)| in_flight.clone())
+        .collect();
     if !in_flight.is_empty()
         && let Err(error) = core.store(core.parts.store.book(&in_flight)).await
     {
@@ -178,18 +202,28 @@ async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, P
         release(core, &rows, "the peer's store is away").await?;
         return Err(PropagationError::Store(error));
     }
-    let (rows, messages): (Vec<_>, Vec<_>) =
-        ready.into_iter().map(|(row, _, message)| (row, message)).unzip();
+    let (rows, messages): (Vec<_>, Vec<_>) = ready
+        .into_iter()
+        .map(|(row, _, message)| (row, message))
+        .unzip();
     let outcomes = publish(core, messages).await;
     let mut sent = Vec::with_capacity(rows.len());
     for (row, outcome) in rows.iter().zip(outcomes) {
         if let Err(reason) = &outcome {
             tracing::warn!(client_id = %row.key.client_id, target = row.target, reason, "event not confirmed; it is sent again");
         }
-        let kind = if outcome.is_ok() { &mut sent } else { &mut unsent };
+        let kind = if outcome.is_ok() {
+            &mut sent
+        } else {
+            &mut unsent
+        };
         kind.push(mark(core, row, outcome));
     }
-    let page = Page { published: sent.len(), failed: unsent.len(), unsendable };
+    let page = Page {
+        published: sent.len(),
+        failed: unsent.len(),
+        unsendable,
+    };
     add(&core.counters.events_published, page.published);
     add(&core.counters.events_retrying, page.failed);
     core.sent_marks.add(sent);
@@ -200,15 +234,24 @@ async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, P
 }
 
 /// Gives claimed rows back unsent.
-async fn release(core: &Core, rows: &[PendingPropagation], reason: &str) -> Result<(), PropagationError> {
-    let marks: Vec<_> = rows.iter().map(|row| mark(core, row, Err(reason.to_owned()))).collect();
+async fn release(
+    core: &Core,
+    rows: &[PendingPropagation],
+    reason: &str,
+) -> Result<(), PropagationError> {
+    let marks: Vec<_> = rows
+        .iter()
+        .map(|row| mark(core, row, Err(reason.to_owned())))
+        .collect();
     give_back(core, &marks).await
 }
 
 /// Books rows as not sent.
 async fn give_back(core: &Core, marks: &[SentMark]) -> Result<(), PropagationError> {
-    core.managed(core.management()?.mark_targets_sent(marks)).await?;
-    core.progress.tell(Progress::Failed, marks.iter().map(sent_marks::row));
+    core.managed(core.management()?.mark_targets_sent(marks))
+        .await?;
+    core.progress
+        .tell(Progress::Failed, marks.iter().map(sent_marks::row));
     Ok(())
 }
 
@@ -226,7 +269,15 @@ fn prepare(core: &Core, row: &PendingPropagation) -> Result<(InFlight, OutboundM
         sent_at: now_ms,
     };
     let body = encode(core, row, message);
-    Ok((in_flight, OutboundMessage { target, message_id: row.event_id.clone(), timestamp_ms: now_ms, body }))
+    Ok((
+        in_flight,
+        OutboundMessage {
+            target,
+            message_id: row.event_id.clone(),
+            timestamp_ms: now_ms,
+            body,
+        },
+    ))
 }
 
 fn encode(core: &Core, row: &PendingPropagation, message: &PendingMessage) -> Vec<u8> {
@@ -258,30 +309,50 @@ fn mark(core: &Core, row: &PendingPropagation, outcome: Result<(), String>) -> S
 }
 
 /// Publishes a batch to declared queues; a queue found deleted is declared again and tried once more.
-pub(crate) async fn publish(core: &Core, messages: Vec<OutboundMessage>) -> Vec<Result<(), String>> {
-    let targets: BTreeSet<PeerName> = messages.iter().map(|message| message.target.clone()).collect();
+pub(crate) async fn publish(
+    core: &Core,
+    messages: Vec<OutboundMessage>,
+) -> Vec<Result<(), String>> {
+    let targets: BTreeSet<PeerName> = messages
+        .iter()
+        .map(|message| message.target.clone())
+        .collect();
     let undeclared = declare(core, targets).await;
     let mut outcomes: Vec<Option<Result<(), PublishError>>> = vec![None; messages.len()];
-    let reachable: Vec<usize> =
-        (0..messages.len()).filter(|&i| !undeclared.contains_key(&messages[i].target)).collect();
+    let reachable: Vec<usize> = (0..messages.len())
+        .filter(|&i| !undeclared.contains_key(&messages[i].target))
+        .collect();
     publish_some(core, &messages, &reachable, &mut outcomes).await;
 
-    let returned: Vec<usize> =
-        reachable.into_iter().filter(|&i| outcomes[i] == Some(Err(PublishError::Unroutable))).collect();
+    let returned: Vec<usize> = reachable
+        .into_iter()
+        .filter(|&i| outcomes[i] == Some(Err(PublishError::Unroutable)))
+        .collect();
     if !returned.is_empty() {
-        let targets: BTreeSet<PeerName> = returned.iter().map(|&i| messages[i].target.clone()).collect();
+        let targets: BTreeSet<PeerName> = returned
+            .iter()
+            .map(|&i| messages[i].target.clone())
+            .collect();
         for target in &targets {
             core.forget_declared(target);
         }
         let undeclared = declare(core, targets).await;
-        let again: Vec<usize> =
-            returned.into_iter().filter(|&i| !undeclared.contains_key(&messages[i].target)).collect();
+        let again: Vec<usize> = returned
+            .into_iter()
+            .filter(|&i| !undeclared.contains_key(&messages[i].target))
+            .collect();
         publish_some(core, &messages, &again, &mut outcomes).await;
     }
-    let outcomes = outcomes.into_iter().zip(&messages).map(|(outcome, message)| match outcome {
-        Some(outcome) => outcome.map_err(|error| error.to_string()),
-        None => Err(undeclared.get(&message.target).cloned().unwrap_or_else(|| "not sent".to_owned())),
-    });
+    let outcomes = outcomes
+        .into_iter()
+        .zip(&messages)
+        .map(|(outcome, message)| match outcome {
+            Some(outcome) => outcome.map_err(|error| error.to_string()),
+            None => Err(undeclared
+                .get(&message.target)
+                .cloned()
+                .unwrap_or_else(|| "not sent".to_owned())),
+        });
     outcomes.collect()
 }
 
@@ -295,9 +366,16 @@ async fn publish_some(
         return;
     }
     let batch = which.iter().map(|&i| messages[i].clone()).collect();
-    let results = match timeout(core.parts.settings.broker_timeout, core.parts.broker.publish(batch)).await {
+    let results = match timeout(
+        core.parts.settings.broker_timeout,
+        core.parts.broker.publish(batch),
+    )
+    .await
+    {
         Ok(results) => results,
-        Err(_) => vec![Err(PublishError::Unconfirmed("no confirm in time".to_owned())); which.len()],
+        Err(_) => {
+            vec![Err(PublishError::Unconfirmed("no confirm in time".to_owned())); which.len()]
+        }
     };
     for (&i, result) in which.iter().zip(results) {
         outcomes[i] = Some(result);

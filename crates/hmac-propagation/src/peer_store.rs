@@ -197,10 +197,15 @@ mod tests {
         };
         for case in vectors["cases"].as_array().unwrap() {
             let (current, incoming) = (stamp(&case["current"]), stamp(&case["incoming"]).unwrap());
-            let deviates =
-                current.as_ref().is_some_and(|stamp| stamp.event_id.chars().any(|c| c > '\u{ffff}'));
+            let deviates = current
+                .as_ref()
+                .is_some_and(|stamp| stamp.event_id.chars().any(|c| c > '\u{ffff}'));
             let newer = current.is_none_or(|current| incoming > current);
-            assert_eq!(newer, case["newer"].as_bool().unwrap() != deviates, "{case}");
+            assert_eq!(
+                newer,
+                case["newer"].as_bool().unwrap() != deviates,
+                "{case}"
+            );
         }
     }
 }

@@ -61,7 +61,11 @@ impl Teller {
             return;
         }
         for (key, target) in about {
-            let event = ProgressEvent { key: key.clone(), target: target.map(str::to_owned), progress };
+            let event = ProgressEvent {
+                key: key.clone(),
+                target: target.map(str::to_owned),
+                progress,
+            };
             // The last watcher may have gone meanwhile.
             let _ = self.0.send(event);
         }

@@ -127,7 +127,12 @@ impl PropagatorBuilder {
                 tasks.push(tokio::spawn(drift::run(Arc::clone(&core))));
             }
         }
-        Propagator { running: Arc::new(Running { core, tasks: Mutex::new(tasks) }) }
+        Propagator {
+            running: Arc::new(Running {
+                core,
+                tasks: Mutex::new(tasks),
+            }),
+        }
     }
 }
 
@@ -173,7 +178,10 @@ impl Propagator {
     /// [`PropagationError::InvalidOptions`] names the field; nothing was done. [`PropagationError::NotYetApplied`]: accepted, and
     /// repaired when this peer's own store is back. Any other: not accepted.
     pub async fn ensure(&self, ensure: Ensure) -> Result<Ensured, PropagationError> {
-        self.ensure_batch(vec![ensure]).await.pop().unwrap_or(Err(PropagationError::Closed))
+        self.ensure_batch(vec![ensure])
+            .await
+            .pop()
+            .unwrap_or(Err(PropagationError::Closed))
     }
 
     /// Ensures many clients in a few round trips; each answer stands for itself, in order.
@@ -239,9 +247,17 @@ impl Propagator {
     ///
     /// # Errors
     /// When the broker is away or does not answer in time.
-    pub async fn queue_depth(&self, peer: &PeerName) -> Result<Option<QueueDepth>, PropagationError> {
+    pub async fn queue_depth(
+        &self,
+        peer: &PeerName,
+    ) -> Result<Option<QueueDepth>, PropagationError> {
         let parts = &self.running.core.parts;
-        match timeout(parts.settings.broker_timeout, parts.broker.queue_depth(peer)).await {
+        match timeout(
+            parts.settings.broker_timeout,
+            parts.broker.queue_depth(peer),
+        )
+        .await
+        {
             Ok(depth) => depth.map_err(PropagationError::Broker),
             Err(_) => Err(PropagationError::Timeout("the broker")),
         }
@@ -251,11 +267,18 @@ impl Propagator {
     pub fn status(&self) -> Status {
         let core = &self.running.core;
         let health = core.health();
-        let mut errors: Vec<_> =
-            health.errors.iter().map(|(part, error)| format!("{part}: {error}")).collect();
+        let mut errors: Vec<_> = health
+            .errors
+            .iter()
+            .map(|(part, error)| format!("{part}: {error}"))
+            .collect();
         errors.sort();
         Status {
-            mode: if core.parts.management.is_some() { Mode::Full } else { Mode::ReceiveOnly },
+            mode: if core.parts.management.is_some() {
+                Mode::Full
+            } else {
+                Mode::ReceiveOnly
+            },
             broker: core.parts.broker.status().borrow().clone(),
             last_sync_at_ms: health.last_sync_at_ms,
             last_error: (!errors.is_empty()).then(|| errors.join("; ")),
@@ -280,7 +303,13 @@ impl Propagator {
                 task.abort();
             }
         }
-        if timeout(core.parts.settings.broker_timeout, core.parts.broker.close()).await.is_err() {
+        if timeout(
+            core.parts.settings.broker_timeout,
+            core.parts.broker.close(),
+        )
+        .await
+        .is_err()
+        {
             tracing::warn!(peer = %core.parts.name, "the broker connection did not close in time");
         }
     }
@@ -299,7 +328,12 @@ impl Drop for Running {
 async fn receive(core: Arc<Core>) {
     let mut failures = 0;
     while !core.is_closing() {
-        match core.parts.broker.subscribe(&core.parts.name, core.parts.settings.prefetch).await {
+        match core
+            .parts
+            .broker
+            .subscribe(&core.parts.name, core.parts.settings.prefetch)
+            .await
+        {
             Ok(subscription) => return inbound::consume(&core, subscription).await,
             Err(error) => {
                 tracing::warn!(peer = %core.parts.name, error = chain(&error), "cannot subscribe; trying again");

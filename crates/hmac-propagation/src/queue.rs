@@ -20,9 +20,15 @@ impl PeerName {
     /// # Errors
     /// [`InvalidPeerName`] unless it matches `[A-Za-z0-9-]+` and has at most 128 bytes.
     pub fn parse(name: &str) -> Result<Self, InvalidPeerName> {
-        let valid =
-            (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if valid { Ok(Self(name.into())) } else { Err(InvalidPeerName { name: name.to_owned() }) }
+        let valid = (1..=128).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if valid {
+            Ok(Self(name.into()))
+        } else {
+            Err(InvalidPeerName {
+                name: name.to_owned(),
+            })
+        }
     }
 
     /// The name as text.

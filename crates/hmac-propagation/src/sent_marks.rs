@@ -48,7 +48,9 @@ impl SentMarks {
     }
 
     fn take(&self) -> Vec<SentMark> {
-        std::mem::take(&mut *lock(&self.waiting)).into_values().collect()
+        std::mem::take(&mut *lock(&self.waiting))
+            .into_values()
+            .collect()
     }
 }
 
@@ -74,7 +76,12 @@ pub(crate) async fn run(core: Arc<Core>) {
 
 async fn write(core: &Core) -> Result<(), PropagationError> {
     let marks = core.sent_marks.take();
-    let Some(management) = core.parts.management.as_deref().filter(|_| !marks.is_empty()) else {
+    let Some(management) = core
+        .parts
+        .management
+        .as_deref()
+        .filter(|_| !marks.is_empty())
+    else {
         return Ok(());
     };
     let written = core.managed(management.mark_targets_sent(&marks)).await;

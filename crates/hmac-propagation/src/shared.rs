@@ -97,7 +97,9 @@ impl Core {
     pub(crate) fn event_id(&self) -> String {
         let mut bytes = [0; 16];
         self.parts.random.fill(&mut bytes);
-        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+        uuid::Builder::from_random_bytes(bytes)
+            .into_uuid()
+            .to_string()
     }
 
     /// The management store.
@@ -108,7 +110,10 @@ impl Core {
         if self.is_closing() {
             return Err(PropagationError::Closed);
         }
-        self.parts.management.as_deref().ok_or(PropagationError::ManagementNotConfigured)
+        self.parts
+            .management
+            .as_deref()
+            .ok_or(PropagationError::ManagementNotConfigured)
     }
 
     /// Bounds a call to the peer's store.
@@ -117,7 +122,9 @@ impl Core {
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let late = |_| StoreError::Unavailable("no answer in time".into());
-        timeout(self.parts.settings.store_timeout, call).await.map_err(late)?
+        timeout(self.parts.settings.store_timeout, call)
+            .await
+            .map_err(late)?
     }
 
     /// Bounds a call to the peer's store that answers each item by itself.
@@ -128,7 +135,9 @@ impl Core {
     ) -> Vec<Result<T, StoreError>> {
         match timeout(self.parts.settings.store_timeout, call).await {
             Ok(results) => results,
-            Err(_) => (0..items).map(|_| Err(StoreError::Unavailable("no answer in time".into()))).collect(),
+            Err(_) => (0..items)
+                .map(|_| Err(StoreError::Unavailable("no answer in time".into())))
+                .collect(),
         }
     }
 
@@ -138,7 +147,9 @@ impl Core {
         call: impl Future<Output = Result<T, ManagementError>>,
     ) -> Result<T, ManagementError> {
         let late = |_| ManagementError::Unavailable("no answer in time".into());
-        timeout(self.parts.settings.management_timeout, call).await.map_err(late)?
+        timeout(self.parts.settings.management_timeout, call)
+            .await
+            .map_err(late)?
     }
 
     /// Declares a peer's queue unless that was done on this connection.
@@ -147,16 +158,22 @@ impl Core {
         {
             let mut declared = lock(&self.declared);
             if declared.epoch != epoch {
-                *declared = Declared { epoch, peers: HashSet::new() };
+                *declared = Declared {
+                    epoch,
+                    peers: HashSet::new(),
+                };
             }
             if declared.peers.contains(peer) {
                 return Ok(());
             }
         }
         let late = |_| BrokerError::Unavailable("no answer in time".to_owned());
-        timeout(self.parts.settings.broker_timeout, self.parts.broker.declare(peer))
-            .await
-            .map_err(late)??;
+        timeout(
+            self.parts.settings.broker_timeout,
+            self.parts.broker.declare(peer),
+        )
+        .await
+        .map_err(late)??;
         let mut declared = lock(&self.declared);
         if declared.epoch == epoch {
             declared.peers.insert(peer.clone());
@@ -170,7 +187,10 @@ impl Core {
     }
 
     /// The propagation secret that a peer's acknowledgements are signed with; `None` when this peer does not know it.
-    pub(crate) async fn source_secret(&self, source: &PeerName) -> Result<Option<Secret>, ManagementError> {
+    pub(crate) async fn source_secret(
+        &self,
+        source: &PeerName,
+    ) -> Result<Option<Secret>, ManagementError> {
         if source == &self.parts.name {
             return Ok(Some(self.parts.own_secret.clone()));
         }
@@ -186,7 +206,9 @@ impl Core {
         {
             return Ok(secret);
         }
-        let secret = self.managed(management.fetch_source_propagation_secret(source)).await?;
+        let secret = self
+            .managed(management.fetch_source_propagation_secret(source))
+            .await?;
         let mut secrets = lock(&self.source_secrets);
         secrets.retain(|_, (since, _)| since.elapsed() < SOURCE_SECRET_TTL);
         secrets.insert(source.clone(), (Instant::now(), secret.clone()));
@@ -198,10 +220,12 @@ impl Core {
     /// between two looks, or a tenth of a shorter `resend_after`.
     pub(crate) fn looks_for_overdue(&self) -> bool {
         let now_ms = self.now_ms();
-        let pause_ms = i64::try_from(self.parts.settings.resend_after.as_millis() / 10).unwrap_or(i64::MAX);
+        let pause_ms =
+            i64::try_from(self.parts.settings.resend_after.as_millis() / 10).unwrap_or(i64::MAX);
         let before = self.overdue_looked_at_ms.load(Ordering::Relaxed);
         // A clock set back must not keep rows waiting.
-        let due = before > now_ms || now_ms.saturating_sub(before) >= pause_ms.min(OVERDUE_PAUSE_MS);
+        let due =
+            before > now_ms || now_ms.saturating_sub(before) >= pause_ms.min(OVERDUE_PAUSE_MS);
         if due {
             self.overdue_looked_at_ms.store(now_ms, Ordering::Relaxed);
         }
@@ -247,13 +271,18 @@ impl Core {
 
     /// How long to wait longer after `failures` failures in a row: not at all after none.
     pub(crate) fn backoff_after(&self, failures: u32) -> Duration {
-        failures.checked_sub(1).map_or(Duration::ZERO, |failures| self.backoff(failures))
+        failures
+            .checked_sub(1)
+            .map_or(Duration::ZERO, |failures| self.backoff(failures))
     }
 
     /// How long to wait after `failures` failures in a row.
     pub(crate) fn backoff(&self, failures: u32) -> Duration {
         let settings = &self.parts.settings;
-        settings.retry_min.saturating_mul(1 << failures.min(16)).min(settings.retry_max)
+        settings
+            .retry_min
+            .saturating_mul(1 << failures.min(16))
+            .min(settings.retry_max)
     }
 }
 

@@ -1,5 +1,9 @@
 //! What a store lost, or had changed behind the mesh's back, is found by looking, and healed.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where an expectation fails"
+)]
 
 #[path = "drift/world.rs"]
 mod world;
@@ -35,7 +39,11 @@ async fn drift_is_found_and_healed() {
     assert!(world.target.hash("one").is_none());
     tokio::time::sleep(WITHIN).await;
     for client in ["one", "two", "three"] {
-        assert_eq!(world.target.hash(client), world.source.hash(client), "{client}");
+        assert_eq!(
+            world.target.hash(client),
+            world.source.hash(client),
+            "{client}"
+        );
     }
     world.settled().await;
     assert_eq!(
@@ -47,15 +55,30 @@ async fn drift_is_found_and_healed() {
     let report = world.report("target");
     assert_eq!((report.rows, report.drifted, report.healed), (4, 0, 0));
     assert_eq!(report.wanted, report.held, "equal digests are agreement");
-    assert_eq!(world.source.propagator().counters().drift_healed, 4, "and nothing was sent again");
+    assert_eq!(
+        world.source.propagator().counters().drift_healed,
+        4,
+        "and nothing was sent again"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_first_check_comes_soon_after_the_start() {
     let world = World::start().await;
     tokio::time::sleep(INTERVAL / 10 + Duration::from_millis(1)).await;
-    assert_eq!(world.source.propagator().drift().len(), 2, "the target, and the source itself");
-    assert!(world.source.propagator().drift().iter().all(|report| report.checked_at_ms.is_some()));
+    assert_eq!(
+        world.source.propagator().drift().len(),
+        2,
+        "the target, and the source itself"
+    );
+    assert!(
+        world
+            .source
+            .propagator()
+            .drift()
+            .iter()
+            .all(|report| report.checked_at_ms.is_some())
+    );
 }
 
 /// It may have forgotten what it confirmed last.
@@ -70,22 +93,36 @@ async fn a_store_that_was_started_again_is_looked_at_at_once() {
     let before = world.report("source").checked_at_ms;
     world.target.edit_out("one");
     tokio::time::sleep(SOON).await;
-    assert!(world.target.hash("one").is_none(), "nobody looks before the interval has passed");
+    assert!(
+        world.target.hash("one").is_none(),
+        "nobody looks before the interval has passed"
+    );
     for mood in [Mood::Away, Mood::Hangs] {
         world.target.view_is(mood);
         world.target.restart();
         tokio::time::sleep(SOON).await;
-        assert!(world.target.hash("one").is_none(), "it is not there, or tells who it is and no more");
+        assert!(
+            world.target.hash("one").is_none(),
+            "it is not there, or tells who it is and no more"
+        );
     }
     world.target.view_is(Mood::Works);
     tokio::time::sleep(SOON).await;
     assert_eq!(world.target.hash("one"), world.source.hash("one"));
-    assert_eq!(world.report("source").checked_at_ms, before, "no other store was read");
+    assert_eq!(
+        world.report("source").checked_at_ms,
+        before,
+        "no other store was read"
+    );
 
     world.source.edit_out("two");
     world.source.restart();
     tokio::time::sleep(SOON).await;
-    assert_eq!(world.source.hash("two"), Some(hash(FIRST)), "its own as well");
+    assert_eq!(
+        world.source.hash("two"),
+        Some(hash(FIRST)),
+        "its own as well"
+    );
     assert_eq!(world.source.propagator().counters().drift_healed, 2);
     let reads = world.target.reads();
     tokio::time::sleep(SOON).await;
@@ -116,7 +153,11 @@ async fn an_old_dump_is_overwritten_and_a_revoked_client_goes_again() {
     world.revoke("revoked").await;
     world.settled().await;
     world.target.restore(dump).await;
-    assert_eq!(world.target.hash("revoked"), Some(hash(FIRST)), "it is let in again");
+    assert_eq!(
+        world.target.hash("revoked"),
+        Some(hash(FIRST)),
+        "it is let in again"
+    );
     tokio::time::sleep(WITHIN).await;
     assert_eq!(world.target.hash("rotated"), Some(hash(SECOND)));
     assert_eq!(world.target.hash("revoked"), None);
@@ -127,11 +168,29 @@ async fn an_old_dump_is_overwritten_and_a_revoked_client_goes_again() {
 async fn an_edit_by_hand_is_undone_and_its_reason_is_told() {
     let world = World::start().await;
     let rules = ["10.0.0.0/8", "192.0.2.1"];
-    world.ensure(ensure("edited", FIRST).allowed_ips(rules).expires_at(Some(5_000))).await;
+    world
+        .ensure(
+            ensure("edited", FIRST)
+                .allowed_ips(rules)
+                .expires_at(Some(5_000)),
+        )
+        .await;
     world.settled().await;
     let edits = [
-        (CredentialChange { secret_hash: Some(hash_of(SECOND)), ..Default::default() }, "another secret"),
-        (CredentialChange { expires_at: Change::Set(None), ..Default::default() }, "another expiry"),
+        (
+            CredentialChange {
+                secret_hash: Some(hash_of(SECOND)),
+                ..Default::default()
+            },
+            "another secret",
+        ),
+        (
+            CredentialChange {
+                expires_at: Change::Set(None),
+                ..Default::default()
+            },
+            "another expiry",
+        ),
         (
             CredentialChange {
                 allowed_ips: Change::Set(AllowedIps::parse(["0.0.0.0/0"]).unwrap()),
@@ -143,12 +202,18 @@ async fn an_edit_by_hand_is_undone_and_its_reason_is_told() {
     for (edit, difference) in edits {
         world.target.edit("edited", edit);
         let reports = world.source.propagator().check_drift().await.unwrap();
-        let target = reports.iter().find(|report| report.peer.as_str() == "target").unwrap();
+        let target = reports
+            .iter()
+            .find(|report| report.peer.as_str() == "target")
+            .unwrap();
         assert_eq!((target.drifted, target.healed), (1, 1), "{difference}");
         assert_ne!(target.wanted, target.held);
         let row = world.source.row("edited", "target");
         assert_eq!(row.status, PivotStatus::Pending);
-        assert_eq!(row.reason.unwrap(), format!("drift: the target holds {difference}"));
+        assert_eq!(
+            row.reason.unwrap(),
+            format!("drift: the target holds {difference}")
+        );
         world.settled().await;
         let record = world.target.record("edited").unwrap();
         assert!(record.secret_hash.matches(&hash_of(FIRST)));
@@ -159,7 +224,13 @@ async fn an_edit_by_hand_is_undone_and_its_reason_is_told() {
     }
     // The same rules in another order are the same rules.
     let turned = AllowedIps::parse(["192.0.2.1", "10.0.0.0/8"]).unwrap();
-    world.target.edit("edited", CredentialChange { allowed_ips: Change::Set(turned), ..Default::default() });
+    world.target.edit(
+        "edited",
+        CredentialChange {
+            allowed_ips: Change::Set(turned),
+            ..Default::default()
+        },
+    );
     world.source.propagator().check_drift().await.unwrap();
     assert_eq!(world.report("target").drifted, 0);
 }
@@ -171,19 +242,30 @@ async fn a_newer_change_of_another_source_is_left_alone() {
     world.settled().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let other = world.join("other").await;
-    other.propagator().ensure(ensure("shared", SECOND)).await.unwrap();
+    other
+        .propagator()
+        .ensure(ensure("shared", SECOND))
+        .await
+        .unwrap();
     other.settled().await;
     let published = world.source.propagator().counters().events_published;
     tokio::time::sleep(WITHIN).await;
     assert_eq!(world.target.hash("shared"), Some(hash(SECOND)));
     let report = world.report("target");
     assert_eq!((report.rows, report.superseded, report.drifted), (0, 1, 0));
-    assert_eq!(world.source.propagator().counters().events_published, published);
+    assert_eq!(
+        world.source.propagator().counters().events_published,
+        published
+    );
 
     // Both find it gone, in whatever order: the newer one is what stays.
     for first in [true, false] {
         world.target.flush();
-        let (one, two) = if first { (&world.source, &other) } else { (&other, &world.source) };
+        let (one, two) = if first {
+            (&world.source, &other)
+        } else {
+            (&other, &world.source)
+        };
         for source in [one, two] {
             source.propagator().check_drift().await.unwrap();
             source.propagator().sync().await.unwrap();
@@ -201,16 +283,30 @@ async fn what_the_own_store_knows_to_be_changed_elsewhere_is_not_brought_back() 
     tokio::time::sleep(Duration::from_secs(1)).await;
     let other = world.join("other").await;
     let targets = vec!["source".to_owned(), "target".to_owned()];
-    other.propagator().revoke(Revoke::new("shared").targets(targets)).await.unwrap();
+    other
+        .propagator()
+        .revoke(Revoke::new("shared").targets(targets))
+        .await
+        .unwrap();
     other.settled().await;
-    assert_eq!((world.source.hash("shared"), world.target.hash("shared")), (None, None));
+    assert_eq!(
+        (world.source.hash("shared"), world.target.hash("shared")),
+        (None, None)
+    );
     // A dump from before brings the client back with its old cursor; that it was revoked is for the other source to say.
     world.target.flush();
-    world
-        .target
-        .edit("shared", CredentialChange { secret_hash: Some(hash_of(SECOND)), ..Default::default() });
+    world.target.edit(
+        "shared",
+        CredentialChange {
+            secret_hash: Some(hash_of(SECOND)),
+            ..Default::default()
+        },
+    );
     world.source.propagator().check_drift().await.unwrap();
-    assert_eq!(world.source.row("shared", "target").status, PivotStatus::Success);
+    assert_eq!(
+        world.source.row("shared", "target").status,
+        PivotStatus::Success
+    );
     assert_eq!(world.report("target").superseded, 1);
     other.propagator().check_drift().await.unwrap();
     other.propagator().sync().await.unwrap();
@@ -226,7 +322,10 @@ async fn a_row_that_changes_during_the_check_is_no_drift() {
     world.settled().await;
     world.target.edit(
         "moving",
-        CredentialChange { secret_hash: Some(hash_of("an edit by somebody")), ..Default::default() },
+        CredentialChange {
+            secret_hash: Some(hash_of("an edit by somebody")),
+            ..Default::default()
+        },
     );
     world.target.edit_out("lost");
     let inside = Arc::clone(&world);
@@ -236,11 +335,19 @@ async fn a_row_that_changes_during_the_check_is_no_drift() {
     }));
     world.source.propagator().check_drift().await.unwrap();
     let report = world.report("target");
-    assert_eq!((report.rows, report.drifted), (1, 1), "the one that was lost: {report:?}");
+    assert_eq!(
+        (report.rows, report.drifted),
+        (1, 1),
+        "the one that was lost: {report:?}"
+    );
     world.settled().await;
     assert_eq!(world.target.hash("moving"), Some(hash(SECOND)));
     assert_eq!(world.target.hash("lost"), Some(hash(FIRST)));
-    assert_eq!(world.source.row("moving", "target").attempts, 1, "sent once by the rotation, and not again");
+    assert_eq!(
+        world.source.row("moving", "target").attempts,
+        1,
+        "sent once by the rotation, and not again"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,13 +365,23 @@ async fn a_store_that_cannot_be_read_is_named_and_does_not_spin() {
         let reads = world.target.reads() - reads;
         assert!((9..=11).contains(&reads), "{reads} reads in ten intervals");
         let report = world.report("target");
-        assert!(report.not_checked.as_ref().unwrap().contains("unavailable"), "{report:?}");
+        assert!(
+            report.not_checked.as_ref().unwrap().contains("unavailable"),
+            "{report:?}"
+        );
         assert_eq!(
-            DriftReport { not_checked: None, ..report },
+            DriftReport {
+                not_checked: None,
+                ..report
+            },
             before,
             "the figures are of the last whole check"
         );
-        assert_eq!(world.report("source").not_checked, None, "the others are looked at all the same");
+        assert_eq!(
+            world.report("source").not_checked,
+            None,
+            "the others are looked at all the same"
+        );
         world.target.view_is(Mood::Works);
         world.target.flush();
         tokio::time::sleep(WITHIN).await;
@@ -282,8 +399,15 @@ async fn a_check_ends_with_its_propagator() {
     tokio::time::sleep(INTERVAL + Duration::from_secs(1)).await;
     let before = tokio::time::Instant::now();
     world.source.propagator().close().await;
-    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
-    assert!(matches!(world.source.propagator().check_drift().await, Err(PropagationError::Closed)));
+    assert!(
+        before.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        before.elapsed()
+    );
+    assert!(matches!(
+        world.source.propagator().check_drift().await,
+        Err(PropagationError::Closed)
+    ));
     let receives = world.target.propagator().check_drift().await.unwrap_err();
     assert_eq!(receives.code(), "MANAGEMENT_NOT_CONFIGURED");
 }
@@ -292,7 +416,9 @@ async fn a_check_ends_with_its_propagator() {
 async fn a_source_fills_its_own_store_again() {
     let world = World::start().await;
     world.ensure(ensure("flushed", FIRST)).await;
-    world.ensure(Ensure::new("edited", Secret::new(FIRST))).await;
+    world
+        .ensure(Ensure::new("edited", Secret::new(FIRST)))
+        .await;
     world.settled().await;
     world.revoke("revoked").await;
     // What this peer holds is booked with the next sync.
@@ -303,18 +429,31 @@ async fn a_source_fills_its_own_store_again() {
         assert_eq!(world.source.hash("flushed"), Some(hash(FIRST)), "{round}");
         assert_eq!(world.source.hash("edited"), Some(hash(FIRST)));
         // The cursor stands: only the record was changed.
-        world
-            .source
-            .edit("edited", CredentialChange { secret_hash: Some(hash_of(SECOND)), ..Default::default() });
-        world
-            .source
-            .edit("revoked", CredentialChange { secret_hash: Some(hash_of(SECOND)), ..Default::default() });
+        world.source.edit(
+            "edited",
+            CredentialChange {
+                secret_hash: Some(hash_of(SECOND)),
+                ..Default::default()
+            },
+        );
+        world.source.edit(
+            "revoked",
+            CredentialChange {
+                secret_hash: Some(hash_of(SECOND)),
+                ..Default::default()
+            },
+        );
         tokio::time::sleep(WITHIN).await;
         assert_eq!(world.source.hash("edited"), Some(hash(FIRST)), "{round}");
         assert_eq!(world.source.hash("revoked"), None);
     }
     // It does not look like another source's change, and what comes later is newer.
-    let summary = world.source.propagator().resync(Resync::Target("target".into())).await.unwrap();
+    let summary = world
+        .source
+        .propagator()
+        .resync(Resync::Target("target".into()))
+        .await
+        .unwrap();
     assert_eq!(summary.targets_published, 2, "{summary:?}");
     world.settled().await;
     world.rotate("edited", SECOND).await;
@@ -341,14 +480,19 @@ async fn healing_loses_against_a_change_that_comes_meanwhile() {
 async fn many_pages_are_compared_on_both_tracks() {
     let world = World::start().await;
     for number in 0..(world::PAGE * 3 + 1) {
-        world.ensure(ensure(&format!("client-{number}"), FIRST)).await;
+        world
+            .ensure(ensure(&format!("client-{number}"), FIRST))
+            .await;
     }
     let message = ensure("client-0", SECOND).track(hmac_propagation::peer_store::Track::Message);
     world.ensure(message).await;
     world.settled().await;
     world.source.propagator().check_drift().await.unwrap();
     let report = world.report("target");
-    assert_eq!((report.rows, report.drifted), (world::PAGE as u64 * 3 + 2, 0));
+    assert_eq!(
+        (report.rows, report.drifted),
+        (world::PAGE as u64 * 3 + 2, 0)
+    );
     assert_eq!(report.wanted, report.held);
     world.target.flush();
     world.source.propagator().check_drift().await.unwrap();

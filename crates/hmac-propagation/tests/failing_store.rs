@@ -1,5 +1,8 @@
 //! A peer's store that is away, or refuses: deliveries wait, nothing spins, nothing is lost.
-#![expect(clippy::unwrap_used, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where an expectation fails"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -117,18 +120,37 @@ fn world_with(settings: Settings) -> World {
     management.put_target(name("target"), secret("target"));
     let store = || MemoryPeerStore::new(MemoryCredentialStore::new(), MemoryCredentialStore::new());
     let broker = || Arc::new(MemoryBroker::connect(&bus));
-    let source = Propagator::builder(name("source"), secret("source"), broker(), Arc::new(store()))
-        .management(management.clone())
-        .settings(settings)
-        .clock(clock.clone())
-        .start();
-    let target_store =
-        Arc::new(Failing { inner: store(), mood: AtomicU8::new(WORKS), calls: AtomicU32::new(0) });
-    let target = Propagator::builder(name("target"), secret("target"), broker(), target_store.clone())
-        .sources([(name("source"), secret("source"))])
-        .clock(clock)
-        .start();
-    World { management, source, target_store, target, bus }
+    let source = Propagator::builder(
+        name("source"),
+        secret("source"),
+        broker(),
+        Arc::new(store()),
+    )
+    .management(management.clone())
+    .settings(settings)
+    .clock(clock.clone())
+    .start();
+    let target_store = Arc::new(Failing {
+        inner: store(),
+        mood: AtomicU8::new(WORKS),
+        calls: AtomicU32::new(0),
+    });
+    let target = Propagator::builder(
+        name("target"),
+        secret("target"),
+        broker(),
+        target_store.clone(),
+    )
+    .sources([(name("source"), secret("source"))])
+    .clock(clock)
+    .start();
+    World {
+        management,
+        source,
+        target_store,
+        target,
+        bus,
+    }
 }
 
 impl World {
@@ -162,10 +184,21 @@ async fn a_failing_store_slows_it_does_not_spin() {
         world.ensure().await;
         world.pass(Duration::from_secs(40)).await;
         assert_eq!(world.status(), PivotStatus::Sent, "nothing was answered");
-        assert_eq!(world.bus.depth(&name("target")), Some(0), "the delivery is in hand, unsettled");
+        assert_eq!(
+            world.bus.depth(&name("target")),
+            Some(0),
+            "the delivery is in hand, unsettled"
+        );
         let calls = world.target_store.calls.load(Ordering::SeqCst);
         assert!((3..=20).contains(&calls), "{calls} calls in 40 s");
-        assert!(world.target.status().last_error.unwrap().contains("peer store"));
+        assert!(
+            world
+                .target
+                .status()
+                .last_error
+                .unwrap()
+                .contains("peer store")
+        );
         world.target_store.mood.store(WORKS, Ordering::SeqCst);
         world.pass(Duration::from_secs(11)).await;
         assert_eq!(world.status(), PivotStatus::Success);
@@ -190,11 +223,24 @@ async fn a_store_that_refuses_is_reported_to_the_source_and_tried_again() {
     world.ensure().await;
     world.pass(Duration::from_secs(40)).await;
     assert_eq!(world.status(), PivotStatus::Error);
-    assert!(world.management.pivots()[0].reason.as_ref().unwrap().contains("refused"));
+    assert!(
+        world.management.pivots()[0]
+            .reason
+            .as_ref()
+            .unwrap()
+            .contains("refused")
+    );
     world.target_store.mood.store(WORKS, Ordering::SeqCst);
     world.pass(Duration::from_secs(70)).await;
-    assert_eq!(world.status(), PivotStatus::Success, "sent again when overdue");
-    let key = CredentialKey { track: Track::Http, client_id: ClientId::parse("client").unwrap() };
+    assert_eq!(
+        world.status(),
+        PivotStatus::Success,
+        "sent again when overdue"
+    );
+    let key = CredentialKey {
+        track: Track::Http,
+        client_id: ClientId::parse("client").unwrap(),
+    };
     assert!(!world.management.holds_plain(&key));
 }
 
@@ -202,14 +248,26 @@ async fn a_store_that_refuses_is_reported_to_the_source_and_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_later_than_the_next_try_counts() {
     let second = Duration::from_secs(1);
-    let world = world_with(Settings { resend_after: second, sync_interval: second, ..Settings::default() });
+    let world = world_with(Settings {
+        resend_after: second,
+        sync_interval: second,
+        ..Settings::default()
+    });
     world.target_store.mood.store(SLOW, Ordering::SeqCst);
     world.ensure().await;
     for _ in 0..60 {
         tokio::time::sleep(second).await;
-        if world.management.pivots().iter().all(|row| row.status == PivotStatus::Success) {
+        if world
+            .management
+            .pivots()
+            .iter()
+            .all(|row| row.status == PivotStatus::Success)
+        {
             return;
         }
     }
-    panic!("answered for a minute, and not done: {:?}", world.source.counters());
+    panic!(
+        "answered for a minute, and not done: {:?}",
+        world.source.counters()
+    );
 }

@@ -1,5 +1,8 @@
 //! A ledger that waits for an event which nobody will acknowledge: the plain secret goes all the same.
-#![expect(clippy::unwrap_used, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where an expectation fails"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +51,13 @@ impl PeerStore for Waiting {
         &self,
         events: &[(InFlight, AckResult)],
     ) -> Result<Vec<Option<FinalStatus>>, StoreError> {
-        Ok(self.0.complete(events).await?.iter().map(|_| None).collect())
+        Ok(self
+            .0
+            .complete(events)
+            .await?
+            .iter()
+            .map(|_| None)
+            .collect())
     }
 
     async fn discard(&self, events: &[InFlight]) -> Result<(), StoreError> {
@@ -67,30 +76,54 @@ impl Clock for TestClock {
 
 #[tokio::test(start_paused = true)]
 async fn no_plain_secret_at_rest_after_propagation() {
-    let (bus, clock) = (MemoryBus::new(), Arc::new(TestClock(tokio::time::Instant::now())));
+    let (bus, clock) = (
+        MemoryBus::new(),
+        Arc::new(TestClock(tokio::time::Instant::now())),
+    );
     let name = |text: &str| PeerName::parse(text).unwrap();
     let secret = |of: &str| Secret::new(format!("the propagation secret of {of}"));
     let store = || MemoryPeerStore::new(MemoryCredentialStore::new(), MemoryCredentialStore::new());
     let management = Arc::new(MemoryManagement::new());
     management.put_target(name("target"), secret("target"));
     let broker = || Arc::new(MemoryBroker::connect(&bus));
-    let source = Propagator::builder(name("source"), secret("source"), broker(), Arc::new(Waiting(store())))
-        .management(management.clone())
-        .clock(clock.clone())
-        .start();
-    let _target = Propagator::builder(name("target"), secret("target"), broker(), Arc::new(store()))
-        .sources([(name("source"), secret("source"))])
-        .clock(clock)
-        .start();
+    let source = Propagator::builder(
+        name("source"),
+        secret("source"),
+        broker(),
+        Arc::new(Waiting(store())),
+    )
+    .management(management.clone())
+    .clock(clock.clone())
+    .start();
+    let _target = Propagator::builder(
+        name("target"),
+        secret("target"),
+        broker(),
+        Arc::new(store()),
+    )
+    .sources([(name("source"), secret("source"))])
+    .clock(clock)
+    .start();
     let ensure = Ensure::new("client", Secret::new("a secret of a client")).targets(["target"]);
     source.ensure(ensure).await.unwrap();
-    let key = CredentialKey { track: Track::Http, client_id: ClientId::parse("client").unwrap() };
+    let key = CredentialKey {
+        track: Track::Http,
+        client_id: ClientId::parse("client").unwrap(),
+    };
     for _ in 0..70 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         if !management.holds_plain(&key) {
             break;
         }
     }
-    assert!(management.pivots().iter().all(|row| row.status == PivotStatus::Success));
-    assert!(!management.holds_plain(&key), "the plain secret is still there long after the last answer");
+    assert!(
+        management
+            .pivots()
+            .iter()
+            .all(|row| row.status == PivotStatus::Success)
+    );
+    assert!(
+        !management.holds_plain(&key),
+        "the plain secret is still there long after the last answer"
+    );
 }

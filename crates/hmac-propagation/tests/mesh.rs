@@ -1,6 +1,10 @@
 //! A whole mesh in one process, on the in-memory broker and stores, with tokio's clock under the test's control.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where an expectation fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where an expectation fails"
+)]
 
 #[path = "mesh/harness.rs"]
 mod harness;
@@ -23,26 +27,39 @@ use harness::{FIRST, Mesh, SECOND, ensure, key, name};
 #[tokio::test(start_paused = true)]
 async fn a_change_reaches_every_target_and_the_plain_secret_goes() {
     let mesh = Mesh::start(&["consumer", "other"]).await;
-    let ensured =
-        mesh.source.propagator.ensure(ensure("client", FIRST, &["consumer", "other"])).await.unwrap();
+    let ensured = mesh
+        .source
+        .propagator
+        .ensure(ensure("client", FIRST, &["consumer", "other"]))
+        .await
+        .unwrap();
     assert_eq!(ensured.operation, Operation::Create);
     mesh.all_rows(PivotStatus::Success).await;
     let hash = mesh.source.hash("client").unwrap();
     for target in &mesh.targets {
         assert_eq!(target.hash("client").as_deref(), Some(hash.as_str()));
     }
-    mesh.until("the plain is gone", |mesh| !mesh.management.holds_plain(&key("client"))).await;
+    mesh.until("the plain is gone", |mesh| {
+        !mesh.management.holds_plain(&key("client"))
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn rotate_and_revoke_converge() {
     let mesh = Mesh::start(&["consumer", "other"]).await;
     let source = &mesh.source.propagator;
-    source.ensure(ensure("client", FIRST, &["consumer", "other"])).await.unwrap();
+    source
+        .ensure(ensure("client", FIRST, &["consumer", "other"]))
+        .await
+        .unwrap();
     mesh.all_rows(PivotStatus::Success).await;
     let first = mesh.source.hash("client");
-    let rotate =
-        |client: &str| Rotate { client_id: client.into(), secret: Secret::new(SECOND), track: Track::Http };
+    let rotate = |client: &str| Rotate {
+        client_id: client.into(),
+        secret: Secret::new(SECOND),
+        track: Track::Http,
+    };
     source.rotate(rotate("client")).await.unwrap();
     mesh.all_rows(PivotStatus::Success).await;
     assert_ne!(mesh.source.hash("client"), first);
@@ -50,22 +67,42 @@ async fn rotate_and_revoke_converge() {
         assert_eq!(target.hash("client"), mesh.source.hash("client"));
     }
     let targets = vec!["consumer".to_owned(), "other".to_owned()];
-    source.revoke(Revoke { client_id: "client".into(), targets, track: Track::Http }).await.unwrap();
+    source
+        .revoke(Revoke {
+            client_id: "client".into(),
+            targets,
+            track: Track::Http,
+        })
+        .await
+        .unwrap();
     assert_eq!(mesh.source.hash("client"), None, "revoked here at once");
     mesh.all_rows(PivotStatus::Success).await;
-    assert!(mesh.targets.iter().all(|target| target.hash("client").is_none()));
+    assert!(
+        mesh.targets
+            .iter()
+            .all(|target| target.hash("client").is_none())
+    );
     let unknown = source.rotate(rotate("client")).await.unwrap_err();
-    assert!(matches!(unknown, PropagationError::UnknownClient(_)), "{unknown}");
+    assert!(
+        matches!(unknown, PropagationError::UnknownClient(_)),
+        "{unknown}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_subset_of_targets_leaves_the_others_last_change_alone() {
     let mesh = Mesh::start(&["consumer", "other"]).await;
     let source = &mesh.source.propagator;
-    source.ensure(ensure("client", FIRST, &["consumer", "other"])).await.unwrap();
+    source
+        .ensure(ensure("client", FIRST, &["consumer", "other"]))
+        .await
+        .unwrap();
     mesh.all_rows(PivotStatus::Success).await;
     let first = mesh.source.hash("client");
-    source.ensure(ensure("client", SECOND, &["consumer"])).await.unwrap();
+    source
+        .ensure(ensure("client", SECOND, &["consumer"]))
+        .await
+        .unwrap();
     mesh.all_rows(PivotStatus::Success).await;
     assert_eq!(mesh.targets[1].hash("client"), first);
     assert_ne!(mesh.targets[0].hash("client"), first);
@@ -75,11 +112,19 @@ async fn a_subset_of_targets_leaves_the_others_last_change_alone() {
 async fn an_offline_target_catches_up_and_its_queue_stays_bounded() {
     let mut mesh = Mesh::start(&["consumer"]).await;
     mesh.targets[0].propagator.close().await;
-    mesh.source.propagator.ensure(ensure("client", FIRST, &["consumer"])).await.unwrap();
+    mesh.source
+        .propagator
+        .ensure(ensure("client", FIRST, &["consumer"]))
+        .await
+        .unwrap();
     for _ in 0..20 {
         mesh.source.propagator.sync().await.unwrap();
     }
-    assert_eq!(mesh.bus.depth(&name("consumer")), Some(1), "many syncs, one event");
+    assert_eq!(
+        mesh.bus.depth(&name("consumer")),
+        Some(1),
+        "many syncs, one event"
+    );
     mesh.restart(0).await;
     mesh.all_rows(PivotStatus::Success).await;
     assert_eq!(mesh.targets[0].hash("client"), mesh.source.hash("client"));
@@ -88,8 +133,13 @@ async fn an_offline_target_catches_up_and_its_queue_stays_bounded() {
 #[tokio::test(start_paused = true)]
 async fn a_target_that_never_started_still_receives() {
     let mut mesh = Mesh::start(&[]).await;
-    mesh.management.put_target(name("late"), harness::secret_of("late"));
-    mesh.source.propagator.ensure(ensure("client", FIRST, &["late"])).await.unwrap();
+    mesh.management
+        .put_target(name("late"), harness::secret_of("late"));
+    mesh.source
+        .propagator
+        .ensure(ensure("client", FIRST, &["late"]))
+        .await
+        .unwrap();
     mesh.all_rows(PivotStatus::Sent).await;
     mesh.join("late").await;
     mesh.all_rows(PivotStatus::Success).await;
@@ -99,16 +149,33 @@ async fn a_target_that_never_started_still_receives() {
 async fn a_resync_heals_a_target_that_lost_everything() {
     let mut mesh = Mesh::start(&["consumer"]).await;
     let source = &mesh.source.propagator;
-    source.ensure(ensure("kept", FIRST, &["consumer"])).await.unwrap();
-    source.ensure(ensure("revoked", FIRST, &["consumer"])).await.unwrap();
     source
-        .revoke(Revoke { client_id: "revoked".into(), targets: vec!["consumer".into()], track: Track::Http })
+        .ensure(ensure("kept", FIRST, &["consumer"]))
+        .await
+        .unwrap();
+    source
+        .ensure(ensure("revoked", FIRST, &["consumer"]))
+        .await
+        .unwrap();
+    source
+        .revoke(Revoke {
+            client_id: "revoked".into(),
+            targets: vec!["consumer".into()],
+            track: Track::Http,
+        })
         .await
         .unwrap();
     mesh.all_rows(PivotStatus::Success).await;
-    mesh.targets[0].credentials.delete_now(&key("kept").client_id);
+    mesh.targets[0]
+        .credentials
+        .delete_now(&key("kept").client_id);
     mesh.targets[0].plant("revoked", FIRST);
-    let summary = mesh.source.propagator.resync(Resync::Target("consumer".into())).await.unwrap();
+    let summary = mesh
+        .source
+        .propagator
+        .resync(Resync::Target("consumer".into()))
+        .await
+        .unwrap();
     assert_eq!(summary.targets_published, 2);
     mesh.all_rows(PivotStatus::Success).await;
     assert_eq!(mesh.targets[0].hash("kept"), mesh.source.hash("kept"));
@@ -119,33 +186,74 @@ async fn a_resync_heals_a_target_that_lost_everything() {
 #[tokio::test(start_paused = true)]
 async fn one_bad_row_blocks_nobody() {
     let mesh = Mesh::start(&["consumer"]).await;
-    mesh.management.put_target(name("gone"), harness::secret_of("gone"));
-    mesh.source.propagator.ensure(ensure("bad", FIRST, &["gone"])).await.unwrap();
-    mesh.until("sent", |mesh| mesh.management.pivots().iter().any(|p| p.status == PivotStatus::Sent)).await;
-    mesh.management.remove_target(&name("gone"));
-    let rotate = Rotate { client_id: "bad".into(), secret: Secret::new(SECOND), track: Track::Http };
-    mesh.source.propagator.rotate(rotate).await.unwrap();
-    mesh.source.propagator.ensure(ensure("good", FIRST, &["consumer"])).await.unwrap();
-    mesh.until("good is there", |mesh| {
-        mesh.management.pivots().iter().any(|p| p.key == key("good") && p.status == PivotStatus::Success)
+    mesh.management
+        .put_target(name("gone"), harness::secret_of("gone"));
+    mesh.source
+        .propagator
+        .ensure(ensure("bad", FIRST, &["gone"]))
+        .await
+        .unwrap();
+    mesh.until("sent", |mesh| {
+        mesh.management
+            .pivots()
+            .iter()
+            .any(|p| p.status == PivotStatus::Sent)
     })
     .await;
-    let bad = mesh.management.pivots().into_iter().find(|p| p.key == key("bad")).unwrap();
+    mesh.management.remove_target(&name("gone"));
+    let rotate = Rotate {
+        client_id: "bad".into(),
+        secret: Secret::new(SECOND),
+        track: Track::Http,
+    };
+    mesh.source.propagator.rotate(rotate).await.unwrap();
+    mesh.source
+        .propagator
+        .ensure(ensure("good", FIRST, &["consumer"]))
+        .await
+        .unwrap();
+    mesh.until("good is there", |mesh| {
+        mesh.management
+            .pivots()
+            .iter()
+            .any(|p| p.key == key("good") && p.status == PivotStatus::Success)
+    })
+    .await;
+    let bad = mesh
+        .management
+        .pivots()
+        .into_iter()
+        .find(|p| p.key == key("bad"))
+        .unwrap();
     assert_eq!(bad.status, PivotStatus::Pending);
     assert!(bad.reason.unwrap().contains("inventory"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_of_bad_rows_does_not_end_a_sync() {
-    let settings = Settings { page: 1, sync_on_change: false, ..Settings::default() };
+    let settings = Settings {
+        page: 1,
+        sync_on_change: false,
+        ..Settings::default()
+    };
     let mesh = Mesh::start_with(&["consumer"], true, settings);
     let source = &mesh.source.propagator;
-    mesh.management.put_target(name("gone"), harness::secret_of("gone"));
-    source.ensure(ensure("bad", FIRST, &["gone"])).await.unwrap();
+    mesh.management
+        .put_target(name("gone"), harness::secret_of("gone"));
+    source
+        .ensure(ensure("bad", FIRST, &["gone"]))
+        .await
+        .unwrap();
     mesh.management.remove_target(&name("gone"));
-    source.ensure(ensure("good", FIRST, &["consumer"])).await.unwrap();
+    source
+        .ensure(ensure("good", FIRST, &["consumer"]))
+        .await
+        .unwrap();
     let summary = source.sync().await.unwrap();
-    assert_eq!((summary.targets_published, summary.targets_retrying), (1, 1));
+    assert_eq!(
+        (summary.targets_published, summary.targets_retrying),
+        (1, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +268,8 @@ async fn one_bad_message_blocks_nobody() {
         )
     };
     let own = harness::secret_of("consumer");
-    let apply = format!(r#""track":"http","clientId":"intruder","payload":{{"secretHash":"{hash}"}}"#);
+    let apply =
+        format!(r#""track":"http","clientId":"intruder","payload":{{"secretHash":"{hash}"}}"#);
     let bodies = [
         "not json".to_owned(),
         "[]".to_owned(),
@@ -177,12 +286,29 @@ async fn one_bad_message_blocks_nobody() {
         timestamp_ms: 0,
         body: body.into_bytes(),
     });
-    assert!(intruder.publish(messages.collect()).await.iter().all(Result::is_ok));
-    mesh.source.propagator.ensure(ensure("client", FIRST, &["consumer"])).await.unwrap();
+    assert!(
+        intruder
+            .publish(messages.collect())
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
+    mesh.source
+        .propagator
+        .ensure(ensure("client", FIRST, &["consumer"]))
+        .await
+        .unwrap();
     mesh.all_rows(PivotStatus::Success).await;
     assert_eq!(mesh.targets[0].hash("intruder"), None);
     let counters = mesh.targets[0].propagator.counters();
-    assert_eq!((counters.messages_dropped, counters.events_refused, counters.events_applied), (5, 3, 1));
+    assert_eq!(
+        (
+            counters.messages_dropped,
+            counters.events_refused,
+            counters.events_applied
+        ),
+        (5, 3, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,18 +317,70 @@ async fn wrong_options_name_the_field() {
     let source = &mesh.source.propagator;
     let good = || ensure("client", FIRST, &["consumer"]);
     let cases: Vec<(&str, Ensure)> = vec![
-        ("clientId", Ensure { client_id: " ".into(), ..good() }),
-        ("clientId", Ensure { client_id: "x".repeat(129), ..good() }),
-        ("secret", Ensure { secret: Secret::new("short"), ..good() }),
-        ("targets", Ensure { targets: vec!["consumer".into(), "consumer".into()], ..good() }),
-        ("targets", Ensure { targets: vec!["no_such".into()], ..good() }),
-        ("targets", Ensure { targets: vec!["unknown".into()], ..good() }),
-        ("allowedIps", Ensure { allowed_ips: Change::Set(vec!["nonsense".into()]), ..good() }),
-        ("expiresAt", Ensure { expires_at: Change::Set(Some(-1)), ..good() }),
+        (
+            "clientId",
+            Ensure {
+                client_id: " ".into(),
+                ..good()
+            },
+        ),
+        (
+            "clientId",
+            Ensure {
+                client_id: "x".repeat(129),
+                ..good()
+            },
+        ),
+        (
+            "secret",
+            Ensure {
+                secret: Secret::new("short"),
+                ..good()
+            },
+        ),
+        (
+            "targets",
+            Ensure {
+                targets: vec!["consumer".into(), "consumer".into()],
+                ..good()
+            },
+        ),
+        (
+            "targets",
+            Ensure {
+                targets: vec!["no_such".into()],
+                ..good()
+            },
+        ),
+        (
+            "targets",
+            Ensure {
+                targets: vec!["unknown".into()],
+                ..good()
+            },
+        ),
+        (
+            "allowedIps",
+            Ensure {
+                allowed_ips: Change::Set(vec!["nonsense".into()]),
+                ..good()
+            },
+        ),
+        (
+            "expiresAt",
+            Ensure {
+                expires_at: Change::Set(Some(-1)),
+                ..good()
+            },
+        ),
     ];
     for (field, case) in cases {
         let error = source.ensure(case).await.unwrap_err();
-        assert_eq!((error.code(), error.field()), ("INVALID_OPTIONS", Some(field)), "{error}");
+        assert_eq!(
+            (error.code(), error.field()),
+            ("INVALID_OPTIONS", Some(field)),
+            "{error}"
+        );
     }
     assert!(mesh.management.pivots().is_empty(), "nothing was booked");
     let receive_only = mesh.targets[0].propagator.ensure(good()).await.unwrap_err();
@@ -212,10 +390,20 @@ async fn wrong_options_name_the_field() {
 #[tokio::test(start_paused = true)]
 async fn an_unsigned_ack_counts_only_where_it_is_allowed() {
     let mesh = Mesh::start_without_sources(&["original"]).await;
-    mesh.source.propagator.ensure(ensure("client", FIRST, &["original"])).await.unwrap();
+    mesh.source
+        .propagator
+        .ensure(ensure("client", FIRST, &["original"]))
+        .await
+        .unwrap();
     mesh.all_rows(PivotStatus::Sent).await;
-    mesh.until("dropped", |mesh| mesh.source.propagator.counters().messages_dropped == 1).await;
-    assert!(mesh.targets[0].hash("client").is_some(), "applied all the same");
+    mesh.until("dropped", |mesh| {
+        mesh.source.propagator.counters().messages_dropped == 1
+    })
+    .await;
+    assert!(
+        mesh.targets[0].hash("client").is_some(),
+        "applied all the same"
+    );
     tokio::time::advance(Duration::from_secs(1)).await;
     mesh.all_rows(PivotStatus::Sent).await;
 }
@@ -225,30 +413,59 @@ async fn watchers_are_told_how_far_each_row_came() {
     let mesh = Mesh::start(&["consumer"]).await;
     let source = &mesh.source.propagator;
     let mut watcher = source.subscribe();
-    source.ensure(ensure("client", FIRST, &["consumer"])).await.unwrap();
+    source
+        .ensure(ensure("client", FIRST, &["consumer"]))
+        .await
+        .unwrap();
     mesh.all_rows(PivotStatus::Success).await;
     let event = |progress, target: Option<&str>| ProgressEvent {
         key: key("client"),
         target: target.map(str::to_owned),
         progress,
     };
-    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Accepted, None));
-    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Acknowledged, Some("consumer")));
-    source.resync(Resync::Target("consumer".into())).await.unwrap();
-    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Rebooked, Some("consumer")));
-    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Acknowledged, Some("consumer")));
+    assert_eq!(
+        watcher.recv().await.unwrap(),
+        event(Progress::Accepted, None)
+    );
+    assert_eq!(
+        watcher.recv().await.unwrap(),
+        event(Progress::Acknowledged, Some("consumer"))
+    );
+    source
+        .resync(Resync::Target("consumer".into()))
+        .await
+        .unwrap();
+    assert_eq!(
+        watcher.recv().await.unwrap(),
+        event(Progress::Rebooked, Some("consumer"))
+    );
+    assert_eq!(
+        watcher.recv().await.unwrap(),
+        event(Progress::Acknowledged, Some("consumer"))
+    );
 
     mesh.targets[0].propagator.close().await;
-    source.ensure(ensure("client", SECOND, &["consumer"])).await.unwrap();
-    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Accepted, None));
-    assert_eq!(watcher.recv().await.unwrap(), event(Progress::Sent, Some("consumer")));
+    source
+        .ensure(ensure("client", SECOND, &["consumer"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        watcher.recv().await.unwrap(),
+        event(Progress::Accepted, None)
+    );
+    assert_eq!(
+        watcher.recv().await.unwrap(),
+        event(Progress::Sent, Some("consumer"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_watcher_that_does_not_read_holds_nobody_up() {
     let mesh = Mesh::start(&["consumer"]).await;
     let mut asleep = mesh.source.propagator.subscribe();
-    let batch = (0..5_000).map(|n| ensure(&format!("client-{n}"), FIRST, &[])).collect();
+    let batch = (0..5_000)
+        .map(|n| ensure(&format!("client-{n}"), FIRST, &[]))
+        .collect();
     let ensured = mesh.source.propagator.ensure_batch(batch).await;
     assert!(ensured.iter().all(Result::is_ok));
     assert!(matches!(asleep.try_recv(), Err(TryRecvError::Lagged(lost)) if lost >= 900));

@@ -28,7 +28,11 @@ impl Broker for Silent {
         std::future::pending().await
     }
 
-    async fn subscribe(&self, peer: &PeerName, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError> {
+    async fn subscribe(
+        &self,
+        peer: &PeerName,
+        prefetch: u16,
+    ) -> Result<Box<dyn Subscription>, BrokerError> {
         self.0.subscribe(peer, prefetch).await
     }
 
@@ -49,20 +53,33 @@ async fn many_syncs_at_once_end_in_time() {
     let store = MemoryPeerStore::new(MemoryCredentialStore::new(), MemoryCredentialStore::new());
     let broker = Arc::new(Silent(MemoryBroker::connect(&MemoryBus::new())));
     let name = PeerName::parse("source").unwrap();
-    let settings = Settings { sync_on_change: false, ..Settings::default() };
+    let settings = Settings {
+        sync_on_change: false,
+        ..Settings::default()
+    };
     let bound = settings.store_timeout + settings.broker_timeout;
-    let source = Propagator::builder(name, Secret::new("the secret of the source"), broker, Arc::new(store))
-        .management(management)
-        .settings(settings)
-        .start();
+    let source = Propagator::builder(
+        name,
+        Secret::new("the secret of the source"),
+        broker,
+        Arc::new(store),
+    )
+    .management(management)
+    .settings(settings)
+    .start();
     for number in 0..8 {
-        let ensure = Ensure::new(format!("client-{number}"), Secret::new("a secret of a client"));
+        let ensure = Ensure::new(
+            format!("client-{number}"),
+            Secret::new("a secret of a client"),
+        );
         source.ensure(ensure.targets(["target"])).await.unwrap();
     }
     let started = Instant::now();
     let outcomes = join_all((0..8).map(|_| source.sync())).await;
     let took = started.elapsed();
     assert!(took <= bound, "the last of 8 syncs took {took:?}");
-    assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(|it| it.targets_published == 0)
-        || outcome.as_ref().is_err_and(|error| error.is_unavailable())));
+    assert!(outcomes.iter().all(
+        |outcome| outcome.as_ref().is_ok_and(|it| it.targets_published == 0)
+            || outcome.as_ref().is_err_and(|error| error.is_unavailable())
+    ));
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hmac_propagation::broker::{
-    Broker, BrokerError, Delivery, DeliveryTag, OutboundMessage, PublishError, Settlement, Subscription,
+    Broker, BrokerError, Delivery, DeliveryTag, OutboundMessage, PublishError, Settlement,
+    Subscription,
 };
 use hmac_propagation::queue::PeerName;
 use tokio::time::timeout;
@@ -79,11 +80,19 @@ pub async fn each_publish_learns_its_own_outcomes([broker, other]: &Pair) {
     for _ in 0..5 {
         let publishes = (0..12).map(|i| {
             let broker = if i % 4 == 0 { other } else { broker };
-            let messages = (0..40).map(|j| message(target(i, j), &format!("{i}-{j}"))).collect();
+            let messages = (0..40)
+                .map(|j| message(target(i, j), &format!("{i}-{j}")))
+                .collect();
             broker.publish(messages)
         });
         for (i, outcomes) in join_all(publishes).await.into_iter().enumerate() {
-            let outcome = |j| if target(i, j) == &known { Ok(()) } else { Err(PublishError::Unroutable) };
+            let outcome = |j| {
+                if target(i, j) == &known {
+                    Ok(())
+                } else {
+                    Err(PublishError::Unroutable)
+                }
+            };
             assert_eq!(outcomes, (0..40).map(outcome).collect::<Vec<_>>());
         }
     }
@@ -100,7 +109,14 @@ pub async fn messages_come_in_order([broker, other]: &Pair) {
     let deliveries = take(&mut subscription, 61).await;
     assert_eq!(bodies(&deliveries), texts(0..61));
     assert!(deliveries.iter().all(|delivery| !delivery.redelivered));
-    assert_eq!(deliveries.iter().map(|delivery| delivery.tag).collect::<BTreeSet<_>>().len(), 61);
+    assert_eq!(
+        deliveries
+            .iter()
+            .map(|delivery| delivery.tag)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        61
+    );
 }
 
 /// A target that never started still receives.
@@ -118,8 +134,10 @@ pub async fn a_queue_waits_for_its_consumer([broker, other]: &Pair) {
 pub async fn subscribing_declares_the_queue([broker, other]: &Pair) {
     let fresh = peer("fresh");
     let mut subscription = broker.subscribe(&fresh, 10).await.expect("subscribe");
-    eventually("the queue exists", async || other.publish(vec![message(&fresh, "0")]).await == [Ok(())])
-        .await;
+    eventually("the queue exists", async || {
+        other.publish(vec![message(&fresh, "0")]).await == [Ok(())]
+    })
+    .await;
     assert_eq!(bodies(&take(&mut subscription, 1).await), ["0"]);
 }
 
@@ -130,8 +148,18 @@ pub async fn a_requeued_message_comes_again([broker, _]: &Pair) {
     broker.declare(&again).await.expect("declare");
     publish(broker, &again, 0..3).await;
     let first = take(&mut subscription, 3).await;
-    let settlement = |i| if i == 1 { Settlement::Requeue } else { Settlement::Acknowledge };
-    let settlements: Vec<_> = first.iter().enumerate().map(|(i, first)| (first.tag, settlement(i))).collect();
+    let settlement = |i| {
+        if i == 1 {
+            Settlement::Requeue
+        } else {
+            Settlement::Acknowledge
+        }
+    };
+    let settlements: Vec<_> = first
+        .iter()
+        .enumerate()
+        .map(|(i, first)| (first.tag, settlement(i)))
+        .collect();
     subscription.settle(&settlements).await.expect("settle");
     let second = take(&mut subscription, 1).await;
     assert_eq!(bodies(&second), ["1"]);
@@ -166,9 +194,21 @@ pub async fn a_foreign_tag_settles_nothing([broker, _]: &Pair) {
     let deliveries = take(&mut subscription, 2).await;
     acknowledge(&mut subscription, &deliveries[..1]).await;
     acknowledge(&mut subscription, &deliveries[..1]).await;
-    let unknown = DeliveryTag { epoch: deliveries[1].tag.epoch, tag: deliveries[1].tag.tag + 1_000 };
-    for tag in [unknown, DeliveryTag { epoch: u64::MAX, tag: u64::MAX }] {
-        subscription.settle(&[(tag, Settlement::Acknowledge)]).await.expect("settle");
+    let unknown = DeliveryTag {
+        epoch: deliveries[1].tag.epoch,
+        tag: deliveries[1].tag.tag + 1_000,
+    };
+    for tag in [
+        unknown,
+        DeliveryTag {
+            epoch: u64::MAX,
+            tag: u64::MAX,
+        },
+    ] {
+        subscription
+            .settle(&[(tag, Settlement::Acknowledge)])
+            .await
+            .expect("settle");
     }
     acknowledge(&mut subscription, &deliveries[1..]).await;
     publish(broker, &foreign, 2..3).await;
@@ -181,16 +221,28 @@ pub async fn no_more_than_the_prefetch_is_in_hand([broker, _]: &Pair) {
     broker.declare(&bounded).await.expect("declare");
     publish(broker, &bounded, 0..20).await;
     let mut subscription = broker.subscribe(&bounded, 5).await.expect("subscribe");
-    assert!(timeout(SOON, subscription.next(3)).await.expect("in time").len() <= 3);
+    assert!(
+        timeout(SOON, subscription.next(3))
+            .await
+            .expect("in time")
+            .len()
+            <= 3
+    );
     let mut subscription = {
         drop(subscription);
         broker.subscribe(&bounded, 5).await.expect("subscribe")
     };
     let first = take(&mut subscription, 5).await;
-    assert!(timeout(A_WHILE, subscription.next(100)).await.is_err(), "more than the prefetch");
+    assert!(
+        timeout(A_WHILE, subscription.next(100)).await.is_err(),
+        "more than the prefetch"
+    );
     acknowledge(&mut subscription, &first[..2]).await;
     take(&mut subscription, 2).await;
-    assert!(timeout(A_WHILE, subscription.next(100)).await.is_err(), "more than the prefetch");
+    assert!(
+        timeout(A_WHILE, subscription.next(100)).await.is_err(),
+        "more than the prefetch"
+    );
 }
 
 /// In the order they had, marked as redelivered.
@@ -205,7 +257,10 @@ pub async fn unsettled_deliveries_come_back_when_the_subscription_ends([broker, 
     let mut subscription = other.subscribe(&dropped, 100).await.expect("subscribe");
     let deliveries = take_all(&mut subscription, &texts(1..10)).await;
     assert!(
-        deliveries.iter().filter(|delivery| ["1", "2", "3"].contains(&text(delivery))).all(|d| d.redelivered)
+        deliveries
+            .iter()
+            .filter(|delivery| ["1", "2", "3"].contains(&text(delivery)))
+            .all(|d| d.redelivered)
     );
 }
 
@@ -218,7 +273,12 @@ pub async fn unsettled_deliveries_come_back_when_the_broker_is_closed([broker, o
     let deliveries = take(&mut subscription, 5).await;
     acknowledge(&mut subscription, &deliveries[..2]).await;
     broker.close().await;
-    assert!(timeout(SOON, subscription.next(10)).await.expect("in time").is_empty());
+    assert!(
+        timeout(SOON, subscription.next(10))
+            .await
+            .expect("in time")
+            .is_empty()
+    );
     let mut subscription = other.subscribe(&closed, 100).await.expect("subscribe");
     let deliveries = take_all(&mut subscription, &texts(2..5)).await;
     assert!(deliveries.iter().all(|delivery| delivery.redelivered));
@@ -253,7 +313,9 @@ pub async fn a_large_batch_comes_whole([broker, other]: &Pair) {
     let mut subscription = other.subscribe(&large, 200).await.expect("subscribe");
     let mut seen = Vec::new();
     while seen.len() < 5_000 {
-        let deliveries = timeout(SOON, subscription.next(500)).await.expect("in time");
+        let deliveries = timeout(SOON, subscription.next(500))
+            .await
+            .expect("in time");
         assert!(!deliveries.is_empty());
         acknowledge(&mut subscription, &deliveries).await;
         seen.extend(deliveries.iter().map(|delivery| text(delivery).to_owned()));
@@ -277,23 +339,41 @@ pub async fn a_cancelled_next_loses_nothing([broker, other]: &Pair) {
         while seen.len() < 200 {
             pause = (pause + 37) % 900;
             let taken = timeout(Duration::from_micros(pause), subscription.next(7)).await;
-            seen.extend(taken.unwrap_or_default().iter().map(|delivery| text(delivery).to_owned()));
+            seen.extend(
+                taken
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|delivery| text(delivery).to_owned()),
+            );
         }
         seen
     };
-    let ((), seen) = timeout(SOON, async { tokio::join!(publishing, taking) }).await.expect("in time");
+    let ((), seen) = timeout(SOON, async { tokio::join!(publishing, taking) })
+        .await
+        .expect("in time");
     assert_eq!(seen, texts(0..200));
 }
 
 /// Connected, with an epoch, and consuming once the subscription is.
 pub async fn the_status_tells_of_consuming([broker, _]: &Pair) {
     let mut status = broker.status();
-    let _subscription = broker.subscribe(&peer("status"), 10).await.expect("subscribe");
-    let healthy = timeout(SOON, status.wait_for(|status| status.connected && status.consuming)).await;
+    let _subscription = broker
+        .subscribe(&peer("status"), 10)
+        .await
+        .expect("subscribe");
+    let healthy = timeout(
+        SOON,
+        status.wait_for(|status| status.connected && status.consuming),
+    )
+    .await;
     let healthy = healthy.expect("in time").expect("watched").clone();
     assert!(healthy.epoch > 0 && healthy.reason.is_none(), "{healthy:?}");
     broker.close().await;
-    let closed = timeout(SOON, status.wait_for(|status| !status.connected && !status.consuming)).await;
+    let closed = timeout(
+        SOON,
+        status.wait_for(|status| !status.connected && !status.consuming),
+    )
+    .await;
     assert!(closed.expect("in time").expect("watched").reason.is_some());
 }
 
@@ -302,13 +382,27 @@ pub async fn closing_ends_everything([broker, _]: &Pair) {
     let ended = peer("ended");
     broker.declare(&ended).await.expect("declare");
     let mut subscription = broker.subscribe(&ended, 10).await.expect("subscribe");
-    let (deliveries, ()) =
-        timeout(SOON, async { tokio::join!(subscription.next(10), broker.close()) }).await.expect("in time");
+    let (deliveries, ()) = timeout(SOON, async {
+        tokio::join!(subscription.next(10), broker.close())
+    })
+    .await
+    .expect("in time");
     assert!(deliveries.is_empty());
     broker.close().await;
-    assert!(timeout(SOON, subscription.next(10)).await.expect("in time").is_empty());
-    assert!(matches!(broker.declare(&ended).await, Err(BrokerError::Closed)));
-    assert!(matches!(broker.subscribe(&ended, 10).await.map(drop), Err(BrokerError::Closed)));
+    assert!(
+        timeout(SOON, subscription.next(10))
+            .await
+            .expect("in time")
+            .is_empty()
+    );
+    assert!(matches!(
+        broker.declare(&ended).await,
+        Err(BrokerError::Closed)
+    ));
+    assert!(matches!(
+        broker.subscribe(&ended, 10).await.map(drop),
+        Err(BrokerError::Closed)
+    ));
     let outcomes = broker.publish(vec![message(&ended, "0")]).await;
     assert!(matches!(outcomes[..], [Err(PublishError::Unconfirmed(_))]));
 }
@@ -362,7 +456,10 @@ async fn take_all(subscription: &mut Box<dyn Subscription>, expected: &[String])
     let deliveries = take(subscription, expected.len()).await;
     acknowledge(subscription, &deliveries).await;
     let came: BTreeSet<_> = deliveries.iter().map(text).collect();
-    assert_eq!(came, expected.iter().map(String::as_str).collect::<BTreeSet<_>>());
+    assert_eq!(
+        came,
+        expected.iter().map(String::as_str).collect::<BTreeSet<_>>()
+    );
     deliveries
 }
 
@@ -371,8 +468,10 @@ async fn take_all(subscription: &mut Box<dyn Subscription>, expected: &[String])
 /// # Panics
 /// When the subscription refuses.
 pub async fn acknowledge(subscription: &mut Box<dyn Subscription>, deliveries: &[Delivery]) {
-    let settlements: Vec<_> =
-        deliveries.iter().map(|delivery| (delivery.tag, Settlement::Acknowledge)).collect();
+    let settlements: Vec<_> = deliveries
+        .iter()
+        .map(|delivery| (delivery.tag, Settlement::Acknowledge))
+        .collect();
     subscription.settle(&settlements).await.expect("settle");
 }
 

@@ -12,7 +12,11 @@
 //! .await;
 //! # }
 //! ```
-#![expect(clippy::expect_used, clippy::panic, reason = "a conformance suite fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a conformance suite fails by panicking"
+)]
 
 pub mod many;
 
@@ -24,7 +28,9 @@ use futures_util::future::join_all;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId, Credential, CredentialChange};
 use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
-use hmac_auth::store::{CredentialStore, CredentialWrite, StoredCredential, WriteCondition, WriteOutcome};
+use hmac_auth::store::{
+    CredentialStore, CredentialWrite, StoredCredential, WriteCondition, WriteOutcome,
+};
 
 use crate::eventually;
 
@@ -69,14 +75,24 @@ pub async fn a_record_comes_back_whole([store, other]: &[Arc<dyn CredentialStore
         expires_at: Change::Set(Some(1_900_000_000_000)),
         allowed_ips: Change::Set(rules(&["10.0.0.0/8", "2001:db8::1"])),
     };
-    let written = write(store, &id, change, WriteCondition::Always, 1_700_000_000_001).await;
+    let written = write(
+        store,
+        &id,
+        change,
+        WriteCondition::Always,
+        1_700_000_000_001,
+    )
+    .await;
     let found = find(other, &id).await.expect("the record");
     for credential in [&written, &found.credential] {
         assert!(credential.secret_hash.matches(&hash("whole")));
         assert_eq!(credential.created_at, 1_700_000_000_001);
         assert_eq!(credential.updated_at, 1_700_000_000_001);
         assert_eq!(credential.expires_at, Some(1_900_000_000_000));
-        assert_eq!(credential.allowed_ips, rules(&["10.0.0.0/8", "2001:db8::1"]));
+        assert_eq!(
+            credential.allowed_ips,
+            rules(&["10.0.0.0/8", "2001:db8::1"])
+        );
     }
     assert!(found.previous.is_none());
 }
@@ -86,15 +102,32 @@ pub async fn conditions_hold([store, _]: &[Arc<dyn CredentialStore>; 2]) {
     let id = client("conditional");
     let outcome = try_write(store, &id, set_hash("a"), WriteCondition::Present, 1).await;
     assert!(matches!(outcome, WriteOutcome::NotFound), "{outcome:?}");
-    for condition in [WriteCondition::Always, WriteCondition::Absent, WriteCondition::Present] {
+    for condition in [
+        WriteCondition::Always,
+        WriteCondition::Absent,
+        WriteCondition::Present,
+    ] {
         let outcome = try_write(store, &id, CredentialChange::default(), condition, 1).await;
-        assert!(matches!(outcome, WriteOutcome::NotFound), "{condition:?}: {outcome:?}");
+        assert!(
+            matches!(outcome, WriteOutcome::NotFound),
+            "{condition:?}: {outcome:?}"
+        );
     }
     assert!(find(store, &id).await.is_none());
     write(store, &id, set_hash("a"), WriteCondition::Absent, 2).await;
     let outcome = try_write(store, &id, set_hash("b"), WriteCondition::Absent, 3).await;
-    assert!(matches!(outcome, WriteOutcome::AlreadyExists), "{outcome:?}");
-    assert_eq!(find(store, &id).await.expect("the record").credential.updated_at, 2);
+    assert!(
+        matches!(outcome, WriteOutcome::AlreadyExists),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        find(store, &id)
+            .await
+            .expect("the record")
+            .credential
+            .updated_at,
+        2
+    );
     write(store, &id, set_hash("b"), WriteCondition::Present, 4).await;
     let found = find(store, &id).await.expect("the record").credential;
     assert!(found.secret_hash.matches(&hash("b")));
@@ -104,7 +137,12 @@ pub async fn conditions_hold([store, _]: &[Arc<dyn CredentialStore>; 2]) {
 /// Every combination of kept, set and cleared parts gives what [`CredentialChange::merge`] gives.
 pub async fn a_change_merges([store, _]: &[Arc<dyn CredentialStore>; 2]) {
     let id = client("merged");
-    let expiries = [Change::Keep, Change::Set(None), Change::Set(Some(77)), Change::Set(Some(-5))];
+    let expiries = [
+        Change::Keep,
+        Change::Set(None),
+        Change::Set(Some(77)),
+        Change::Set(Some(-5)),
+    ];
     let lists = [
         Change::Keep,
         Change::Set(AllowedIps::default()),
@@ -126,7 +164,10 @@ pub async fn a_change_merges([store, _]: &[Arc<dyn CredentialStore>; 2]) {
                 let written = write(store, &id, change, WriteCondition::Always, now_ms).await;
                 let model = model.as_ref().expect("the model");
                 assert_same(&written, model);
-                assert_same(&find(store, &id).await.expect("the record").credential, model);
+                assert_same(
+                    &find(store, &id).await.expect("the record").credential,
+                    model,
+                );
             }
         }
     }
@@ -136,14 +177,34 @@ pub async fn a_change_merges([store, _]: &[Arc<dyn CredentialStore>; 2]) {
 pub async fn a_replaced_hash_is_kept_for_a_while([store, other]: &[Arc<dyn CredentialStore>; 2]) {
     let id = client("rotated");
     write(store, &id, set_hash("old"), WriteCondition::Always, 1).await;
-    assert!(find(store, &id).await.expect("the record").previous.is_none());
+    assert!(
+        find(store, &id)
+            .await
+            .expect("the record")
+            .previous
+            .is_none()
+    );
     let short = Duration::from_secs(2);
-    try_write_for(store, &id, set_hash("new"), WriteCondition::Always, 2, short).await;
+    try_write_for(
+        store,
+        &id,
+        set_hash("new"),
+        WriteCondition::Always,
+        2,
+        short,
+    )
+    .await;
     let found = find(other, &id).await.expect("the record");
     assert!(found.credential.secret_hash.matches(&hash("new")));
     assert!(found.previous.expect("the backup").matches(&hash("old")));
-    eventually("the backup expires", async || find(other, &id).await.expect("the record").previous.is_none())
-        .await;
+    eventually("the backup expires", async || {
+        find(other, &id)
+            .await
+            .expect("the record")
+            .previous
+            .is_none()
+    })
+    .await;
     assert!(find(store, &id).await.is_some(), "the record stays");
 }
 
@@ -153,7 +214,10 @@ pub async fn an_unchanged_hash_keeps_the_backup([store, _]: &[Arc<dyn Credential
     write(store, &id, set_hash("old"), WriteCondition::Always, 1).await;
     write(store, &id, set_hash("new"), WriteCondition::Always, 2).await;
     write(store, &id, set_hash("new"), WriteCondition::Always, 3).await;
-    let cleared = CredentialChange { expires_at: Change::Set(None), ..CredentialChange::default() };
+    let cleared = CredentialChange {
+        expires_at: Change::Set(None),
+        ..CredentialChange::default()
+    };
     write(store, &id, cleared, WriteCondition::Always, 4).await;
     let previous = find(store, &id).await.expect("the record").previous;
     assert!(previous.expect("the backup").matches(&hash("old")));
@@ -218,7 +282,14 @@ pub async fn any_client_id_is_told_from_any_other([store, other]: &[Arc<dyn Cred
         &long,
     ];
     for (i, name) in (1..).zip(names) {
-        write(store, &client(name), set_hash(name), WriteCondition::Absent, i).await;
+        write(
+            store,
+            &client(name),
+            set_hash(name),
+            WriteCondition::Absent,
+            i,
+        )
+        .await;
     }
     for (i, name) in (1..).zip(names) {
         let found = find(other, &client(name)).await.expect(name);
@@ -233,12 +304,34 @@ pub async fn any_client_id_is_told_from_any_other([store, other]: &[Arc<dyn Cred
 
 /// Times beyond what a float can hold survive a change that keeps them.
 pub async fn numbers_keep_their_digits([store, _]: &[Arc<dyn CredentialStore>; 2]) {
-    for expires_at in [0, 1, -1, 9_007_199_254_740_993, -9_007_199_254_740_995, i64::MAX, i64::MIN] {
+    for expires_at in [
+        0,
+        1,
+        -1,
+        9_007_199_254_740_993,
+        -9_007_199_254_740_995,
+        i64::MAX,
+        i64::MIN,
+    ] {
         let id = client(&format!("expires {expires_at}"));
         let mut change = set_hash("big");
         change.expires_at = Change::Set(Some(expires_at));
-        write(store, &id, change, WriteCondition::Always, 9_007_199_254_740_993).await;
-        write(store, &id, set_hash("bigger"), WriteCondition::Always, 9_007_199_254_740_995).await;
+        write(
+            store,
+            &id,
+            change,
+            WriteCondition::Always,
+            9_007_199_254_740_993,
+        )
+        .await;
+        write(
+            store,
+            &id,
+            set_hash("bigger"),
+            WriteCondition::Always,
+            9_007_199_254_740_995,
+        )
+        .await;
         let found = find(store, &id).await.expect("the record").credential;
         assert_eq!(found.expires_at, Some(expires_at));
         assert_eq!(found.created_at, 9_007_199_254_740_993);
@@ -257,22 +350,38 @@ pub async fn one_of_many_creators_wins(stores: &[Arc<dyn CredentialStore>; 2]) {
         }
     }))
     .await;
-    let winners: Vec<usize> = (0..50).filter(|&i| matches!(outcomes[i], WriteOutcome::Written(_))).collect();
+    let winners: Vec<usize> = (0..50)
+        .filter(|&i| matches!(outcomes[i], WriteOutcome::Written(_)))
+        .collect();
     assert_eq!(winners.len(), 1, "{winners:?}");
     let lost = |outcome: &&WriteOutcome| matches!(outcome, WriteOutcome::AlreadyExists);
     assert_eq!(outcomes.iter().filter(lost).count(), 49);
     let found = find(&stores[0], &id).await.expect("the record").credential;
-    assert!(found.secret_hash.matches(&hash(&format!("creator {}", winners[0]))));
+    assert!(
+        found
+            .secret_hash
+            .matches(&hash(&format!("creator {}", winners[0])))
+    );
 }
 
 /// Fifty writers each change one part of a record; no change undoes that of another part.
 pub async fn parallel_changes_are_all_merged(stores: &[Arc<dyn CredentialStore>; 2]) {
     let id = client("busy");
-    write(&stores[0], &id, set_hash("first"), WriteCondition::Always, 1).await;
+    write(
+        &stores[0],
+        &id,
+        set_hash("first"),
+        WriteCondition::Always,
+        1,
+    )
+    .await;
     join_all((0..50).map(|i| {
         let (store, id) = (&stores[i % 2], &id);
         let change = match i % 5 {
-            0 | 1 => CredentialChange { expires_at: Change::Set(Some(4_000)), ..CredentialChange::default() },
+            0 | 1 => CredentialChange {
+                expires_at: Change::Set(Some(4_000)),
+                ..CredentialChange::default()
+            },
             2 | 3 => CredentialChange {
                 allowed_ips: Change::Set(rules(&["10.9.8.7"])),
                 ..CredentialChange::default()
@@ -286,8 +395,10 @@ pub async fn parallel_changes_are_all_merged(stores: &[Arc<dyn CredentialStore>;
     assert_eq!(found.credential.created_at, 1);
     assert_eq!(found.credential.expires_at, Some(4_000));
     assert_eq!(found.credential.allowed_ips, rules(&["10.9.8.7"]));
-    let written: Vec<SecretHash> =
-        (0..50).filter(|i| i % 5 == 4).map(|i| hash(&format!("writer {i}"))).collect();
+    let written: Vec<SecretHash> = (0..50)
+        .filter(|i| i % 5 == 4)
+        .map(|i| hash(&format!("writer {i}")))
+        .collect();
     let current = &found.credential.secret_hash;
     let previous = found.previous.expect("a backup");
     assert!(written.iter().any(|hash| hash.matches(current)));
@@ -298,18 +409,42 @@ pub async fn parallel_changes_are_all_merged(stores: &[Arc<dyn CredentialStore>;
 pub async fn a_walk_lists_everything_that_stays([store, other]: &[Arc<dyn CredentialStore>; 2]) {
     let name = |kind: &str, i: usize| client(&format!("{kind} {i}"));
     for i in 0..300 {
-        write(store, &name("stays", i), set_hash("x"), WriteCondition::Always, 1).await;
-        write(store, &name("goes", i), set_hash("x"), WriteCondition::Always, 1).await;
+        write(
+            store,
+            &name("stays", i),
+            set_hash("x"),
+            WriteCondition::Always,
+            1,
+        )
+        .await;
+        write(
+            store,
+            &name("goes", i),
+            set_hash("x"),
+            WriteCondition::Always,
+            1,
+        )
+        .await;
     }
     let churn = async {
         for i in 0..300 {
             other.delete(&name("goes", i)).await.expect("delete");
-            write(other, &name("comes", i), set_hash("x"), WriteCondition::Always, 1).await;
+            write(
+                other,
+                &name("comes", i),
+                set_hash("x"),
+                WriteCondition::Always,
+                1,
+            )
+            .await;
         }
     };
     let (listed, ()) = futures_util::future::join(walk(store, 10), churn).await;
     for i in 0..300 {
-        assert!(listed.contains_key(&name("stays", i)), "record {i} is missing");
+        assert!(
+            listed.contains_key(&name("stays", i)),
+            "record {i} is missing"
+        );
     }
     let listed = walk(store, 1_000).await;
     assert_eq!(listed.len(), 600);
@@ -345,7 +480,10 @@ fn rules(rules: &[&str]) -> AllowedIps {
 }
 
 fn set_hash(plain: &str) -> CredentialChange {
-    CredentialChange { secret_hash: Some(hash(plain)), ..CredentialChange::default() }
+    CredentialChange {
+        secret_hash: Some(hash(plain)),
+        ..CredentialChange::default()
+    }
 }
 
 async fn find(store: &Arc<dyn CredentialStore>, id: &ClientId) -> Option<StoredCredential> {
@@ -383,7 +521,12 @@ async fn try_write_for(
     now_ms: i64,
     backup_ttl: Duration,
 ) -> WriteOutcome {
-    let write = CredentialWrite { change, condition, now_ms, backup_ttl };
+    let write = CredentialWrite {
+        change,
+        condition,
+        now_ms,
+        backup_ttl,
+    };
     store.write(id, write).await.expect("write")
 }
 

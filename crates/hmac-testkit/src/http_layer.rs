@@ -45,7 +45,9 @@ pub fn echo_headers(verified: &Verified) -> [(&'static str, String); 3] {
         SecretUsed::Current => "current",
         SecretUsed::Previous => "previous",
     };
-    let address = verified.client_address.map_or_else(String::new, |address| address.to_string());
+    let address = verified
+        .client_address
+        .map_or_else(String::new, |address| address.to_string());
     [
         ("x-verified-client", verified.client_id.to_string()),
         ("x-secret-used", secret.to_owned()),

@@ -1,5 +1,9 @@
 //! What every [`Management`] must do.
-#![expect(clippy::expect_used, clippy::panic, reason = "a conformance suite fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a conformance suite fails by panicking"
+)]
 
 pub mod changes;
 pub mod claims;
@@ -15,8 +19,8 @@ use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId};
 use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
 use hmac_propagation::management::{
-    Accepted, AckMark, FullyPropagated, Management, ManagementError, PendingPropagation, PendingQuery,
-    Rotation, SentMark, Upsert, UpsertOperation,
+    Accepted, AckMark, FullyPropagated, Management, ManagementError, PendingPropagation,
+    PendingQuery, Rotation, SentMark, Upsert, UpsertOperation,
 };
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 use hmac_propagation::queue::PeerName;
@@ -100,12 +104,18 @@ impl Source {
     }
 
     async fn upsert(&self, upsert: &Upsert) -> Accepted {
-        let result = self.management().upsert_credential_with_targets(upsert).await;
+        let result = self
+            .management()
+            .upsert_credential_with_targets(upsert)
+            .await;
         result.expect("the upsert is accepted")
     }
 
     async fn rotate(&self, key: &CredentialKey, plain: &str, now_ms: i64) -> Accepted {
-        let result = self.management().rotate_credential_secret(&rotation(key, plain, now_ms)).await;
+        let result = self
+            .management()
+            .rotate_credential_secret(&rotation(key, plain, now_ms))
+            .await;
         result.expect("the rotation is accepted")
     }
 
@@ -114,7 +124,10 @@ impl Source {
     }
 
     async fn claim_some(&self, now_ms: i64, limit: usize) -> Vec<PendingPropagation> {
-        let claimed = self.management().fetch_pending_propagations(&query(now_ms, limit)).await;
+        let claimed = self
+            .management()
+            .fetch_pending_propagations(&query(now_ms, limit))
+            .await;
         claimed.expect("the claim")
     }
 
@@ -126,12 +139,18 @@ impl Source {
     }
 
     async fn sent(&self, row: &PendingPropagation, at_ms: i64) {
-        self.management().mark_target_sent(&sent(row, at_ms, Ok(()))).await.expect("the mark");
+        self.management()
+            .mark_target_sent(&sent(row, at_ms, Ok(())))
+            .await
+            .expect("the mark");
     }
 
     async fn acknowledge(&self, row: &PendingPropagation, at_ms: i64) {
         let mark = acknowledged(row, at_ms, Ok(()));
-        self.management().mark_target_success(&mark).await.expect("the mark");
+        self.management()
+            .mark_target_success(&mark)
+            .await
+            .expect("the mark");
     }
 
     /// Sends rows and books their answers, all at one moment.
@@ -143,7 +162,11 @@ impl Source {
     }
 
     /// A credential on `a` and `b`, and a revocation on `a`, of which every row is acknowledged; answers the rows as they were claimed.
-    async fn settled_pair(&self, key: &CredentialKey, gone: &CredentialKey) -> Vec<PendingPropagation> {
+    async fn settled_pair(
+        &self,
+        key: &CredentialKey,
+        gone: &CredentialKey,
+    ) -> Vec<PendingPropagation> {
         self.upsert(&ensure(key, "plain", &["a", "b"], NOW)).await;
         self.upsert(&revoke(gone, &["a"], NOW)).await;
         let rows = self.claim(NOW).await;
@@ -153,12 +176,22 @@ impl Source {
 
     async fn refuse(&self, row: &PendingPropagation, at_ms: i64, reason: &str) {
         let mark = acknowledged(row, at_ms, Err(reason.to_owned()));
-        self.management().mark_target_error(&mark).await.expect("the mark");
+        self.management()
+            .mark_target_error(&mark)
+            .await
+            .expect("the mark");
     }
 
     async fn fully(&self, key: &CredentialKey, status: FinalStatus) {
-        let mark = FullyPropagated { key: key.clone(), status, at_ms: NOW };
-        self.management().mark_credential_fully_propagated(&mark).await.expect("the mark");
+        let mark = FullyPropagated {
+            key: key.clone(),
+            status,
+            at_ms: NOW,
+        };
+        self.management()
+            .mark_credential_fully_propagated(&mark)
+            .await
+            .expect("the mark");
     }
 
     async fn status(&self, key: &CredentialKey, target: &str) -> Status {
@@ -172,7 +205,10 @@ impl Source {
 }
 
 fn http(client_id: &str) -> CredentialKey {
-    CredentialKey { track: Track::Http, client_id: ClientId::parse(client_id).expect("a client id") }
+    CredentialKey {
+        track: Track::Http,
+        client_id: ClientId::parse(client_id).expect("a client id"),
+    }
 }
 
 fn peer(name: &str) -> PeerName {
@@ -209,7 +245,13 @@ fn ensure_with(
         allowed_ips,
         expires_at,
     };
-    Upsert { key: key.clone(), operation, targets: peers(targets), now_ms, floor_ts: None }
+    Upsert {
+        key: key.clone(),
+        operation,
+        targets: peers(targets),
+        now_ms,
+        floor_ts: None,
+    }
 }
 
 fn revoke(key: &CredentialKey, targets: &[&str], now_ms: i64) -> Upsert {
@@ -275,7 +317,11 @@ fn content(row: &PendingPropagation) -> Content {
     let message = row.message.as_ref().expect("a row that can be sent");
     let record = message.record.as_ref().map(|record| {
         let rules = record.allowed_ips.rules().to_vec();
-        (record.secret_hash.expose().to_owned(), rules, record.expires_at)
+        (
+            record.secret_hash.expose().to_owned(),
+            rules,
+            record.expires_at,
+        )
     });
     (message.operation.as_str(), record)
 }

@@ -34,8 +34,13 @@ pub async fn a_nonce_is_accepted_once([store, other]: &[Arc<dyn NonceStore>; 2])
 pub async fn one_of_many_callers_is_accepted(stores: &[Arc<dyn NonceStore>; 2]) {
     for round in 0..40 {
         let nonce = format!("round {round}");
-        let accepted = join_all((0..50).map(|i| remember(&stores[i % 2], "crowd", &nonce, 1, MINUTE))).await;
-        assert_eq!(accepted.iter().filter(|&&accepted| accepted).count(), 1, "{nonce}");
+        let accepted =
+            join_all((0..50).map(|i| remember(&stores[i % 2], "crowd", &nonce, 1, MINUTE))).await;
+        assert_eq!(
+            accepted.iter().filter(|&&accepted| accepted).count(),
+            1,
+            "{nonce}"
+        );
     }
 }
 
@@ -80,5 +85,8 @@ async fn remember(
     ttl: Duration,
 ) -> bool {
     let client_id = ClientId::parse(client_id).expect("a client id");
-    store.remember(&client_id, nonce, timestamp_ms, ttl).await.expect("remember")
+    store
+        .remember(&client_id, nonce, timestamp_ms, ttl)
+        .await
+        .expect("remember")
 }

@@ -10,7 +10,9 @@ use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
 use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
 use hmac_auth::store::{CredentialStore, StoredCredential};
-use hmac_propagation::peer_store::{Applied, Apply, ApplyOperation, CredentialKey, PeerStore, Stamp, Track};
+use hmac_propagation::peer_store::{
+    Applied, Apply, ApplyOperation, CredentialKey, PeerStore, Stamp, Track,
+};
 
 /// One peer, empty.
 pub struct Peer {
@@ -57,18 +59,33 @@ pub async fn an_apply_writes_record_and_cursor(peer: &Peer) {
         expires_at: Change::Set(Some(9_999)),
         allowed_ips: Change::Set(AllowedIps::parse(["10.0.0.0/8"]).expect("rules")),
     };
-    assert_eq!(apply(peer, &key, (10, "e"), change, 700).await, Applied::Written);
+    assert_eq!(
+        apply(peer, &key, (10, "e"), change, 700).await,
+        Applied::Written
+    );
     let found = stored(peer, &key).await.expect("the record").credential;
     assert!(found.secret_hash.matches(&hash("one")));
-    assert_eq!((found.created_at, found.updated_at, found.expires_at), (700, 700, Some(9_999)));
+    assert_eq!(
+        (found.created_at, found.updated_at, found.expires_at),
+        (700, 700, Some(9_999))
+    );
     assert_eq!(found.allowed_ips.rules(), ["10.0.0.0/8"]);
-    assert_eq!(apply(peer, &key, (11, "a"), set_hash("two"), 800).await, Applied::Written);
+    assert_eq!(
+        apply(peer, &key, (11, "a"), set_hash("two"), 800).await,
+        Applied::Written
+    );
     let found = stored(peer, &key).await.expect("the record");
     assert!(found.credential.secret_hash.matches(&hash("two")));
-    assert_eq!((found.credential.created_at, found.credential.updated_at), (700, 800));
+    assert_eq!(
+        (found.credential.created_at, found.credential.updated_at),
+        (700, 800)
+    );
     assert!(found.previous.expect("the backup").matches(&hash("one")));
     let unknown = http("unknown");
-    assert_eq!(cursors(peer, &[unknown, key]).await, [None, Some(stamp(11, "a"))]);
+    assert_eq!(
+        cursors(peer, &[unknown, key]).await,
+        [None, Some(stamp(11, "a"))]
+    );
 }
 
 /// By `ts` first, as a number and beyond the exact range of floats; by the bytes of the event id within one `ts`.
@@ -96,12 +113,22 @@ pub async fn an_older_change_never_overwrites_a_newer_one(peer: &Peer) {
     let key = http("ordered");
     for (i, newest) in rising.into_iter().enumerate() {
         let name = format!("{newest:?}");
-        assert_eq!(apply(peer, &key, newest, set_hash(&name), 1).await, Applied::Written, "{name}");
+        assert_eq!(
+            apply(peer, &key, newest, set_hash(&name), 1).await,
+            Applied::Written,
+            "{name}"
+        );
         for older in &rising[..=i] {
-            let stale = Applied::Stale { cursor: stamp(newest.0, newest.1) };
+            let stale = Applied::Stale {
+                cursor: stamp(newest.0, newest.1),
+            };
             let answer = apply(peer, &key, *older, set_hash("older"), 2).await;
             assert_eq!(answer, stale, "{older:?} after {name}");
-            assert_eq!(remove(peer, &key, *older).await, stale, "deletion {older:?} after {name}");
+            assert_eq!(
+                remove(peer, &key, *older).await,
+                stale,
+                "deletion {older:?} after {name}"
+            );
         }
         let found = stored(peer, &key).await.expect("the record").credential;
         assert!(found.secret_hash.matches(&hash(&name)), "{name}");
@@ -116,10 +143,15 @@ pub async fn the_cursor_outlives_a_delete(peer: &Peer) {
     apply(peer, &key, (6, "a"), set_hash("two"), 2).await;
     assert_eq!(remove(peer, &key, (7, "a")).await, Applied::Written);
     assert!(stored(peer, &key).await.is_none());
-    let stale = Applied::Stale { cursor: stamp(7, "a") };
+    let stale = Applied::Stale {
+        cursor: stamp(7, "a"),
+    };
     assert_eq!(apply(peer, &key, (6, "z"), set_hash("old"), 3).await, stale);
     assert!(stored(peer, &key).await.is_none());
-    assert_eq!(apply(peer, &key, (8, "a"), set_hash("anew"), 4).await, Applied::Written);
+    assert_eq!(
+        apply(peer, &key, (8, "a"), set_hash("anew"), 4).await,
+        Applied::Written
+    );
     let found = stored(peer, &key).await.expect("the record");
     assert!(found.previous.is_none(), "the backup went with the record");
     assert_eq!(found.credential.created_at, 4);
@@ -132,7 +164,10 @@ pub async fn the_cursor_outlives_a_delete(peer: &Peer) {
 pub async fn a_repeated_hash_keeps_the_backup(peer: &Peer) {
     let key = http("repeated");
     for (ts, secret) in [(1, "old"), (2, "new"), (3, "new"), (4, "new")] {
-        assert_eq!(apply(peer, &key, (ts, "e"), set_hash(secret), ts).await, Applied::Written);
+        assert_eq!(
+            apply(peer, &key, (ts, "e"), set_hash(secret), ts).await,
+            Applied::Written
+        );
     }
     let found = stored(peer, &key).await.expect("the record");
     assert!(found.previous.expect("the backup").matches(&hash("old")));
@@ -167,13 +202,26 @@ pub async fn kept_parts_stay(peer: &Peer) {
 pub async fn tracks_are_apart(peer: &Peer) {
     let [http, message] = both_tracks("shared");
     apply(peer, &http, (10, "e"), set_hash("http"), 1).await;
-    assert_eq!(apply(peer, &message, (5, "e"), set_hash("message"), 1).await, Applied::Written);
-    assert!(stored(peer, &http).await.expect("http").credential.secret_hash.matches(&hash("http")));
+    assert_eq!(
+        apply(peer, &message, (5, "e"), set_hash("message"), 1).await,
+        Applied::Written
+    );
+    assert!(
+        stored(peer, &http)
+            .await
+            .expect("http")
+            .credential
+            .secret_hash
+            .matches(&hash("http"))
+    );
     remove(peer, &http, (11, "e")).await;
     assert!(stored(peer, &http).await.is_none());
     let found = stored(peer, &message).await.expect("message").credential;
     assert!(found.secret_hash.matches(&hash("message")));
-    assert_eq!(cursors(peer, &[http, message]).await, [Some(stamp(11, "e")), Some(stamp(5, "e"))]);
+    assert_eq!(
+        cursors(peer, &[http, message]).await,
+        [Some(stamp(11, "e")), Some(stamp(5, "e"))]
+    );
 }
 
 /// Six hundred items of two hundred credentials: results in order, and each credential's items in order.
@@ -192,11 +240,19 @@ pub async fn a_batch_is_applied_in_its_order(peer: &Peer) {
     let results = peer.stores[0].apply(&batch).await;
     assert_eq!(results.len(), 600);
     for (i, result) in results.into_iter().enumerate() {
-        let expected = if i < 400 { Applied::Written } else { Applied::Stale { cursor: stamp(3, "e") } };
+        let expected = if i < 400 {
+            Applied::Written
+        } else {
+            Applied::Stale {
+                cursor: stamp(3, "e"),
+            }
+        };
         assert_eq!(result.expect("apply"), expected, "item {i}");
     }
     for i in [0, 199] {
-        let found = stored(peer, &http(&format!("client {i}"))).await.expect("the record");
+        let found = stored(peer, &http(&format!("client {i}")))
+            .await
+            .expect("the record");
         assert!(found.credential.secret_hash.matches(&hash("third")));
         assert!(found.previous.expect("the backup").matches(&hash("second")));
     }
@@ -219,7 +275,10 @@ pub async fn parallel_applies_end_with_the_newest(peer: &Peer) {
         async move { (ts, store.apply(&[one]).await.pop()) }
     }))
     .await;
-    let newest = results.into_iter().find(|(ts, _)| *ts == 50).and_then(|(_, result)| result);
+    let newest = results
+        .into_iter()
+        .find(|(ts, _)| *ts == 50)
+        .and_then(|(_, result)| result);
     assert_eq!(newest.expect("a result").expect("apply"), Applied::Written);
     let found = stored(peer, &key).await.expect("the record").credential;
     assert!(found.secret_hash.matches(&hash("change 50")));
@@ -228,10 +287,19 @@ pub async fn parallel_applies_end_with_the_newest(peer: &Peer) {
 
 /// Separators and characters of many bytes.
 pub async fn any_client_id_has_a_cursor_of_its_own(peer: &Peer) {
-    let keys: Vec<_> = ["a", "a:b", "http:a", "message:a", "client-pending:a", "日本語", "*", "a b"]
-        .into_iter()
-        .flat_map(both_tracks)
-        .collect();
+    let keys: Vec<_> = [
+        "a",
+        "a:b",
+        "http:a",
+        "message:a",
+        "client-pending:a",
+        "日本語",
+        "*",
+        "a b",
+    ]
+    .into_iter()
+    .flat_map(both_tracks)
+    .collect();
     for (i, key) in (1..).zip(&keys) {
         apply(peer, key, (i, "e"), set_hash(&i.to_string()), i).await;
     }
@@ -247,12 +315,18 @@ fn hash(plain: &str) -> SecretHash {
 }
 
 fn set_hash(plain: &str) -> CredentialChange {
-    CredentialChange { secret_hash: Some(hash(plain)), ..CredentialChange::default() }
+    CredentialChange {
+        secret_hash: Some(hash(plain)),
+        ..CredentialChange::default()
+    }
 }
 
 fn both_tracks(name: &str) -> [CredentialKey; 2] {
     let client_id = ClientId::parse(name).expect("a client id");
-    [Track::Http, Track::Message].map(|track| CredentialKey { track, client_id: client_id.clone() })
+    [Track::Http, Track::Message].map(|track| CredentialKey {
+        track,
+        client_id: client_id.clone(),
+    })
 }
 
 fn http(name: &str) -> CredentialKey {
@@ -261,7 +335,10 @@ fn http(name: &str) -> CredentialKey {
 }
 
 fn stamp(ts: i64, event_id: &str) -> Stamp {
-    Stamp { ts, event_id: event_id.to_owned() }
+    Stamp {
+        ts,
+        event_id: event_id.to_owned(),
+    }
 }
 
 async fn apply(
@@ -271,7 +348,14 @@ async fn apply(
     change: CredentialChange,
     now_ms: i64,
 ) -> Applied {
-    apply_operation(peer, key, stamp(ts, event_id), ApplyOperation::Write(change), now_ms).await
+    apply_operation(
+        peer,
+        key,
+        stamp(ts, event_id),
+        ApplyOperation::Write(change),
+        now_ms,
+    )
+    .await
 }
 
 async fn remove(peer: &Peer, key: &CredentialKey, (ts, event_id): (i64, &str)) -> Applied {
@@ -285,7 +369,12 @@ async fn apply_operation(
     operation: ApplyOperation,
     now_ms: i64,
 ) -> Applied {
-    let one = Apply { key: key.clone(), stamp, operation, now_ms };
+    let one = Apply {
+        key: key.clone(),
+        stamp,
+        operation,
+        now_ms,
+    };
     let mut results = peer.stores[0].apply(&[one]).await;
     assert_eq!(results.len(), 1);
     results.remove(0).expect("apply")

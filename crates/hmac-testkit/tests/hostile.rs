@@ -21,11 +21,20 @@ const HASH: &str = "53573f7d3f8a7f7bcada80253685d2b1e058d74729cde4370f7998ee7fb1
 
 /// The inputs that are kept of a property's fuzz target, each with its file's name.
 fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
-    let files = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/corpus")
+        .join(name);
+    let files = folder
+        .read_dir()
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut inputs: Vec<_> = files
         .flatten()
-        .map(|file| (file.path().display().to_string(), fs::read(file.path()).unwrap_or_default()))
+        .map(|file| {
+            (
+                file.path().display().to_string(),
+                fs::read(file.path()).unwrap_or_default(),
+            )
+        })
         .collect();
     inputs.sort();
     inputs
@@ -34,7 +43,11 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
 /// A failing input is kept beside this file, with the seed that made it.
 fn cases(cases: u32) -> ProptestConfig {
     let persistence = FileFailurePersistence::WithSource("regressions");
-    ProptestConfig { cases, failure_persistence: Some(Box::new(persistence)), ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: Some(Box::new(persistence)),
+        ..ProptestConfig::default()
+    }
 }
 
 #[test]
@@ -44,16 +57,29 @@ fn every_input_of_the_corpus_keeps_its_property() {
         let inputs = corpus(name);
         assert!(inputs.len() > 10, "{name} has {} inputs", inputs.len());
         let fails = |input: &[u8]| catch_unwind(AssertUnwindSafe(|| property(input))).is_err();
-        broken.extend(inputs.into_iter().filter(|(_, input)| fails(input)).map(|(file, _)| file));
+        broken.extend(
+            inputs
+                .into_iter()
+                .filter(|(_, input)| fails(input))
+                .map(|(file, _)| file),
+        );
     }
-    assert!(broken.is_empty(), "cargo +nightly fuzz run <target> <file> says why:\n{}", broken.join("\n"));
+    assert!(
+        broken.is_empty(),
+        "cargo +nightly fuzz run <target> <file> says why:\n{}",
+        broken.join("\n")
+    );
 }
 
 /// How long this thread has computed: on Linux its own time, so that a busy machine makes no difference, elsewhere the clock's.
 fn busy() -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let own = times.split(' ').next().and_then(|time| time.parse().ok()).map(Duration::from_nanos);
+    let own = times
+        .split(' ')
+        .next()
+        .and_then(|time| time.parse().ok())
+        .map(Duration::from_nanos);
     own.unwrap_or_else(|| START.elapsed())
 }
 
@@ -63,7 +89,8 @@ fn an_input_as_large_as_can_be_is_done_with_in_time() {
     const LENGTH: usize = 64 * 1024;
     let filled = |piece: &str| piece.repeat(LENGTH / piece.len());
     let half = |piece: &str| piece.repeat(LENGTH / 2 / piece.len());
-    let numbered = |count: usize, piece: fn(usize) -> String| (0..count).map(piece).collect::<String>();
+    let numbered =
+        |count: usize, piece: fn(usize) -> String| (0..count).map(piece).collect::<String>();
     let pair = |key: &str| format!("{{\"a{0}\":1,\"b{0}\":2}}", half(key));
     let rules = numbered(17_000, |at| format!("\"10.{}.{}.1\",", at >> 8, at & 255));
     let event = |rules: &str| {
@@ -74,22 +101,57 @@ fn an_input_as_large_as_can_be_is_done_with_in_time() {
     let inputs: Vec<(Property, String)> = vec![
         (hostile::canonical_json, pair("\u{f71}")),
         (hostile::canonical_json, pair("\u{301}\u{323}")),
-        (hostile::canonical_json, pair(&format!("a{}", "\u{f71}".repeat(30)))),
+        (
+            hostile::canonical_json,
+            pair(&format!("a{}", "\u{f71}".repeat(30))),
+        ),
         (hostile::canonical_json, pair("é")),
         (hostile::canonical_json, pair("\\u0001")),
         (hostile::canonical_json, format!("[{}0]", filled("{},"))),
         (hostile::canonical_json, filled("{\"a\":")),
-        (hostile::canonical_json, format!("{}\"{}\"{}", "{\"a\":".repeat(127), filled("x"), "}".repeat(127))),
-        (hostile::canonical_json, format!("{{{}\"z\":1}}", numbered(5_000, |at| format!("\"é{at}\":1,")))),
-        (hostile::canonical_json, format!("{{{}\"z\":1}}", numbered(5_000, |at| format!("\"\\n{at}\":1,")))),
+        (
+            hostile::canonical_json,
+            format!(
+                "{}\"{}\"{}",
+                "{\"a\":".repeat(127),
+                filled("x"),
+                "}".repeat(127)
+            ),
+        ),
+        (
+            hostile::canonical_json,
+            format!(
+                "{{{}\"z\":1}}",
+                numbered(5_000, |at| format!("\"é{at}\":1,"))
+            ),
+        ),
+        (
+            hostile::canonical_json,
+            format!(
+                "{{{}\"z\":1}}",
+                numbered(5_000, |at| format!("\"\\n{at}\":1,"))
+            ),
+        ),
         (hostile::canonical_json, format!("[{}]", filled("9"))),
         (hostile::event, event(rules.trim_end_matches(','))),
         (hostile::event, event(&format!("\"{}\"", filled("x")))),
         // As long as an event may be: so is the rule that the answer would repeat.
-        (hostile::event, event(&format!("\"{}\"", "x".repeat(MAX_EVENT_BYTES - event("\"\"").len())))),
+        (
+            hostile::event,
+            event(&format!(
+                "\"{}\"",
+                "x".repeat(MAX_EVENT_BYTES - event("\"\"").len())
+            )),
+        ),
         (hostile::event, filled("[")),
-        (hostile::record, format!("{{\"secretHash\":\"{HASH}\",\"allowedIps\":[{rules}5]}}")),
-        (hostile::record, format!("{{\"allowedIps\":{}", filled("{\"a\":"))),
+        (
+            hostile::record,
+            format!("{{\"secretHash\":\"{HASH}\",\"allowedIps\":[{rules}5]}}"),
+        ),
+        (
+            hostile::record,
+            format!("{{\"allowedIps\":{}", filled("{\"a\":")),
+        ),
         (hostile::rules, rules.replace(['"', ','], "\n")),
         (hostile::rules, filled("1,")),
         (hostile::path, format!("/{}", filled("../"))),
@@ -97,7 +159,11 @@ fn an_input_as_large_as_can_be_is_done_with_in_time() {
         (hostile::path, format!("/?{}", filled("é'"))),
         (
             hostile::headers,
-            format!("GET /\n{}\nx-client-id:orders\n\n{}", filled("x-forwarded-for:,\n"), filled("b")),
+            format!(
+                "GET /\n{}\nx-client-id:orders\n\n{}",
+                filled("x-forwarded-for:,\n"),
+                filled("b")
+            ),
         ),
     ];
     for (property, input) in inputs {
@@ -105,17 +171,29 @@ fn an_input_as_large_as_can_be_is_done_with_in_time() {
         property(input.as_bytes());
         let took = busy().saturating_sub(before);
         let beginning: String = input.chars().take(80).collect();
-        assert!(took < Duration::from_secs(3), "{took:?} for {} bytes: {beginning}...", input.len());
+        assert!(
+            took < Duration::from_secs(3),
+            "{took:?} for {} bytes: {beginning}...",
+            input.len()
+        );
     }
 }
 
 /// An input that is near one of the corpus: a few bytes of it replaced by other bytes or by a piece of another input.
-fn near(inputs: &[(String, Vec<u8>)], picks: &[(Index, Index, Index, Vec<u8>)], first: Index) -> Vec<u8> {
+fn near(
+    inputs: &[(String, Vec<u8>)],
+    picks: &[(Index, Index, Index, Vec<u8>)],
+    first: Index,
+) -> Vec<u8> {
     let mut input = first.get(inputs).1.clone();
     for (from, to, other, piece) in picks {
         let (start, end) = (from.index(input.len() + 1), to.index(input.len() + 1));
         let other = &other.get(inputs).1;
-        let piece = if piece.is_empty() { &other[from.index(other.len() + 1)..] } else { piece.as_slice() };
+        let piece = if piece.is_empty() {
+            &other[from.index(other.len() + 1)..]
+        } else {
+            piece.as_slice()
+        };
         let end = end.clamp(start, (start + 8).min(input.len()).max(start));
         input.splice(start..end, piece.iter().copied());
     }
@@ -194,7 +272,11 @@ fn corpus_once(name: &'static str) -> Arc<Vec<(String, Vec<u8>)>> {
     type Read = HashMap<&'static str, Arc<Vec<(String, Vec<u8>)>>>;
     static READ: Mutex<Option<Read>> = Mutex::new(None);
     let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(read.get_or_insert_default().entry(name).or_insert_with(|| Arc::new(corpus(name))))
+    Arc::clone(
+        read.get_or_insert_default()
+            .entry(name)
+            .or_insert_with(|| Arc::new(corpus(name))),
+    )
 }
 
 fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -237,21 +319,33 @@ fn message() -> impl Strategy<Value = String> {
         ]),
     ]
     .boxed();
-    let leaf =
-        prop_oneof![number, string, one_of(&["null", "true", "false", "1e400", "-0.0", "5e-324"])].boxed();
+    let leaf = prop_oneof![
+        number,
+        string,
+        one_of(&["null", "true", "false", "1e400", "-0.0", "5e-324"])
+    ]
+    .boxed();
     leaf.prop_recursive(4, 48, 24, move |inner| {
         let member = (key.clone(), "[ \t\n\r]?", inner.clone())
             .prop_map(|(key, space, value)| format!("{space}{key}:{space}{value}{space}"));
         prop_oneof![
-            proptest::collection::vec(inner, 0..6).prop_map(|items| format!("[{}]", items.join(","))),
-            proptest::collection::vec(member, 0..24).prop_map(|members| format!("{{{}}}", members.join(","))),
+            proptest::collection::vec(inner, 0..6)
+                .prop_map(|items| format!("[{}]", items.join(","))),
+            proptest::collection::vec(member, 0..24)
+                .prop_map(|members| format!("{{{}}}", members.join(","))),
         ]
     })
 }
 
 fn event() -> impl Strategy<Value = String> {
     let common = (
-        one_of(&["\"e\"", "\"\"", "5", "\"\\u0000\"", "\"01890a5d-ac96-774b-bcce-b302099a8057\""]),
+        one_of(&[
+            "\"e\"",
+            "\"\"",
+            "5",
+            "\"\\u0000\"",
+            "\"01890a5d-ac96-774b-bcce-b302099a8057\"",
+        ]),
         one_of(&[
             "1700000000000",
             "1700000000000.0",
@@ -265,8 +359,13 @@ fn event() -> impl Strategy<Value = String> {
         one_of(&["\"p\"", "\"\"", "null", "\"secret-of-consumer\""]),
         one_of(&["\"s\"", "\"a b\"", "\"leptos-axum\"", "5"]),
     );
-    let op =
-        one_of(&["credential.create", "credential.update", "credential.delete", "credential.ack", "other"]);
+    let op = one_of(&[
+        "credential.create",
+        "credential.update",
+        "credential.delete",
+        "credential.ack",
+        "other",
+    ]);
     let apply = (
         one_of(&["\"http\"", "\"message\"", "\"x\"", "null"]),
         one_of(&["\"c\"", "\" c \"", "\"\"", "\"\\n\"", "null", "\"é\""]),
@@ -309,20 +408,36 @@ fn event() -> impl Strategy<Value = String> {
         // One event in sixteen lacks a field.
         let lacks = usize::from(present % 256);
         let fields = fields.iter().enumerate().filter(|(at, _)| *at != lacks);
-        let fields: Vec<_> = fields.map(|(_, (name, value))| format!("\"{name}\":{value}")).collect();
+        let fields: Vec<_> = fields
+            .map(|(_, (name, value))| format!("\"{name}\":{value}"))
+            .collect();
         format!("{{{}}}", fields.join(","))
     })
 }
 
 fn request() -> impl Strategy<Value = String> {
-    let client = one_of(&["orders", " orders ", "restricted", "expired", "nobody", "", "é"]);
+    let client = one_of(&[
+        "orders",
+        " orders ",
+        "restricted",
+        "expired",
+        "nobody",
+        "",
+        "é",
+    ]);
     let time = prop_oneof![
         4 => one_of(&["1700000000000", " 1700000000001", "1699999700000", "1700000300000"]),
         1 => one_of(&["1700000300001", "1.7e12", "-1", "", "9223372036854775808"]),
     ];
     let nonce = "[0-9a-f]{0,32}|[ -~é]{0,8}";
     let target = "/(a|/|\\.|%2e|\\?|é|\\\\|'){0,6}";
-    let forwarded = one_of(&["192.0.2.7", "192.0.2.7, 10.0.0.1", "198.51.100.1", "unknown", ""]);
+    let forwarded = one_of(&[
+        "192.0.2.7",
+        "192.0.2.7, 10.0.0.1",
+        "198.51.100.1",
+        "unknown",
+        "",
+    ]);
     (("(GET|post|\\PC{0,4})", target), client, time, nonce, forwarded, "\\PC{0,20}", any::<u8>()).prop_map(
         |((method, target), client, time, nonce, forwarded, body, more)| {
             let again = if more < 16 { "X-Nonce:again\n" } else { "" };

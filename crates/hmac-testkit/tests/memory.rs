@@ -13,7 +13,10 @@ use hmac_testkit::peer_store::Peer;
 async fn memory_keeps_credentials_as_the_contract_says() {
     hmac_testkit::credential_store::suite(async || {
         let store = MemoryCredentialStore::new();
-        [Arc::new(store.clone()) as Arc<dyn CredentialStore>, Arc::new(store)]
+        [
+            Arc::new(store.clone()) as Arc<dyn CredentialStore>,
+            Arc::new(store),
+        ]
     })
     .await;
 }
@@ -22,7 +25,10 @@ async fn memory_keeps_credentials_as_the_contract_says() {
 async fn memory_accepts_a_nonce_once() {
     hmac_testkit::nonce_store::suite(async || {
         let store = MemoryNonceStore::new();
-        [Arc::new(store.clone()) as Arc<dyn NonceStore>, Arc::new(store)]
+        [
+            Arc::new(store.clone()) as Arc<dyn NonceStore>,
+            Arc::new(store),
+        ]
     })
     .await;
 }
@@ -31,8 +37,13 @@ async fn memory_accepts_a_nonce_once() {
 async fn memory_applies_and_books_as_the_contract_says() {
     hmac_testkit::peer_store::suite(async || {
         let (http, message) = (MemoryCredentialStore::new(), MemoryCredentialStore::new());
-        let store: Arc<dyn PeerStore> = Arc::new(MemoryPeerStore::new(http.clone(), message.clone()));
-        Peer { stores: [store.clone(), store], http: Arc::new(http), message: Arc::new(message) }
+        let store: Arc<dyn PeerStore> =
+            Arc::new(MemoryPeerStore::new(http.clone(), message.clone()));
+        Peer {
+            stores: [store.clone(), store],
+            http: Arc::new(http),
+            message: Arc::new(message),
+        }
     })
     .await;
 }
@@ -41,7 +52,10 @@ async fn memory_applies_and_books_as_the_contract_says() {
 async fn memory_moves_messages_as_the_contract_says() {
     hmac_testkit::broker::suite(async || {
         let bus = MemoryBus::new();
-        [Arc::new(MemoryBroker::connect(&bus)) as Arc<dyn Broker>, Arc::new(MemoryBroker::connect(&bus))]
+        [
+            Arc::new(MemoryBroker::connect(&bus)) as Arc<dyn Broker>,
+            Arc::new(MemoryBroker::connect(&bus)),
+        ]
     })
     .await;
 }

@@ -15,7 +15,10 @@ async fn memory_manages_as_the_contract_says() {
     hmac_testkit::management::suite(async || {
         let memory = Arc::new(MemoryManagement::new());
         let management: Arc<dyn Management> = memory.clone();
-        Source { managements: [management.clone(), management], inspect: Arc::new(Rows(memory)) }
+        Source {
+            managements: [management.clone(), management],
+            inspect: Arc::new(Rows(memory)),
+        }
     })
     .await;
 }
@@ -25,7 +28,8 @@ struct Rows(Arc<MemoryManagement>);
 #[async_trait]
 impl Inspect for Rows {
     async fn put_target(&self, target: &PeerName, propagation_secret: &Secret) {
-        self.0.put_target(target.clone(), propagation_secret.clone());
+        self.0
+            .put_target(target.clone(), propagation_secret.clone());
     }
 
     async fn break_target(&self, target: &PeerName) {
@@ -33,14 +37,22 @@ impl Inspect for Rows {
     }
 
     async fn row(&self, key: &CredentialKey, target: &PeerName) -> Option<ObservedRow> {
-        let row = self.0.pivots().into_iter().find(|row| row.key == *key && row.target == *target)?;
+        let row = self
+            .0
+            .pivots()
+            .into_iter()
+            .find(|row| row.key == *key && row.target == *target)?;
         let status = match row.status {
             PivotStatus::Pending => Status::Pending,
             PivotStatus::Sent => Status::Sent,
             PivotStatus::Success => Status::Success,
             PivotStatus::Error => Status::Error,
         };
-        Some(ObservedRow { status, reason: row.reason, attempts: row.attempts })
+        Some(ObservedRow {
+            status,
+            reason: row.reason,
+            attempts: row.attempts,
+        })
     }
 
     async fn holds_plain(&self, key: &CredentialKey) -> bool {

@@ -29,9 +29,22 @@ mod tests {
             let output = run(args, &variables);
             assert_eq!(output.status.code(), Some(2));
             let text = String::from_utf8(output.stderr).unwrap();
-            let mistakes: Vec<&str> =
-                text.lines().skip(1).filter_map(|line| line.split(':').next()).collect();
-            assert_eq!(mistakes, ["PORT", "AMQP_USER", "REDIS_URL", "DATABASE_URL", "SECRETS_KEY"], "{text}");
+            let mistakes: Vec<&str> = text
+                .lines()
+                .skip(1)
+                .filter_map(|line| line.split(':').next())
+                .collect();
+            assert_eq!(
+                mistakes,
+                [
+                    "PORT",
+                    "AMQP_USER",
+                    "REDIS_URL",
+                    "DATABASE_URL",
+                    "SECRETS_KEY"
+                ],
+                "{text}"
+            );
             assert!(!text.contains("hunter"), "{text}");
         }
     }
@@ -49,7 +62,10 @@ mod tests {
         let output = run(&["config", "check"], &variables);
         assert!(output.status.success());
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(text.contains("authority") && text.contains("consumer"), "{text}");
+        assert!(
+            text.contains("authority") && text.contains("consumer"),
+            "{text}"
+        );
         assert!(!text.contains("hunter") && !text.contains(KEY), "{text}");
     }
 
@@ -57,6 +73,10 @@ mod tests {
     fn the_probe_fails_where_nobody_serves() {
         let output = run(&["healthcheck", "--port", "1"], &[]);
         assert_eq!(output.status.code(), Some(1));
-        assert!(String::from_utf8(output.stderr).unwrap().contains("not ready"));
+        assert!(
+            String::from_utf8(output.stderr)
+                .unwrap()
+                .contains("not ready")
+        );
     }
 }

@@ -20,8 +20,13 @@ mod tests {
     use serde_json::{Value, json};
     use tokio::time::Instant;
 
-    const DEFAULTS: Defaults =
-        Defaults { binary: "consumer", about: "", mode: Mode::ReceiveOnly, peer: "consumer", port: 0 };
+    const DEFAULTS: Defaults = Defaults {
+        binary: "consumer",
+        about: "",
+        mode: Mode::ReceiveOnly,
+        peer: "consumer",
+        port: 0,
+    };
 
     struct Web {
         client: Client,
@@ -36,15 +41,20 @@ mod tests {
             headers: &[(&str, &str)],
             body: &str,
         ) -> (u16, Value) {
-            let mut request =
-                self.client.request(method, format!("{}{path}", self.base)).body(body.to_owned());
+            let mut request = self
+                .client
+                .request(method, format!("{}{path}", self.base))
+                .body(body.to_owned());
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
             let response = request.send().await.unwrap();
             let status = response.status().as_u16();
             let text = response.text().await.unwrap();
-            (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+            (
+                status,
+                serde_json::from_str(&text).unwrap_or(Value::String(text)),
+            )
         }
 
         async fn get(&self, path: &str) -> (u16, Value) {
@@ -53,7 +63,8 @@ mod tests {
 
         async fn echo(&self, signer: &Signer, body: &str) -> (u16, Value) {
             let signed = signer.sign("POST", "/api/echo", body.as_bytes()).unwrap();
-            self.send(Method::POST, "/api/echo", &signed.pairs(), body).await
+            self.send(Method::POST, "/api/echo", &signed.pairs(), body)
+                .await
         }
     }
 
@@ -77,7 +88,9 @@ mod tests {
             ("REDIS_URL", redis.url()),
             ("HMAC_SECRET_TOKEN", "pepper-of-consumer"),
         ]);
-        let application = consumer::build(Config::load(&source, &DEFAULTS).unwrap()).await.unwrap();
+        let application = consumer::build(Config::load(&source, &DEFAULTS).unwrap())
+            .await
+            .unwrap();
         let web = Web {
             client: super::client().build().unwrap(),
             base: format!("http://{}", application.address()),
@@ -105,16 +118,22 @@ mod tests {
             }),
         )
         .await;
-        eventually("the event is applied", || async { web.echo(&signer, "").await.0 == 200 }).await;
+        eventually("the event is applied", || async {
+            web.echo(&signer, "").await.0 == 200
+        })
+        .await;
         let (status, answer) = web.echo(&signer, r#"{"a":[1]}"#).await;
-        let expected =
-            json!({ "ok": true, "clientId": "client", "peer": "consumer", "received": { "a": [1] } });
+        let expected = json!({ "ok": true, "clientId": "client", "peer": "consumer", "received": { "a": [1] } });
         assert_eq!((status, answer), (200, expected));
 
         refusals(&web, &signer).await;
         surface(&web).await;
         stop.ask();
-        tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), running)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
     }
 
     /// Publishes an event as another peer would, through the broker's management interface.
@@ -127,22 +146,37 @@ mod tests {
             "payload_encoding": "string",
         });
         let path = format!("/api/exchanges/{vhost}/amq.default/publish");
-        let answer = rabbitmq.request("POST", &path, &message.to_string()).await.unwrap();
+        let answer = rabbitmq
+            .request("POST", &path, &message.to_string())
+            .await
+            .unwrap();
         assert!(answer.contains("true"), "{answer}");
     }
 
     async fn refusals(web: &Web, signer: &Signer) {
         let mut replayed = signer.sign("POST", "/api/echo", b"x").unwrap();
-        let first = web.send(Method::POST, "/api/echo", &replayed.pairs(), "x").await;
+        let first = web
+            .send(Method::POST, "/api/echo", &replayed.pairs(), "x")
+            .await;
         assert_eq!(first.1["received"], "x");
-        let second = web.send(Method::POST, "/api/echo", &replayed.pairs(), "x").await;
+        let second = web
+            .send(Method::POST, "/api/echo", &replayed.pairs(), "x")
+            .await;
         assert_eq!(second.1["error"], "REPLAYED_NONCE");
         replayed.signature = "0".repeat(64);
-        let forged = web.send(Method::POST, "/api/echo", &replayed.pairs(), "x").await;
-        assert_eq!((forged.0, forged.1["error"].as_str()), (401, Some("BAD_SIGNATURE")));
+        let forged = web
+            .send(Method::POST, "/api/echo", &replayed.pairs(), "x")
+            .await;
+        assert_eq!(
+            (forged.0, forged.1["error"].as_str()),
+            (401, Some("BAD_SIGNATURE"))
+        );
         let large = "x".repeat(65_537);
         let (status, problem) = web.echo(signer, &large).await;
-        assert_eq!((status, problem["error"].as_str()), (413, Some("PAYLOAD_TOO_LARGE")));
+        assert_eq!(
+            (status, problem["error"].as_str()),
+            (413, Some("PAYLOAD_TOO_LARGE"))
+        );
         for (method, path, status, code) in [
             (Method::GET, "/api/echo", 401, "MISSING_CLIENT_ID"),
             (Method::GET, "/nowhere", 404, "NOT_FOUND"),
@@ -150,7 +184,11 @@ mod tests {
             (Method::POST, "/livez", 405, "METHOD_NOT_ALLOWED"),
         ] {
             let (found, problem) = web.send(method, path, &[], "").await;
-            assert_eq!((found, problem["error"].as_str()), (status, Some(code)), "{path}");
+            assert_eq!(
+                (found, problem["error"].as_str()),
+                (status, Some(code)),
+                "{path}"
+            );
         }
     }
 
@@ -158,11 +196,24 @@ mod tests {
         assert_eq!(web.get("/livez").await.0, 200);
         let (_, metrics) = web.get("/metrics").await;
         let metrics = metrics.as_str().unwrap();
-        assert!(metrics.contains("propagation_events_applied_total{peer=\"consumer\"} 1"), "{metrics}");
-        assert!(metrics.contains("hmac_bad_signatures_total{peer=\"consumer\"} 1"), "{metrics}");
+        assert!(
+            metrics.contains("propagation_events_applied_total{peer=\"consumer\"} 1"),
+            "{metrics}"
+        );
+        assert!(
+            metrics.contains("hmac_bad_signatures_total{peer=\"consumer\"} 1"),
+            "{metrics}"
+        );
         assert!(!metrics.contains("propagation-of"));
         let (_, document) = web.get("/openapi.json").await;
         assert!(document["paths"].get("/api/echo").is_some());
-        assert!(web.get("/docs").await.1.as_str().unwrap().contains("/api/echo"));
+        assert!(
+            web.get("/docs")
+                .await
+                .1
+                .as_str()
+                .unwrap()
+                .contains("/api/echo")
+        );
     }
 }

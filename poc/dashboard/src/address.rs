@@ -15,7 +15,9 @@ pub(crate) fn client(track: &str, client_id: &str) -> String {
 /// The address of a page with its query: where a form goes back to.
 pub(crate) fn page(page: Page, client_key: Option<(&str, &str)>, query: &Query) -> String {
     match (page, client_key) {
-        (Page::Client, Some((track, client_id))) => format!("{}{}", client(track, client_id), search(query)),
+        (Page::Client, Some((track, client_id))) => {
+            format!("{}{}", client(track, client_id), search(query))
+        }
         (Page::Targets, _) => "/targets".to_owned(),
         (Page::Health, _) => "/health".to_owned(),
         _ => matrix(query),
@@ -25,8 +27,12 @@ pub(crate) fn page(page: Page, client_key: Option<(&str, &str)>, query: &Query) 
 /// Writes a query, with its question mark where there is any.
 pub(crate) fn search(query: &Query) -> String {
     let mut text = String::new();
-    let parameters =
-        [("filter", &query.filter), ("show", &query.show), ("sort", &query.sort), ("cursor", &query.cursor)];
+    let parameters = [
+        ("filter", &query.filter),
+        ("show", &query.show),
+        ("sort", &query.sort),
+        ("cursor", &query.cursor),
+    ];
     for (name, value) in parameters {
         if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
             text.push(if text.is_empty() { '?' } else { '&' });
@@ -58,7 +64,10 @@ mod tests {
 
     #[test]
     fn hostile_ids_stay_one_segment() {
-        assert_eq!(client("http", "a/../b?c#d é"), "/clients/http/a%2F..%2Fb%3Fc%23d%20%C3%A9");
+        assert_eq!(
+            client("http", "a/../b?c#d é"),
+            "/clients/http/a%2F..%2Fb%3Fc%23d%20%C3%A9"
+        );
     }
 
     #[test]
@@ -71,7 +80,10 @@ mod tests {
             ..Query::default()
         };
         assert_eq!(matrix(&query), "/?filter=a%26b&cursor=x%3D");
-        assert_eq!(page(Page::Client, Some(("http", "a")), &Query::default()), "/clients/http/a");
+        assert_eq!(
+            page(Page::Client, Some(("http", "a")), &Query::default()),
+            "/clients/http/a"
+        );
         assert_eq!(page(Page::Targets, None, &query), "/targets");
     }
 }

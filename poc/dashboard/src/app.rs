@@ -33,8 +33,12 @@ pub(crate) fn app(data: PageData) -> impl IntoView {
 }
 
 fn header(state: State) -> impl IntoView + use<> {
-    let links = [(Page::Matrix, "/"), (Page::Targets, "/targets"), (Page::Health, "/health")]
-        .map(|(page, address)| link(page, address, state.page));
+    let links = [
+        (Page::Matrix, "/"),
+        (Page::Targets, "/targets"),
+        (Page::Health, "/health"),
+    ]
+    .map(|(page, address)| link(page, address, state.page));
     view! {
         <header class="top">
             <a class="brand" href="/">

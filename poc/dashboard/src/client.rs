@@ -16,7 +16,11 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
             .unwrap_or_default()
     });
     let of_client = client_id.clone();
-    let known = move || state.timeline.with(|timeline| timeline.as_ref().is_some_and(is_anywhere));
+    let known = move || {
+        state
+            .timeline
+            .with(|timeline| timeline.as_ref().is_some_and(is_anywhere))
+    };
     view! {
         <div class="with-panel">
             <section class="client-page" aria-labelledby="client">
@@ -54,8 +58,12 @@ fn about(state: State, timeline: &Timeline) -> impl IntoView + use<> {
         (None, false) => "no peer knows it",
     };
     let client = timeline.client.clone().unwrap_or_default();
-    let changed = client.changed_at.map(|at| view! { " · changed " {time::ago(state, at)} });
-    let expires = client.expires_at.map(|at| view! { " · expires " {time::both(state, at)} });
+    let changed = client
+        .changed_at
+        .map(|at| view! { " · changed " {time::ago(state, at)} });
+    let expires = client
+        .expires_at
+        .map(|at| view! { " · expires " {time::both(state, at)} });
     view! { {track} " · " {source} {changed} {expires} }
 }
 
@@ -85,17 +93,28 @@ fn resync(state: State, client_id: &str, track: &str) -> impl IntoView + use<> {
 }
 
 fn panel(state: State, client_id: &str) -> impl IntoView + use<> {
-    let forms = [("rotate", "Rotate"), ("callTarget", "Call"), ("revoke", "Revoke")];
-    let said = state.said.with_untracked(|said| said.as_ref().map(|outcome| outcome.operation.clone()));
-    let open =
-        forms.iter().position(|(operation, _)| said.as_deref() == Some(*operation)).unwrap_or_default();
-    let tabs = forms.into_iter().enumerate().map(|(index, (operation, label))| {
-        let id = format!("tab-{operation}");
-        view! {
-            <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
-            <label for=id>{label}</label>
-        }
-    });
+    let forms = [
+        ("rotate", "Rotate"),
+        ("callTarget", "Call"),
+        ("revoke", "Revoke"),
+    ];
+    let said = state
+        .said
+        .with_untracked(|said| said.as_ref().map(|outcome| outcome.operation.clone()));
+    let open = forms
+        .iter()
+        .position(|(operation, _)| said.as_deref() == Some(*operation))
+        .unwrap_or_default();
+    let tabs = forms
+        .into_iter()
+        .enumerate()
+        .map(|(index, (operation, label))| {
+            let id = format!("tab-{operation}");
+            view! {
+                <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
+                <label for=id>{label}</label>
+            }
+        });
     view! {
         <aside class="panel" id="drive" aria-label="This client">
             <div class="tabs" role="group" aria-label="What to do">{tabs.collect_view()}</div>

@@ -9,7 +9,12 @@ use crate::state::State;
 use crate::{address, matrix};
 
 /// The client's id.
-pub(crate) const CLIENT_ID: Field = Field { name: "clientId", label: "Client id", hint: "", required: true };
+pub(crate) const CLIENT_ID: Field = Field {
+    name: "clientId",
+    label: "Client id",
+    hint: "",
+    required: true,
+};
 const SECRET: Field = Field {
     name: "secret",
     label: "Secret",
@@ -34,24 +39,45 @@ const ALLOWED_IPS: Field = Field {
     hint: "Addresses or networks such as 10.0.0.0/8, one a line. None: every address.",
     required: false,
 };
-const EXPIRES_AT: Field =
-    Field { name: "expiresAt", label: "Expiry", hint: "In UTC. None: it does not expire.", required: false };
+const EXPIRES_AT: Field = Field {
+    name: "expiresAt",
+    label: "Expiry",
+    hint: "In UTC. None: it does not expire.",
+    required: false,
+};
 /// The track.
-pub(crate) const TRACK: Field = Field { name: "track", label: "Track", hint: "", required: true };
+pub(crate) const TRACK: Field = Field {
+    name: "track",
+    label: "Track",
+    hint: "",
+    required: true,
+};
 
 /// The forms beside the matrix.
 pub(crate) fn panel(state: State) -> impl IntoView + use<> {
-    let forms = [("ensure", "Ensure"), ("rotate", "Rotate"), ("revoke", "Revoke"), ("callTarget", "Call")];
-    let said = state.said.with_untracked(|said| said.as_ref().map(|outcome| outcome.operation.clone()));
-    let open =
-        forms.iter().position(|(operation, _)| said.as_deref() == Some(*operation)).unwrap_or_default();
-    let tabs = forms.into_iter().enumerate().map(|(index, (operation, label))| {
-        let id = format!("tab-{operation}");
-        view! {
-            <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
-            <label for=id>{label}</label>
-        }
-    });
+    let forms = [
+        ("ensure", "Ensure"),
+        ("rotate", "Rotate"),
+        ("revoke", "Revoke"),
+        ("callTarget", "Call"),
+    ];
+    let said = state
+        .said
+        .with_untracked(|said| said.as_ref().map(|outcome| outcome.operation.clone()));
+    let open = forms
+        .iter()
+        .position(|(operation, _)| said.as_deref() == Some(*operation))
+        .unwrap_or_default();
+    let tabs = forms
+        .into_iter()
+        .enumerate()
+        .map(|(index, (operation, label))| {
+            let id = format!("tab-{operation}");
+            view! {
+                <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
+                <label for=id>{label}</label>
+            }
+        });
     view! {
         <aside class="panel" id="drive" aria-label="Drive propagation">
             <div class="tabs" role="group" aria-label="What to do">{tabs.collect_view()}</div>
@@ -119,7 +145,10 @@ fn tracks() -> Vec<(String, String)> {
 fn tracks_from(state: State) -> Vec<(String, String)> {
     let mut tracks = tracks();
     let is_message = |timeline: &crate::model::Timeline| timeline.track == "message";
-    if state.timeline.with_untracked(|timeline| timeline.as_ref().is_some_and(is_message)) {
+    if state
+        .timeline
+        .with_untracked(|timeline| timeline.as_ref().is_some_and(is_message))
+    {
         tracks.reverse();
     }
     tracks
@@ -143,7 +172,11 @@ pub(crate) fn way(state: State) -> impl IntoView {
 
 /// A client's cells, each with its peer's name.
 pub(crate) fn strip(state: State, client: &Client) -> impl IntoView + use<> {
-    let items = client.cells.iter().map(|cell| item(state, cell)).collect_view();
+    let items = client
+        .cells
+        .iter()
+        .map(|cell| item(state, cell))
+        .collect_view();
     view! { <ul class="strip">{items}</ul> }
 }
 
@@ -161,7 +194,9 @@ fn item(state: State, cell: &Cell) -> impl IntoView + use<> {
 pub(crate) fn suggestions(state: State) -> impl IntoView + use<> {
     let options = move || {
         state.matrix.rows.with(|rows| {
-            rows.iter().map(|row| view! { <option value=row.key.1.clone()></option> }).collect_view()
+            rows.iter()
+                .map(|row| view! { <option value=row.key.1.clone()></option> })
+                .collect_view()
         })
     };
     view! { <datalist id="client-ids">{options}</datalist> }

@@ -51,8 +51,10 @@ impl Form {
         operation: &'static str,
         mine: impl Fn(&Outcome) -> bool,
     ) -> Self {
-        let outcome =
-            state.said.get_untracked().filter(|outcome| outcome.operation == operation && mine(outcome));
+        let outcome = state
+            .said
+            .get_untracked()
+            .filter(|outcome| outcome.operation == operation && mine(outcome));
         Self {
             state,
             id: id.into(),
@@ -81,9 +83,10 @@ impl Form {
     /// Tells whether a choice was made before, or else whether it is made by `default`.
     pub(crate) fn chose(&self, field: &str, choice: &str, default: bool) -> bool {
         self.entered.with_value(|entered| match entered {
-            Some(outcome) => {
-                outcome.values.get(field).is_some_and(|chosen| chosen.iter().any(|one| one == choice))
-            }
+            Some(outcome) => outcome
+                .values
+                .get(field)
+                .is_some_and(|chosen| chosen.iter().any(|one| one == choice)),
             None => default,
         })
     }
@@ -132,8 +135,10 @@ impl Form {
             "" => mistake_id.clone(),
             _ => format!("{hint_id} {mistake_id}"),
         };
-        let hint = (!field.hint.is_empty()).then(|| view! { <p class="hint" id=hint_id>{field.hint}</p> });
-        let optional = (!field.required).then(|| view! { <span class="optional">" optional"</span> });
+        let hint =
+            (!field.hint.is_empty()).then(|| view! { <p class="hint" id=hint_id>{field.hint}</p> });
+        let optional =
+            (!field.required).then(|| view! { <span class="optional">" optional"</span> });
         view! {
             <div class="field">
                 <label for=id.clone()>{field.label}{optional}</label>
@@ -146,7 +151,12 @@ impl Form {
 
     /// A line of text. `list` names the suggestions. Without `autocomplete` a browser takes the one before a secret for the name
     /// of a login.
-    pub(crate) fn text(&self, field: Field, default: &str, list: &'static str) -> impl IntoView + use<> {
+    pub(crate) fn text(
+        &self,
+        field: Field,
+        default: &str,
+        list: &'static str,
+    ) -> impl IntoView + use<> {
         let value = self.value(field.name, default);
         let mistake = self.mistake(field);
         self.field(field, move |id, described| {
@@ -209,7 +219,11 @@ impl Form {
     }
 
     /// One of some choices; the first, unless another was chosen before.
-    pub(crate) fn choice(&self, field: Field, choices: Vec<(String, String)>) -> impl IntoView + use<> {
+    pub(crate) fn choice(
+        &self,
+        field: Field,
+        choices: Vec<(String, String)>,
+    ) -> impl IntoView + use<> {
         let mistake = self.mistake(field);
         let options: Vec<_> = choices
             .into_iter()
@@ -329,8 +343,16 @@ impl Form {
         let words = move || {
             outcome.with(|outcome| {
                 let outcome = outcome.as_ref().filter(|outcome| !outcome.ok)?;
-                let at_field = outcome.field.as_deref().is_some_and(|field| fields.contains(&field));
-                (!at_field).then(|| sentence(outcome.field.as_deref().unwrap_or_default(), &outcome.message))
+                let at_field = outcome
+                    .field
+                    .as_deref()
+                    .is_some_and(|field| fields.contains(&field));
+                (!at_field).then(|| {
+                    sentence(
+                        outcome.field.as_deref().unwrap_or_default(),
+                        &outcome.message,
+                    )
+                })
             })
         };
         view! { <p class="mistake">{words}</p> }
@@ -355,10 +377,14 @@ pub(crate) fn said<T: AsRef<str>>(text: T) -> Option<T> {
 
 /// Makes a sentence of what the surface says of a field (`is missing`), and of what it says at all.
 pub(crate) fn sentence(label: &str, message: &str) -> String {
-    let about_field =
-        ["is ", "must ", "has ", "holds ", "leads ", "may "].iter().any(|verb| message.starts_with(verb));
-    let mut sentence =
-        if about_field && !label.is_empty() { format!("{label} {message}") } else { message.to_owned() };
+    let about_field = ["is ", "must ", "has ", "holds ", "leads ", "may "]
+        .iter()
+        .any(|verb| message.starts_with(verb));
+    let mut sentence = if about_field && !label.is_empty() {
+        format!("{label} {message}")
+    } else {
+        message.to_owned()
+    };
     if let Some(first) = sentence.chars().next() {
         sentence.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());
     }
@@ -375,7 +401,10 @@ mod tests {
     #[test]
     fn what_the_surface_says_becomes_a_sentence() {
         assert_eq!(sentence("Client id", "is missing"), "Client id is missing.");
-        assert_eq!(sentence("Targets", "unknown targets: x"), "Unknown targets: x.");
+        assert_eq!(
+            sentence("Targets", "unknown targets: x"),
+            "Unknown targets: x."
+        );
         assert_eq!(sentence("", "is missing"), "Is missing.");
         assert_eq!(sentence("", ""), ".");
     }

@@ -18,8 +18,14 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
     });
     let summary = move || {
         state.health.with(|health| {
-            let peers = health.as_ref().map(|health| health.peers.as_slice()).unwrap_or_default();
-            let ready = peers.iter().filter(|peer| peer.state == PeerState::Ready).count();
+            let peers = health
+                .as_ref()
+                .map(|health| health.peers.as_slice())
+                .unwrap_or_default();
+            let ready = peers
+                .iter()
+                .filter(|peer| peer.state == PeerState::Ready)
+                .count();
             match (ready, peers.len()) {
                 (_, 0) => "Nothing is known of the peers".to_owned(),
                 (ready, all) if ready == all => format!("All {all} peers are ready"),
@@ -43,7 +49,10 @@ fn peer(state: State, name: String) -> impl IntoView + use<> {
     let peer = Memo::new(move |_| {
         state.health.with(|health| {
             let mut peers = health.iter().flat_map(|health| &health.peers);
-            peers.find(|peer| peer.name == wanted).cloned().unwrap_or_default()
+            peers
+                .find(|peer| peer.name == wanted)
+                .cloned()
+                .unwrap_or_default()
         })
     });
     let kind = Memo::new(move |_| peer.with(|peer| peer.state));
@@ -72,7 +81,12 @@ fn advice(peer: &PeerHealth) -> impl IntoView + use<> {
         .iter()
         .map(|missing| view! { <li><strong>{missing.name.clone()}</strong> ": " {missing.reason.clone()}</li> })
         .collect();
-    let advice: Vec<_> = peer.advice.iter().cloned().map(|advice| view! { <li>{advice}</li> }).collect();
+    let advice: Vec<_> = peer
+        .advice
+        .iter()
+        .cloned()
+        .map(|advice| view! { <li>{advice}</li> })
+        .collect();
     let any = !missing.is_empty();
     let anything = !advice.is_empty();
     view! {
@@ -90,12 +104,18 @@ fn facts(state: State, peer: &PeerHealth) -> impl IntoView + use<> {
         };
         format!("{} waiting, {consumers}", queue.messages)
     });
-    let attention = Query { show: Some("attention".to_owned()), ..Query::default() };
+    let attention = Query {
+        show: Some("attention".to_owned()),
+        ..Query::default()
+    };
     let drift = match peer.drift {
         0 => Either::Left("none"),
         many => {
-            let words =
-                if many == 1 { "1 client differs".to_owned() } else { format!("{many} clients differ") };
+            let words = if many == 1 {
+                "1 client differs".to_owned()
+            } else {
+                format!("{many} clients differ")
+            };
             Either::Right(view! { <a href=address::matrix(&attention)>{words}</a> })
         }
     };
@@ -136,7 +156,9 @@ fn control(state: State, name: &str, running: bool) -> impl IntoView + use<> {
     };
     let verb = if running { "stop" } else { "start" };
     let action = format!("/api/mesh/peers/{}/{verb}", address::encode(name));
-    let form = Form::scoped(state, format!("control-{name}"), action, operation, |_| false);
+    let form = Form::scoped(state, format!("control-{name}"), action, operation, |_| {
+        false
+    });
     form.around(view! {
         {form.general_mistake(&[])}
         {form.send(label, busy, class)}

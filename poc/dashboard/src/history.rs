@@ -42,19 +42,32 @@ pub(crate) struct Mark {
 impl Change {
     /// When the last target acknowledged; `None` while one has not.
     pub(crate) fn ended(&self) -> Option<i64> {
-        self.lanes.iter().map(Lane::ended).collect::<Option<Vec<_>>>()?.into_iter().max()
+        self.lanes
+            .iter()
+            .map(Lane::ended)
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()
     }
 
     /// The last thing that happened, or `now` while the change is on its way.
     pub(crate) fn until(&self, now: i64) -> i64 {
-        let last = self.lanes.iter().filter_map(|lane| Some(lane.marks.last()?.at)).max().unwrap_or(self.at);
+        let last = self
+            .lanes
+            .iter()
+            .filter_map(|lane| Some(lane.marks.last()?.at))
+            .max()
+            .unwrap_or(self.at);
         let on_its_way = self.lanes.iter().any(|lane| lane.ended().is_none());
         if on_its_way { now.max(last) } else { last }
     }
 
     /// How many targets acknowledged.
     pub(crate) fn reached(&self) -> usize {
-        self.lanes.iter().filter(|lane| lane.status == Status::Success).count()
+        self.lanes
+            .iter()
+            .filter(|lane| lane.status == Status::Success)
+            .count()
     }
 }
 
@@ -64,7 +77,11 @@ impl Lane {
         if self.status != Status::Success {
             return None;
         }
-        self.marks.iter().rev().find(|mark| mark.what == "success").map(|mark| mark.at)
+        self.marks
+            .iter()
+            .rev()
+            .find(|mark| mark.what == "success")
+            .map(|mark| mark.at)
     }
 }
 
@@ -72,7 +89,9 @@ impl Lane {
 pub(crate) fn changes(entries: &[Entry], pivots: &[Pivot]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     for entry in entries.iter().rev() {
-        let index = changes.iter().position(|change| change.generation == entry.generation);
+        let index = changes
+            .iter()
+            .position(|change| change.generation == entry.generation);
         let index = index.unwrap_or_else(|| {
             changes.push(Change {
                 generation: entry.generation,
@@ -97,16 +116,20 @@ pub(crate) fn changes(entries: &[Entry], pivots: &[Pivot]) -> Vec<Change> {
 }
 
 fn note(change: &mut Change, target: &str, entry: &Entry) {
-    let index = change.lanes.iter().position(|lane| lane.target == target).unwrap_or_else(|| {
-        change.lanes.push(Lane {
-            target: target.to_owned(),
-            marks: Vec::new(),
-            status: Status::Pending,
-            attempts: 0,
-            reason: None,
+    let index = change
+        .lanes
+        .iter()
+        .position(|lane| lane.target == target)
+        .unwrap_or_else(|| {
+            change.lanes.push(Lane {
+                target: target.to_owned(),
+                marks: Vec::new(),
+                status: Status::Pending,
+                attempts: 0,
+                reason: None,
+            });
+            change.lanes.len() - 1
         });
-        change.lanes.len() - 1
-    });
     let lane = &mut change.lanes[index];
     lane.status = match entry.transition.as_str() {
         "success" => Status::Success,
@@ -116,7 +139,10 @@ fn note(change: &mut Change, target: &str, entry: &Entry) {
     };
     lane.attempts = lane.attempts.max(entry.attempt.unwrap_or_default());
     lane.reason.clone_from(&entry.reason);
-    lane.marks.push(Mark { at: entry.at, what: entry.transition.clone() });
+    lane.marks.push(Mark {
+        at: entry.at,
+        what: entry.transition.clone(),
+    });
 }
 
 /// Adds what only the row knows: when the target applied the change, and how far it is now.
@@ -137,7 +163,10 @@ fn complete(changes: &mut [Change], pivot: &Pivot) {
     let known = [(pivot.sent_at, "sent"), (pivot.applied_at, "applied")];
     for (at, what) in known.into_iter().filter_map(|(at, what)| Some((at?, what))) {
         if !lane.marks.iter().any(|mark| mark.what == what) {
-            lane.marks.push(Mark { at, what: what.to_owned() });
+            lane.marks.push(Mark {
+                at,
+                what: what.to_owned(),
+            });
         }
     }
     // Sent comes before applied and applied before acknowledged, where clocks say the same.
@@ -211,11 +240,24 @@ mod tests {
         let changes = changes(&entries, &[pivot]);
         assert_eq!(changes.len(), 2);
         let (second, first) = (&changes[0], &changes[1]);
-        assert_eq!((second.generation, second.what.as_str(), second.at), (2, "rotated", 110));
-        assert_eq!((second.ended(), second.reached(), second.until(999)), (Some(180), 2, 180));
-        let what: Vec<&str> = second.lanes[0].marks.iter().map(|mark| mark.what.as_str()).collect();
+        assert_eq!(
+            (second.generation, second.what.as_str(), second.at),
+            (2, "rotated", 110)
+        );
+        assert_eq!(
+            (second.ended(), second.reached(), second.until(999)),
+            (Some(180), 2, 180)
+        );
+        let what: Vec<&str> = second.lanes[0]
+            .marks
+            .iter()
+            .map(|mark| mark.what.as_str())
+            .collect();
         assert_eq!(what, ["rotated", "sent", "applied", "success"]);
-        assert_eq!((first.lanes[0].status, first.ended(), first.until(999)), (Status::Error, None, 999));
+        assert_eq!(
+            (first.lanes[0].status, first.ended(), first.until(999)),
+            (Status::Error, None, 999)
+        );
     }
 
     #[test]

@@ -46,7 +46,12 @@ fn agreement(state: State) -> impl IntoView + use<> {
 
 /// Says how far the mesh agrees.
 fn agree(summary: Summary) -> String {
-    let Summary { clients, peers, peers_in_sync, .. } = summary;
+    let Summary {
+        clients,
+        peers,
+        peers_in_sync,
+        ..
+    } = summary;
     let clients = match clients {
         0 => return "No client yet".to_owned(),
         1 => "1 client".to_owned(),
@@ -71,11 +76,18 @@ fn rest(summary: Summary) -> String {
 fn table(state: State) -> impl IntoView + use<> {
     let matrix = state.matrix;
     let names = Memo::new(move |_| {
-        matrix.peers.with(|peers| peers.iter().map(|peer| peer.name.clone()).collect::<Vec<_>>())
+        matrix.peers.with(|peers| {
+            peers
+                .iter()
+                .map(|peer| peer.name.clone())
+                .collect::<Vec<_>>()
+        })
     });
     let heads = move || {
         let names = names.get();
-        (0..names.len()).map(|index| head(state, index)).collect_view()
+        (0..names.len())
+            .map(|index| head(state, index))
+            .collect_view()
     };
     let count = Memo::new(move |_| matrix.rows.with(Vec::len));
     let empty = move || matrix.rows.with(Vec::is_empty).then(|| nothing(state));
@@ -105,12 +117,21 @@ fn table(state: State) -> impl IntoView + use<> {
 
 /// The head of a peer's column: how much of it is as it should be.
 fn head(state: State, index: usize) -> impl IntoView {
-    let peer =
-        Memo::new(move |_| state.matrix.peers.with(|peers| peers.get(index).cloned().unwrap_or_default()));
-    let total =
-        move || peer.with(|peer| peer.in_sync + peer.behind + peer.missing + peer.unexpected + peer.unknown);
-    let width =
-        move || (peer.with(|peer| peer.in_sync) * 100).checked_div(total()).unwrap_or_default().to_string();
+    let peer = Memo::new(move |_| {
+        state
+            .matrix
+            .peers
+            .with(|peers| peers.get(index).cloned().unwrap_or_default())
+    });
+    let total = move || {
+        peer.with(|peer| peer.in_sync + peer.behind + peer.missing + peer.unexpected + peer.unknown)
+    };
+    let width = move || {
+        (peer.with(|peer| peer.in_sync) * 100)
+            .checked_div(total())
+            .unwrap_or_default()
+            .to_string()
+    };
     view! {
         <th scope="col" role="columnheader" class="peer" class:off=move || peer.with(|peer| !peer.reachable)>
             <span class="name">{move || peer.with(|peer| peer.name.clone())}</span>
@@ -128,7 +149,10 @@ fn head(state: State, index: usize) -> impl IntoView {
 /// Says what of a peer is not as it should be.
 fn drift(peer: &PeerSummary) -> String {
     if !peer.reachable {
-        return peer.reason.clone().unwrap_or_else(|| "cannot be read".to_owned());
+        return peer
+            .reason
+            .clone()
+            .unwrap_or_else(|| "cannot be read".to_owned());
     }
     let parts = [
         (peer.behind, "behind"),
@@ -141,16 +165,28 @@ fn drift(peer: &PeerSummary) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    if parts.is_empty() { "in sync".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        "in sync".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }
 
 /// A client's row. Drawn as one, for a page has many: it changes as one as well, and only where it differs.
 fn table_row(state: State, index: usize, names: Memo<Vec<String>>) -> impl IntoView {
     move || {
-        let Row { client, key: (track, client_id) } =
-            state.matrix.rows.with(|rows| rows.get(index).cloned())?;
+        let Row {
+            client,
+            key: (track, client_id),
+        } = state.matrix.rows.with(|rows| rows.get(index).cloned())?;
         let cells = |client: &Client| {
-            let cell = |(index, peer)| cell(state, client.cells.get(index).unwrap_or(&Cell::default()), peer);
+            let cell = |(index, peer)| {
+                cell(
+                    state,
+                    client.cells.get(index).unwrap_or(&Cell::default()),
+                    peer,
+                )
+            };
             names.get().into_iter().enumerate().map(cell).collect_view()
         };
         Some(client.with(|client| {
@@ -186,9 +222,10 @@ fn nothing(state: State) -> impl IntoView + use<> {
             format!("No client's id contains “{filter}”"),
             Either::Left(view! { <a href="/">"Show all clients"</a> }),
         ),
-        None if attention => {
-            ("Nothing needs attention".to_owned(), Either::Left(view! { <a href="/">"Show all clients"</a> }))
-        }
+        None if attention => (
+            "Nothing needs attention".to_owned(),
+            Either::Left(view! { <a href="/">"Show all clients"</a> }),
+        ),
         None => (
             "No client yet".to_owned(),
             Either::Right(view! {
@@ -208,10 +245,23 @@ mod tests {
 
     #[test]
     fn the_summary_is_a_sentence() {
-        let summary = Summary { clients: 128, in_sync: 126, peers: 4, peers_in_sync: 3 };
+        let summary = Summary {
+            clients: 128,
+            in_sync: 126,
+            peers: 4,
+            peers_in_sync: 3,
+        };
         assert_eq!(agree(summary), "3 of 4 peers agree on 128 clients");
-        assert_eq!(rest(summary), "2 clients are not everywhere as they should be.");
-        let summary = Summary { clients: 1, in_sync: 1, peers: 4, peers_in_sync: 4 };
+        assert_eq!(
+            rest(summary),
+            "2 clients are not everywhere as they should be."
+        );
+        let summary = Summary {
+            clients: 1,
+            in_sync: 1,
+            peers: 4,
+            peers_in_sync: 4,
+        };
         assert_eq!(agree(summary), "All 4 peers agree on 1 client");
     }
 }

@@ -66,14 +66,22 @@ fn parts(moment: i64) -> (String, String) {
     let (days, rest) = (moment.div_euclid(DAY), moment.rem_euclid(DAY));
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (rest / HOUR, rest % HOUR / MINUTE, rest % MINUTE / SECOND);
-    (format!("{year:04}-{month:02}-{day:02}"), format!("{hour:02}:{minute:02}:{second:02}"))
+    (
+        format!("{year:04}-{month:02}-{day:02}"),
+        format!("{hour:02}:{minute:02}:{second:02}"),
+    )
 }
 
 #[cfg(test)]
@@ -105,7 +113,10 @@ mod tests {
             assert_eq!(relative(now - before, now), words);
         }
         assert_eq!(age(now - 61_000, now), "1 min");
-        assert_eq!(relative(i64::MIN, i64::MAX), format!("{} d ago", i64::MAX / DAY));
+        assert_eq!(
+            relative(i64::MIN, i64::MAX),
+            format!("{} d ago", i64::MAX / DAY)
+        );
     }
 
     #[test]

@@ -27,7 +27,10 @@ pub fn render_json(
     style: &str,
     start: Option<&str>,
 ) -> Result<String, Box<dyn Error + Send + Sync>> {
-    let assets = Assets { style: style.to_owned(), start: start.map(str::to_owned) };
+    let assets = Assets {
+        style: style.to_owned(),
+        start: start.map(str::to_owned),
+    };
     Ok(render(&PageData::deserialize(data)?, &assets))
 }
 
@@ -40,7 +43,12 @@ pub fn render(data: &PageData, assets: &Assets) -> String {
     };
     let title = format!("{} · {}", escape(title), escape(&data.peer));
     let style = escape(&assets.style);
-    let live = assets.start.as_ref().filter(|_| data.live).map(|start| live(data, start)).unwrap_or_default();
+    let live = assets
+        .start
+        .as_ref()
+        .filter(|_| data.live)
+        .map(|start| live(data, start))
+        .unwrap_or_default();
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\

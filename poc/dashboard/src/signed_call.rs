@@ -8,7 +8,12 @@ use crate::drive::CLIENT_ID;
 use crate::form::{Field, Form};
 use crate::state::State;
 
-const TARGET: Field = Field { name: "target", label: "Peer to call", hint: "", required: true };
+const TARGET: Field = Field {
+    name: "target",
+    label: "Peer to call",
+    hint: "",
+    required: true,
+};
 const SECRET: Field = Field {
     name: "secret",
     label: "Secret",

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 
 use crate::address;
 use crate::model::{
-    Client, Health, Mesh, Outcome, Page, PageData, PeerSummary, Problem, Query, Summary, Target, Timeline,
+    Client, Health, Mesh, Outcome, Page, PageData, PeerSummary, Problem, Query, Summary, Target,
+    Timeline,
 };
 
 /// What the page knows. Handles only: copies share it.
@@ -67,7 +68,10 @@ pub(crate) struct Matrix {
     /// Where the next page begins.
     pub(crate) next: RwSignal<Option<String>>,
     /// When the view began that the page was drawn from, and which state of it that was.
-    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "asked in the browser only"))]
+    #[cfg_attr(
+        not(feature = "hydrate"),
+        expect(dead_code, reason = "asked in the browser only")
+    )]
     pub(crate) drawn_from: StoredValue<(i64, u64)>,
 }
 
@@ -86,9 +90,16 @@ impl State {
         let driven = data.outcome.as_ref().and_then(driven);
         let mesh_known = data.mesh.is_some();
         let mesh = data.mesh.unwrap_or_default();
-        let of_timeline = data.timeline.as_ref().and_then(|timeline| timeline.client.clone());
+        let of_timeline = data
+            .timeline
+            .as_ref()
+            .and_then(|timeline| timeline.client.clone());
         let driven_client = driven.as_ref().and_then(|key| {
-            mesh.clients.iter().chain(&of_timeline).find(|client| client.key() == *key).cloned()
+            mesh.clients
+                .iter()
+                .chain(&of_timeline)
+                .find(|client| client.key() == *key)
+                .cloned()
         });
         Self {
             page: data.page,
@@ -112,9 +123,13 @@ impl State {
     pub(crate) fn back(self) -> String {
         let query = self.query.get_untracked();
         let key = self.timeline.with_untracked(|timeline| {
-            timeline.as_ref().map(|timeline| (timeline.track.clone(), timeline.client_id.clone()))
+            timeline
+                .as_ref()
+                .map(|timeline| (timeline.track.clone(), timeline.client_id.clone()))
         });
-        let key = key.as_ref().map(|(track, client_id)| (track.as_str(), client_id.as_str()));
+        let key = key
+            .as_ref()
+            .map(|(track, client_id)| (track.as_str(), client_id.as_str()));
         address::page(self.page, key, &query)
     }
 
@@ -122,11 +137,19 @@ impl State {
     pub(crate) fn target_names(self) -> Vec<String> {
         let from_inventory = self.targets.with(|targets| {
             let others = targets.as_ref()?.iter().filter(|target| !target.is_self);
-            Some(others.map(|target| target.target_amqp_queue.clone()).collect())
+            Some(
+                others
+                    .map(|target| target.target_amqp_queue.clone())
+                    .collect(),
+            )
         });
         from_inventory.unwrap_or_else(|| {
             self.matrix.peers.with(|peers| {
-                peers.iter().filter(|peer| !peer.is_self).map(|peer| peer.name.clone()).collect()
+                peers
+                    .iter()
+                    .filter(|peer| !peer.is_self)
+                    .map(|peer| peer.name.clone())
+                    .collect()
             })
         })
     }
@@ -176,7 +199,9 @@ impl Matrix {
     /// Takes a change of one client; tells whether it has a row here.
     pub(crate) fn patch(self, client: &Client) -> bool {
         self.rows.with_untracked(|rows| {
-            let row = rows.iter().find(|row| row.key.1 == client.client_id && row.key.0 == client.track);
+            let row = rows
+                .iter()
+                .find(|row| row.key.1 == client.client_id && row.key.0 == client.track);
             row.inspect(|row| row.put(client.clone())).is_some()
         })
     }
@@ -184,7 +209,10 @@ impl Matrix {
 
 impl Row {
     fn new(client: Client) -> Self {
-        Self { key: client.key(), client: ArcRwSignal::new(client) }
+        Self {
+            key: client.key(),
+            client: ArcRwSignal::new(client),
+        }
     }
     #[cfg(any(test, feature = "hydrate"))]
     fn put(&self, client: Client) {
@@ -211,7 +239,14 @@ pub(crate) fn driven(outcome: &Outcome) -> Option<(String, String)> {
         let answer = outcome.answer.as_ref()?;
         Some(answer.get("clientId")?.as_str()?.to_owned())
     })?;
-    Some((outcome.value("track").filter(|track| !track.is_empty()).unwrap_or("http").to_owned(), client_id))
+    Some((
+        outcome
+            .value("track")
+            .filter(|track| !track.is_empty())
+            .unwrap_or("http")
+            .to_owned(),
+        client_id,
+    ))
 }
 
 #[cfg(test)]
@@ -220,19 +255,37 @@ mod tests {
     use crate::model::{Cell, CellState};
 
     fn client(id: &str, state: CellState) -> Client {
-        let cells = vec![Cell { peer: "a".to_owned(), state, ..Cell::default() }];
-        Client { client_id: id.to_owned(), track: "http".to_owned(), cells, ..Client::default() }
+        let cells = vec![Cell {
+            peer: "a".to_owned(),
+            state,
+            ..Cell::default()
+        }];
+        Client {
+            client_id: id.to_owned(),
+            track: "http".to_owned(),
+            cells,
+            ..Client::default()
+        }
     }
 
     fn mesh(clients: Vec<Client>) -> Mesh {
-        Mesh { matching: clients.len() as u64, clients, ..Mesh::default() }
+        Mesh {
+            matching: clients.len() as u64,
+            clients,
+            ..Mesh::default()
+        }
     }
 
     #[test]
     fn rows_that_stay_keep_their_signals() {
         Owner::new_root(None).with(|| {
-            let matrix =
-                Matrix::new(mesh(vec![client("a", CellState::InSync), client("b", CellState::InSync)]), true);
+            let matrix = Matrix::new(
+                mesh(vec![
+                    client("a", CellState::InSync),
+                    client("b", CellState::InSync),
+                ]),
+                true,
+            );
             let before = matrix.rows.get_untracked();
             let drawn = Memo::new({
                 let row = before[0].clone();
@@ -242,13 +295,34 @@ mod tests {
                 }
             });
             assert_eq!(drawn.get_untracked(), 1);
-            let clients = ["b", "a", "c"]
-                .map(|id| client(id, if id == "b" { CellState::Behind } else { CellState::InSync }));
+            let clients = ["b", "a", "c"].map(|id| {
+                client(
+                    id,
+                    if id == "b" {
+                        CellState::Behind
+                    } else {
+                        CellState::InSync
+                    },
+                )
+            });
             matrix.put(mesh(clients.into()));
             let after = matrix.rows.get_untracked();
-            assert_eq!(after.iter().map(|row| row.key.1.as_str()).collect::<Vec<_>>(), ["b", "a", "c"]);
-            assert_eq!(before[1].client.get_untracked().cells[0].state, CellState::Behind);
-            assert_eq!(drawn.get_untracked(), 1, "a row that did not change is not drawn again");
+            assert_eq!(
+                after
+                    .iter()
+                    .map(|row| row.key.1.as_str())
+                    .collect::<Vec<_>>(),
+                ["b", "a", "c"]
+            );
+            assert_eq!(
+                before[1].client.get_untracked().cells[0].state,
+                CellState::Behind
+            );
+            assert_eq!(
+                drawn.get_untracked(),
+                1,
+                "a row that did not change is not drawn again"
+            );
             assert_eq!(matrix.matching.get_untracked(), 3);
 
             assert!(matrix.patch(&client("a", CellState::Missing)));
@@ -269,7 +343,10 @@ mod tests {
             .into(),
             ..Outcome::default()
         };
-        assert_eq!(driven(&outcome("rotate", true)), Some(("http".to_owned(), "a".to_owned())));
+        assert_eq!(
+            driven(&outcome("rotate", true)),
+            Some(("http".to_owned(), "a".to_owned()))
+        );
         assert_eq!(driven(&outcome("rotate", false)), None);
         assert_eq!(driven(&outcome("callTarget", true)), None);
     }

@@ -20,7 +20,12 @@ const SECRET: Field = Field {
     hint: "What events to this peer bear: its own PROPAGATION_SECRET. Stored encrypted, never shown.",
     required: true,
 };
-const NOTE: Field = Field { name: "note", label: "Note", hint: "", required: false };
+const NOTE: Field = Field {
+    name: "note",
+    label: "Note",
+    hint: "",
+    required: false,
+};
 
 /// The inventory's page.
 pub(crate) fn page(state: State) -> impl IntoView + use<> {
@@ -62,9 +67,12 @@ fn nothing() -> impl IntoView + use<> {
 
 fn add(state: State) -> impl IntoView {
     let listed = move |name: &str| {
-        state
-            .targets
-            .with_untracked(|targets| targets.iter().flatten().any(|target| target.target_amqp_queue == name))
+        state.targets.with_untracked(|targets| {
+            targets
+                .iter()
+                .flatten()
+                .any(|target| target.target_amqp_queue == name)
+        })
     };
     let mine = move |outcome: &Outcome| {
         outcome.ok
@@ -89,8 +97,10 @@ fn item(state: State, index: usize, target: Target) -> impl IntoView + use<> {
         Some(many) => format!("{many} clients booked"),
         None => String::new(),
     };
-    let since =
-        target.updated_at.or(target.created_at).map(|at| view! { " · changed " {time::ago(state, at)} });
+    let since = target
+        .updated_at
+        .or(target.created_at)
+        .map(|at| view! { " · changed " {time::ago(state, at)} });
     // That of its own row is written at start, and says what the tag says.
     let note = target.note.clone().filter(|_| !target.is_self);
     let actions = if target.is_self {
@@ -122,8 +132,13 @@ fn item(state: State, index: usize, target: Target) -> impl IntoView + use<> {
 
 fn actions(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
     let name = target.target_amqp_queue.clone();
-    let resync =
-        Form::scoped(state, format!("resync-{index}"), "/api/resync", "resync", named("target", &name));
+    let resync = Form::scoped(
+        state,
+        format!("resync-{index}"),
+        "/api/resync",
+        "resync",
+        named("target", &name),
+    );
     view! {
         <div class="actions">
             {resync.around(view! {
@@ -139,9 +154,16 @@ fn actions(state: State, index: usize, target: &Target) -> impl IntoView + use<>
 fn edit(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
     let name = target.target_amqp_queue.clone();
     let mine = named("targetAmqpQueue", &name);
-    let mine =
-        move |outcome: &Outcome| !outcome.ok && outcome.field.as_deref() != Some(NAME.name) && mine(outcome);
-    let form = Form::scoped(state, format!("edit-{index}"), "/api/targets", "putTarget", mine);
+    let mine = move |outcome: &Outcome| {
+        !outcome.ok && outcome.field.as_deref() != Some(NAME.name) && mine(outcome)
+    };
+    let form = Form::scoped(
+        state,
+        format!("edit-{index}"),
+        "/api/targets",
+        "putTarget",
+        mine,
+    );
     view! {
         <details open=form.was_refused()>
             <summary>"Change"</summary>
@@ -160,10 +182,18 @@ fn edit(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
 fn delete(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
     let name = target.target_amqp_queue.clone();
     let action = format!("/api/targets/{}", address::encode(&name));
-    let form = Form::scoped(state, format!("delete-{index}"), action, "deleteTarget", |_| false);
+    let form = Form::scoped(
+        state,
+        format!("delete-{index}"),
+        action,
+        "deleteTarget",
+        |_| false,
+    );
     let words = match target.booked_clients.unwrap_or_default() {
         0 => format!("No client is booked for {name}. Changes are not sent to it any more."),
-        1 => format!("1 client is booked for {name}. Revoke it there first: until then the target stays."),
+        1 => format!(
+            "1 client is booked for {name}. Revoke it there first: until then the target stays."
+        ),
         many => format!(
             "{many} clients are booked for {name}. Revoke them there first: until then the target stays."
         ),

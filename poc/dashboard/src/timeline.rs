@@ -15,7 +15,11 @@ use crate::{address, icon, time};
 
 /// The timeline, with the choice of its view.
 pub(crate) fn section(state: State) -> impl IntoView + use<> {
-    let views = [("compact", "Compact"), ("lanes", "Timeline"), ("full", "Full")];
+    let views = [
+        ("compact", "Compact"),
+        ("lanes", "Timeline"),
+        ("full", "Full"),
+    ];
     let choices = views.into_iter().enumerate().map(|(index, (view, label))| {
         let id = format!("view-{view}");
         view! {
@@ -23,8 +27,11 @@ pub(crate) fn section(state: State) -> impl IntoView + use<> {
             <label for=id>{label}</label>
         }
     });
-    let content =
-        move || state.timeline.with(|timeline| timeline.as_ref().map(|timeline| content(state, timeline)));
+    let content = move || {
+        state
+            .timeline
+            .with(|timeline| timeline.as_ref().map(|timeline| content(state, timeline)))
+    };
     view! {
         <section class="timeline" aria-labelledby="timeline">
             <div class="headline">
@@ -51,10 +58,16 @@ fn content(state: State, timeline: &Timeline) -> impl IntoView + use<> {
     let newest = begins.then(|| {
         view! { <a class="button quiet" href=address::client(&timeline.track, &timeline.client_id)>"Newest"</a> }
     });
-    let summaries: Vec<_> =
-        changes.iter().enumerate().map(|(index, change)| compact(state, change, index == 0)).collect();
-    let details: Vec<_> =
-        changes.iter().enumerate().map(|(index, change)| lanes(state, change, index == 0)).collect();
+    let summaries: Vec<_> = changes
+        .iter()
+        .enumerate()
+        .map(|(index, change)| compact(state, change, index == 0))
+        .collect();
+    let details: Vec<_> = changes
+        .iter()
+        .enumerate()
+        .map(|(index, change)| lanes(state, change, index == 0))
+        .collect();
     Either::Right(view! {
         <ol class="view" data-view="compact">{summaries}</ol>
         <ol class="view" data-view="lanes">{details}</ol>
@@ -84,12 +97,17 @@ fn nothing(timeline: &Timeline) -> impl IntoView + use<> {
 /// A change's head: which one, what, when, and how far it came.
 fn head(state: State, change: &Change, newest: bool) -> impl IntoView + use<> {
     let (reached, targets) = (change.reached(), change.lanes.len());
-    let took = change.ended().map(|ended| crate::moment::duration(ended - change.at));
+    let took = change
+        .ended()
+        .map(|ended| crate::moment::duration(ended - change.at));
     let (class, words) = match (targets, took) {
         (0, _) => ("in-sync", "on this peer only".to_owned()),
         (_, Some(took)) => ("in-sync", format!("{} in {took}", all(targets))),
         _ if newest => ("behind", format!("{reached} of {targets} acknowledged")),
-        _ => ("none", format!("{reached} of {targets} acknowledged, then overtaken")),
+        _ => (
+            "none",
+            format!("{reached} of {targets} acknowledged, then overtaken"),
+        ),
     };
     view! {
         <div class="change">

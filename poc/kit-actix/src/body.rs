@@ -13,7 +13,9 @@ use crate::answer::Headers;
 /// Reads a body of at most [`kit::problem::BODY_LIMIT`] bytes.
 pub(crate) async fn read(headers: &HeaderMap, body: Payload) -> Result<Vec<u8>, Problem> {
     let chunks = Chunks::declared(Headers(headers).text("content-length"))?;
-    timeout(READ_LIMIT, read_bounded(chunks, body)).await.unwrap_or_else(|_| Err(Problem::too_slow()))
+    timeout(READ_LIMIT, read_bounded(chunks, body))
+        .await
+        .unwrap_or_else(|_| Err(Problem::too_slow()))
 }
 
 async fn read_bounded(mut chunks: Chunks, mut body: Payload) -> Result<Vec<u8>, Problem> {

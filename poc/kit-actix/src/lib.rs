@@ -32,7 +32,9 @@ impl Serve for Server {
         let stop = context.stop.clone();
         let app = move || {
             let configure = |config: &mut ServiceConfig| routes::configure(config, &context);
-            App::new().wrap(from_fn(routes::observe)).configure(configure)
+            App::new()
+                .wrap(from_fn(routes::observe))
+                .configure(configure)
         };
         Box::pin(async move {
             let server = HttpServer::new(app)

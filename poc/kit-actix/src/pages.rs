@@ -27,7 +27,9 @@ pub(crate) fn configure(config: &mut ServiceConfig, context: &Shared) {
         config.service(resource(path).route(read().to(visited)));
     }
     let asset = |context: Data<Context>, name: Path<String>, request: HttpRequest| async move {
-        let accepted = Headers(request.headers()).text("accept-encoding").map(str::to_owned);
+        let accepted = Headers(request.headers())
+            .text("accept-encoding")
+            .map(str::to_owned);
         send(file(context.into_inner(), name.into_inner(), accepted).await)
     };
     config.service(resource(&format!("{PREFIX}{{name}}")).route(read().to(asset)));

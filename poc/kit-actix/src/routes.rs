@@ -38,7 +38,12 @@ pub(crate) fn configure(config: &mut ServiceConfig, context: &Shared) {
     }
     let signed = HmacAuth::new(context.verifier.clone()).body_limit(BODY_LIMIT);
     config
-        .service(resource("/api/echo").wrap(signed).route(read().to(echo)).route(web::post().to(echo)))
+        .service(
+            resource("/api/echo")
+                .wrap(signed)
+                .route(read().to(echo))
+                .route(web::post().to(echo)),
+        )
         .service(resource(EVENTS).route(web::get().to(events)))
         .service(resource("/livez").route(read().to(livez)))
         .service(resource("/readyz").route(read().to(readyz)))
@@ -76,7 +81,10 @@ fn managed(prefix: Prefix, route: &'static Route) -> ActixRoute {
         Method::Delete => web::delete(),
     };
     method.to(
-        move |context: Data<Context>, name: Option<Path<String>>, request: HttpRequest, payload: Payload| async move {
+        move |context: Data<Context>,
+              name: Option<Path<String>>,
+              request: HttpRequest,
+              payload: Payload| async move {
             let name = name.map(Path::into_inner);
             match manage(&context, prefix, route, name.as_deref(), &request, payload).await {
                 Ok(Answer::Json { status, body }) => respond(status, body),
@@ -101,12 +109,26 @@ async fn manage(
     let (forms, headers) = (context.forms(), Headers(request.headers()));
     let encoding = forms.check(prefix, route, request.method().as_str(), &headers)?;
     let body = body::read(request.headers(), payload).await?;
-    let input = Input { name, query: request.uri().query(), body: &body };
-    let post = Post { prefix, route, encoding, accept: headers.text("accept"), input };
+    let input = Input {
+        name,
+        query: request.uri().query(),
+        body: &body,
+    };
+    let post = Post {
+        prefix,
+        route,
+        encoding,
+        accept: headers.text("accept"),
+        input,
+    };
     Ok(forms.answer(surface, post).await)
 }
 
-async fn echo(context: Data<Context>, VerifiedClient(client): VerifiedClient, body: Bytes) -> HttpResponse {
+async fn echo(
+    context: Data<Context>,
+    VerifiedClient(client): VerifiedClient,
+    body: Bytes,
+) -> HttpResponse {
     let echo = Echo::new(&context.peer, client.client_id.as_str(), &body);
     match serde_json::to_string(&echo) {
         Ok(answer) => respond(200, answer),
@@ -131,7 +153,9 @@ async fn readyz(context: Data<Context>) -> HttpResponse {
 }
 
 async fn metrics(context: Data<Context>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(context.metrics_text().await)
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, CONTENT_TYPE))
+        .body(context.metrics_text().await)
 }
 
 async fn openapi(context: Data<Context>) -> HttpResponse {
@@ -141,7 +165,10 @@ async fn openapi(context: Data<Context>) -> HttpResponse {
 async fn docs(context: Data<Context>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            page::CONTENT_SECURITY_POLICY,
+        ))
         .body(context.page.clone())
 }
 
@@ -157,17 +184,24 @@ pub(crate) async fn observe(
     let started = Instant::now();
     let context = request.app_data::<Data<Context>>().cloned();
     let method = method_name(request.method().as_str());
-    let route = request.resource_map().match_pattern(request.path()).unwrap_or_else(|| "other".to_owned());
-    let answer = timeout(REQUEST_LIMIT, next.call(request)).await.unwrap_or_else(|_| {
-        let refused = refuse(&Problem::timeout());
-        Err(InternalError::from_response("no answer in time", refused).into())
-    });
+    let route = request
+        .resource_map()
+        .match_pattern(request.path())
+        .unwrap_or_else(|| "other".to_owned());
+    let answer = timeout(REQUEST_LIMIT, next.call(request))
+        .await
+        .unwrap_or_else(|_| {
+            let refused = refuse(&Problem::timeout());
+            Err(InternalError::from_response("no answer in time", refused).into())
+        });
     if let Some(context) = context {
         let status = match &answer {
             Ok(response) => response.status(),
             Err(error) => error.as_response_error().status_code(),
         };
-        context.metrics.request(route, method, status.as_u16(), started.elapsed());
+        context
+            .metrics
+            .request(route, method, status.as_u16(), started.elapsed());
     }
     answer
 }
@@ -194,12 +228,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_does_not_begin_is_a_problem() {
         let hanging = web::get().to(std::future::pending::<HttpResponse>);
-        let app = App::new().wrap(from_fn(observe)).service(resource("/").route(hanging));
+        let app = App::new()
+            .wrap(from_fn(observe))
+            .service(resource("/").route(hanging));
         let app = init_service(app).await;
-        let error = app.call(TestRequest::get().uri("/").to_request()).await.err().unwrap();
+        let error = app
+            .call(TestRequest::get().uri("/").to_request())
+            .await
+            .err()
+            .unwrap();
         let answer = error.error_response();
         assert_eq!(
-            (answer.status().as_u16(), answer.headers().get("content-type").unwrap()),
+            (
+                answer.status().as_u16(),
+                answer.headers().get("content-type").unwrap()
+            ),
             (503, &"application/json".parse().unwrap())
         );
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();

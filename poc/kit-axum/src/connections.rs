@@ -28,7 +28,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Serves until `stop` is asked for, then waits for the requests that are open. Whoever drops the future cuts them off.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) -> io::Result<()> {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -48,7 +49,13 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) -> 
     Ok(())
 }
 
-async fn converse(http: http1::Builder, stream: TcpStream, address: SocketAddr, router: Router, stop: Stop) {
+async fn converse(
+    http: http1::Builder,
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    stop: Stop,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
@@ -76,7 +83,10 @@ async fn answer(router: Router, request: Request) -> Result<Response, Infallible
 /// One connection that is gone before it is accepted says nothing; a lack of files does, and needs a pause.
 async fn not_accepted(error: &io::Error, stop: &Stop) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+    if matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
         return;
     }
     tracing::error!(%error, "no connection can be accepted");
@@ -116,7 +126,10 @@ mod tests {
         let stop = Stop::default();
         let address = serving(&stop).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
         let mut some = [0; 256];
         let length = stream.read(&mut some).await.unwrap();
         assert!(some[..length].starts_with(b"HTTP/1.1 200"));

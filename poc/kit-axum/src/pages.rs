@@ -23,12 +23,14 @@ pub(crate) fn router(context: &Shared) -> Router<Shared> {
         return router;
     }
     for (path, page) in PATHS {
-        let visited = move |State(context): State<Shared>,
-                            RawQuery(query): RawQuery,
-                            parameters: Option<Path<HashMap<String, String>>>| async move {
-            let client = parameters.and_then(|Path(mut all)| all.remove("track").zip(all.remove("clientId")));
-            visit(&context, *page, Visit { client, query }).await
-        };
+        let visited =
+            move |State(context): State<Shared>,
+                  RawQuery(query): RawQuery,
+                  parameters: Option<Path<HashMap<String, String>>>| async move {
+                let client = parameters
+                    .and_then(|Path(mut all)| all.remove("track").zip(all.remove("clientId")));
+                visit(&context, *page, Visit { client, query }).await
+            };
         router = router.route(path, get(visited));
     }
     let asset = |State(context): State<Shared>, Path(name): Path<String>, headers: HeaderMap| async move {
@@ -46,7 +48,15 @@ pub(crate) async fn not_found(
     headers: HeaderMap,
 ) -> Response {
     if method == Method::GET && wants_html(Headers(&headers).text("accept")) {
-        return visit(&context, Page::NotFound, Visit { client: None, query }).await;
+        return visit(
+            &context,
+            Page::NotFound,
+            Visit {
+                client: None,
+                query,
+            },
+        )
+        .await;
     }
     refuse(&Problem::no_route())
 }

@@ -31,10 +31,15 @@ use crate::{Shared, body, pages, unread};
 pub(crate) fn router(context: Shared) -> Router {
     let mut router = pages::router(&context);
     for (prefix, route) in context.routes() {
-        router = router.route(&format!("{}{}", prefix.as_str(), route.path), managed(prefix, route));
+        router = router.route(
+            &format!("{}{}", prefix.as_str(), route.path),
+            managed(prefix, route),
+        );
     }
     let signed = HmacAuthLayer::new(context.verifier.clone()).body_limit(BODY_LIMIT);
-    let echo_routes = Router::new().route("/api/echo", get(echo).post(echo)).route_layer(signed);
+    let echo_routes = Router::new()
+        .route("/api/echo", get(echo).post(echo))
+        .route_layer(signed);
     router
         .merge(echo_routes)
         .route(EVENTS, get(events))
@@ -85,8 +90,18 @@ async fn manage(
     let (forms, headers) = (context.forms(), Headers(&head.headers));
     let encoding = forms.check(prefix, route, head.method.as_str(), &headers)?;
     let body = body::read(&head.headers, body).await?;
-    let input = Input { name, query: head.uri.query(), body: &body };
-    let post = Post { prefix, route, encoding, accept: headers.text("accept"), input };
+    let input = Input {
+        name,
+        query: head.uri.query(),
+        body: &body,
+    };
+    let post = Post {
+        prefix,
+        route,
+        encoding,
+        accept: headers.text("accept"),
+        input,
+    };
     Ok(forms.answer(surface, post).await)
 }
 
@@ -119,7 +134,11 @@ async fn readyz(State(context): State<Shared>) -> Response {
 }
 
 async fn metrics(State(context): State<Shared>) -> Response {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], context.metrics_text().await).into_response()
+    (
+        [(header::CONTENT_TYPE, CONTENT_TYPE)],
+        context.metrics_text().await,
+    )
+        .into_response()
 }
 
 async fn openapi(State(context): State<Shared>) -> Response {
@@ -129,14 +148,19 @@ async fn openapi(State(context): State<Shared>) -> Response {
 async fn docs(State(context): State<Shared>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            page::CONTENT_SECURITY_POLICY,
+        ),
     ];
     (headers, context.page.clone()).into_response()
 }
 
 /// Bounds how long a request's answer takes to begin.
 async fn limit(request: Request, next: Next) -> Response {
-    timeout(REQUEST_LIMIT, next.run(request)).await.unwrap_or_else(|_| refuse(&Problem::timeout()))
+    timeout(REQUEST_LIMIT, next.run(request))
+        .await
+        .unwrap_or_else(|_| refuse(&Problem::timeout()))
 }
 
 /// Counts every request by its route's pattern.
@@ -149,9 +173,13 @@ async fn observe(State(context): State<Shared>, request: Request, next: Next) ->
     match route {
         Some(route) => {
             let route = route.as_str().to_owned();
-            context.metrics.request(route, method, status, started.elapsed());
+            context
+                .metrics
+                .request(route, method, status, started.elapsed());
         }
-        None => context.metrics.request("other", method, status, started.elapsed()),
+        None => context
+            .metrics
+            .request("other", method, status, started.elapsed()),
     }
     response
 }
@@ -177,7 +205,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_does_not_begin_is_a_problem() {
         let hanging = get(std::future::pending::<Response>);
-        let router = Router::<()>::new().route("/", hanging).layer(from_fn(limit));
+        let router = Router::<()>::new()
+            .route("/", hanging)
+            .layer(from_fn(limit));
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(
             (answer.status().as_u16(), &answer.headers()["content-type"]),

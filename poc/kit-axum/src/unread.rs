@@ -19,10 +19,17 @@ pub(crate) async fn announce(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let ended = Arc::new(AtomicBool::new(false));
-    let watched = |body| Body::new(Watched { body, ended: Arc::clone(&ended) });
+    let watched = |body| {
+        Body::new(Watched {
+            body,
+            ended: Arc::clone(&ended),
+        })
+    };
     let mut response = next.run(request.map(watched)).await;
     if !ended.load(Ordering::SeqCst) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -79,7 +86,10 @@ mod tests {
             .layer(from_fn(announce));
         let request = Request::post(path).body(Body::from(body)).unwrap();
         let response = app.call(request).await.unwrap();
-        let closes = response.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
+        let closes = response
+            .headers()
+            .get(header::CONNECTION)
+            .is_some_and(|value| value == "close");
         response.into_body().collect().await.unwrap();
         closes
     }

@@ -51,7 +51,12 @@ impl MemoryStores {
     fn new() -> Self {
         let (http, message) = (MemoryCredentialStore::new(), MemoryCredentialStore::new());
         let peer_store = Arc::new(MemoryPeerStore::new(http.clone(), message.clone()));
-        Self { http, message, nonces: MemoryNonceStore::new(), peer_store }
+        Self {
+            http,
+            message,
+            nonces: MemoryNonceStore::new(),
+            peer_store,
+        }
     }
 
     fn view(self, name: PeerName) -> PeerStoreView {
@@ -71,7 +76,11 @@ impl MemoryStores {
 impl Embedded {
     /// Empty backends. Each full-mode peer has a file of its own in `folder`, which must exist.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { bus: MemoryBus::new(), folder: folder.into(), stores: Arc::default() }
+        Self {
+            bus: MemoryBus::new(),
+            folder: folder.into(),
+            stores: Arc::default(),
+        }
     }
 
     /// The queues of all peers.
@@ -82,7 +91,10 @@ impl Embedded {
     /// What the peer holds; empty until it receives something.
     pub fn stores(&self, peer: &PeerName) -> MemoryStores {
         let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        stores.entry(peer.clone()).or_insert_with(MemoryStores::new).clone()
+        stores
+            .entry(peer.clone())
+            .or_insert_with(MemoryStores::new)
+            .clone()
     }
 
     /// Wires a full-mode peer, and starts it. Its `AMQP_URL`, `REDIS_URL` and `DATABASE_URL` count for nothing.
@@ -98,7 +110,11 @@ impl Embedded {
         let unsigned_ack_targets = full.unsigned_ack_targets.clone();
         let signed_get = Arc::new(HttpSignedGet::new().map_err(WiringError::HttpClient)?);
         let management: Late<SqlManagement> = Late::new();
-        tokio::spawn(sql::connect(management.clone(), config.clone(), stop.clone()));
+        tokio::spawn(sql::connect(
+            management.clone(),
+            config.clone(),
+            stop.clone(),
+        ));
         let (stores, views) = (self.stores(&config.peer), self.views(&config));
         let propagator = self
             .propagator(&config, &stores)
@@ -109,11 +125,18 @@ impl Embedded {
         let http: Arc<dyn CredentialStore> = Arc::new(stores.http.clone());
         let message: Arc<dyn CredentialStore> = Arc::new(stores.message.clone());
         let mut parts = parts(stores, propagator);
-        parts.checks.push(Box::new(SqlCheck::new(management.clone(), config.peer.clone())));
+        parts.checks.push(Box::new(SqlCheck::new(
+            management.clone(),
+            config.peer.clone(),
+        )));
         parts.management = Some(ManagementParts {
             credentials: BTreeMap::from([(Track::Http, http), (Track::Message, message)]),
             administration: Arc::new(SqlAdministration(management)),
-            mesh: Some(MeshParts { stores: views, probe: signed_get.clone(), control: None }),
+            mesh: Some(MeshParts {
+                stores: views,
+                probe: signed_get.clone(),
+                control: None,
+            }),
             signed_get,
         });
         Ok(parts)
@@ -128,7 +151,10 @@ impl Embedded {
             return Err(WiringError::NotReceiveOnly);
         };
         let stores = self.stores(&config.peer);
-        let propagator = self.propagator(config, &stores).sources(sources.clone()).start();
+        let propagator = self
+            .propagator(config, &stores)
+            .sources(sources.clone())
+            .start();
         Ok(parts(stores, propagator))
     }
 
@@ -138,16 +164,24 @@ impl Embedded {
         if let Role::Full(full) = &config.role {
             names.extend(full.peer_urls.iter().map(|(name, _)| name.clone()));
         }
-        names.into_iter().map(|name| self.stores(&name).view(name)).collect()
+        names
+            .into_iter()
+            .map(|name| self.stores(&name).view(name))
+            .collect()
     }
 
     /// Begins the propagator over the bus and the peer's stores.
     fn propagator(&self, config: &Config, stores: &MemoryStores) -> PropagatorBuilder {
         let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::connect(&self.bus));
         let store = Arc::clone(&stores.peer_store);
-        Propagator::builder(config.peer.clone(), config.propagation_secret.clone(), broker, store)
-            .secret_token(config.secret_token.clone())
-            .settings(config.settings())
+        Propagator::builder(
+            config.peer.clone(),
+            config.propagation_secret.clone(),
+            broker,
+            store,
+        )
+        .secret_token(config.secret_token.clone())
+        .settings(config.settings())
     }
 }
 
@@ -165,6 +199,10 @@ fn parts(stores: MemoryStores, propagator: Propagator) -> Parts {
 
 fn sqlite_url(folder: &Path, peer: &PeerName) -> String {
     let path = folder.join(format!("{peer}.sqlite"));
-    let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    let path = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3F")
+        .replace('#', "%23");
     format!("sqlite://{path}")
 }

@@ -52,7 +52,11 @@ pub fn full(config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
     let signed_get = Arc::new(HttpSignedGet::new().map_err(WiringError::HttpClient)?);
     let stores = views(config, full, &redis)?;
     let management: Late<SqlManagement> = Late::new();
-    tokio::spawn(sql::connect(management.clone(), config.clone(), stop.clone()));
+    tokio::spawn(sql::connect(
+        management.clone(),
+        config.clone(),
+        stop.clone(),
+    ));
     let propagator = builder
         .management(Arc::new(management.clone()))
         .unsigned_ack_targets(full.unsigned_ack_targets.clone())
@@ -61,11 +65,18 @@ pub fn full(config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
     let http: Arc<dyn CredentialStore> = Arc::new(redis.credentials(&redis.namespaces.http));
     let message: Arc<dyn CredentialStore> = Arc::new(redis.credentials(&redis.namespaces.message));
     let mut parts = redis.parts(propagator);
-    parts.checks.push(Box::new(SqlCheck::new(management.clone(), config.peer.clone())));
+    parts.checks.push(Box::new(SqlCheck::new(
+        management.clone(),
+        config.peer.clone(),
+    )));
     parts.management = Some(ManagementParts {
         credentials: BTreeMap::from([(Track::Http, http), (Track::Message, message)]),
         administration: Arc::new(SqlAdministration(management)),
-        mesh: Some(MeshParts { stores, probe: signed_get.clone(), control: None }),
+        mesh: Some(MeshParts {
+            stores,
+            probe: signed_get.clone(),
+            control: None,
+        }),
         signed_get,
     });
     Ok(parts)
@@ -74,9 +85,19 @@ pub fn full(config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
 /// The store of this peer and those of the others, as the view of the mesh and the check for drift read them. Nothing connects before it is asked.
 fn views(config: &Config, full: &Full, own: &Redis) -> Result<Vec<PeerStoreView>, WiringError> {
     let mut views = vec![own.view(&config.peer)];
-    for (name, url) in full.peer_redis_urls.iter().filter(|(name, _)| *name != config.peer) {
+    for (name, url) in full
+        .peer_redis_urls
+        .iter()
+        .filter(|(name, _)| *name != config.peer)
+    {
         let link = RedisLink::open(url.expose())?;
-        views.push(Redis { link, namespaces: PeerStoreOptions::default() }.view(name));
+        views.push(
+            Redis {
+                link,
+                namespaces: PeerStoreOptions::default(),
+            }
+            .view(name),
+        );
     }
     Ok(views)
 }
@@ -104,28 +125,43 @@ impl Redis {
     fn open(config: &Config) -> Result<Self, WiringError> {
         kit::tls::install_provider();
         let link = RedisLink::open(config.redis_url.expose())?;
-        Ok(Self { link, namespaces: PeerStoreOptions::default() })
+        Ok(Self {
+            link,
+            namespaces: PeerStoreOptions::default(),
+        })
     }
 
     /// Begins the propagator over this Redis and the broker.
     fn propagator(&self, config: &Config) -> Result<PropagatorBuilder, WiringError> {
         let options = AmqpOptions::from_url(config.amqp_url.expose(), config.peer.as_str())?;
         let broker: Arc<dyn Broker> = Arc::new(AmqpBroker::connect(options));
-        let store = Arc::new(RedisPeerStore::new(self.link.clone(), self.namespaces.clone()));
+        let store = Arc::new(RedisPeerStore::new(
+            self.link.clone(),
+            self.namespaces.clone(),
+        ));
         let secret = config.propagation_secret.clone();
-        Ok(Propagator::builder(config.peer.clone(), secret, broker, store)
-            .secret_token(config.secret_token.clone())
-            .settings(config.settings()))
+        Ok(
+            Propagator::builder(config.peer.clone(), secret, broker, store)
+                .secret_token(config.secret_token.clone())
+                .settings(config.settings()),
+        )
     }
 
     fn view(&self, name: &PeerName) -> PeerStoreView {
         let http: Arc<dyn CredentialStore> = Arc::new(self.credentials(&self.namespaces.http));
-        let message: Arc<dyn CredentialStore> = Arc::new(self.credentials(&self.namespaces.message));
+        let message: Arc<dyn CredentialStore> =
+            Arc::new(self.credentials(&self.namespaces.message));
         PeerStoreView {
             name: name.clone(),
             credentials: BTreeMap::from([(Track::Http, http), (Track::Message, message)]),
-            cursors: Arc::new(RedisPeerStore::new(self.link.clone(), self.namespaces.clone())),
-            changes: Arc::new(RedisChanges { link: self.link.clone(), options: self.namespaces.clone() }),
+            cursors: Arc::new(RedisPeerStore::new(
+                self.link.clone(),
+                self.namespaces.clone(),
+            )),
+            changes: Arc::new(RedisChanges {
+                link: self.link.clone(),
+                options: self.namespaces.clone(),
+            }),
         }
     }
 
@@ -137,11 +173,16 @@ impl Redis {
     fn parts(self, propagator: Propagator) -> Parts {
         let credentials = self.credentials(&self.namespaces.http);
         let nonces = RedisNonceStore::new(self.link.clone(), self.namespaces.http);
-        let checks: Vec<Box<dyn Check>> =
-            vec![Box::new(BrokerCheck(propagator.clone())), Box::new(RedisCheck(nonces.clone()))];
+        let checks: Vec<Box<dyn Check>> = vec![
+            Box::new(BrokerCheck(propagator.clone())),
+            Box::new(RedisCheck(nonces.clone())),
+        ];
         Parts {
             propagator,
-            verified_credentials: Arc::new(CachedCredentials::spawn(credentials, CacheOptions::default())),
+            verified_credentials: Arc::new(CachedCredentials::spawn(
+                credentials,
+                CacheOptions::default(),
+            )),
             nonces: Arc::new(nonces),
             checks,
             management: None,
@@ -163,7 +204,10 @@ impl Check for RedisCheck {
         SystemRandom.fill(&mut nonce);
         let nonce = format!("{:016x}", u64::from_le_bytes(nonce));
         let nobody = ClientId::parse("readyz").map_err(|error| error.to_string())?;
-        let kept = self.0.remember(&nobody, &nonce, SystemClock.now_ms(), KEPT_FOR).await;
+        let kept = self
+            .0
+            .remember(&nobody, &nonce, SystemClock.now_ms(), KEPT_FOR)
+            .await;
         kept.map(drop).map_err(|error| chain(&error))
     }
 }

@@ -19,7 +19,12 @@ const BATCH: usize = 1_000;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Deletes transitions older than `retention`, now and every hour, until the peer is asked to stop.
-pub(crate) async fn watch(store: &SqlManagement, retention: Duration, clock: &dyn Clock, stop: &Stop) {
+pub(crate) async fn watch(
+    store: &SqlManagement,
+    retention: Duration,
+    clock: &dyn Clock,
+    stop: &Stop,
+) {
     loop {
         let kept = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         match prune(store, clock.now_ms().saturating_sub(kept), stop).await {
@@ -61,9 +66,13 @@ mod tests {
     async fn only_what_is_older_than_the_retention_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("a.sqlite").display());
-        let store =
-            SqlManagement::connect(&url, SecretsKey::new([7; 32]), SqlOptions::default()).await.unwrap();
-        let key = CredentialKey { track: Track::Http, client_id: ClientId::parse("c").unwrap() };
+        let store = SqlManagement::connect(&url, SecretsKey::new([7; 32]), SqlOptions::default())
+            .await
+            .unwrap();
+        let key = CredentialKey {
+            track: Track::Http,
+            client_id: ClientId::parse("c").unwrap(),
+        };
         let secret = Secret::new("a-secret-of-a-client-1");
         let ensure = |now_ms| Upsert {
             key: key.clone(),
@@ -78,11 +87,20 @@ mod tests {
             floor_ts: None,
         };
         for _ in 0..BATCH + 2 {
-            store.upsert_credential_with_targets(&ensure(1)).await.unwrap();
+            store
+                .upsert_credential_with_targets(&ensure(1))
+                .await
+                .unwrap();
         }
-        store.upsert_credential_with_targets(&ensure(5 * DAY)).await.unwrap();
+        store
+            .upsert_credential_with_targets(&ensure(5 * DAY))
+            .await
+            .unwrap();
         let stop = Stop::default();
-        let (clock, retention) = (ManualClock::new(90 * DAY + 2), Duration::from_secs(90 * 24 * 60 * 60));
+        let (clock, retention) = (
+            ManualClock::new(90 * DAY + 2),
+            Duration::from_secs(90 * 24 * 60 * 60),
+        );
         let mut watching = std::pin::pin!(watch(&store, retention, &clock, &stop));
         let one_left = async {
             while store.history(&key, None, 2).await.unwrap().len() > 1 {
@@ -93,7 +111,10 @@ mod tests {
             () = &mut watching => panic!("it goes on until it is stopped"),
             left = timeout(Duration::from_secs(20), one_left) => left.unwrap(),
         }
-        assert_eq!(store.history(&key, None, 2).await.unwrap()[0].at_ms, 5 * DAY);
+        assert_eq!(
+            store.history(&key, None, 2).await.unwrap()[0].at_ms,
+            5 * DAY
+        );
         stop.ask();
         timeout(Duration::from_secs(5), watching).await.unwrap();
     }

@@ -34,7 +34,10 @@ impl HttpSignedGet {
     /// When the client cannot be made.
     pub fn new() -> Result<Self, reqwest::Error> {
         kit::tls::install_provider();
-        Ok(Self { plain: builder().tls_certs_only([]).build()?, secure: OnceLock::new() })
+        Ok(Self {
+            plain: builder().tls_certs_only([]).build()?,
+            secure: OnceLock::new(),
+        })
     }
 
     fn client(&self, scheme: &str) -> Result<Client, Problem> {
@@ -52,7 +55,9 @@ impl HttpSignedGet {
 /// A connection for each call: one that is kept would be closed by the other peer at the moment it is used again (actix-web keeps
 /// it for 5 s, and peers are asked how they are every 5 s), and a signed request is not sent twice.
 fn builder() -> ClientBuilder {
-    let builder = Client::builder().redirect(redirect::Policy::none()).retry(retry::never());
+    let builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never());
     builder.pool_max_idle_per_host(0).no_proxy().timeout(LIMIT)
 }
 
@@ -71,7 +76,11 @@ impl SignedGet for HttpSignedGet {
 }
 
 impl HttpSignedGet {
-    async fn call(&self, call: &SignedCall, secret_hash: SecretHash) -> Result<PeerAnswer, Problem> {
+    async fn call(
+        &self,
+        call: &SignedCall,
+        secret_hash: SecretHash,
+    ) -> Result<PeerAnswer, Problem> {
         let http = self.client(call.url.scheme())?;
         let signer = Signer::new(call.client_id.clone(), secret_hash);
         // Signed here and sent as it is, so that what is shown is what was sent.
@@ -80,14 +89,21 @@ impl HttpSignedGet {
             .sign(&Request::new(Method::GET, call.url.clone()))
             .map_err(|error| no_answer(&error))?;
         let shown = SentRequest::get(&call.url, headers(&request));
-        let response = http.execute(request).await.map_err(|error| no_answer(&error.without_url()))?;
+        let response = http
+            .execute(request)
+            .await
+            .map_err(|error| no_answer(&error.without_url()))?;
         let status = response.status().as_u16();
         let Some(body) = read(response).await.map_err(|error| no_answer(&error))? else {
             return Err(Problem::unavailable("the peer's answer is too long"));
         };
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Ok(PeerAnswer { status, body, request: shown })
+        Ok(PeerAnswer {
+            status,
+            body,
+            request: shown,
+        })
     }
 }
 
@@ -95,7 +111,12 @@ impl HttpSignedGet {
 impl PeerProbe for HttpSignedGet {
     async fn get(&self, url: &Url) -> Option<Vec<u8>> {
         let http = self.client(url.scheme()).ok()?;
-        let response = http.get(url.clone()).timeout(PROBE_LIMIT).send().await.ok()?;
+        let response = http
+            .get(url.clone())
+            .timeout(PROBE_LIMIT)
+            .send()
+            .await
+            .ok()?;
         read(response).await.ok()?
     }
 }
@@ -103,7 +124,11 @@ impl PeerProbe for HttpSignedGet {
 /// Reads a body; `None` when it is too long.
 async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(reqwest::Error::without_url)?
+    {
         if body.len() + chunk.len() > ANSWER_LIMIT {
             return Ok(None);
         }
@@ -115,7 +140,11 @@ async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error>
 /// The headers of the signature, as they are sent.
 fn headers(request: &Request) -> Vec<(String, String)> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    request.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect()
+    request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
+        .collect()
 }
 
 fn no_answer(error: &(dyn std::error::Error + 'static)) -> Problem {
@@ -141,14 +170,20 @@ mod tests {
             for _ in 0..2 {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 assert!(stream.read(&mut [0; 4_096]).await.unwrap() > 0);
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                    .await
+                    .unwrap();
                 // The other side may use it again; it shall not.
                 kept.push(stream);
             }
         });
         let calls = HttpSignedGet::new().unwrap();
         for _ in 0..2 {
-            assert_eq!(PeerProbe::get(&calls, &url).await.as_deref(), Some(&b"ok"[..]));
+            assert_eq!(
+                PeerProbe::get(&calls, &url).await.as_deref(),
+                Some(&b"ok"[..])
+            );
         }
         server.await.unwrap();
     }
@@ -156,18 +191,33 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_has_not_heard_of_a_rotation_is_called_with_the_previous_secret() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = Url::parse(&format!("http://{}/api/echo", listener.local_addr().unwrap())).unwrap();
+        let url = Url::parse(&format!(
+            "http://{}/api/echo",
+            listener.local_addr().unwrap()
+        ))
+        .unwrap();
         let server = tokio::spawn(async move {
-            for (status, body) in [("401 Unauthorized", r#"{"error":"BAD_SIGNATURE"}"#), ("200 OK", "{}")] {
+            for (status, body) in [
+                ("401 Unauthorized", r#"{"error":"BAD_SIGNATURE"}"#),
+                ("200 OK", "{}"),
+            ] {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 assert!(stream.read(&mut [0; 4_096]).await.unwrap() > 0);
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
         let hash = |plain: &str| hash_client_secret(&Secret::new(plain), None);
         let client_id = ClientId::parse("billing").unwrap();
-        let call = SignedCall { url, client_id, secret_hash: hash("new"), previous: Some(hash("old")) };
+        let call = SignedCall {
+            url,
+            client_id,
+            secret_hash: hash("new"),
+            previous: Some(hash("old")),
+        };
         let calls = HttpSignedGet::new().unwrap();
         assert_eq!(SignedGet::get(&calls, call).await.unwrap().status, 200);
         server.await.unwrap();

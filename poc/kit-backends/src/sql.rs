@@ -18,8 +18,8 @@ use kit::late::Late;
 use kit::reseal::{Resealed, ResealedColumn};
 use kit::shutdown::Stop;
 use kit::surface::administration::{
-    Administration, AdministrationError, Backlog, CredentialState, HistoryEntry, NewTarget, PivotState,
-    StatePage, TargetOperation, TargetState,
+    Administration, AdministrationError, Backlog, CredentialState, HistoryEntry, NewTarget,
+    PivotState, StatePage, TargetOperation, TargetState,
 };
 use tokio::time::timeout;
 
@@ -34,7 +34,9 @@ const CONNECTIONS: u32 = 4;
 
 /// Connects, migrates and seeds, and tries again until it is done; then deletes what is too old, until the peer is asked to stop.
 pub(crate) async fn connect(place: Late<SqlManagement>, config: Config, stop: Stop) {
-    let Role::Full(full) = &config.role else { return };
+    let Role::Full(full) = &config.role else {
+        return;
+    };
     let mut pause = FIRST_PAUSE;
     loop {
         match connect_once(&config, full).await {
@@ -74,13 +76,22 @@ pub async fn reseal(config: Config) -> Result<Resealed, Box<dyn Error + Send + S
         fresh: column.fresh,
         overtaken: column.overtaken,
         unreadable: column.unreadable,
-        unreadable_rows: column.unreadable_rows.into_iter().map(|row| (row.row, row.reason)).collect(),
+        unreadable_rows: column
+            .unreadable_rows
+            .into_iter()
+            .map(|row| (row.row, row.reason))
+            .collect(),
     });
-    Ok(Resealed { columns: columns.collect() })
+    Ok(Resealed {
+        columns: columns.collect(),
+    })
 }
 
 async fn open(full: &Full) -> Result<SqlManagement, ManagementError> {
-    let options = SqlOptions { max_connections: CONNECTIONS, ..SqlOptions::default() };
+    let options = SqlOptions {
+        max_connections: CONNECTIONS,
+        ..SqlOptions::default()
+    };
     SqlManagement::connect(full.database_url.expose(), key(full), options).await
 }
 
@@ -88,7 +99,9 @@ async fn connect_once(config: &Config, full: &Full) -> Result<SqlManagement, Inv
     let store = open(full).await?;
     let now_ms = SystemClock.now_ms();
     let note = Some("this peer itself");
-    store.seed_target(&config.peer, &config.propagation_secret, true, note, now_ms).await?;
+    store
+        .seed_target(&config.peer, &config.propagation_secret, true, note, now_ms)
+        .await?;
     for (name, secret) in &full.targets {
         store.seed_target(name, secret, false, None, now_ms).await?;
     }
@@ -123,7 +136,9 @@ impl Check for SqlCheck {
     async fn check(&self) -> Result<(), String> {
         match self.store.fetch_source_propagation_secret(&self.own).await {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => Err("the peer's own row is missing from hmac_propagation_target".to_owned()),
+            Ok(None) => {
+                Err("the peer's own row is missing from hmac_propagation_target".to_owned())
+            }
             Err(error) => Err(chain(&error)),
         }
     }
@@ -134,7 +149,9 @@ pub(crate) struct SqlAdministration(pub(crate) Late<SqlManagement>);
 
 impl SqlAdministration {
     fn store(&self) -> Result<&SqlManagement, AdministrationError> {
-        self.0.store().map_err(|error| AdministrationError::Unavailable(Box::new(error)))
+        self.0
+            .store()
+            .map_err(|error| AdministrationError::Unavailable(Box::new(error)))
     }
 }
 
@@ -158,10 +175,17 @@ impl Administration for SqlAdministration {
     }
 
     async fn delete_target(&self, name: &str) -> Result<(), AdministrationError> {
-        self.store()?.delete_target(name).await.map_err(of_inventory)
+        self.store()?
+            .delete_target(name)
+            .await
+            .map_err(of_inventory)
     }
 
-    async fn state(&self, cursor: Option<&str>, limit: usize) -> Result<StatePage, AdministrationError> {
+    async fn state(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<StatePage, AdministrationError> {
         let page = self.store()?.state(cursor, limit).await.map_err(of_state)?;
         Ok(StatePage {
             credentials: page.credentials.into_iter().map(credential).collect(),
@@ -172,7 +196,11 @@ impl Administration for SqlAdministration {
     }
 
     async fn credentials(&self, keys: &[CredentialKey]) -> Result<StatePage, AdministrationError> {
-        let (credentials, pivots) = self.store()?.credentials(keys).await.map_err(of_management)?;
+        let (credentials, pivots) = self
+            .store()?
+            .credentials(keys)
+            .await
+            .map_err(of_management)?;
         Ok(StatePage {
             credentials: credentials.into_iter().map(credential).collect(),
             pivots: pivots.into_iter().map(pivot).collect(),
@@ -196,7 +224,11 @@ impl Administration for SqlAdministration {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, AdministrationError> {
-        let entries = self.store()?.history(key, before, limit).await.map_err(of_management)?;
+        let entries = self
+            .store()?
+            .history(key, before, limit)
+            .await
+            .map_err(of_management)?;
         Ok(entries.into_iter().map(entry).collect())
     }
 }
@@ -219,7 +251,11 @@ fn credential(view: CredentialView) -> CredentialState {
     CredentialState {
         client_id: view.client_id,
         track: view.track,
-        plain: if view.plain_present { "present" } else { "absent" },
+        plain: if view.plain_present {
+            "present"
+        } else {
+            "absent"
+        },
         secret_hash: view.hash_prefix,
         allowed_ips: view.allowed_ips,
         expires_at: view.expires_at,
@@ -262,10 +298,13 @@ fn pivot(view: PivotView) -> PivotState {
 fn of_inventory(error: InventoryError) -> AdministrationError {
     match error {
         InventoryError::SelfTarget { target } => AdministrationError::SelfTarget { name: target },
-        InventoryError::UnknownTarget { target } => AdministrationError::UnknownTarget { name: target },
-        InventoryError::TargetInUse { target, count, .. } => {
-            AdministrationError::TargetInUse { name: target, clients: count }
+        InventoryError::UnknownTarget { target } => {
+            AdministrationError::UnknownTarget { name: target }
         }
+        InventoryError::TargetInUse { target, count, .. } => AdministrationError::TargetInUse {
+            name: target,
+            clients: count,
+        },
         InventoryError::Management(error) => of_management(error),
         other => AdministrationError::Failed(Box::new(other)),
     }

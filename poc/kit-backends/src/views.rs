@@ -24,7 +24,10 @@ pub(crate) struct RedisChanges {
 
 impl ChangeSource for RedisChanges {
     fn watch(&self) -> Box<dyn Changes> {
-        Box::new(Announced(StoreWatch::spawn(self.link.clone(), &self.options)))
+        Box::new(Announced(StoreWatch::spawn(
+            self.link.clone(),
+            &self.options,
+        )))
     }
 }
 
@@ -56,7 +59,10 @@ impl ChangeSource for MemoryChanges {
         let watchers = [watcher(Track::Http), watcher(Track::Message)];
         self.http.watch(&watchers[0]);
         self.message.watch(&watchers[1]);
-        Box::new(Hooked { pending, _watchers: watchers })
+        Box::new(Hooked {
+            pending,
+            _watchers: watchers,
+        })
     }
 }
 
@@ -71,7 +77,10 @@ impl Pending {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         // One more than the limit stands for all.
         if keys.len() <= LIMIT {
-            keys.insert(CredentialKey { track, client_id: client_id.clone() });
+            keys.insert(CredentialKey {
+                track,
+                client_id: client_id.clone(),
+            });
         }
         drop(keys);
         self.arrived.notify_one();

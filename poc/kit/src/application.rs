@@ -75,18 +75,27 @@ impl Application {
         server: impl Serve,
         pages: Option<Pages>,
     ) -> Result<Self, ApplicationError> {
-        let refused = |source| ApplicationError::Listen { address: config.listen, source };
+        let refused = |source| ApplicationError::Listen {
+            address: config.listen,
+            source,
+        };
         let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let stop = Stop::default();
-        let parts = wire(config, &stop).map_err(|error| ApplicationError::Wiring(Box::new(error)))?;
+        let parts =
+            wire(config, &stop).map_err(|error| ApplicationError::Wiring(Box::new(error)))?;
         let full = match (&config.role, &parts.management) {
             (Role::Full(full), Some(_)) => Some(&**full),
             (Role::ReceiveOnly { .. }, None) => None,
             _ => return Err(ApplicationError::OtherKind),
         };
         let context = Arc::new(Context::new(config, full, parts, pages, stop));
-        Ok(Self { listener, address, context, server: Box::new(server) })
+        Ok(Self {
+            listener,
+            address,
+            context,
+            server: Box::new(server),
+        })
     }
 
     /// The port it listens on.
@@ -110,7 +119,12 @@ impl Application {
     /// # Errors
     /// [`ApplicationError::Serve`].
     pub async fn run_until_stopped(self) -> Result<(), ApplicationError> {
-        let Self { listener, address, context, server } = self;
+        let Self {
+            listener,
+            address,
+            context,
+            server,
+        } = self;
         let (peer, stop) = (context.peer.clone(), context.stop.clone());
         tracing::info!(peer, %address, "listening");
         let watch = tokio::spawn(Arc::clone(&context.health).watch());
@@ -130,7 +144,10 @@ impl Application {
             }
         };
         stop.ask();
-        if timeout(CLOSE_LIMIT, context.propagator.close()).await.is_err() {
+        if timeout(CLOSE_LIMIT, context.propagator.close())
+            .await
+            .is_err()
+        {
             tracing::warn!(
                 peer,
                 "the propagator did not finish in time; the broker delivers again what was in hand"

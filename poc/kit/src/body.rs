@@ -44,7 +44,11 @@ impl Chunks {
     /// # Errors
     /// 413, when it had more than [`BODY_LIMIT`] bytes.
     pub fn whole(self) -> Result<Vec<u8>, Problem> {
-        if self.seen > BODY_LIMIT { Err(Problem::too_large()) } else { Ok(self.kept) }
+        if self.seen > BODY_LIMIT {
+            Err(Problem::too_large())
+        } else {
+            Ok(self.kept)
+        }
     }
 }
 

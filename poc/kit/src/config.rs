@@ -169,7 +169,10 @@ impl Config {
 
     /// The propagator's settings; everything else stays at its default.
     pub fn settings(&self) -> Settings {
-        let settings = Settings { shutdown_timeout: Duration::from_secs(5), ..Settings::default() };
+        let settings = Settings {
+            shutdown_timeout: Duration::from_secs(5),
+            ..Settings::default()
+        };
         match &self.role {
             Role::ReceiveOnly { .. } => settings,
             Role::Full(full) => Settings {
@@ -192,10 +195,19 @@ mod tests {
     use super::*;
     use crate::config::variable::VARIABLES;
 
-    const FULL: Defaults =
-        Defaults { binary: "authority", about: "", mode: Mode::Full, peer: "authority", port: 3001 };
-    const RECEIVE_ONLY: Defaults =
-        Defaults { binary: "consumer", mode: Mode::ReceiveOnly, peer: "consumer", ..FULL };
+    const FULL: Defaults = Defaults {
+        binary: "authority",
+        about: "",
+        mode: Mode::Full,
+        peer: "authority",
+        port: 3001,
+    };
+    const RECEIVE_ONLY: Defaults = Defaults {
+        binary: "consumer",
+        mode: Mode::ReceiveOnly,
+        peer: "consumer",
+        ..FULL
+    };
 
     fn minimal() -> Vec<(&'static str, String)> {
         vec![
@@ -203,7 +215,10 @@ mod tests {
             ("AMQP_PASSWORD", "p@ss/word".to_owned()),
             ("PROPAGATION_SECRET", "s-authority".to_owned()),
             ("REDIS_URL", "redis://127.0.0.1:6379".to_owned()),
-            ("DATABASE_URL", "mysql://root@127.0.0.1/authority_db".to_owned()),
+            (
+                "DATABASE_URL",
+                "mysql://root@127.0.0.1/authority_db".to_owned(),
+            ),
             ("SECRETS_KEY", STANDARD.encode([1; 32])),
         ]
     }
@@ -218,7 +233,11 @@ mod tests {
 
     fn wrong(changes: &[(&'static str, &str)]) -> Vec<String> {
         let mistakes = Config::load(&with(changes), &FULL).unwrap_err();
-        mistakes.0.into_iter().map(|mistake| mistake.variable).collect()
+        mistakes
+            .0
+            .into_iter()
+            .map(|mistake| mistake.variable)
+            .collect()
     }
 
     #[test]
@@ -227,9 +246,17 @@ mod tests {
         assert_eq!(config.peer.as_str(), "authority");
         assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
         assert_eq!(config.rotation_grace, Some(Duration::from_secs(30)));
-        let Role::Full(full) = &config.role else { panic!("full mode") };
-        assert_eq!(full.audit_retention, Some(Duration::from_secs(90 * 24 * 60 * 60)));
-        assert_eq!(config.amqp_url.expose(), "amqp://guest:p%40ss%2Fword@localhost:5672/hmac-credentials");
+        let Role::Full(full) = &config.role else {
+            panic!("full mode")
+        };
+        assert_eq!(
+            full.audit_retention,
+            Some(Duration::from_secs(90 * 24 * 60 * 60))
+        );
+        assert_eq!(
+            config.amqp_url.expose(),
+            "amqp://guest:p%40ss%2Fword@localhost:5672/hmac-credentials"
+        );
         let settings = config.settings();
         assert_eq!(settings.sync_interval, Duration::from_secs(5));
         assert!(settings.sync_on_change);
@@ -242,9 +269,19 @@ mod tests {
     #[test]
     fn no_secret_has_a_default_and_all_mistakes_come_at_once() {
         let mistakes = Config::load(&Source::default(), &FULL).unwrap_err();
-        let names: Vec<&str> = mistakes.0.iter().map(|mistake| mistake.variable.as_str()).collect();
-        let expected =
-            ["AMQP_USER", "AMQP_PASSWORD", "PROPAGATION_SECRET", "REDIS_URL", "DATABASE_URL", "SECRETS_KEY"];
+        let names: Vec<&str> = mistakes
+            .0
+            .iter()
+            .map(|mistake| mistake.variable.as_str())
+            .collect();
+        let expected = [
+            "AMQP_USER",
+            "AMQP_PASSWORD",
+            "PROPAGATION_SECRET",
+            "REDIS_URL",
+            "DATABASE_URL",
+            "SECRETS_KEY",
+        ];
         assert_eq!(names, expected);
         assert_eq!(mistakes.to_string().lines().count(), expected.len());
     }
@@ -293,7 +330,10 @@ mod tests {
             ("AMQP_PASSWORD", "demo-only-broker"),
             ("PROPAGATION_SECRET", "demo-only-authority"),
             ("HMAC_SECRET_TOKEN", "demo-only-pepper"),
-            ("DATABASE_URL", "mysql://root:demo-only-root@127.0.0.1/authority_db"),
+            (
+                "DATABASE_URL",
+                "mysql://root:demo-only-root@127.0.0.1/authority_db",
+            ),
             ("SECRETS_KEY", &key),
             ("PROPAGATION_TARGETS", "consumer=demo-only-consumer"),
         ];
@@ -301,8 +341,15 @@ mod tests {
         let bound = |bind: &'static str| [&demo[..], &[("BIND", bind)]].concat();
         assert_eq!(wrong(&bound("0.0.0.0")), names);
         assert_eq!(wrong(&bound("192.0.2.1")), names);
-        assert_eq!(wrong(&[&bound("::")[..], &[("DEMO", "false")]].concat()), names);
-        for good in [bound("127.0.0.1"), bound("::1"), [&bound("::")[..], &[("DEMO", "true")]].concat()] {
+        assert_eq!(
+            wrong(&[&bound("::")[..], &[("DEMO", "false")]].concat()),
+            names
+        );
+        for good in [
+            bound("127.0.0.1"),
+            bound("::1"),
+            [&bound("::")[..], &[("DEMO", "true")]].concat(),
+        ] {
             assert!(Config::load(&with(&good), &FULL).is_ok());
         }
         assert_eq!(wrong(&[("DEMO", "perhaps")]), ["DEMO"]);
@@ -312,7 +359,10 @@ mod tests {
     fn a_password_in_a_value_that_is_shown_is_refused_and_not_repeated() {
         for (name, value) in [
             ("PEER_URLS", "consumer=http://user:not-to-be-shown@host"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:not-to-be-shown@host"),
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "https://user:not-to-be-shown@host",
+            ),
             ("AMQP_HOST", "user:not-to-be-shown@host"),
         ] {
             let mistakes = Config::load(&with(&[(name, value)]), &FULL).unwrap_err();
@@ -325,7 +375,10 @@ mod tests {
     /// What stands behind the comma of a password looks like the next entry's name.
     #[test]
     fn a_comma_in_a_secret_shows_none_of_it() {
-        for value in ["a=redis://:x,hidden=y@host", "hidden=redis://h,hidden=redis://h"] {
+        for value in [
+            "a=redis://:x,hidden=y@host",
+            "hidden=redis://h,hidden=redis://h",
+        ] {
             let mistakes = Config::load(&with(&[("PEER_REDIS_URLS", value)]), &FULL).unwrap_err();
             assert_eq!(mistakes.0[0].variable, "PEER_REDIS_URLS");
             assert!(!mistakes.to_string().contains("hidden"), "{mistakes}");
@@ -339,7 +392,10 @@ mod tests {
 
     #[test]
     fn a_peer_does_not_seed_itself() {
-        assert_eq!(wrong(&[("PROPAGATION_TARGETS", "authority=x")]), ["PROPAGATION_TARGETS"]);
+        assert_eq!(
+            wrong(&[("PROPAGATION_TARGETS", "authority=x")]),
+            ["PROPAGATION_TARGETS"]
+        );
     }
 
     #[test]
@@ -349,7 +405,10 @@ mod tests {
         std::fs::write(&path, "from-the-file\n").unwrap();
         let path = path.to_str().unwrap();
         let mut source = with(&[("PROPAGATION_SECRET_FILE", path)]);
-        assert_eq!(wrong(&[("PROPAGATION_SECRET_FILE", path)]), ["PROPAGATION_SECRET_FILE"]);
+        assert_eq!(
+            wrong(&[("PROPAGATION_SECRET_FILE", path)]),
+            ["PROPAGATION_SECRET_FILE"]
+        );
         source.unset("PROPAGATION_SECRET");
         let config = Config::load(&source, &FULL).unwrap();
         assert!(config.propagation_secret.matches("from-the-file"));

@@ -43,7 +43,10 @@ impl Fields {
                 unknown.clone(),
                 match known {
                     [] => "is not a field of this request, which has none".to_owned(),
-                    known => format!("is not a field of this request; it has {}", known.join(", ")),
+                    known => format!(
+                        "is not a field of this request; it has {}",
+                        known.join(", ")
+                    ),
                 },
             )),
             None => Ok(fields),
@@ -60,7 +63,8 @@ impl Fields {
     /// # Errors
     /// When it is absent, null, or no text.
     pub fn text(&mut self, name: &str) -> Result<String, Problem> {
-        self.optional_text(name)?.ok_or_else(|| Problem::invalid(name, "is missing"))
+        self.optional_text(name)?
+            .ok_or_else(|| Problem::invalid(name, "is missing"))
     }
 
     /// Takes a text that may be absent or null.
@@ -145,9 +149,8 @@ impl Fields {
     pub fn track(&mut self) -> Result<Track, Problem> {
         match self.optional_text("track")? {
             None => Ok(Track::Http),
-            Some(text) => {
-                Track::parse(&text).ok_or_else(|| Problem::invalid("track", "must be http or message"))
-            }
+            Some(text) => Track::parse(&text)
+                .ok_or_else(|| Problem::invalid("track", "must be http or message")),
         }
     }
 }
@@ -156,7 +159,10 @@ impl Fields {
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
-        Value::Array(items) => items.iter_mut().filter(|item| item.is_string()).for_each(wipe),
+        Value::Array(items) => items
+            .iter_mut()
+            .filter(|item| item.is_string())
+            .for_each(wipe),
         _ => {}
     }
 }
@@ -203,7 +209,10 @@ impl<'de> Deserialize<'de> for Members {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Members { fields: BTreeMap::new(), repeated: None };
+                let mut members = Members {
+                    fields: BTreeMap::new(),
+                    repeated: None,
+                };
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if members.fields.insert(name.clone(), value).is_some() {
                         members.repeated.get_or_insert(name);
@@ -229,22 +238,40 @@ mod tests {
 
     #[test]
     fn unknown_and_repeated_fields_are_named() {
-        assert_eq!(field_of(Fields::parse(br#"{"secert":1}"#, &["secret"])).unwrap(), "secert");
-        assert_eq!(field_of(Fields::parse(br#"{"a":1,"a":2}"#, &["a"])).unwrap(), "a");
+        assert_eq!(
+            field_of(Fields::parse(br#"{"secert":1}"#, &["secret"])).unwrap(),
+            "secert"
+        );
+        assert_eq!(
+            field_of(Fields::parse(br#"{"a":1,"a":2}"#, &["a"])).unwrap(),
+            "a"
+        );
     }
 
     #[test]
     fn what_is_no_object_is_refused_without_repeating_it() {
-        for body in ["[1]", "\"secret-value\"", "{\"a\":secret-value}", "{", "nul", "1"] {
+        for body in [
+            "[1]",
+            "\"secret-value\"",
+            "{\"a\":secret-value}",
+            "{",
+            "nul",
+            "1",
+        ] {
             let problem = Fields::parse(body.as_bytes(), &["a"]).err().unwrap();
-            assert_eq!((problem.status, problem.error), (400, "INVALID_JSON"), "{body}");
+            assert_eq!(
+                (problem.status, problem.error),
+                (400, "INVALID_JSON"),
+                "{body}"
+            );
             assert!(!problem.message.contains("secret-value"));
         }
     }
 
     #[test]
     fn absent_null_and_value_differ_where_it_matters() {
-        let mut fields = Fields::parse(br#"{"a":null,"b":5,"c":[]}"#, &["a", "b", "c", "d"]).unwrap();
+        let mut fields =
+            Fields::parse(br#"{"a":null,"b":5,"c":[]}"#, &["a", "b", "c", "d"]).unwrap();
         assert_eq!(fields.change_of_moment("a").unwrap(), Change::Set(None));
         assert_eq!(fields.change_of_moment("b").unwrap(), Change::Set(Some(5)));
         assert_eq!(fields.change_of_texts("c").unwrap(), Change::Set(vec![]));
@@ -257,7 +284,10 @@ mod tests {
         for number in ["1.5", "1e300", "9223372036854775808"] {
             let body = format!(r#"{{"expiresAt":{number}}}"#);
             let mut fields = Fields::parse(body.as_bytes(), &["expiresAt"]).unwrap();
-            assert_eq!(fields.change_of_moment("expiresAt").unwrap_err().status, 400);
+            assert_eq!(
+                fields.change_of_moment("expiresAt").unwrap_err().status,
+                400
+            );
         }
     }
 

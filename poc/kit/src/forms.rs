@@ -67,7 +67,9 @@ pub struct Forms {
 impl Forms {
     /// For a peer with pages.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { flash: Some(FlashStore::new(clock, random)) }
+        Self {
+            flash: Some(FlashStore::new(clock, random)),
+        }
     }
 
     /// For a peer without: it takes JSON only.
@@ -77,7 +79,11 @@ impl Forms {
 
     /// The routes to register besides those of the table.
     pub fn routes(&self) -> &'static [Route] {
-        if self.flash.is_some() { FORM_ROUTES } else { &[] }
+        if self.flash.is_some() {
+            FORM_ROUTES
+        } else {
+            &[]
+        }
     }
 
     /// Checks a request before its body is read, and tells how that is written.
@@ -118,7 +124,10 @@ async fn form(flash: &FlashStore, surface: &Surface, post: Post<'_>) -> Answer {
     let operation = post.route.operation;
     let (kept, answered) = match Form::parse(operation, post.input.body) {
         Ok(form) => {
-            let input = Input { body: &form.body, ..post.input };
+            let input = Input {
+                body: &form.body,
+                ..post.input
+            };
             let answered = surface.answer(operation, input).await;
             (form.kept, answered)
         }
@@ -128,15 +137,21 @@ async fn form(flash: &FlashStore, surface: &Surface, post: Post<'_>) -> Answer {
         return json(post, answered);
     }
     let id = flash.keep(Outcome::new(operation, &answered, kept.values));
-    Answer::Redirect { location: back::location(&kept.back, &id) }
+    Answer::Redirect {
+        location: back::location(&kept.back, &id),
+    }
 }
 
 fn json(post: Post<'_>, answered: Result<Value, Problem>) -> Answer {
     match answered {
-        Ok(answer) => {
-            Answer::Json { status: post.prefix.status(post.route.method), body: answer.to_string() }
-        }
-        Err(problem) => Answer::Json { status: problem.status, body: problem.body() },
+        Ok(answer) => Answer::Json {
+            status: post.prefix.status(post.route.method),
+            body: answer.to_string(),
+        },
+        Err(problem) => Answer::Json {
+            status: problem.status,
+            body: problem.body(),
+        },
     }
 }
 

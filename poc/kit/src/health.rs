@@ -39,7 +39,12 @@ impl Check for BrokerCheck {
 
     async fn check(&self) -> Result<(), String> {
         let status = self.0.status().broker;
-        let reason = |otherwise: &str| status.reason.clone().unwrap_or_else(|| otherwise.to_owned());
+        let reason = |otherwise: &str| {
+            status
+                .reason
+                .clone()
+                .unwrap_or_else(|| otherwise.to_owned())
+        };
         match (status.connected, status.consuming) {
             (true, true) => Ok(()),
             (true, false) => Err(reason("the queue is not consumed")),
@@ -105,13 +110,30 @@ pub struct Health {
 impl Health {
     /// Collects the checks. A peer that was asked to stop is not ready any more.
     pub fn new(peer: impl Into<String>, checks: Vec<Box<dyn Check>>, stop: Stop) -> Arc<Self> {
-        Arc::new(Self { peer: peer.into(), checks, propagator: None, stop, kept: Mutex::new(None) })
+        Arc::new(Self {
+            peer: peer.into(),
+            checks,
+            propagator: None,
+            stop,
+            kept: Mutex::new(None),
+        })
     }
 
     /// Collects the checks of a peer whose syncs are told too.
-    pub fn of(propagator: Propagator, peer: &str, checks: Vec<Box<dyn Check>>, stop: Stop) -> Arc<Self> {
+    pub fn of(
+        propagator: Propagator,
+        peer: &str,
+        checks: Vec<Box<dyn Check>>,
+        stop: Stop,
+    ) -> Arc<Self> {
         let propagator = Some(propagator);
-        Arc::new(Self { peer: peer.to_owned(), checks, propagator, stop, kept: Mutex::new(None) })
+        Arc::new(Self {
+            peer: peer.to_owned(),
+            checks,
+            propagator,
+            stop,
+            kept: Mutex::new(None),
+        })
     }
 
     /// Runs the checks, one after the other, or answers what was found a moment ago.
@@ -145,7 +167,10 @@ impl Health {
                 before = Some(readiness.missing.clone());
             }
             let pause = if readiness.is_ready() { 2_000 } else { 300 };
-            if timeout(Duration::from_millis(pause), self.stop.asked()).await.is_ok() {
+            if timeout(Duration::from_millis(pause), self.stop.asked())
+                .await
+                .is_ok()
+            {
                 return;
             }
         }
@@ -158,19 +183,31 @@ impl Health {
                 .await
                 .unwrap_or_else(|_| Err("did not answer in time".to_owned()));
             if let Err(reason) = outcome {
-                missing.push(Missing { name: check.name(), reason });
+                missing.push(Missing {
+                    name: check.name(),
+                    reason,
+                });
             }
         }
         if self.stop.is_asked() {
-            missing.push(Missing { name: "peer", reason: "is stopping".to_owned() });
+            missing.push(Missing {
+                name: "peer",
+                reason: "is stopping".to_owned(),
+            });
         }
         let status = self.propagator.as_ref().map(Propagator::status);
         Readiness {
-            status: if missing.is_empty() { "ready" } else { "unavailable" },
+            status: if missing.is_empty() {
+                "ready"
+            } else {
+                "unavailable"
+            },
             peer: self.peer.clone(),
             checked: self.checks.iter().map(|check| check.name()).collect(),
             missing,
-            receives_only: status.as_ref().is_some_and(|status| status.mode == Mode::ReceiveOnly),
+            receives_only: status
+                .as_ref()
+                .is_some_and(|status| status.mode == Mode::ReceiveOnly),
             last_sync_at: status.and_then(|status| status.last_sync_at_ms),
         }
     }
@@ -215,7 +252,11 @@ mod tests {
         ];
         let readiness = Health::new("a", checks, Stop::default()).readiness().await;
         assert_eq!(readiness.http_status(), 503);
-        let names: Vec<_> = readiness.missing.iter().map(|missing| missing.name).collect();
+        let names: Vec<_> = readiness
+            .missing
+            .iter()
+            .map(|missing| missing.name)
+            .collect();
         assert_eq!(names, ["broker", "sql"]);
     }
 

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use hmac_auth::secret::Secret;
 use hmac_propagation::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError, PendingPropagation,
-    PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark, SettledQuery, SettledRow, Upsert,
+    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
+    SettledQuery, SettledRow, Upsert,
 };
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
@@ -41,7 +42,8 @@ impl<T> Late<T> {
     }
 
     fn management(&self) -> Result<&T, ManagementError> {
-        self.store().map_err(|error| ManagementError::Unavailable(Box::new(error)))
+        self.store()
+            .map_err(|error| ManagementError::Unavailable(Box::new(error)))
     }
 }
 
@@ -59,11 +61,19 @@ impl<T> Clone for Late<T> {
 
 #[async_trait]
 impl<T: Management> Management for Late<T> {
-    async fn upsert_credential_with_targets(&self, upsert: &Upsert) -> Result<Accepted, ManagementError> {
-        self.management()?.upsert_credential_with_targets(upsert).await
+    async fn upsert_credential_with_targets(
+        &self,
+        upsert: &Upsert,
+    ) -> Result<Accepted, ManagementError> {
+        self.management()?
+            .upsert_credential_with_targets(upsert)
+            .await
     }
 
-    async fn rotate_credential_secret(&self, rotation: &Rotation) -> Result<Accepted, ManagementError> {
+    async fn rotate_credential_secret(
+        &self,
+        rotation: &Rotation,
+    ) -> Result<Accepted, ManagementError> {
         self.management()?.rotate_credential_secret(rotation).await
     }
 
@@ -78,7 +88,9 @@ impl<T: Management> Management for Late<T> {
         &self,
         source: &PeerName,
     ) -> Result<Option<Secret>, ManagementError> {
-        self.management()?.fetch_source_propagation_secret(source).await
+        self.management()?
+            .fetch_source_propagation_secret(source)
+            .await
     }
 
     async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {
@@ -93,8 +105,13 @@ impl<T: Management> Management for Late<T> {
         self.management()?.mark_target_error(mark).await
     }
 
-    async fn mark_credential_fully_propagated(&self, mark: &FullyPropagated) -> Result<(), ManagementError> {
-        self.management()?.mark_credential_fully_propagated(mark).await
+    async fn mark_credential_fully_propagated(
+        &self,
+        mark: &FullyPropagated,
+    ) -> Result<(), ManagementError> {
+        self.management()?
+            .mark_credential_fully_propagated(mark)
+            .await
     }
 
     async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError> {
@@ -125,11 +142,17 @@ impl<T: Management> Management for Late<T> {
         self.management()?.unapplied_changes(limit).await
     }
 
-    async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError> {
+    async fn mark_locally_applied(
+        &self,
+        applied: &[(CredentialKey, u64)],
+    ) -> Result<(), ManagementError> {
         self.management()?.mark_locally_applied(applied).await
     }
 
-    async fn uncleared_credentials(&self, limit: usize) -> Result<Vec<CredentialKey>, ManagementError> {
+    async fn uncleared_credentials(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<CredentialKey>, ManagementError> {
         self.management()?.uncleared_credentials(limit).await
     }
 
@@ -139,9 +162,10 @@ impl<T: Management> Management for Late<T> {
     ) -> Vec<Result<Accepted, ManagementError>> {
         match self.management() {
             Ok(store) => store.upsert_credentials_with_targets(upserts).await,
-            Err(_) => {
-                upserts.iter().map(|_| Err(ManagementError::Unavailable(Box::new(NotConnectedYet)))).collect()
-            }
+            Err(_) => upserts
+                .iter()
+                .map(|_| Err(ManagementError::Unavailable(Box::new(NotConnectedYet))))
+                .collect(),
         }
     }
 
@@ -157,6 +181,8 @@ impl<T: Management> Management for Late<T> {
         &self,
         marks: &[FullyPropagated],
     ) -> Result<(), ManagementError> {
-        self.management()?.mark_credentials_fully_propagated(marks).await
+        self.management()?
+            .mark_credentials_fully_propagated(marks)
+            .await
     }
 }

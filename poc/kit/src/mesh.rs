@@ -128,10 +128,17 @@ impl MeshView {
     pub(crate) fn new(parts: MeshParts, sources: MeshSources) -> Arc<Self> {
         let mut stores = parts.stores;
         stores.sort_by(|one, other| one.name.cmp(&other.name));
-        let mut peers: BTreeMap<PeerName, Option<Url>> =
-            stores.iter().map(|store| (store.name.clone(), None)).collect();
+        let mut peers: BTreeMap<PeerName, Option<Url>> = stores
+            .iter()
+            .map(|store| (store.name.clone(), None))
+            .collect();
         peers.insert(sources.peer.clone(), None);
-        peers.extend(sources.peer_urls.into_iter().map(|(name, url)| (name, Some(url))));
+        peers.extend(
+            sources
+                .peer_urls
+                .into_iter()
+                .map(|(name, url)| (name, Some(url))),
+        );
         let doctor = Doctor {
             peers: peers.into_iter().collect(),
             own: sources.peer.clone(),
@@ -150,7 +157,10 @@ impl MeshView {
             clock: sources.clock,
             stop: sources.stop,
         };
-        Arc::new(Self { ground: Arc::new(ground), watching: Slot::default() })
+        Arc::new(Self {
+            ground: Arc::new(ground),
+            watching: Slot::default(),
+        })
     }
 
     /// One page of the matrix.
@@ -174,13 +184,19 @@ impl MeshView {
 
     /// One row; `None` for a client that nobody knows.
     pub async fn client(&self, key: &CredentialKey) -> Option<MeshClient> {
-        self.loaded().await.table().client(&RowKey::from(key.clone()))
+        self.loaded()
+            .await
+            .table()
+            .client(&RowKey::from(key.clone()))
     }
 
     /// How every peer is.
     pub async fn health(&self) -> MeshHealth {
         let shared = self.loaded().await;
-        MeshHealth { peers: shared.look().await, at: self.ground.clock.now_ms() }
+        MeshHealth {
+            peers: shared.look().await,
+            at: self.ground.clock.now_ms(),
+        }
     }
 
     /// Changes from here on, as server-sent events: each item is one whole block. Ends when the peer is asked to stop.
@@ -190,9 +206,12 @@ impl MeshView {
         shared.look.notify_one();
         // Asked after the subscription: what changes between a page and here shows in the revision.
         let revision = shared.table().revision();
-        let Ground { peer, clock, stop, .. } = &*self.ground;
+        let Ground {
+            peer, clock, stop, ..
+        } = &*self.ground;
         let (at, since) = (clock.now_ms(), shared.since);
-        let hello = json!({ "peer": peer.as_str(), "at": at, "since": since, "revision": revision });
+        let hello =
+            json!({ "peer": peer.as_str(), "at": at, "since": since, "revision": revision });
         events::stream(block("hello", &hello), receiver, stop.clone())
     }
 
@@ -210,7 +229,9 @@ impl MeshView {
     pub async fn control(&self, peer: &str, run: bool) -> Result<PeerControlled, Problem> {
         let Doctor { control, own, .. } = &self.ground.doctor;
         let control = control.as_ref().ok_or_else(Problem::no_route)?;
-        let name = PeerName::parse(peer).ok().filter(|name| control.running(name).is_some() && name != own);
+        let name = PeerName::parse(peer)
+            .ok()
+            .filter(|name| control.running(name).is_some() && name != own);
         let name = name.ok_or_else(|| {
             Problem::new(
                 404,
@@ -218,12 +239,23 @@ impl MeshView {
                 format!("the peer {peer} cannot be stopped or started from here"),
             )
         })?;
-        let done = if run { control.start(&name).await } else { control.stop(&name).await };
+        let done = if run {
+            control.start(&name).await
+        } else {
+            control.stop(&name).await
+        };
         self.ground.doctor.forget();
         self.shared().look.notify_one();
         done.map_err(Problem::unavailable)?;
-        let state = if run { PeerState::Ready } else { PeerState::Stopped };
-        Ok(PeerControlled { name: name.to_string(), state })
+        let state = if run {
+            PeerState::Ready
+        } else {
+            PeerState::Stopped
+        };
+        Ok(PeerControlled {
+            name: name.to_string(),
+            state,
+        })
     }
 
     /// Waits until every source was read or failed, for a bounded time.
@@ -231,7 +263,11 @@ impl MeshView {
         let shared = self.shared();
         let all = self.ground.stores.len() + 1;
         // What did not answer in time is shown as it is: not read yet.
-        let _ = timeout(FIRST_ANSWER, shared.loaded.subscribe().wait_for(|loaded| *loaded >= all)).await;
+        let _ = timeout(
+            FIRST_ANSWER,
+            shared.loaded.subscribe().wait_for(|loaded| *loaded >= all),
+        )
+        .await;
         shared
     }
 
@@ -240,8 +276,14 @@ impl MeshView {
         let mut watching = slot(&self.watching);
         let watching = watching.get_or_insert_with(|| {
             let shared = Arc::new(Shared::new(&self.ground));
-            tokio::spawn(watch_stores(Arc::clone(&shared), Arc::clone(&self.watching)));
-            Watching { shared, asked: Instant::now() }
+            tokio::spawn(watch_stores(
+                Arc::clone(&shared),
+                Arc::clone(&self.watching),
+            ));
+            Watching {
+                shared,
+                asked: Instant::now(),
+            }
         });
         watching.asked = Instant::now();
         Arc::clone(&watching.shared)
@@ -279,13 +321,20 @@ async fn unwatched(shared: &Shared, watching: &Mutex<Option<Watching>>) {
             *watching = None;
             return;
         }
-        until = if shared.told.receiver_count() == 0 { asked } else { Instant::now() } + IDLE;
+        until = if shared.told.receiver_count() == 0 {
+            asked
+        } else {
+            Instant::now()
+        } + IDLE;
     }
 }
 
 impl Shared {
     fn new(ground: &Arc<Ground>) -> Self {
-        let columns = ground.stores.iter().map(|store| (store.name.to_string(), store.name == ground.peer));
+        let columns = ground
+            .stores
+            .iter()
+            .map(|store| (store.name.to_string(), store.name == ground.peer));
         Self {
             ground: Arc::clone(ground),
             inventory: Notify::new(),
@@ -473,14 +522,20 @@ mod tests {
     fn put(store: &MemoryCredentialStore, client: &str, now_ms: i64) -> CredentialKey {
         let secret_hash = Some(SecretHash::parse(&format!("{now_ms:064x}")).unwrap());
         let write = CredentialWrite {
-            change: CredentialChange { secret_hash, ..CredentialChange::default() },
+            change: CredentialChange {
+                secret_hash,
+                ..CredentialChange::default()
+            },
             condition: WriteCondition::Always,
             now_ms,
             backup_ttl: Duration::from_secs(1),
         };
         let client_id = ClientId::parse(client).unwrap();
         store.write_now(&client_id, &write);
-        CredentialKey { track: Track::Http, client_id }
+        CredentialKey {
+            track: Track::Http,
+            client_id,
+        }
     }
 
     struct World {
@@ -493,7 +548,10 @@ mod tests {
     fn world() -> World {
         let (store, stop) = (MemoryCredentialStore::new(), Stop::default());
         let changes = broadcast::Sender::new(16);
-        let peer_store = Arc::new(MemoryPeerStore::new(store.clone(), MemoryCredentialStore::new()));
+        let peer_store = Arc::new(MemoryPeerStore::new(
+            store.clone(),
+            MemoryCredentialStore::new(),
+        ));
         let credentials = BTreeMap::from([(Track::Http, Arc::new(store.clone()) as _)]);
         let stores = vec![PeerStoreView {
             name: name("me"),
@@ -503,7 +561,8 @@ mod tests {
         }];
         let broker = Arc::new(MemoryBroker::connect(&MemoryBus::new()));
         let propagator =
-            Propagator::builder(name("me"), Secret::new("secret-of-me"), broker, peer_store).start();
+            Propagator::builder(name("me"), Secret::new("secret-of-me"), broker, peer_store)
+                .start();
         let sources = MeshSources {
             peer: name("me"),
             peer_urls: vec![(name("other"), Url::parse("http://127.0.0.1:1").unwrap())],
@@ -513,8 +572,20 @@ mod tests {
             clock: Arc::new(ManualClock::new(7)),
             stop: stop.clone(),
         };
-        let view = MeshView::new(MeshParts { stores, probe: Arc::new(Nothing), control: None }, sources);
-        World { view, store, changes, stop }
+        let view = MeshView::new(
+            MeshParts {
+                stores,
+                probe: Arc::new(Nothing),
+                control: None,
+            },
+            sources,
+        );
+        World {
+            view,
+            store,
+            changes,
+            stop,
+        }
     }
 
     async fn page(view: &MeshView) -> MeshPage {
@@ -523,7 +594,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_is_told_once_and_health_only_when_it_changes() {
-        let World { view, store, changes, stop } = world();
+        let World {
+            view,
+            store,
+            changes,
+            stop,
+        } = world();
         let first = page(&view).await;
         assert_eq!((first.summary.clients, first.since), (0, 7));
         let mut events = pin!(view.events());
@@ -531,20 +607,36 @@ mod tests {
         let hello = format!(
             "event: hello\ndata: {{\"at\":7,\"peer\":\"me\",\"revision\":{revision},\"since\":7}}\n\n"
         );
-        assert_eq!(events.next().await.unwrap(), hello, "the state that the page was of");
+        assert_eq!(
+            events.next().await.unwrap(),
+            hello,
+            "the state that the page was of"
+        );
         for peer in ["me", "other"] {
             let health = events.next().await.unwrap();
-            assert!(health.starts_with("event: health") && health.contains(&format!("\"name\":\"{peer}\"")));
+            assert!(
+                health.starts_with("event: health")
+                    && health.contains(&format!("\"name\":\"{peer}\""))
+            );
         }
         let key = put(&store, "client", 5);
-        changes.send(StoreChange::Credentials(vec![key.clone()])).unwrap();
+        changes
+            .send(StoreChange::Credentials(vec![key.clone()]))
+            .unwrap();
         let client = events.next().await.unwrap();
-        assert!(client.starts_with("event: client\ndata: {") && client.contains("\"state\":\"inSync\""));
+        assert!(
+            client.starts_with("event: client\ndata: {") && client.contains("\"state\":\"inSync\"")
+        );
         let revision = revision + 1;
-        assert!(client.contains(&format!("\"revision\":{revision}")), "{client}");
+        assert!(
+            client.contains(&format!("\"revision\":{revision}")),
+            "{client}"
+        );
         assert_eq!(page(&view).await.revision, revision);
         assert!(events.next().await.unwrap().starts_with("event: summary"));
-        changes.send(StoreChange::Credentials(vec![key.clone()])).unwrap();
+        changes
+            .send(StoreChange::Credentials(vec![key.clone()]))
+            .unwrap();
         assert_eq!(
             events.next().await.unwrap(),
             ": keep-alive\n\n",
@@ -564,9 +656,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_stores_are_left_alone_while_nobody_looks() {
-        let World { view, store, changes, .. } = world();
+        let World {
+            view,
+            store,
+            changes,
+            ..
+        } = world();
         put(&store, "client", 5);
-        assert_eq!(changes.receiver_count(), 0, "nothing is read before the first question");
+        assert_eq!(
+            changes.receiver_count(),
+            0,
+            "nothing is read before the first question"
+        );
         assert_eq!(page(&view).await.summary.clients, 1);
         let events = view.events();
         tokio::time::sleep(IDLE * 3).await;
@@ -585,7 +686,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_changes_are_told_as_one() {
-        let World { view, store, changes, .. } = world();
+        let World {
+            view,
+            store,
+            changes,
+            ..
+        } = world();
         page(&view).await;
         let mut events = pin!(view.events());
         for _ in 0..3 {

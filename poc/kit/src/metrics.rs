@@ -15,7 +15,9 @@ use crate::metrics::rows::Rows;
 use crate::shutdown::Stop;
 
 /// Upper bounds of the buckets of request durations, in seconds.
-const BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const BUCKETS: [f64; 12] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
 
 /// The content type of Prometheus text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -31,21 +33,33 @@ impl Metrics {
     pub fn new(peer: &str) -> Self {
         let plain = || PrometheusBuilder::new().add_global_label("peer", peer);
         // Only an empty list of buckets is refused.
-        let recorder = plain().set_buckets(&BUCKETS).unwrap_or_else(|_| plain()).build_recorder();
+        let recorder = plain()
+            .set_buckets(&BUCKETS)
+            .unwrap_or_else(|_| plain())
+            .build_recorder();
         let handle = recorder.handle();
         // A counter that is there from the start: who watches its increase sees the first one.
-        with_local_recorder(&recorder, || counter!("hmac_bad_signatures_total").increment(0));
+        with_local_recorder(&recorder, || {
+            counter!("hmac_bad_signatures_total").increment(0)
+        });
         Self { recorder, handle }
     }
 
     /// Counts one HTTP request. `route` is the route's pattern, never the path: labels must stay few.
-    pub fn request(&self, route: impl Into<SharedString>, method: &'static str, status: u16, took: Duration) {
+    pub fn request(
+        &self,
+        route: impl Into<SharedString>,
+        method: &'static str,
+        status: u16,
+        took: Duration,
+    ) {
         let route = route.into();
         with_local_recorder(&self.recorder, || {
             let status = status_text(status);
             counter!("http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
                 .increment(1);
-            histogram!("http_request_duration_seconds", "route" => route).record(took.as_secs_f64());
+            histogram!("http_request_duration_seconds", "route" => route)
+                .record(took.as_secs_f64());
         });
     }
 
@@ -64,7 +78,10 @@ impl Metrics {
             rows::record(rows, SystemClock.now_ms());
             gauge!("ready").set(f64::from(u8::from(readiness.is_ready())));
             for name in &readiness.checked {
-                let up = !readiness.missing.iter().any(|missing| missing.name == *name);
+                let up = !readiness
+                    .missing
+                    .iter()
+                    .any(|missing| missing.name == *name);
                 gauge!("dependency_up", "dependency" => *name).set(f64::from(u8::from(up)));
             }
             if let Some(bytes) = resident_bytes() {
@@ -86,17 +103,29 @@ impl Metrics {
 fn propagation(propagator: &Propagator) {
     let totals = propagator.counters();
     for (name, total) in [
-        ("propagation_changes_accepted_total", totals.changes_accepted),
-        ("propagation_events_published_total", totals.events_published),
+        (
+            "propagation_changes_accepted_total",
+            totals.changes_accepted,
+        ),
+        (
+            "propagation_events_published_total",
+            totals.events_published,
+        ),
         ("propagation_events_retrying_total", totals.events_retrying),
         ("propagation_events_applied_total", totals.events_applied),
         ("propagation_events_stale_total", totals.events_stale),
         ("propagation_events_refused_total", totals.events_refused),
-        ("propagation_messages_dropped_total", totals.messages_dropped),
+        (
+            "propagation_messages_dropped_total",
+            totals.messages_dropped,
+        ),
         ("propagation_acks_booked_total", totals.acks_booked),
         ("propagation_acks_unknown_total", totals.acks_unknown),
         ("propagation_acks_published_total", totals.acks_published),
-        ("propagation_deliveries_delayed_total", totals.deliveries_delayed),
+        (
+            "propagation_deliveries_delayed_total",
+            totals.deliveries_delayed,
+        ),
         ("propagation_drift_healed_total", totals.drift_healed),
     ] {
         counter!(name).absolute(total);
@@ -122,7 +151,9 @@ fn status_text(status: u16) -> SharedString {
 /// The resident memory of this process, where the system tells it.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -137,7 +168,9 @@ mod tests {
         a.request("/livez", "GET", 200, Duration::from_millis(1));
         let text = a.handle.render();
         assert!(
-            text.contains(r#"http_requests_total{peer="a",route="/livez",method="GET",status="200"} 1"#),
+            text.contains(
+                r#"http_requests_total{peer="a",route="/livez",method="GET",status="200"} 1"#
+            ),
             "{text}"
         );
         assert!(text.contains("http_request_duration_seconds_bucket"));

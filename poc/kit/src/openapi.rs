@@ -14,8 +14,8 @@ use utoipa::openapi::path::OperationBuilder;
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{
-    Content, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required,
-    Response, ResponseBuilder, Schema,
+    Content, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr,
+    Required, Response, ResponseBuilder, Schema,
 };
 
 use crate::events;
@@ -62,31 +62,66 @@ pub fn document(peer: &str, mode: Mode, pages: bool) -> OpenApi {
         .build()
 }
 
-fn add(paths: PathsBuilder, prefix: Prefix, route: &Route, operation: OperationBuilder) -> PathsBuilder {
-    paths.path(format!("{}{}", prefix.as_str(), route.path), item(route.method, operation))
+fn add(
+    paths: PathsBuilder,
+    prefix: Prefix,
+    route: &Route,
+    operation: OperationBuilder,
+) -> PathsBuilder {
+    paths.path(
+        format!("{}{}", prefix.as_str(), route.path),
+        item(route.method, operation),
+    )
 }
 
 /// What every peer serves, whatever its mode.
 fn common() -> Vec<(Method, &'static str, OperationBuilder)> {
     let named = |id, summary| operation("operation", id, summary);
-    let text =
-        |id, summary, kind, answer| named(id, summary).response("200", plain(kind, Type::String, answer));
-    let ready = named("readyz", "Tells whether the peer is ready, and what is missing");
-    let ready =
-        answers::<Readiness>(ready, 200).response("503", described::<Readiness>("Something is missing"));
-    let whole = named("openapi", "This document").response("200", plain(JSON, Type::Object, "The document"));
+    let text = |id, summary, kind, answer| {
+        named(id, summary).response("200", plain(kind, Type::String, answer))
+    };
+    let ready = named(
+        "readyz",
+        "Tells whether the peer is ready, and what is missing",
+    );
+    let ready = answers::<Readiness>(ready, 200)
+        .response("503", described::<Readiness>("Something is missing"));
+    let whole = named("openapi", "This document")
+        .response("200", plain(JSON, Type::Object, "The document"));
     vec![
-        (Method::Get, "/api/echo", signed("echo", "Answers who signed the request")),
+        (
+            Method::Get,
+            "/api/echo",
+            signed("echo", "Answers who signed the request"),
+        ),
         (Method::Post, "/api/echo", signed_with_body()),
-        (Method::Get, "/livez", answers::<body::Alive>(named("livez", "Tells that the process serves"), 200)),
+        (
+            Method::Get,
+            "/livez",
+            answers::<body::Alive>(named("livez", "Tells that the process serves"), 200),
+        ),
         (Method::Get, "/readyz", ready),
         (
             Method::Get,
             "/metrics",
-            text("metrics", "Metrics for Prometheus", metrics::CONTENT_TYPE, "The metrics"),
+            text(
+                "metrics",
+                "Metrics for Prometheus",
+                metrics::CONTENT_TYPE,
+                "The metrics",
+            ),
         ),
         (Method::Get, "/openapi.json", whole),
-        (Method::Get, "/docs", text("docs", "This document to read", "text/html; charset=utf-8", "A page")),
+        (
+            Method::Get,
+            "/docs",
+            text(
+                "docs",
+                "This document to read",
+                "text/html; charset=utf-8",
+                "A page",
+            ),
+        ),
     ]
 }
 
@@ -97,15 +132,22 @@ fn signed(id: &str, summary: &str) -> OperationBuilder {
 
 fn signed_with_body() -> OperationBuilder {
     let anything = RequestBodyBuilder::new()
-        .description(Some("Anything of at most 65536 bytes; JSON comes back as JSON, the rest as text"))
+        .description(Some(
+            "Anything of at most 65536 bytes; JSON comes back as JSON, the rest as text",
+        ))
         .content("*/*", Content::default());
-    signed("echoBody", "Answers who signed the request, and its body").request_body(Some(anything.build()))
+    signed("echoBody", "Answers who signed the request, and its body")
+        .request_body(Some(anything.build()))
 }
 
 /// The stream of changes.
 fn changes() -> OperationBuilder {
     let what = "Events `hello`, `client`, `gone`, `summary`, `health` and `reload`, each with one line of JSON, until the peer stops";
-    let operation = operation("management", "meshEvents", "Pushes changes of the mesh as they happen");
+    let operation = operation(
+        "management",
+        "meshEvents",
+        "Pushes changes of the mesh as they happen",
+    );
     refusals::events(operation.response("200", plain(events::CONTENT_TYPE, Type::String, what)))
 }
 
@@ -117,8 +159,16 @@ fn managed(prefix: Prefix, route: &Route, takes_form: bool) -> OperationBuilder 
     };
     let status = prefix.status(route.method).to_string();
     let answered = with_body.response(status, answer_of(route.operation));
-    let answered = if takes_form { answered.response("303", forms::answer()) } else { answered };
-    refusals::managed(parameters::managed(answered, route.operation), route, takes_form)
+    let answered = if takes_form {
+        answered.response("303", forms::answer())
+    } else {
+        answered
+    };
+    refusals::managed(
+        parameters::managed(answered, route.operation),
+        route,
+        takes_form,
+    )
 }
 
 /// What an operation takes: JSON, a form, or either; `None` for nothing.
@@ -133,14 +183,22 @@ fn request_body(operation: Operation, takes_form: bool) -> Option<RequestBody> {
         Operation::Hash => Some(reference::<body::Hash>()),
         _ => None,
     };
-    let required = if json.is_some() { Required::True } else { Required::False };
+    let required = if json.is_some() {
+        Required::True
+    } else {
+        Required::False
+    };
     let body = RequestBodyBuilder::new().required(Some(required));
     let body = match json {
         Some(schema) => body.content(JSON, Content::new(Some(schema))),
         None if takes_form => body,
         None => return None,
     };
-    let body = if takes_form { forms::takes(body, operation) } else { body };
+    let body = if takes_form {
+        forms::takes(body, operation)
+    } else {
+        body
+    };
     Some(body.build())
 }
 
@@ -151,7 +209,9 @@ fn answer_of(operation: Operation) -> Response {
         Operation::Sync | Operation::Resync => described::<body::Summary>("What was sent"),
         Operation::State => described::<StatePage>("One page"),
         Operation::PutTarget | Operation::DeleteTarget => described::<body::TargetAnswer>("Done"),
-        Operation::CallTarget => described::<body::CallAnswer>("What the peer answered, whatever that was"),
+        Operation::CallTarget => {
+            described::<body::CallAnswer>("What the peer answered, whatever that was")
+        }
         Operation::Hash => described::<body::HashAnswer>("The hash"),
         Operation::Mesh => described::<MeshPage>("One page"),
         Operation::MeshHealth => described::<MeshHealth>("Every peer"),
@@ -159,18 +219,27 @@ fn answer_of(operation: Operation) -> Response {
         Operation::StopPeer | Operation::StartPeer => described::<PeerControlled>("Done"),
         Operation::LocalClients => {
             let list = ArrayBuilder::new().items(reference::<body::LocalClient>());
-            response("The credentials", JSON, RefOr::T(Schema::from(list.build())))
+            response(
+                "The credentials",
+                JSON,
+                RefOr::T(Schema::from(list.build())),
+            )
         }
     }
 }
 
 /// A route that only forms need.
 fn form_only(route: &Route) -> OperationBuilder {
-    let body = forms::takes(RequestBodyBuilder::new().required(Some(Required::True)), route.operation);
+    let body = forms::takes(
+        RequestBodyBuilder::new().required(Some(Required::True)),
+        route.operation,
+    );
     let id = format!("{}Form", id(Prefix::Api, route));
     let operation = operation("management", &id, route.summary).request_body(Some(body.build()));
     let status = Prefix::Api.status(route.method).to_string();
-    let operation = operation.response(status, answer_of(route.operation)).response("303", forms::answer());
+    let operation = operation
+        .response(status, answer_of(route.operation))
+        .response("303", forms::answer());
     refusals::managed(parameters::managed(operation, route.operation), route, true)
 }
 
@@ -181,7 +250,10 @@ fn id(prefix: Prefix, route: &Route) -> String {
 }
 
 fn operation(tag: &str, id: &str, summary: &str) -> OperationBuilder {
-    OperationBuilder::new().tag(tag).operation_id(Some(id)).summary(Some(summary))
+    OperationBuilder::new()
+        .tag(tag)
+        .operation_id(Some(id))
+        .summary(Some(summary))
 }
 
 fn answers<T: ToSchema>(operation: OperationBuilder, status: u16) -> OperationBuilder {
@@ -193,11 +265,18 @@ fn described<T: ToSchema>(description: &str) -> Response {
 }
 
 fn plain(kind: &str, of: Type, description: &str) -> Response {
-    response(description, kind, RefOr::T(Schema::from(ObjectBuilder::new().schema_type(of).build())))
+    response(
+        description,
+        kind,
+        RefOr::T(Schema::from(ObjectBuilder::new().schema_type(of).build())),
+    )
 }
 
 fn response(description: &str, kind: &str, schema: RefOr<Schema>) -> Response {
-    ResponseBuilder::new().description(description).content(kind, Content::new(Some(schema))).build()
+    ResponseBuilder::new()
+        .description(description)
+        .content(kind, Content::new(Some(schema)))
+        .build()
 }
 
 fn reference<T: ToSchema>() -> RefOr<Schema> {
@@ -225,7 +304,9 @@ mod tests {
                 if let Some(Value::String(reference)) = members.get("$ref") {
                     found.push(reference.clone());
                 }
-                members.values().for_each(|member| references(member, found));
+                members
+                    .values()
+                    .for_each(|member| references(member, found));
             }
             Value::Array(items) => items.iter().for_each(|item| references(item, found)),
             _ => {}
@@ -253,7 +334,10 @@ mod tests {
             ("/openapi.json", "get"),
             ("/docs", "get"),
         ] {
-            assert!(document["paths"][path].get(method).is_some(), "{method} {path}");
+            assert!(
+                document["paths"][path].get(method).is_some(),
+                "{method} {path}"
+            );
         }
         let mut found = Vec::new();
         references(&document, &mut found);
@@ -269,10 +353,15 @@ mod tests {
         let document = json!(document("leptos-axum", Mode::Full, true));
         let items = document["paths"].as_object().unwrap().values();
         let operations = items.flat_map(|item| item.as_object().unwrap().values());
-        let names: Vec<&str> = operations.map(|one| one["operationId"].as_str().unwrap()).collect();
+        let names: Vec<&str> = operations
+            .map(|one| one["operationId"].as_str().unwrap())
+            .collect();
         let distinct: std::collections::BTreeSet<&&str> = names.iter().collect();
         assert_eq!(distinct.len(), names.len(), "{names:?}");
-        assert!(names.contains(&"adminEnsure") && names.contains(&"apiDeleteTargetForm"), "{names:?}");
+        assert!(
+            names.contains(&"adminEnsure") && names.contains(&"apiDeleteTargetForm"),
+            "{names:?}"
+        );
     }
 
     #[test]

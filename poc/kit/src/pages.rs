@@ -113,7 +113,9 @@ impl Pages {
     /// Answers a visit.
     pub async fn answer(&self, context: &Context, page: Page, visit: &Visit) -> Reply {
         let assets = self.bundle.assets();
-        let (status, data) = self.data(context, page, visit, assets.start.is_some()).await;
+        let (status, data) = self
+            .data(context, page, visit, assets.start.is_some())
+            .await;
         match (self.render)(&data, &assets.style, assets.start.as_deref()) {
             Ok(document) => Reply::page(status, document, CONTENT_SECURITY_POLICY),
             Err(error) => {
@@ -137,7 +139,11 @@ impl Pages {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), Value::String(value)))
             .collect();
-        let urls: Vec<&str> = surface.peer_urls.iter().map(|(name, _)| name.as_str()).collect();
+        let urls: Vec<&str> = surface
+            .peer_urls
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
         data.insert("page".to_owned(), json!(page.as_str()));
         data.insert("peer".to_owned(), json!(context.peer));
         data.insert("at".to_owned(), json!(self.clock.now_ms()));
@@ -154,11 +160,18 @@ pub async fn file(context: Arc<Context>, name: String, accept_encoding: Option<S
         Some(pages) => pages.bundle.file(&name, accept_encoding.as_deref()),
         None => Reply::problem(&Problem::no_route()),
     };
-    spawn_blocking(read).await.unwrap_or_else(|_| Reply::problem(&Problem::internal()))
+    spawn_blocking(read)
+        .await
+        .unwrap_or_else(|_| Reply::problem(&Problem::internal()))
 }
 
 /// Asks the surface for what the page shows. What cannot be had is left out, and `problem` says why.
-async fn content(surface: &Surface, page: Page, visit: &Visit, data: &mut Map<String, Value>) -> (u16, Page) {
+async fn content(
+    surface: &Surface,
+    page: Page,
+    visit: &Visit,
+    data: &mut Map<String, Value>,
+) -> (u16, Page) {
     let mut status = 200;
     let asked = match (page, &visit.client) {
         (Page::Matrix, _) => ("mesh", Operation::Mesh, chosen(visit.query.as_deref())),
@@ -168,9 +181,20 @@ async fn content(surface: &Surface, page: Page, visit: &Visit, data: &mut Map<St
         (Page::Client, None) | (Page::NotFound, _) => return (404, Page::NotFound),
     };
     let (name, operation, parameters) = asked;
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters)
+        .finish();
     let query = Some(query.as_str()).filter(|query| !query.is_empty());
-    match surface.answer(operation, Input { query, ..Input::default() }).await {
+    match surface
+        .answer(
+            operation,
+            Input {
+                query,
+                ..Input::default()
+            },
+        )
+        .await
+    {
         Ok(value) => {
             if value["known"] == false {
                 status = 404;
@@ -178,7 +202,9 @@ async fn content(surface: &Surface, page: Page, visit: &Visit, data: &mut Map<St
             data.insert(name.to_owned(), value);
         }
         // A path that names no client.
-        Err(problem) if page == Page::Client && problem.status == 400 => return (404, Page::NotFound),
+        Err(problem) if page == Page::Client && problem.status == 400 => {
+            return (404, Page::NotFound);
+        }
         Err(problem) => {
             status = problem.status;
             data.insert("problem".to_owned(), json!(problem));
@@ -202,15 +228,18 @@ async fn content(surface: &Surface, page: Page, visit: &Visit, data: &mut Map<St
 /// What a client's page asks for; its `cursor` is where the older entries begin.
 fn history((track, client_id): &(String, String), visit: &Visit) -> Vec<(&'static str, String)> {
     let mut parameters = vec![("clientId", client_id.clone()), ("track", track.clone())];
-    let cursor = chosen(visit.query.as_deref()).into_iter().find(|(name, _)| *name == "cursor");
+    let cursor = chosen(visit.query.as_deref())
+        .into_iter()
+        .find(|(name, _)| *name == "cursor");
     parameters.extend(cursor.map(|(_, id)| ("before", id)));
     parameters
 }
 
 /// The parameters that a page reads, the first of each name.
 fn chosen(query: Option<&str>) -> Vec<(&'static str, String)> {
-    let pairs: Vec<(String, String)> =
-        form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .into_owned()
+        .collect();
     QUERY
         .into_iter()
         .filter_map(|name| {

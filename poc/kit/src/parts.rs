@@ -87,7 +87,8 @@ impl Context {
     ) -> Self {
         let peer = config.peer.as_str();
         let metrics = Arc::new(Metrics::new(peer));
-        let verifier = crate::verifier::build(config, parts.verified_credentials, parts.nonces, &metrics);
+        let verifier =
+            crate::verifier::build(config, parts.verified_credentials, parts.nonces, &metrics);
         let health = Health::of(parts.propagator.clone(), peer, parts.checks, stop.clone());
         let surface = full.zip(parts.management).map(|(full, mut management)| {
             let mesh = management.mesh.take().map(|mesh| {
@@ -114,7 +115,11 @@ impl Context {
                 mesh,
             }
         });
-        let mode = if surface.is_some() { Mode::Full } else { Mode::ReceiveOnly };
+        let mode = if surface.is_some() {
+            Mode::Full
+        } else {
+            Mode::ReceiveOnly
+        };
         let document = document(peer, mode, pages.is_some());
         Self {
             peer: peer.to_owned(),
@@ -158,7 +163,15 @@ impl Context {
         if self.surface.is_none() {
             return Vec::new();
         }
-        let both = Prefix::ALL.into_iter().flat_map(|prefix| ROUTES.iter().map(move |route| (prefix, route)));
-        both.chain(self.forms().routes().iter().map(|route| (Prefix::Api, route))).collect()
+        let both = Prefix::ALL
+            .into_iter()
+            .flat_map(|prefix| ROUTES.iter().map(move |route| (prefix, route)));
+        both.chain(
+            self.forms()
+                .routes()
+                .iter()
+                .map(|route| (Prefix::Api, route)),
+        )
+        .collect()
     }
 }

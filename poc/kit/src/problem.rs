@@ -33,12 +33,20 @@ pub struct Problem {
 impl Problem {
     /// A problem without a field.
     pub fn new(status: u16, error: &'static str, message: impl Into<String>) -> Self {
-        Self { status, error, message: message.into(), field: None }
+        Self {
+            status,
+            error,
+            message: message.into(),
+            field: None,
+        }
     }
 
     /// 400: a field is wrong.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..Self::new(400, "INVALID_OPTIONS", message) }
+        Self {
+            field: Some(field.into()),
+            ..Self::new(400, "INVALID_OPTIONS", message)
+        }
     }
 
     /// 400: the body is no JSON object.
@@ -54,17 +62,28 @@ impl Problem {
     /// 404: no such client.
     pub fn unknown_client(client_id: &str) -> Self {
         let message = format!("unknown client {client_id}");
-        Self { field: Some("clientId".to_owned()), ..Self::new(404, "UNKNOWN_CLIENT", message) }
+        Self {
+            field: Some("clientId".to_owned()),
+            ..Self::new(404, "UNKNOWN_CLIENT", message)
+        }
     }
 
     /// 405: the route exists, but not with this method.
     pub fn method_not_allowed() -> Self {
-        Self::new(405, "METHOD_NOT_ALLOWED", "this route does not take this method")
+        Self::new(
+            405,
+            "METHOD_NOT_ALLOWED",
+            "this route does not take this method",
+        )
     }
 
     /// 408: the body did not come in time.
     pub fn too_slow() -> Self {
-        Self::new(408, "REQUEST_TIMEOUT", "the request's body did not come in time")
+        Self::new(
+            408,
+            "REQUEST_TIMEOUT",
+            "the request's body did not come in time",
+        )
     }
 
     /// 400: the body did not come whole.
@@ -74,12 +93,20 @@ impl Problem {
 
     /// 413: the body is longer than [`BODY_LIMIT`].
     pub fn too_large() -> Self {
-        Self::new(413, "PAYLOAD_TOO_LARGE", format!("a body has at most {BODY_LIMIT} bytes"))
+        Self::new(
+            413,
+            "PAYLOAD_TOO_LARGE",
+            format!("a body has at most {BODY_LIMIT} bytes"),
+        )
     }
 
     /// 415: the body is not declared as JSON.
     pub fn not_json() -> Self {
-        Self::new(415, "UNSUPPORTED_MEDIA_TYPE", "the content type must be application/json")
+        Self::new(
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "the content type must be application/json",
+        )
     }
 
     /// 415: the body is not declared as a form, on a route that only forms need.
@@ -95,7 +122,11 @@ impl Problem {
 
     /// 503: the answer did not begin within [`REQUEST_LIMIT`].
     pub fn timeout() -> Self {
-        Self::new(503, "TIMEOUT", format!("the request took more than {} s", REQUEST_LIMIT.as_secs()))
+        Self::new(
+            503,
+            "TIMEOUT",
+            format!("the request took more than {} s", REQUEST_LIMIT.as_secs()),
+        )
     }
 
     /// 500: a failure that is not the caller's, and that trying again does not mend.
@@ -115,7 +146,9 @@ impl From<PropagationError> for Problem {
             PropagationError::InvalidOptions { field, message } => {
                 return Self::invalid(*field, message.clone());
             }
-            PropagationError::UnknownClient(client_id) => return Self::unknown_client(client_id.as_str()),
+            PropagationError::UnknownClient(client_id) => {
+                return Self::unknown_client(client_id.as_str());
+            }
             PropagationError::ManagementNotConfigured => 409,
             unavailable if unavailable.is_unavailable() => 503,
             _ => 500,
@@ -148,7 +181,10 @@ mod tests {
 
     #[test]
     fn the_body_has_the_field_only_when_there_is_one() {
-        assert_eq!(Problem::no_route().body(), r#"{"error":"NOT_FOUND","message":"there is nothing here"}"#);
+        assert_eq!(
+            Problem::no_route().body(),
+            r#"{"error":"NOT_FOUND","message":"there is nothing here"}"#
+        );
         assert_eq!(
             Problem::invalid("secret", "is missing").body(),
             r#"{"error":"INVALID_OPTIONS","field":"secret","message":"is missing"}"#
@@ -164,6 +200,9 @@ mod tests {
         assert_eq!((problem.status, problem.error), (400, "INVALID_OPTIONS"));
         assert_eq!(problem.field.as_deref(), Some("targets"));
         assert_eq!(Problem::from(PropagationError::Timeout("sql")).status, 503);
-        assert_eq!(Problem::from(PropagationError::ManagementNotConfigured).status, 409);
+        assert_eq!(
+            Problem::from(PropagationError::ManagementNotConfigured).status,
+            409
+        );
     }
 }

@@ -42,7 +42,11 @@ where
     F: FnOnce(Config) -> Fut,
     Fut: Future<Output = Result<Application, ApplicationError>>,
 {
-    perform(defaults, build, None::<fn(Config) -> Ready<Result<Resealed, Failure>>>)
+    perform(
+        defaults,
+        build,
+        None::<fn(Config) -> Ready<Result<Resealed, Failure>>>,
+    )
 }
 
 /// Runs a full-mode peer: as [`run`] does, and `secrets reseal` by `reseal`.
@@ -89,14 +93,21 @@ where
 {
     telemetry::start(&config);
     tls::install_provider();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
     match runtime.block_on(reseal(config)) {
         Ok(resealed) => {
             say(&mut std::io::stdout(), &resealed.to_string());
-            if resealed.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if resealed.is_complete() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => failed(error.as_ref()),
     }
@@ -156,7 +167,10 @@ async fn serve(
 }
 
 fn command(defaults: &Defaults) -> Command {
-    let flags = VARIABLES.iter().filter(|variable| variable.is_read_by(defaults.mode)).map(flag);
+    let flags = VARIABLES
+        .iter()
+        .filter(|variable| variable.is_read_by(defaults.mode))
+        .map(flag);
     let of_mode = match defaults.mode {
         Mode::Full => Some(secrets_command()),
         Mode::ReceiveOnly => None,
@@ -193,7 +207,11 @@ fn secrets_command() -> Command {
 }
 
 fn flag(variable: &Variable) -> Arg {
-    let value = if variable.secret { "PATH".to_owned() } else { "VALUE".to_owned() };
+    let value = if variable.secret {
+        "PATH".to_owned()
+    } else {
+        "VALUE".to_owned()
+    };
     let source = given_as(variable);
     Arg::new(source.clone())
         .long(variable.flag())
@@ -201,12 +219,19 @@ fn flag(variable: &Variable) -> Arg {
         .num_args(1)
         .allow_hyphen_values(true)
         .global(true)
-        .help(format!("{} ({}) [{source}]", variable.purpose, variable.expected))
+        .help(format!(
+            "{} ({}) [{source}]",
+            variable.purpose, variable.expected
+        ))
 }
 
 /// The variable a flag stands for.
 fn given_as(variable: &Variable) -> String {
-    if variable.secret { variable.file_name() } else { variable.name.to_owned() }
+    if variable.secret {
+        variable.file_name()
+    } else {
+        variable.name.to_owned()
+    }
 }
 
 fn asked(matches: &ArgMatches, mut source: Source) -> (Action, Source) {
@@ -227,7 +252,10 @@ fn asked(matches: &ArgMatches, mut source: Source) -> (Action, Source) {
 }
 
 fn refuse(defaults: &Defaults, mistakes: &Mistakes) -> ExitCode {
-    let text = format!("{}: the configuration cannot be used\n{mistakes}", defaults.binary);
+    let text = format!(
+        "{}: the configuration cannot be used\n{mistakes}",
+        defaults.binary
+    );
     say(&mut std::io::stderr(), &text);
     ExitCode::from(WRONG_CONFIGURATION)
 }
@@ -246,9 +274,25 @@ fn summary(config: &Config, defaults: &Defaults) -> String {
         config.listen
     );
     if let Role::Full(full) = &config.role {
-        let names = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        let targets = names(full.targets.iter().map(|(name, _)| name.to_string()).collect());
-        let peers = names(full.peer_urls.iter().map(|(name, url)| format!("{name}={url}")).collect());
+        let names = |names: Vec<String>| {
+            if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            }
+        };
+        let targets = names(
+            full.targets
+                .iter()
+                .map(|(name, _)| name.to_string())
+                .collect(),
+        );
+        let peers = names(
+            full.peer_urls
+                .iter()
+                .map(|(name, url)| format!("{name}={url}"))
+                .collect(),
+        );
         // Writing to a String cannot fail.
         let _ = write!(text, "\nseeded targets: {targets}\npeers: {peers}");
     }
@@ -269,7 +313,10 @@ fn healthcheck(source: &Source, defaults: &Defaults) -> ExitCode {
     match probe(reachable(listen)) {
         Ok(200) => ExitCode::SUCCESS,
         Ok(status) => {
-            say(&mut std::io::stderr(), &format!("not ready: status {status}"));
+            say(
+                &mut std::io::stderr(),
+                &format!("not ready: status {status}"),
+            );
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -309,8 +356,13 @@ fn probe(address: SocketAddr) -> std::io::Result<u16> {
 mod tests {
     use super::*;
 
-    const DEFAULTS: Defaults =
-        Defaults { binary: "authority", about: "", mode: Mode::Full, peer: "authority", port: 3001 };
+    const DEFAULTS: Defaults = Defaults {
+        binary: "authority",
+        about: "",
+        mode: Mode::Full,
+        peer: "authority",
+        port: 3001,
+    };
 
     fn parse(args: &[&str], source: Source) -> (Action, Source) {
         let matches = command(&DEFAULTS).try_get_matches_from(args).unwrap();
@@ -325,24 +377,49 @@ mod tests {
     #[test]
     fn subcommands_choose_what_is_done() {
         assert_eq!(parse(&["authority"], Source::default()).0, Action::Serve);
-        assert_eq!(parse(&["authority", "serve"], Source::default()).0, Action::Serve);
-        assert_eq!(parse(&["authority", "config", "check"], Source::default()).0, Action::CheckConfig);
-        assert_eq!(parse(&["authority", "healthcheck"], Source::default()).0, Action::Healthcheck);
-        assert_eq!(parse(&["authority", "secrets", "reseal"], Source::default()).0, Action::ResealSecrets);
+        assert_eq!(
+            parse(&["authority", "serve"], Source::default()).0,
+            Action::Serve
+        );
+        assert_eq!(
+            parse(&["authority", "config", "check"], Source::default()).0,
+            Action::CheckConfig
+        );
+        assert_eq!(
+            parse(&["authority", "healthcheck"], Source::default()).0,
+            Action::Healthcheck
+        );
+        assert_eq!(
+            parse(&["authority", "secrets", "reseal"], Source::default()).0,
+            Action::ResealSecrets
+        );
     }
 
     #[test]
     fn only_who_keeps_secrets_at_rest_can_seal_them_anew() {
-        let consumer = Defaults { binary: "consumer", mode: Mode::ReceiveOnly, ..DEFAULTS };
-        assert!(command(&consumer).try_get_matches_from(["consumer", "secrets", "reseal"]).is_err());
-        assert!(command(&DEFAULTS).try_get_matches_from(["authority", "secrets"]).is_err());
+        let consumer = Defaults {
+            binary: "consumer",
+            mode: Mode::ReceiveOnly,
+            ..DEFAULTS
+        };
+        assert!(
+            command(&consumer)
+                .try_get_matches_from(["consumer", "secrets", "reseal"])
+                .is_err()
+        );
+        assert!(
+            command(&DEFAULTS)
+                .try_get_matches_from(["authority", "secrets"])
+                .is_err()
+        );
     }
 
     #[test]
     fn a_flag_overrides_its_variable_before_and_after_a_subcommand() {
-        for args in
-            [["authority", "--port", "4000", "healthcheck"], ["authority", "healthcheck", "--port", "4000"]]
-        {
+        for args in [
+            ["authority", "--port", "4000", "healthcheck"],
+            ["authority", "healthcheck", "--port", "4000"],
+        ] {
             let (_, source) = parse(&args, Source::from_pairs([("PORT", "5000")]));
             assert_eq!(Config::listen(&source, &DEFAULTS).unwrap().port(), 4000);
         }
@@ -357,6 +434,9 @@ mod tests {
 
     #[test]
     fn every_address_is_probed_as_this_machine() {
-        assert_eq!(reachable(([0, 0, 0, 0], 3001).into()).to_string(), "127.0.0.1:3001");
+        assert_eq!(
+            reachable(([0, 0, 0, 0], 3001).into()).to_string(),
+            "127.0.0.1:3001"
+        );
     }
 }

@@ -29,16 +29,27 @@ pub struct ResealedColumn {
 impl Resealed {
     /// Tells whether the older keys are needed no longer.
     pub fn is_complete(&self) -> bool {
-        self.columns.iter().all(|column| column.unreadable == 0 && column.overtaken == 0)
+        self.columns
+            .iter()
+            .all(|column| column.unreadable == 0 && column.overtaken == 0)
     }
 }
 
 impl fmt::Display for Resealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for ResealedColumn { column, resealed, fresh, overtaken, unreadable, unreadable_rows } in
-            &self.columns
+        for ResealedColumn {
+            column,
+            resealed,
+            fresh,
+            overtaken,
+            unreadable,
+            unreadable_rows,
+        } in &self.columns
         {
-            write!(f, "{column}: {resealed} sealed anew, {fresh} already, {unreadable} unreadable")?;
+            write!(
+                f,
+                "{column}: {resealed} sealed anew, {fresh} already, {unreadable} unreadable"
+            )?;
             if *overtaken > 0 {
                 write!(f, ", {overtaken} changed meanwhile")?;
             }
@@ -49,8 +60,12 @@ impl fmt::Display for Resealed {
             }
         }
         f.write_str(match self.is_complete() {
-            true => "every value is under the first key; the older ones can be taken out of SECRETS_KEY",
-            false => "not complete: keep the older keys, mend what is unreadable, and run this again",
+            true => {
+                "every value is under the first key; the older ones can be taken out of SECRETS_KEY"
+            }
+            false => {
+                "not complete: keep the older keys, mend what is unreadable, and run this again"
+            }
         })
     }
 }
@@ -67,16 +82,26 @@ mod tests {
             fresh: 1,
             ..ResealedColumn::default()
         };
-        let whole = Resealed { columns: vec![column.clone()] };
+        let whole = Resealed {
+            columns: vec![column.clone()],
+        };
         assert_eq!(
             whole.to_string(),
             "hmac_credential.secret_hash: 3 sealed anew, 1 already, 0 unreadable\n\
              every value is under the first key; the older ones can be taken out of SECRETS_KEY"
         );
         let rows = vec![("http/a\nb".to_owned(), "not a sealed value".to_owned())];
-        let broken = ResealedColumn { overtaken: 2, unreadable: 1, unreadable_rows: rows, ..column };
+        let broken = ResealedColumn {
+            overtaken: 2,
+            unreadable: 1,
+            unreadable_rows: rows,
+            ..column
+        };
         assert_eq!(
-            Resealed { columns: vec![broken] }.to_string(),
+            Resealed {
+                columns: vec![broken]
+            }
+            .to_string(),
             "hmac_credential.secret_hash: 3 sealed anew, 1 already, 1 unreadable, 2 changed meanwhile\n  \
              unreadable: http/a\\nb: not a sealed value\n\
              not complete: keep the older keys, mend what is unreadable, and run this again"

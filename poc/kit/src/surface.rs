@@ -79,7 +79,10 @@ impl Surface {
     /// # Errors
     /// A [`Problem`], which is an answer too.
     pub async fn answer(&self, operation: Operation, input: Input<'_>) -> Result<Value, Problem> {
-        if !matches!(operation, Operation::State | Operation::Mesh | Operation::Timeline) {
+        if !matches!(
+            operation,
+            Operation::State | Operation::Mesh | Operation::Timeline
+        ) {
             Query::parse(input.query, &[])?;
         }
         match operation {
@@ -103,7 +106,14 @@ impl Surface {
     }
 
     async fn ensure(&self, body: &[u8]) -> Result<Value, Problem> {
-        let known = ["clientId", "secret", "targets", "track", "allowedIps", "expiresAt"];
+        let known = [
+            "clientId",
+            "secret",
+            "targets",
+            "track",
+            "allowedIps",
+            "expiresAt",
+        ];
         let mut fields = Fields::parse(body, &known)?;
         let ensured = self
             .propagator
@@ -154,11 +164,24 @@ impl Surface {
         let mut fields = Fields::parse(body, &["target", "clientId", "track"])?;
         let with_track = fields.has("track");
         let track = fields.track()?;
-        let resync = match (fields.optional_text("target")?, fields.optional_text("clientId")?) {
-            (Some(_), Some(_)) => return Err(Problem::invalid("clientId", "is given together with target")),
-            (None, None) => return Err(Problem::invalid("target", "is missing, and so is clientId")),
+        let resync = match (
+            fields.optional_text("target")?,
+            fields.optional_text("clientId")?,
+        ) {
+            (Some(_), Some(_)) => {
+                return Err(Problem::invalid(
+                    "clientId",
+                    "is given together with target",
+                ));
+            }
+            (None, None) => {
+                return Err(Problem::invalid("target", "is missing, and so is clientId"));
+            }
             (Some(_), None) if with_track => {
-                return Err(Problem::invalid("track", "goes with clientId only; a target is resynced whole"));
+                return Err(Problem::invalid(
+                    "track",
+                    "goes with clientId only; a target is resynced whole",
+                ));
             }
             (Some(target), None) => Resync::Target(target),
             (None, Some(client_id)) => Resync::Client { client_id, track },
@@ -168,7 +191,9 @@ impl Surface {
 
     async fn state(&self, query: Option<&str>) -> Result<Value, Problem> {
         let mut query = Query::parse(query, &["cursor", "limit"])?;
-        let limit = query.number("limit", 1, STATE_LIMIT)?.unwrap_or(STATE_DEFAULT);
+        let limit = query
+            .number("limit", 1, STATE_LIMIT)?
+            .unwrap_or(STATE_DEFAULT);
         let cursor = query.take("cursor");
         let page: StatePage = self.administration.state(cursor.as_deref(), limit).await?;
         Ok(json!(page))
@@ -181,7 +206,11 @@ impl Surface {
             propagation_secret: propagation_secret(fields.secret("propagationSecret")?)?,
             note: fields.optional_text("note")?,
         };
-        if target.note.as_ref().is_some_and(|note| note.chars().count() > 255) {
+        if target
+            .note
+            .as_ref()
+            .is_some_and(|note| note.chars().count() > 255)
+        {
             return Err(Problem::invalid("note", "has more than 255 characters"));
         }
         let operation = self.administration.put_target(&target).await?;
@@ -203,7 +232,10 @@ impl Surface {
         let url = signed_call::resolve(&fields.text("target")?, &self.peer_urls)?;
         let client_id = client_id(&fields.text("clientId")?)?;
         let (secret_hash, previous) = match fields.optional_secret("secret")? {
-            Some(secret) => (hash_client_secret(&secret, self.secret_token.as_ref()), None),
+            Some(secret) => (
+                hash_client_secret(&secret, self.secret_token.as_ref()),
+                None,
+            ),
             None => {
                 let stored = match self.credentials.get(&Track::Http) {
                     Some(store) => store.find(&client_id).await?,
@@ -211,11 +243,21 @@ impl Surface {
                 };
                 let stored = stored.ok_or_else(|| Problem::unknown_client(client_id.as_str()))?;
                 let now_ms = SystemClock.now_ms();
-                let overlaps = stored.credential.in_rotation_grace(self.rotation_grace, now_ms);
-                (stored.credential.secret_hash, stored.previous.filter(|_| overlaps))
+                let overlaps = stored
+                    .credential
+                    .in_rotation_grace(self.rotation_grace, now_ms);
+                (
+                    stored.credential.secret_hash,
+                    stored.previous.filter(|_| overlaps),
+                )
             }
         };
-        let call = SignedCall { url, client_id, secret_hash, previous };
+        let call = SignedCall {
+            url,
+            client_id,
+            secret_hash,
+            previous,
+        };
         let answer = self.signed_get.get(call).await?;
         Ok(json!({ "status": answer.status, "body": answer.body, "request": answer.request }))
     }
@@ -271,8 +313,8 @@ impl Surface {
 
     /// Takes the name of a peer other than this one, whose row is the configuration's.
     fn other_peer(&self, name: &str) -> Result<PeerName, Problem> {
-        let name =
-            PeerName::parse(name).map_err(|error| Problem::invalid("targetAmqpQueue", error.to_string()))?;
+        let name = PeerName::parse(name)
+            .map_err(|error| Problem::invalid("targetAmqpQueue", error.to_string()))?;
         if name == self.peer {
             let name = name.to_string();
             return Err(AdministrationError::SelfTarget { name }.into());

@@ -21,9 +21,20 @@ use crate::configuration::configuration;
 /// The inputs of the corpus, each with its file's name.
 static CORPUS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/configuration");
-    let files = folder.read_dir().expect("the corpus is there").flatten().map(|file| file.path());
-    let read = |file: PathBuf| (file.display().to_string(), fs::read(file).unwrap_or_default());
-    let inputs = files.map(read).map(|(file, bytes)| (file, String::from_utf8_lossy(&bytes).into_owned()));
+    let files = folder
+        .read_dir()
+        .expect("the corpus is there")
+        .flatten()
+        .map(|file| file.path());
+    let read = |file: PathBuf| {
+        (
+            file.display().to_string(),
+            fs::read(file).unwrap_or_default(),
+        )
+    };
+    let inputs = files
+        .map(read)
+        .map(|(file, bytes)| (file, String::from_utf8_lossy(&bytes).into_owned()));
     inputs.collect()
 });
 
@@ -31,8 +42,15 @@ static CORPUS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
 fn every_input_of_the_corpus_keeps_its_property() {
     assert!(CORPUS.len() > 10, "{} inputs", CORPUS.len());
     let fails = |input: &str| catch_unwind(|| configuration(input.as_bytes())).is_err();
-    let broken: Vec<_> = CORPUS.iter().filter(|(_, input)| fails(input)).map(|(file, _)| file).collect();
-    assert!(broken.is_empty(), "cargo +nightly fuzz run configuration <file> says why: {broken:#?}");
+    let broken: Vec<_> = CORPUS
+        .iter()
+        .filter(|(_, input)| fails(input))
+        .map(|(file, _)| file)
+        .collect();
+    assert!(
+        broken.is_empty(),
+        "cargo +nightly fuzz run configuration <file> says why: {broken:#?}"
+    );
 }
 
 /// A value of the kind that some variable wants, or nearly.

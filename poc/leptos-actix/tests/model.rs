@@ -24,7 +24,12 @@ mod tests {
 
     /// Takes out what the dashboard has no use for: a row's client and track, as its timeline has them already.
     fn without_unread(mut value: Value) -> Value {
-        for pivot in value.get_mut("pivots").and_then(Value::as_array_mut).into_iter().flatten() {
+        for pivot in value
+            .get_mut("pivots")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             let pivot = pivot.as_object_mut().unwrap();
             assert!(pivot.remove("clientId").is_some() && pivot.remove("track").is_some());
         }
@@ -94,7 +99,12 @@ mod tests {
             revision: 4,
             peer: "authority".to_owned(),
             at: 7,
-            summary: written::MeshSummary { clients: 1, in_sync: 2, peers: 3, peers_in_sync: 4 },
+            summary: written::MeshSummary {
+                clients: 1,
+                in_sync: 2,
+                peers: 3,
+                peers_in_sync: 4,
+            },
             peers: vec![peer],
             clients: vec![written_client()],
             matching: 8,
@@ -117,7 +127,12 @@ mod tests {
             revision: 4,
             peer: "authority".to_owned(),
             at: 7,
-            summary: read::Summary { clients: 1, in_sync: 2, peers: 3, peers_in_sync: 4 },
+            summary: read::Summary {
+                clients: 1,
+                in_sync: 2,
+                peers: 3,
+                peers_in_sync: 4,
+            },
             peers: vec![peer],
             clients: vec![read_client()],
             matching: 8,
@@ -133,29 +148,50 @@ mod tests {
             is_self: true,
             url: Some("http://127.0.0.1:1".to_owned()),
             state: written::PeerState::Unavailable,
-            missing: vec![written::MissingPart { name: "sql".to_owned(), reason: "away".to_owned() }],
-            queue: Some(written::QueueState { messages: 1, consumers: 2 }),
+            missing: vec![written::MissingPart {
+                name: "sql".to_owned(),
+                reason: "away".to_owned(),
+            }],
+            queue: Some(written::QueueState {
+                messages: 1,
+                consumers: 2,
+            }),
             receives_only: true,
             last_sync_at: Some(3),
             drift: 4,
             advice: vec!["mend it".to_owned()],
             controllable: true,
         };
-        let health = written::MeshHealth { at: 5, peers: vec![peer] };
+        let health = written::MeshHealth {
+            at: 5,
+            peers: vec![peer],
+        };
         let peer = read::PeerHealth {
             name: "consumer".to_owned(),
             is_self: true,
             url: Some("http://127.0.0.1:1".to_owned()),
             state: read::PeerState::Unavailable,
-            missing: vec![read::Missing { name: "sql".to_owned(), reason: "away".to_owned() }],
-            queue: Some(read::Queue { messages: 1, consumers: 2 }),
+            missing: vec![read::Missing {
+                name: "sql".to_owned(),
+                reason: "away".to_owned(),
+            }],
+            queue: Some(read::Queue {
+                messages: 1,
+                consumers: 2,
+            }),
             receives_only: true,
             last_sync_at: Some(3),
             drift: 4,
             advice: vec!["mend it".to_owned()],
             controllable: true,
         };
-        agree(health, &read::Health { at: 5, peers: vec![peer] });
+        agree(
+            health,
+            &read::Health {
+                at: 5,
+                peers: vec![peer],
+            },
+        );
     }
 
     #[test]

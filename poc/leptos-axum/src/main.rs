@@ -3,5 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kit::process::run_full(&leptos_axum::DEFAULTS, leptos_axum::build, kit_backends::reseal)
+    kit::process::run_full(
+        &leptos_axum::DEFAULTS,
+        leptos_axum::build,
+        kit_backends::reseal,
+    )
 }

@@ -18,22 +18,33 @@ const NOWHERE: &str = "embedded.invalid";
 
 /// Brought up, and taken down when dropped.
 pub(crate) enum Backends {
-    Embedded { backends: Embedded, _folder: TempDir },
+    Embedded {
+        backends: Embedded,
+        _folder: TempDir,
+    },
     Servers(Box<Servers>),
 }
 
 impl Backends {
     pub(crate) async fn bring_up(services: Services, ports: [u16; 4]) -> Result<Self, Error> {
         if services == Services::Embedded {
-            let folder = tempfile::Builder::new().prefix("hmac-mesh-demo-").tempdir()?;
-            return Ok(Self::Embedded { backends: Embedded::new(folder.path()), _folder: folder });
+            let folder = tempfile::Builder::new()
+                .prefix("hmac-mesh-demo-")
+                .tempdir()?;
+            return Ok(Self::Embedded {
+                backends: Embedded::new(folder.path()),
+                _folder: folder,
+            });
         }
         println!("Starting RabbitMQ, MariaDB and four Redis ...");
         Ok(Self::Servers(Box::new(Servers::start(ports).await?)))
     }
 
     /// The environment of every peer, in the order of [`PLACES`].
-    pub(crate) fn environments(&self, ports: [u16; 4]) -> Result<Vec<BTreeMap<String, String>>, Error> {
+    pub(crate) fn environments(
+        &self,
+        ports: [u16; 4],
+    ) -> Result<Vec<BTreeMap<String, String>>, Error> {
         Ok(match self {
             Self::Servers(servers) => environments(&servers.vhost, &servers.addresses)?,
             Self::Embedded { .. } => {

@@ -47,17 +47,29 @@ const CLIENTS: &[Client] = &[
         owner: "leptos-actix",
         targets: &["authority", "consumer", "leptos-axum"],
     },
-    Client { id: "local-only", secret: "demo-secret-of-local-only-6", owner: "leptos-axum", targets: &[] },
+    Client {
+        id: "local-only",
+        secret: "demo-secret-of-local-only-6",
+        owner: "leptos-axum",
+        targets: &[],
+    },
 ];
 
 /// Ensures them all, each at its owner.
 pub(crate) async fn load(peers: &Peers) -> Result<(), Error> {
     for client in CLIENTS {
         let body =
-            json!({ "clientId": client.id, "secret": client.secret, "targets": client.targets }).to_string();
-        let (status, answer) = peers.request("POST", client.owner, "/admin/ensure", Some(body)).await?;
+            json!({ "clientId": client.id, "secret": client.secret, "targets": client.targets })
+                .to_string();
+        let (status, answer) = peers
+            .request("POST", client.owner, "/admin/ensure", Some(body))
+            .await?;
         if status != 201 {
-            return Err(format!("{} refused client {}: {status} {answer}", client.owner, client.id).into());
+            return Err(format!(
+                "{} refused client {}: {status} {answer}",
+                client.owner, client.id
+            )
+            .into());
         }
     }
     Ok(())

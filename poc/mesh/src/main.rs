@@ -1,6 +1,10 @@
 //! The four peers in one process: what `cargo demo` runs. The same code as the peers' own programs, but for the adapters
 //! under it: an in-process broker, stores in memory and SQLite by default, real servers when asked.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks to its user")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program speaks to its user"
+)]
 
 mod backends;
 mod clients;
@@ -94,7 +98,10 @@ async fn show(arguments: &Arguments, peers: &Peers, start: Instant) -> Result<()
         peers.until_ready(place.name).await?;
     }
     clients::load(peers).await?;
-    println!("The mesh is up after {:.1} s.\n", start.elapsed().as_secs_f64());
+    println!(
+        "The mesh is up after {:.1} s.\n",
+        start.elapsed().as_secs_f64()
+    );
     tour::explain(peers);
     if arguments.check {
         return tour::take(peers).await;

@@ -60,14 +60,25 @@ impl Peers {
         let mut slots = Vec::new();
         for (place, variables) in PLACES.into_iter().zip(backends.environments(ports)?) {
             let config = Config::load(&Source::from_pairs(variables), defaults(place.name))?;
-            slots.push(Slot { place, config, running: Mutex::default(), wanted: AtomicBool::new(false) });
+            slots.push(Slot {
+                place,
+                config,
+                running: Mutex::default(),
+                wanted: AtomicBool::new(false),
+            });
         }
-        Ok(Arc::new_cyclic(|peers| Self { control: Arc::new(Control(Weak::clone(peers))), slots, backends }))
+        Ok(Arc::new_cyclic(|peers| Self {
+            control: Arc::new(Control(Weak::clone(peers))),
+            slots,
+            backends,
+        }))
     }
 
     /// Their places and addresses, in order.
     pub(crate) fn urls(&self) -> impl Iterator<Item = (Place, Url)> {
-        self.slots.iter().map(|slot| (slot.place, url(&slot.config)))
+        self.slots
+            .iter()
+            .map(|slot| (slot.place, url(&slot.config)))
     }
 
     /// Where an operator may look besides the peers.
@@ -79,12 +90,17 @@ impl Peers {
     pub(crate) async fn start(&self, name: &str) -> Result<(), Error> {
         let slot = self.slot(name)?;
         let mut running = slot.running.lock().await;
-        if running.as_ref().is_some_and(|running| !running.task.is_finished()) {
+        if running
+            .as_ref()
+            .is_some_and(|running| !running.task.is_finished())
+        {
             return Ok(());
         }
         let application = self.build(slot).await?;
-        *running =
-            Some(Running { stop: application.stop(), task: tokio::spawn(application.run_until_stopped()) });
+        *running = Some(Running {
+            stop: application.stop(),
+            task: tokio::spawn(application.run_until_stopped()),
+        });
         slot.wanted.store(true, Ordering::SeqCst);
         Ok(())
     }
@@ -137,7 +153,9 @@ impl Peers {
         loop {
             for slot in &self.slots {
                 let mut running = slot.running.lock().await;
-                let Some(ended) = running.take_if(|running| running.task.is_finished()) else { continue };
+                let Some(ended) = running.take_if(|running| running.task.is_finished()) else {
+                    continue;
+                };
                 return match ended.task.await {
                     Ok(Ok(())) => format!("{} has ended", slot.place.name).into(),
                     Ok(Err(error)) => error.into(),
@@ -174,7 +192,11 @@ impl Peers {
 
     fn full(&self, config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
         let mut parts = self.backends.full(config, stop)?;
-        if let Some(mesh) = parts.management.as_mut().and_then(|management| management.mesh.as_mut()) {
+        if let Some(mesh) = parts
+            .management
+            .as_mut()
+            .and_then(|management| management.mesh.as_mut())
+        {
             mesh.control = Some(self.control.clone());
         }
         Ok(parts)
@@ -196,12 +218,18 @@ impl PeerControl for Control {
 
     async fn stop(&self, peer: &PeerName) -> Result<(), String> {
         let peers = self.0.upgrade().ok_or("the demo is ending")?;
-        peers.stop(peer.as_str()).await.map_err(|error| chain(&*error))
+        peers
+            .stop(peer.as_str())
+            .await
+            .map_err(|error| chain(&*error))
     }
 
     async fn start(&self, peer: &PeerName) -> Result<(), String> {
         let peers = self.0.upgrade().ok_or("the demo is ending")?;
-        peers.start(peer.as_str()).await.map_err(|error| chain(&*error))
+        peers
+            .start(peer.as_str())
+            .await
+            .map_err(|error| chain(&*error))
     }
 }
 

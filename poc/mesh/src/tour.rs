@@ -33,7 +33,11 @@ fn steps() -> [Step; 3] {
             path: "/admin/rotate",
             body: Some(json!({ "clientId": client, "secret": "demo-secret-of-billing-0009" })),
         },
-        Step { what: "how far it got", path: "/admin/state", body: None },
+        Step {
+            what: "how far it got",
+            path: "/admin/state",
+            body: None,
+        },
     ]
 }
 
@@ -42,7 +46,11 @@ pub(crate) fn explain(peers: &Peers) {
     let mut authority = String::new();
     for (place, url) in peers.urls() {
         let url = url.as_str().trim_end_matches('/');
-        let dashboard = if place.name.starts_with("leptos-") { ", dashboard" } else { "" };
+        let dashboard = if place.name.starts_with("leptos-") {
+            ", dashboard"
+        } else {
+            ""
+        };
         println!("  {:<13} {url:<24} {}{dashboard}", place.name, mode(&place));
         if place.name == "authority" {
             authority = url.to_owned();
@@ -69,8 +77,14 @@ pub(crate) async fn take(peers: &Peers) -> Result<(), Error> {
     until_accepted(peers).await?;
     for step in steps() {
         let method = if step.body.is_some() { "POST" } else { "GET" };
-        let (status, answer) =
-            peers.request(method, "authority", step.path, step.body.map(|body| body.to_string())).await?;
+        let (status, answer) = peers
+            .request(
+                method,
+                "authority",
+                step.path,
+                step.body.map(|body| body.to_string()),
+            )
+            .await?;
         println!("\n{}: {status} {answer}", step.what);
         if status >= 300 {
             return Err(format!("{}: {status}", step.path).into());
@@ -78,15 +92,24 @@ pub(crate) async fn take(peers: &Peers) -> Result<(), Error> {
     }
     peers.stop("consumer").await?;
     let rotation = json!({ "clientId": BILLING.0, "secret": "demo-secret-of-billing-0010" });
-    let (status, answer) =
-        peers.request("POST", "authority", "/admin/rotate", Some(rotation.to_string())).await?;
+    let (status, answer) = peers
+        .request(
+            "POST",
+            "authority",
+            "/admin/rotate",
+            Some(rotation.to_string()),
+        )
+        .await?;
     if status != 201 {
         return Err(format!("the rotation was refused: {status} {answer}").into());
     }
     peers.start("consumer").await?;
     let start = Instant::now();
     until_accepted(peers).await?;
-    println!("\nthe consumer caught up {:.2} s after its start", start.elapsed().as_secs_f64());
+    println!(
+        "\nthe consumer caught up {:.2} s after its start",
+        start.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
@@ -95,8 +118,14 @@ async fn until_accepted(peers: &Peers) -> Result<(), Error> {
     let start = Instant::now();
     let call = json!({ "target": "consumer", "clientId": BILLING.0 }).to_string();
     loop {
-        let (_, answer) =
-            peers.request("POST", "authority", "/admin/call-target", Some(call.clone())).await?;
+        let (_, answer) = peers
+            .request(
+                "POST",
+                "authority",
+                "/admin/call-target",
+                Some(call.clone()),
+            )
+            .await?;
         if answer.contains(r#""status":200"#) {
             return Ok(());
         }

@@ -18,7 +18,10 @@ impl Mesh {
     pub(crate) async fn broker(&self, method: Method, path: &str, body: &Value) -> String {
         let answer = self.try_broker(method.clone(), path, body).await;
         let (status, text) = answer.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
-        assert!((200..300).contains(&status), "{method} {path}: {status} {text}");
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {text}"
+        );
         text
     }
 
@@ -29,7 +32,10 @@ impl Mesh {
         path: &str,
         body: &Value,
     ) -> reqwest::Result<(u16, String)> {
-        let request = self.http.request(method, format!("{}{path}", self.api)).json(body);
+        let request = self
+            .http
+            .request(method, format!("{}{path}", self.api))
+            .json(body);
         let answer = request.send().await.map_err(reqwest::Error::without_url)?;
         let status = answer.status().as_u16();
         Ok((status, answer.text().await.unwrap_or_default()))
@@ -38,17 +44,31 @@ impl Mesh {
     /// Waits until the broker knows `count` connections of this mesh's vhost, and ends all of them from its side.
     pub(crate) async fn close_connections(&self, count: usize) {
         let path = format!("/api/vhosts/{}/connections", self.vhost_name());
-        let names = until(&format!("the broker knows {count} connections"), async || {
-            let (_, list) =
-                self.try_broker(Method::GET, &path, &().into()).await.map_err(|it| it.to_string())?;
-            let list: Vec<Value> = serde_json::from_str(&list).map_err(|_| list)?;
-            let names: Vec<String> =
-                list.iter().filter_map(|one| one["name"].as_str().map(str::to_owned)).collect();
-            if names.len() >= count { Ok(names) } else { Err(format!("{} are known", names.len())) }
-        })
+        let names = until(
+            &format!("the broker knows {count} connections"),
+            async || {
+                let (_, list) = self
+                    .try_broker(Method::GET, &path, &().into())
+                    .await
+                    .map_err(|it| it.to_string())?;
+                let list: Vec<Value> = serde_json::from_str(&list).map_err(|_| list)?;
+                let names: Vec<String> = list
+                    .iter()
+                    .filter_map(|one| one["name"].as_str().map(str::to_owned))
+                    .collect();
+                if names.len() >= count {
+                    Ok(names)
+                } else {
+                    Err(format!("{} are known", names.len()))
+                }
+            },
+        )
         .await;
         for name in names {
-            let path = format!("/api/connections/{}", name.replace(' ', "%20").replace('>', "%3E"));
+            let path = format!(
+                "/api/connections/{}",
+                name.replace(' ', "%20").replace('>', "%3E")
+            );
             // One that is gone by itself is as good.
             let _ = self.try_broker(Method::DELETE, &path, &().into()).await;
         }
@@ -56,25 +76,43 @@ impl Mesh {
 
     /// Deletes the mesh's vhost with all that is in it.
     pub(crate) async fn delete_vhost(&self) {
-        self.broker(Method::DELETE, &format!("/api/vhosts/{}", self.vhost_name()), &Value::Null).await;
+        self.broker(
+            Method::DELETE,
+            &format!("/api/vhosts/{}", self.vhost_name()),
+            &Value::Null,
+        )
+        .await;
     }
 
     /// Makes it, with all rights for the peers.
     pub(crate) async fn make_vhost(&self) {
-        self.broker(Method::PUT, &format!("/api/vhosts/{}", self.vhost_name()), &json!({})).await;
+        self.broker(
+            Method::PUT,
+            &format!("/api/vhosts/{}", self.vhost_name()),
+            &json!({}),
+        )
+        .await;
         self.grant(&all_rights()).await;
     }
 
     /// Sets what the peers may do in it.
     pub(crate) async fn grant(&self, rights: &Value) {
         let as_whom = Url::parse(self.vhost()).expect("an AMQP URL");
-        let path = format!("/api/permissions/{}/{}", self.vhost_name(), as_whom.username());
+        let path = format!(
+            "/api/permissions/{}/{}",
+            self.vhost_name(),
+            as_whom.username()
+        );
         self.broker(Method::PUT, &path, rights).await;
     }
 
     /// The queue of a peer at the management API.
     pub(crate) fn queue_path(&self, peer: Peer) -> String {
-        format!("/api/queues/{}/{}", self.vhost_name(), queue_of(peer.name()))
+        format!(
+            "/api/queues/{}/{}",
+            self.vhost_name(),
+            queue_of(peer.name())
+        )
     }
 
     /// The vhost as the management API names it.

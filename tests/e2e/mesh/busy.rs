@@ -69,7 +69,8 @@ impl Busy {
         // The last source is the one whose hash counts.
         for source in SOURCES {
             for client in &clients {
-                mesh.ensure(source, &client.name, &client.secret(), &source.others()).await;
+                mesh.ensure(source, &client.name, &client.secret(), &source.others())
+                    .await;
             }
             mesh.until_success(source, count * 3).await;
         }
@@ -87,7 +88,13 @@ impl Busy {
         let signed = SignedClient::build(builder, signer(&name, &hash)).expect("a client");
         // No retry hides what a peer has answered.
         let signed = signed.retry(RetryPolicy::never()).attempt_timeout(PATIENCE);
-        Self { number, signed, name, hash, rotations: 0 }
+        Self {
+            number,
+            signed,
+            name,
+            hash,
+            rotations: 0,
+        }
     }
 
     fn secret(&self) -> String {
@@ -142,7 +149,8 @@ impl Busy {
 
     /// Waits until `peers` hold its secret.
     pub(crate) async fn until_everywhere(&self, mesh: &Mesh, peers: &[Peer]) {
-        mesh.until_converged(&self.name, peers, Some(&self.hash)).await;
+        mesh.until_converged(&self.name, peers, Some(&self.hash))
+            .await;
     }
 }
 

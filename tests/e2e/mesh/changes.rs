@@ -65,10 +65,14 @@ impl Change {
                 body["expiresAt"] = json!(expires_at(client));
                 ("/ensure", body)
             }
-            Self::Rotate(client) => ("/rotate", json!({ "clientId": name(client), "secret": secret })),
-            Self::Revoke(client) => {
-                ("/revoke", json!({ "clientId": name(client), "targets": names(targets) }))
-            }
+            Self::Rotate(client) => (
+                "/rotate",
+                json!({ "clientId": name(client), "secret": secret }),
+            ),
+            Self::Revoke(client) => (
+                "/revoke",
+                json!({ "clientId": name(client), "targets": names(targets) }),
+            ),
         }
     }
 }
@@ -79,7 +83,11 @@ fn name(client: usize) -> String {
 
 /// Some have rules.
 fn rules(client: usize) -> &'static [&'static str] {
-    if client % 3 == 1 { &["10.0.0.0/8", "192.0.2.1"] } else { &[] }
+    if client % 3 == 1 {
+        &["10.0.0.0/8", "192.0.2.1"]
+    } else {
+        &[]
+    }
 }
 
 /// Some expire.
@@ -127,13 +135,21 @@ impl Changes {
                     }
                     let (route, body) = Change::of(number).request(number, &targets);
                     let url = format!("{surface}{route}");
-                    refused.fetch_add(until_accepted(&http, &url, &body, good).await, Ordering::SeqCst);
+                    refused.fetch_add(
+                        until_accepted(&http, &url, &body, good).await,
+                        Ordering::SeqCst,
+                    );
                     accepted.fetch_add(1, Ordering::SeqCst);
                     tokio::time::sleep(pause).await;
                 }
             }
         });
-        Self { accepted, refused, ended, task }
+        Self {
+            accepted,
+            refused,
+            ended,
+            task,
+        }
     }
 
     /// Starts a stream of them that goes on until it is ended.
@@ -161,14 +177,21 @@ impl Changes {
     pub(super) async fn end_counted(self) -> (usize, usize) {
         self.ended.store(true, Ordering::SeqCst);
         self.task.await.expect("all changes are accepted");
-        (self.accepted.load(Ordering::SeqCst), self.refused.load(Ordering::SeqCst))
+        (
+            self.accepted.load(Ordering::SeqCst),
+            self.refused.load(Ordering::SeqCst),
+        )
     }
 
     /// Waits until so many are accepted.
     pub(crate) async fn until_accepted(&self, count: usize) {
         until(&format!("{count} changes are accepted"), async || {
             let accepted = self.accepted.load(Ordering::SeqCst);
-            if accepted >= count { Ok(()) } else { Err(format!("{accepted}")) }
+            if accepted >= count {
+                Ok(())
+            } else {
+                Err(format!("{accepted}"))
+            }
         })
         .await;
     }
@@ -185,7 +208,10 @@ async fn until_accepted(http: &Client, url: &str, body: &Value, good: u16) -> us
             return refused;
         }
         refused += 1;
-        assert!(start.elapsed() < DEADLINE, "{url}: a change is never accepted; the last answer: {status}");
+        assert!(
+            start.elapsed() < DEADLINE,
+            "{url}: a change is never accepted; the last answer: {status}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -211,26 +237,40 @@ impl Mesh {
         let expected = left_of(count).into_iter().map(|(client, secret)| {
             let content = secret.map(|number| {
                 let hash = self.secrets.hash(source, &Changes::secret(number));
-                (hash.expose().to_owned(), json!(rules(client)), json!(expires_at(client)))
+                (
+                    hash.expose().to_owned(),
+                    json!(rules(client)),
+                    json!(expires_at(client)),
+                )
             });
             (name(client), content)
         });
         let expected: Vec<_> = expected.collect();
         for peer in peers {
-            until(&format!("{} holds what {count} changes left", peer.name()), async || {
-                let held = self.records(*peer).await?;
-                let wrong = expected.iter().find(|(client, content)| {
-                    let record = held.get(client).map(|record| {
-                        let hash = record["secretHash"].as_str().unwrap_or_default().to_owned();
-                        (hash, record["allowedIps"].clone(), record["expiresAt"].clone())
+            until(
+                &format!("{} holds what {count} changes left", peer.name()),
+                async || {
+                    let held = self.records(*peer).await?;
+                    let wrong = expected.iter().find(|(client, content)| {
+                        let record = held.get(client).map(|record| {
+                            let hash = record["secretHash"].as_str().unwrap_or_default().to_owned();
+                            (
+                                hash,
+                                record["allowedIps"].clone(),
+                                record["expiresAt"].clone(),
+                            )
+                        });
+                        record != *content
                     });
-                    record != *content
-                });
-                wrong.map_or(Ok(()), |(client, content)| {
-                    let (should, does) = (content.is_some(), held.contains_key(client));
-                    Err(format!("{client} differs (there: {should}, is: {does}); {} are there", held.len()))
-                })
-            })
+                    wrong.map_or(Ok(()), |(client, content)| {
+                        let (should, does) = (content.is_some(), held.contains_key(client));
+                        Err(format!(
+                            "{client} differs (there: {should}, is: {does}); {} are there",
+                            held.len()
+                        ))
+                    })
+                },
+            )
             .await;
         }
     }

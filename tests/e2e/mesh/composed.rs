@@ -56,13 +56,23 @@ pub(super) async fn attach(options: Options, http: Client) -> Mesh {
     for peer in Peer::ALL {
         environments[peer as usize] = containers[peer.name()].original_environment().await;
     }
-    let composed = Composed { containers, environments, _slot: slot };
+    let composed = Composed {
+        containers,
+        environments,
+        _slot: slot,
+    };
     for container in composed.peers_and_replicas() {
         container.kill().await;
     }
-    let nodes: Vec<Node> = Peer::ALL.into_iter().map(|peer| composed.node(peer)).collect();
+    let nodes: Vec<Node> = Peer::ALL
+        .into_iter()
+        .map(|peer| composed.node(peer))
+        .collect();
     let (rabbitmq, vhost, api) = composed.broker();
-    let mariadb = composed.server("mariadb", composed.variable(Peer::Authority, "DATABASE_URL"));
+    let mariadb = composed.server(
+        "mariadb",
+        composed.variable(Peer::Authority, "DATABASE_URL"),
+    );
     let mesh = Mesh {
         http,
         rabbitmq: Server::Composed(rabbitmq),
@@ -85,13 +95,20 @@ impl Composed {
     pub(super) fn own_address(&self) -> String {
         // Nothing is sent: the system only says which way it would go.
         let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
-        socket.connect(("rabbitmq", 9)).expect("a way to the others");
+        socket
+            .connect(("rabbitmq", 9))
+            .expect("a way to the others");
         socket.local_addr().expect("an address").ip().to_string()
     }
 
     /// A container by the name of its service.
     pub(super) fn part(&self, service: &str) -> Part {
-        Part(self.containers.get(service).unwrap_or_else(|| panic!("{service} is not composed")).clone())
+        Part(
+            self.containers
+                .get(service)
+                .unwrap_or_else(|| panic!("{service} is not composed"))
+                .clone(),
+        )
     }
 
     /// The usual environment of a peer's container in a story.
@@ -110,7 +127,9 @@ impl Composed {
         // A connection of the story's runtime would be none here.
         let containers = Engine::here().own_project().await;
         for peer in Peer::ALL {
-            containers[peer.name()].launch(self.environments[peer as usize].clone()).await;
+            containers[peer.name()]
+                .launch(self.environments[peer as usize].clone())
+                .await;
         }
         for (service, container) in containers {
             let is_peer = Peer::ALL.iter().any(|peer| peer.name() == service);
@@ -127,7 +146,10 @@ impl Composed {
                 rest.is_some_and(|rest| rest.trim_start_matches(['-', '2', '3']).is_empty())
             })
         };
-        self.containers.iter().filter(move |(service, _)| is_peer(service)).map(|(_, container)| container)
+        self.containers
+            .iter()
+            .filter(move |(service, _)| is_peer(service))
+            .map(|(_, container)| container)
     }
 
     fn variable(&self, peer: Peer, name: &str) -> &str {
@@ -136,7 +158,10 @@ impl Composed {
     }
 
     fn server(&self, service: &str, url: &str) -> server::Composed {
-        server::Composed { container: self.part(service).0, url: url.to_owned() }
+        server::Composed {
+            container: self.part(service).0,
+            url: url.to_owned(),
+        }
     }
 
     fn node(&self, peer: Peer) -> Node {
@@ -146,7 +171,9 @@ impl Composed {
             url: format!("http://{}:{}", peer.name(), self.variable(peer, "PORT")),
             redis: Server::Composed(self.server(&format!("redis-{}", peer.name()), &redis_url)),
             redis_url,
-            database: peer.is_full().then(|| self.variable(peer, "DATABASE_URL").to_owned()),
+            database: peer
+                .is_full()
+                .then(|| self.variable(peer, "DATABASE_URL").to_owned()),
             home: Home::Container(self.part(peer.name()).0),
             launched: None,
         }
@@ -160,25 +187,38 @@ impl Composed {
         // In a cluster every node has the vhost; the first is the one that stories end and start.
         let url = format!("amqp://{user}@rabbitmq:5672");
         let api = format!("http://{user}@rabbitmq:15672");
-        (self.server("rabbitmq", &format!("{url}/{vhost}")), format!("{}/{vhost}", self.at_peers(&url)), api)
+        (
+            self.server("rabbitmq", &format!("{url}/{vhost}")),
+            format!("{}/{vhost}", self.at_peers(&url)),
+            api,
+        )
     }
 
     /// The broker's URL with the host that the peers are told.
     fn at_peers(&self, url: &str) -> String {
-        url.replace("@rabbitmq:", &format!("@{}:", self.variable(Peer::Authority, "AMQP_HOST")))
+        url.replace(
+            "@rabbitmq:",
+            &format!("@{}:", self.variable(Peer::Authority, "AMQP_HOST")),
+        )
     }
 }
 
 impl Mesh {
     /// Restores the servers and empties them.
     async fn empty(&self) {
-        let World::Composed(composed) = &self.world else { return };
+        let World::Composed(composed) = &self.world else {
+            return;
+        };
         for (service, container) in &composed.containers {
             if service.starts_with("rabbitmq-") {
                 container.restore().await;
             }
         }
-        let servers = self.nodes.iter().map(|node| &node.redis).chain([&self.rabbitmq, &self.mariadb]);
+        let servers = self
+            .nodes
+            .iter()
+            .map(|node| &node.redis)
+            .chain([&self.rabbitmq, &self.mariadb]);
         for server in servers {
             if let Server::Composed(server) = server {
                 // A vhost that a story has deleted is made again below.
@@ -191,7 +231,10 @@ impl Mesh {
                 server.restore().await;
             }
             let mut redis = self.redis(node.peer).await.expect("Redis");
-            redis::cmd("FLUSHALL").exec_async(&mut redis).await.expect("a flush");
+            redis::cmd("FLUSHALL")
+                .exec_async(&mut redis)
+                .await
+                .expect("a flush");
             if let Some(url) = &node.database {
                 self.empty_schema(url).await;
             }
@@ -203,18 +246,40 @@ impl Mesh {
         let part = |name: &str| composed.variable(Peer::Authority, name);
         let (vhost, own) = (part("AMQP_VHOST"), part("AMQP_USER"));
         super::until("the broker's management API answers", async || {
-            let answer = self.http.get(format!("{}/api/overview", self.api)).send().await;
-            answer.and_then(reqwest::Response::error_for_status).map_err(|error| error.without_url())
+            let answer = self
+                .http
+                .get(format!("{}/api/overview", self.api))
+                .send()
+                .await;
+            answer
+                .and_then(reqwest::Response::error_for_status)
+                .map_err(|error| error.without_url())
         })
         .await;
-        let users: Vec<serde_json::Value> =
-            serde_json::from_str(&self.broker(reqwest::Method::GET, "/api/users", &().into()).await)
-                .expect("users");
-        for name in users.iter().filter_map(|user| user["name"].as_str()).filter(|name| *name != own) {
-            self.broker(reqwest::Method::DELETE, &format!("/api/users/{name}"), &().into()).await;
+        let users: Vec<serde_json::Value> = serde_json::from_str(
+            &self
+                .broker(reqwest::Method::GET, "/api/users", &().into())
+                .await,
+        )
+        .expect("users");
+        for name in users
+            .iter()
+            .filter_map(|user| user["name"].as_str())
+            .filter(|name| *name != own)
+        {
+            self.broker(
+                reqwest::Method::DELETE,
+                &format!("/api/users/{name}"),
+                &().into(),
+            )
+            .await;
         }
         let at = format!("{}/api/vhosts/{vhost}", self.api);
-        self.http.delete(at).send().await.expect("the management API");
+        self.http
+            .delete(at)
+            .send()
+            .await
+            .expect("the management API");
         self.make_vhost().await;
     }
 
@@ -222,14 +287,19 @@ impl Mesh {
     async fn empty_schema(&self, url: &str) {
         let (server, schema) = url.rsplit_once('/').expect("a schema");
         let mut connection = super::until("MariaDB answers", async || {
-            MySqlConnection::connect(server).await.map_err(|error| error.to_string())
+            MySqlConnection::connect(server)
+                .await
+                .map_err(|error| error.to_string())
         })
         .await;
         for statement in [
             format!("DROP DATABASE IF EXISTS `{schema}`"),
             format!("CREATE DATABASE `{schema}` CHARACTER SET utf8mb4"),
         ] {
-            connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("an empty schema");
+            connection
+                .execute(sqlx::AssertSqlSafe(statement))
+                .await
+                .expect("an empty schema");
         }
     }
 }

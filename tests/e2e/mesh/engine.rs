@@ -22,8 +22,13 @@ impl Engine {
     /// The engine behind the socket that the story's own container was given.
     pub(super) fn here() -> Self {
         // A connection is not kept: the next call may come from another runtime.
-        let client = Client::builder().unix_socket(SOCKET).pool_max_idle_per_host(0);
-        let client = client.timeout(Duration::from_secs(60)).build().expect("a client");
+        let client = Client::builder()
+            .unix_socket(SOCKET)
+            .pool_max_idle_per_host(0);
+        let client = client
+            .timeout(Duration::from_secs(60))
+            .build()
+            .expect("a client");
         Self { client }
     }
 
@@ -31,15 +36,35 @@ impl Engine {
     pub(super) async fn own_project(&self) -> BTreeMap<String, Container> {
         let own = fs::read_to_string("/etc/hostname").expect("this container's id");
         let own = self.get(&format!("/containers/{}/json", own.trim())).await;
-        let project = own["Config"]["Labels"]["com.docker.compose.project"].as_str().expect("a project");
-        let filters = json!({ "label": [format!("com.docker.compose.project={project}")] }).to_string();
+        let project = own["Config"]["Labels"]["com.docker.compose.project"]
+            .as_str()
+            .expect("a project");
+        let filters =
+            json!({ "label": [format!("com.docker.compose.project={project}")] }).to_string();
         let filters: String = url::form_urlencoded::byte_serialize(filters.as_bytes()).collect();
-        let listed = self.get(&format!("/containers/json?all=true&filters={filters}")).await;
-        let containers = listed.as_array().into_iter().flatten().filter_map(|listed| {
-            let service = listed["Labels"]["com.docker.compose.service"].as_str()?.to_owned();
-            let name = listed["Names"][0].as_str()?.trim_start_matches('/').to_owned();
-            Some((service, Container { engine: self.clone(), name }))
-        });
+        let listed = self
+            .get(&format!("/containers/json?all=true&filters={filters}"))
+            .await;
+        let containers = listed
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|listed| {
+                let service = listed["Labels"]["com.docker.compose.service"]
+                    .as_str()?
+                    .to_owned();
+                let name = listed["Names"][0]
+                    .as_str()?
+                    .trim_start_matches('/')
+                    .to_owned();
+                Some((
+                    service,
+                    Container {
+                        engine: self.clone(),
+                        name,
+                    },
+                ))
+            });
         containers.collect()
     }
 
@@ -50,14 +75,22 @@ impl Engine {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let mut request = self.client.request(method.clone(), format!("http://engine{path}"));
+        let mut request = self
+            .client
+            .request(method.clone(), format!("http://engine{path}"));
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        let answer = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap_or_default();
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        (
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        )
     }
 }
 
@@ -125,20 +158,38 @@ impl Container {
         self.start().await;
     }
 
-    async fn replace(&self, inspected: Value, wanted: &[(String, String)], original: &[(String, String)]) {
+    async fn replace(
+        &self,
+        inspected: Value,
+        wanted: &[(String, String)],
+        original: &[(String, String)],
+    ) {
         let mut body = inspected["Config"].clone();
         body["HostConfig"] = inspected["HostConfig"].clone();
-        body["Env"] = wanted.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        body["Env"] = wanted
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         body["Labels"][ORIGINAL] = json!(serde_json::to_string(original).expect("JSON"));
         // Its first id was its name as well; the next one gets its own.
         let id = &inspected["Id"].as_str().expect("an id")[..12];
         body.as_object_mut().expect("an object").remove("Hostname");
-        let networks = inspected["NetworkSettings"]["Networks"].as_object().expect("networks");
+        let networks = inspected["NetworkSettings"]["Networks"]
+            .as_object()
+            .expect("networks");
         let endpoints = networks.iter().map(|(network, endpoint)| {
-            let aliases = endpoint["Aliases"].as_array().into_iter().flatten().filter(|alias| *alias != id);
-            (network.clone(), json!({ "Aliases": aliases.collect::<Vec<_>>() }))
+            let aliases = endpoint["Aliases"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|alias| *alias != id);
+            (
+                network.clone(),
+                json!({ "Aliases": aliases.collect::<Vec<_>>() }),
+            )
         });
-        body["NetworkingConfig"] = json!({ "EndpointsConfig": endpoints.collect::<serde_json::Map<_, _>>() });
+        body["NetworkingConfig"] =
+            json!({ "EndpointsConfig": endpoints.collect::<serde_json::Map<_, _>>() });
         let path = format!("/containers/{}?force=true", self.name);
         let (status, answer) = self.engine.call(Method::DELETE, &path, None).await;
         assert_eq!(status, 204, "DELETE {path}: {answer}");
@@ -149,8 +200,17 @@ impl Container {
 
     /// What it has logged since it was made.
     pub(super) async fn log(&self) -> String {
-        let path = format!("http://engine/containers/{}/logs?stdout=true&stderr=true", self.name);
-        let answer = self.engine.client.get(path).send().await.expect("the engine's answer");
+        let path = format!(
+            "http://engine/containers/{}/logs?stdout=true&stderr=true",
+            self.name
+        );
+        let answer = self
+            .engine
+            .client
+            .get(path)
+            .send()
+            .await
+            .expect("the engine's answer");
         let bytes = answer.bytes().await.expect("a log");
         let mut rest = &bytes[..];
         let mut text = Vec::new();
@@ -165,7 +225,9 @@ impl Container {
     }
 
     async fn inspect(&self) -> Value {
-        self.engine.get(&format!("/containers/{}/json", self.name)).await
+        self.engine
+            .get(&format!("/containers/{}/json", self.name))
+            .await
     }
 
     async fn post(&self, action: &str, expected: &[u16]) {
@@ -176,7 +238,13 @@ impl Container {
 }
 
 fn environment(inspected: &Value) -> Vec<(String, String)> {
-    let lines = inspected["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let lines = inspected["Config"]["Env"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
     let pairs = lines.filter_map(|line| line.split_once('='));
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }

@@ -7,8 +7,14 @@ use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
 use super::node::Node;
 
 /// What `AMQP_URL` stands instead of.
-const PARTS: [&str; 6] =
-    ["AMQP_PROTOCOL", "AMQP_HOST", "AMQP_PORT", "AMQP_USER", "AMQP_PASSWORD", "AMQP_VHOST"];
+const PARTS: [&str; 6] = [
+    "AMQP_PROTOCOL",
+    "AMQP_HOST",
+    "AMQP_PORT",
+    "AMQP_USER",
+    "AMQP_PASSWORD",
+    "AMQP_VHOST",
+];
 
 /// One of the four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +31,12 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// All four, in the order of their nodes.
-    pub(crate) const ALL: [Self; 4] = [Self::Authority, Self::Consumer, Self::LeptosAxum, Self::LeptosActix];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Authority,
+        Self::Consumer,
+        Self::LeptosAxum,
+        Self::LeptosActix,
+    ];
 
     /// Its name in the mesh.
     pub(crate) fn name(self) -> &'static str {
@@ -72,7 +83,11 @@ impl Secrets {
     /// Those of containers, by what they are configured with.
     pub(super) fn read(environments: &[Vec<(String, String)>; 4]) -> Self {
         let read = |name: &str| {
-            std::array::from_fn(|peer| value(&environments[peer], name).unwrap_or_default().to_owned())
+            std::array::from_fn(|peer| {
+                value(&environments[peer], name)
+                    .unwrap_or_default()
+                    .to_owned()
+            })
         };
         Self {
             propagation: read("PROPAGATION_SECRET"),
@@ -97,19 +112,30 @@ impl Secrets {
 
     /// The hash of a client's secret under a peer's own pepper: what that peer stores and spreads, and what the client signs with.
     pub(crate) fn hash(&self, peer: Peer, secret: &str) -> SecretHash {
-        hash_client_secret(&Secret::new(secret), Some(&Secret::new(self.pepper[peer as usize].clone())))
+        hash_client_secret(
+            &Secret::new(secret),
+            Some(&Secret::new(self.pepper[peer as usize].clone())),
+        )
     }
 
     /// All of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
-        let all = self.propagation.iter().chain(&self.pepper).chain(&self.key).map(String::as_str);
+        let all = self
+            .propagation
+            .iter()
+            .chain(&self.pepper)
+            .chain(&self.key)
+            .map(String::as_str);
         all.filter(|secret| !secret.is_empty())
     }
 }
 
 /// A variable of an environment.
 pub(super) fn value<'a>(environment: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    environment
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
 }
 
 /// The environment of one peer's process.
@@ -121,25 +147,37 @@ pub(super) fn of_a_process(
 ) -> Vec<(String, String)> {
     let node = &nodes[peer as usize];
     let of_others = || {
-        let pairs = peer.others().map(|other| format!("{}={}", other.name(), secrets.propagation(other)));
+        let pairs = peer
+            .others()
+            .map(|other| format!("{}={}", other.name(), secrets.propagation(other)));
         pairs.join(",")
     };
     let mut pairs: Vec<(&str, String)> = vec![
-        ("PORT", node.url.rsplit(':').next().unwrap_or_default().to_owned()),
+        (
+            "PORT",
+            node.url.rsplit(':').next().unwrap_or_default().to_owned(),
+        ),
         ("BIND", "127.0.0.1".to_owned()),
         ("AMQP_URL", vhost.to_owned()),
         ("AMQP_QUEUE", peer.name().to_owned()),
         ("PROPAGATION_SECRET", secrets.propagation(peer).to_owned()),
         ("HMAC_SECRET_TOKEN", secrets.pepper[peer as usize].clone()),
         ("REDIS_URL", node.redis_url.clone()),
-        ("RUST_LOG", services::variable("HMAC_MESH_LOG").unwrap_or("trace".to_owned())),
+        (
+            "RUST_LOG",
+            services::variable("HMAC_MESH_LOG").unwrap_or("trace".to_owned()),
+        ),
         ("NO_COLOR", "1".to_owned()),
     ];
     match &node.database {
         None => pairs.push(("PROPAGATION_SOURCES", of_others())),
         Some(database) => {
-            let urls = nodes.iter().map(|node| format!("{}={}", node.peer.name(), node.url));
-            let stores = nodes.iter().map(|node| format!("{}={}", node.peer.name(), node.redis_url));
+            let urls = nodes
+                .iter()
+                .map(|node| format!("{}={}", node.peer.name(), node.url));
+            let stores = nodes
+                .iter()
+                .map(|node| format!("{}={}", node.peer.name(), node.redis_url));
             pairs.extend([
                 ("PROPAGATION_TARGETS", of_others()),
                 ("DATABASE_URL", database.clone()),
@@ -152,7 +190,10 @@ pub(super) fn of_a_process(
             ]);
         }
     }
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// The usual environment with what a story wants otherwise.
@@ -164,7 +205,8 @@ pub(super) fn with(
     for (only, name, value) in variables {
         if only.is_none_or(|only| only == peer) {
             // A URL stands for all parts of it.
-            let replaced = |known: &str| known == name || (name == "AMQP_URL" && PARTS.contains(&known));
+            let replaced =
+                |known: &str| known == name || (name == "AMQP_URL" && PARTS.contains(&known));
             environment.retain(|(known, _)| !replaced(known));
             environment.push((name.clone(), value.clone()));
         }

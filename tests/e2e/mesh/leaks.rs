@@ -17,7 +17,12 @@ const SHORTEST: usize = 12;
 const SHOWN: usize = 10;
 
 /// Variables with a secret, or several separated by commas.
-const VARIABLES: [&str; 4] = ["PROPAGATION_SECRET", "HMAC_SECRET_TOKEN", "SECRETS_KEY", "AMQP_PASSWORD"];
+const VARIABLES: [&str; 4] = [
+    "PROPAGATION_SECRET",
+    "HMAC_SECRET_TOKEN",
+    "SECRETS_KEY",
+    "AMQP_PASSWORD",
+];
 
 /// What must not be shown, with what it is, and where it was shown all the same.
 #[derive(Default)]
@@ -31,7 +36,9 @@ impl Leaks {
     pub(super) fn look_for(&self, secret: &str, what: &str) {
         if secret.len() >= SHORTEST {
             let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-            secrets.entry(secret.to_owned()).or_insert_with(|| what.to_owned());
+            secrets
+                .entry(secret.to_owned())
+                .or_insert_with(|| what.to_owned());
         }
     }
 
@@ -75,7 +82,8 @@ impl Mesh {
         self.leaks.look_for(secret, "a secret of the story");
         for peer in Peer::ALL {
             let hash = self.secrets.hash(peer, secret);
-            self.leaks.look_for(hash.expose(), "the hash of a secret of the story");
+            self.leaks
+                .look_for(hash.expose(), "the hash of a secret of the story");
         }
     }
 
@@ -95,16 +103,23 @@ impl Mesh {
         }
         for (_, name, value) in &self.variables {
             if VARIABLES.contains(&name.as_str()) {
-                value.split(',').for_each(|secret| self.leaks.look_for(secret, name));
+                value
+                    .split(',')
+                    .for_each(|secret| self.leaks.look_for(secret, name));
             }
         }
         let databases = self.nodes.iter().filter_map(|node| node.database.as_ref());
         let stores = self.nodes.iter().map(|node| &node.redis_url);
         for url in databases.chain(stores).chain([&self.vhost]) {
-            let login = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+            let login = url
+                .split_once("://")
+                .and_then(|(_, rest)| rest.rsplit_once('@'));
             if let Some((login, _)) = login.filter(|(login, _)| login.contains(':')) {
                 self.leaks.look_for(&format!("{login}@"), "a login");
-                self.leaks.look_for(login.split_once(':').map_or("", |(_, password)| password), "a password");
+                self.leaks.look_for(
+                    login.split_once(':').map_or("", |(_, password)| password),
+                    "a password",
+                );
             }
         }
         let start = now_ms();
@@ -115,10 +130,20 @@ impl Mesh {
         self.leaks.look_through(&logs);
         let bytes: usize = logs.iter().map(|(_, log)| log.len()).sum();
         let (count, ms) = {
-            let secrets = self.leaks.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+            let secrets = self
+                .leaks
+                .secrets
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             (secrets.len(), now_ms() - start)
         };
         println!("{bytes} bytes of logs were searched for {count} secrets in {ms} ms");
-        std::mem::take(&mut *self.leaks.found.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(
+            &mut *self
+                .leaks
+                .found
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }

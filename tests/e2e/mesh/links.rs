@@ -47,7 +47,9 @@ impl Links {
         let servers = [
             Some((Dependency::Broker, "AMQP_URL", vhost)),
             Some((Dependency::Redis, "REDIS_URL", node.redis_url.as_str())),
-            node.database.as_deref().map(|url| (Dependency::Sql, "DATABASE_URL", url)),
+            node.database
+                .as_deref()
+                .map(|url| (Dependency::Sql, "DATABASE_URL", url)),
         ];
         let (mut proxies, mut variables) = (Vec::new(), Vec::new());
         for (dependency, variable, url) in servers.into_iter().flatten() {
@@ -83,7 +85,10 @@ impl Mesh {
     pub(crate) fn heal(&self, peer: Peer) {
         let links = self.links_of(peer);
         links.trap.unset();
-        links.proxies.iter().for_each(|(_, proxy)| proxy.set(Mode::Open));
+        links
+            .proxies
+            .iter()
+            .for_each(|(_, proxy)| proxy.set(Mode::Open));
     }
 
     fn links_of(&self, peer: Peer) -> &Links {

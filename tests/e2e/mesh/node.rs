@@ -69,8 +69,14 @@ impl Node {
             Home::Container(container) => container.stop().await,
         }
         let name = self.peer.name();
-        assert!(start.elapsed() < GOODBYE, "{name} did not stop within {GOODBYE:?} of SIGTERM");
-        assert!(!self.log().await.contains(OVERDUE), "{name} left something open that it should have closed");
+        assert!(
+            start.elapsed() < GOODBYE,
+            "{name} did not stop within {GOODBYE:?} of SIGTERM"
+        );
+        assert!(
+            !self.log().await.contains(OVERDUE),
+            "{name} left something open that it should have closed"
+        );
     }
 
     /// Ends it with `SIGKILL`, if it runs.
@@ -140,7 +146,12 @@ impl Program {
     fn until_port_is_free(&self, peer: Peer) {
         let start = Instant::now();
         while let Err(error) = TcpListener::bind(("127.0.0.1", self.port)) {
-            assert!(start.elapsed() < DEADLINE, "{}: port {}: {error}", peer.name(), self.port);
+            assert!(
+                start.elapsed() < DEADLINE,
+                "{}: port {}: {error}",
+                peer.name(),
+                self.port
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -149,9 +160,16 @@ impl Program {
 /// A peer's program, built beside this test.
 pub(crate) fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("the path of this test");
-    let folder = own.parent().and_then(|deps| deps.parent()).expect("the target folder");
+    let folder = own
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("the target folder");
     let path = folder.join(name);
-    assert!(path.is_file(), "{} is missing: build it first, by `cargo build --workspace`", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: build it first, by `cargo build --workspace`",
+        path.display()
+    );
     path
 }
 

@@ -26,7 +26,10 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
     let slot = Slot::take().await;
     let (rabbitmq, mariadb) = tokio::join!(rabbitmq(&options), mariadb(&options));
     let vhost = rabbitmq.vhost("e2e").await.expect("a vhost");
-    let logs = tempfile::Builder::new().prefix("hmac-mesh-e2e-").tempdir().expect("a folder for logs");
+    let logs = tempfile::Builder::new()
+        .prefix("hmac-mesh-e2e-")
+        .tempdir()
+        .expect("a folder for logs");
     let mut nodes = Vec::new();
     for (peer, port) in Peer::ALL.into_iter().zip(node::free_ports()) {
         let redis = services::redis().await.expect("a Redis");
@@ -41,7 +44,11 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
             redis_url: redis.url().to_owned(),
             redis: Server::Redis(redis),
             database,
-            home: Home::Program(Program { port, log, process: None }),
+            home: Home::Program(Program {
+                port,
+                log,
+                process: None,
+            }),
             launched: None,
         });
     }
@@ -49,8 +56,14 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
     variables.extend(options.variables);
     let api = rabbitmq.api_url().trim_end_matches('/').to_owned();
     let own = Own {
-        vhost: format!("{api}/api/vhosts/{}", vhost.rsplit('/').next().unwrap_or_default()),
-        schemas: nodes.iter().filter_map(|node| node.database.clone()).collect(),
+        vhost: format!(
+            "{api}/api/vhosts/{}",
+            vhost.rsplit('/').next().unwrap_or_default()
+        ),
+        schemas: nodes
+            .iter()
+            .filter_map(|node| node.database.clone())
+            .collect(),
         _logs: logs,
         _slot: slot,
     };
@@ -77,7 +90,9 @@ fn links(linked: &[Peer], nodes: &[Node], vhost: &str) -> (Vec<(Peer, Links)>, V
     for peer in linked {
         let (own, leading) = Links::of(&nodes[*peer as usize], vhost);
         links.push((*peer, own));
-        let leading = leading.into_iter().map(|(name, value)| (Some(*peer), name.to_owned(), value));
+        let leading = leading
+            .into_iter()
+            .map(|(name, value)| (Some(*peer), name.to_owned(), value));
         variables.extend(leading);
     }
     (links, variables)
@@ -103,7 +118,11 @@ impl Own {
     /// The run's servers go on; what the story made there does not. A private server takes it along.
     pub(super) async fn clean(&self) {
         // A connection of the story's runtime would be none here.
-        if let Ok(http) = Client::builder().no_proxy().timeout(std::time::Duration::from_secs(5)).build() {
+        if let Ok(http) = Client::builder()
+            .no_proxy()
+            .timeout(std::time::Duration::from_secs(5))
+            .build()
+        {
             let _ = http.delete(&self.vhost).send().await;
         }
         for url in &self.schemas {

@@ -15,9 +15,12 @@ const CLIENTS: &str = "hmac:http:clients";
 impl Mesh {
     /// Connects to a peer's Redis.
     pub(crate) async fn redis(&self, peer: Peer) -> Result<MultiplexedConnection, String> {
-        let client =
-            redis::Client::open(self.node(peer).redis_url.as_str()).map_err(|error| error.to_string())?;
-        client.get_multiplexed_async_connection().await.map_err(|error| error.to_string())
+        let client = redis::Client::open(self.node(peer).redis_url.as_str())
+            .map_err(|error| error.to_string())?;
+        client
+            .get_multiplexed_async_connection()
+            .await
+            .map_err(|error| error.to_string())
     }
 
     /// The record of a client of the HTTP track.
@@ -32,30 +35,52 @@ impl Mesh {
         key: &str,
         client: &str,
     ) -> Result<Option<Value>, String> {
-        let text: Option<String> =
-            self.redis(peer).await?.hget(key, client).await.map_err(|error| error.to_string())?;
-        text.map(|text| serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))).transpose()
+        let text: Option<String> = self
+            .redis(peer)
+            .await?
+            .hget(key, client)
+            .await
+            .map_err(|error| error.to_string())?;
+        text.map(|text| serde_json::from_str(&text).map_err(|error| format!("{error}: {text}")))
+            .transpose()
     }
 
     /// The records of all clients of the HTTP track.
     pub(crate) async fn records(&self, peer: Peer) -> Result<BTreeMap<String, Value>, String> {
-        let all: BTreeMap<String, String> =
-            self.redis(peer).await?.hgetall(CLIENTS).await.map_err(|error| error.to_string())?;
-        let read = |text: &str| serde_json::from_str(text).map_err(|error| format!("a record: {error}"));
-        all.into_iter().map(|(client, text)| Ok((client, read(&text)?))).collect()
+        let all: BTreeMap<String, String> = self
+            .redis(peer)
+            .await?
+            .hgetall(CLIENTS)
+            .await
+            .map_err(|error| error.to_string())?;
+        let read =
+            |text: &str| serde_json::from_str(text).map_err(|error| format!("a record: {error}"));
+        all.into_iter()
+            .map(|(client, text)| Ok((client, read(&text)?)))
+            .collect()
     }
 
     /// Waits until every one of `peers` holds `hash` for the client, or nothing for `None`.
-    pub(crate) async fn until_converged(&self, client: &str, peers: &[Peer], hash: Option<&SecretHash>) {
+    pub(crate) async fn until_converged(
+        &self,
+        client: &str,
+        peers: &[Peer],
+        hash: Option<&SecretHash>,
+    ) {
         for peer in peers {
-            until(&format!("{} holds what it should for {client}", peer.name()), async || {
-                let record = self.record(*peer, client).await?;
-                let held = record.as_ref().and_then(|record| record["secretHash"].as_str());
-                match held == hash.map(SecretHash::expose) {
-                    true => Ok(()),
-                    false => Err(format!("hash {:?}..", held.and_then(|hash| hash.get(..8)))),
-                }
-            })
+            until(
+                &format!("{} holds what it should for {client}", peer.name()),
+                async || {
+                    let record = self.record(*peer, client).await?;
+                    let held = record
+                        .as_ref()
+                        .and_then(|record| record["secretHash"].as_str());
+                    match held == hash.map(SecretHash::expose) {
+                        true => Ok(()),
+                        false => Err(format!("hash {:?}..", held.and_then(|hash| hash.get(..8)))),
+                    }
+                },
+            )
             .await;
         }
     }

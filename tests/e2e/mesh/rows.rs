@@ -24,8 +24,14 @@ pub(crate) struct Row {
 impl Mesh {
     /// Connects to a full-mode peer's schema.
     pub(crate) async fn sql(&self, peer: Peer) -> Result<MySqlConnection, String> {
-        let url = self.node(peer).database.as_deref().expect("a full-mode peer");
-        MySqlConnection::connect(url).await.map_err(|error| error.to_string())
+        let url = self
+            .node(peer)
+            .database
+            .as_deref()
+            .expect("a full-mode peer");
+        MySqlConnection::connect(url)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     /// All rows of a full-mode peer.
@@ -33,8 +39,14 @@ impl Mesh {
         const ROWS: &str = "SELECT client_id, target_amqp_queue, status, reason, attempt_count \
                             FROM hmac_credential_target ORDER BY client_id, target_amqp_queue";
         let mut connection = self.sql(peer).await?;
-        let rows = sqlx::query(ROWS).fetch_all(&mut connection).await.map_err(|error| error.to_string())?;
-        connection.close().await.map_err(|error| error.to_string())?;
+        let rows = sqlx::query(ROWS)
+            .fetch_all(&mut connection)
+            .await
+            .map_err(|error| error.to_string())?;
+        connection
+            .close()
+            .await
+            .map_err(|error| error.to_string())?;
         let rows = rows.iter().map(|row| Row {
             client: row.get(0),
             target: row.get(1),
@@ -47,25 +59,42 @@ impl Mesh {
 
     /// Waits until a full-mode peer has `count` rows, all of them `success`.
     pub(crate) async fn until_success(&self, peer: Peer, count: usize) {
-        until(&format!("all {count} rows of {} are success", peer.name()), async || {
-            let rows = self.rows(peer).await?;
-            let open: Vec<&Row> = rows.iter().filter(|row| row.status != "success").collect();
-            match (rows.len() == count, open.first()) {
-                (true, None) => Ok(()),
-                (_, first) => {
-                    Err(format!("{} rows, {} not success, such as {first:?}", rows.len(), open.len()))
+        until(
+            &format!("all {count} rows of {} are success", peer.name()),
+            async || {
+                let rows = self.rows(peer).await?;
+                let open: Vec<&Row> = rows.iter().filter(|row| row.status != "success").collect();
+                match (rows.len() == count, open.first()) {
+                    (true, None) => Ok(()),
+                    (_, first) => Err(format!(
+                        "{} rows, {} not success, such as {first:?}",
+                        rows.len(),
+                        open.len()
+                    )),
                 }
-            }
-        })
+            },
+        )
         .await;
     }
 
     /// Waits until so many rows of a full-mode peer, or more, wait for something.
     pub(crate) async fn until_open(&self, peer: Peer, count: usize) {
-        until(&format!("{count} rows of {} wait", peer.name()), async || {
-            let open = self.rows(peer).await?.iter().filter(|row| row.status != "success").count();
-            if open >= count { Ok(()) } else { Err(format!("{open} do")) }
-        })
+        until(
+            &format!("{count} rows of {} wait", peer.name()),
+            async || {
+                let open = self
+                    .rows(peer)
+                    .await?
+                    .iter()
+                    .filter(|row| row.status != "success")
+                    .count();
+                if open >= count {
+                    Ok(())
+                } else {
+                    Err(format!("{open} do"))
+                }
+            },
+        )
         .await;
     }
 
@@ -79,12 +108,13 @@ impl Mesh {
 
     /// Waits until no plain secret is left in a peer's schema.
     pub(crate) async fn until_no_plain_secret(&self, peer: Peer) {
-        until(&format!("no plain secret is left in SQL of {}", peer.name()), async || {
-            match self.plain_secrets(peer).await? {
+        until(
+            &format!("no plain secret is left in SQL of {}", peer.name()),
+            async || match self.plain_secrets(peer).await? {
                 0 => Ok(()),
                 left => Err(format!("{left} are left")),
-            }
-        })
+            },
+        )
         .await;
     }
 
@@ -93,16 +123,28 @@ impl Mesh {
         let mut connection = self.sql(peer).await.expect("SQL");
         let mut dump = String::new();
         for (table, columns) in [
-            ("hmac_credential", "client_id, plain_secret, secret_hash, allowed_ips"),
-            ("hmac_propagation_target", "target_amqp_queue, propagation_secret, note"),
-            ("hmac_credential_target", "client_id, secret_hash, allowed_ips, reason"),
-            ("hmac_credential_target_audit", "client_id, transition, event_id, reason"),
+            (
+                "hmac_credential",
+                "client_id, plain_secret, secret_hash, allowed_ips",
+            ),
+            (
+                "hmac_propagation_target",
+                "target_amqp_queue, propagation_secret, note",
+            ),
+            (
+                "hmac_credential_target",
+                "client_id, secret_hash, allowed_ips, reason",
+            ),
+            (
+                "hmac_credential_target_audit",
+                "client_id, transition, event_id, reason",
+            ),
         ] {
             // As bytes: the columns have collations of their own.
             let columns = columns.replace(", ", " AS BINARY), CAST(");
             let query = format!("SELECT CONCAT_WS('|', CAST({columns} AS BINARY)) FROM {table}");
-            let rows =
-                sqlx::query_scalar::<_, Vec<u8>>(sqlx::AssertSqlSafe(query)).fetch_all(&mut connection);
+            let rows = sqlx::query_scalar::<_, Vec<u8>>(sqlx::AssertSqlSafe(query))
+                .fetch_all(&mut connection);
             for row in rows.await.expect("a table") {
                 dump.push_str(&String::from_utf8_lossy(&row));
                 dump.push('\n');
@@ -114,7 +156,15 @@ impl Mesh {
 
 /// Drops the schema of a URL; what cannot be dropped stays with its server.
 pub(super) async fn drop_schema(url: &str) {
-    let Ok(mut connection) = MySqlConnection::connect(url).await else { return };
-    let Some(name) = url.rsplit('/').next() else { return };
-    let _ = connection.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS `{name}`"))).await;
+    let Ok(mut connection) = MySqlConnection::connect(url).await else {
+        return;
+    };
+    let Some(name) = url.rsplit('/').next() else {
+        return;
+    };
+    let _ = connection
+        .execute(sqlx::AssertSqlSafe(format!(
+            "DROP DATABASE IF EXISTS `{name}`"
+        )))
+        .await;
 }

@@ -118,17 +118,27 @@ async fn connect(scheme: &str, url: &str) -> Result<(), String> {
         "amqp" => {
             let connection = Connection::connect(url, ConnectionProperties::default()).await;
             let connection = connection.map_err(|error| error.to_string())?;
-            connection.close(200, "done".into()).await.map_err(|error| error.to_string())
+            connection
+                .close(200, "done".into())
+                .await
+                .map_err(|error| error.to_string())
         }
         "mysql" => {
-            let connection = MySqlConnection::connect(url).await.map_err(|error| error.to_string())?;
+            let connection = MySqlConnection::connect(url)
+                .await
+                .map_err(|error| error.to_string())?;
             connection.close().await.map_err(|error| error.to_string())
         }
         _ => {
             let client = redis::Client::open(url).map_err(|error| error.to_string())?;
-            let mut connection =
-                client.get_multiplexed_async_connection().await.map_err(|error| error.to_string())?;
-            redis::cmd("PING").exec_async(&mut connection).await.map_err(|error| error.to_string())
+            let mut connection = client
+                .get_multiplexed_async_connection()
+                .await
+                .map_err(|error| error.to_string())?;
+            redis::cmd("PING")
+                .exec_async(&mut connection)
+                .await
+                .map_err(|error| error.to_string())
         }
     }
 }

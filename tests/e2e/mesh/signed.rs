@@ -19,7 +19,10 @@ pub(crate) struct Caller(Signer);
 impl Caller {
     /// Signs as `client` with `hash`.
     pub(crate) fn new(client: &str, hash: SecretHash) -> Self {
-        Self(Signer::new(ClientId::parse(client).expect("a client id"), hash))
+        Self(Signer::new(
+            ClientId::parse(client).expect("a client id"),
+            hash,
+        ))
     }
 
     /// Fresh headers for an echo.
@@ -36,7 +39,10 @@ impl Mesh {
 
     /// A call of a peer's echo that is not sent yet.
     pub(crate) fn signed(&self, peer: Peer, caller: &Caller) -> RequestBuilder {
-        with(self.request(Method::GET, peer, ECHO), &caller.headers("GET", b""))
+        with(
+            self.request(Method::GET, peer, ECHO),
+            &caller.headers("GET", b""),
+        )
     }
 
     /// Calls a peer's echo by POST.
@@ -48,13 +54,20 @@ impl Mesh {
     ) -> Result<Answer, String> {
         let body = body.to_string();
         let headers = caller.headers("POST", body.as_bytes());
-        let request = self.request(Method::POST, peer, ECHO).header("content-type", "application/json");
+        let request = self
+            .request(Method::POST, peer, ECHO)
+            .header("content-type", "application/json");
         self.send(with(request.body(body), &headers)).await
     }
 
     /// Calls a peer's echo with headers made before, or made up.
-    pub(crate) async fn call_signed(&self, peer: Peer, headers: &SignedHeaders) -> Result<Answer, String> {
-        self.send(with(self.request(Method::GET, peer, ECHO), headers)).await
+    pub(crate) async fn call_signed(
+        &self,
+        peer: Peer,
+        headers: &SignedHeaders,
+    ) -> Result<Answer, String> {
+        self.send(with(self.request(Method::GET, peer, ECHO), headers))
+            .await
     }
 
     /// Waits until all of `peers` let the caller in.
@@ -70,9 +83,10 @@ impl Mesh {
     /// Waits until all of `peers` refuse the caller with `code`.
     pub(crate) async fn until_refused(&self, peers: &[Peer], caller: &Caller, code: &str) {
         for peer in peers {
-            until(&format!("{} refuses the client with {code}", peer.name()), async || {
-                self.call(*peer, caller).await?.refused(401, code)
-            })
+            until(
+                &format!("{} refuses the client with {code}", peer.name()),
+                async || self.call(*peer, caller).await?.refused(401, code),
+            )
             .await;
         }
     }

@@ -23,8 +23,12 @@ impl Slot {
         loop {
             for number in 0..count {
                 let path = folder.join(format!("mesh-slot-{number}"));
-                let file =
-                    File::options().create(true).truncate(false).write(true).open(path).expect("a slot");
+                let file = File::options()
+                    .create(true)
+                    .truncate(false)
+                    .write(true)
+                    .open(path)
+                    .expect("a slot");
                 if file.try_lock().is_ok() {
                     return Self { _file: file };
                 }

@@ -45,7 +45,11 @@ pub(crate) struct Seen {
 impl Seen {
     /// Panics when a good call was answered otherwise than by one of these statuses.
     pub(crate) fn only(&self, statuses: &[u16]) {
-        assert!(self.answers.keys().all(|status| statuses.contains(status)), "{:?}", self.answers);
+        assert!(
+            self.answers.keys().all(|status| statuses.contains(status)),
+            "{:?}",
+            self.answers
+        );
     }
 }
 
@@ -70,12 +74,24 @@ impl Traffic {
         let good = caller(mesh, source);
         let peers: Vec<Peer> = targets.iter().copied().chain([source]).collect();
         mesh.until_let_in(&peers, &good).await;
-        let forged = Caller::new(CLIENT, mesh.secrets.hash(source, "a secret that nobody was given"));
-        let urls: Vec<String> = peers.iter().map(|peer| mesh.url(*peer).to_owned()).collect();
+        let forged = Caller::new(
+            CLIENT,
+            mesh.secrets.hash(source, "a secret that nobody was given"),
+        );
+        let urls: Vec<String> = peers
+            .iter()
+            .map(|peer| mesh.url(*peer).to_owned())
+            .collect();
         let calls = Calls::start(urls, good, forged);
         let changes = changes(mesh, source, targets);
         changes.until_more(10).await;
-        Self { source, targets: targets.to_vec(), changes, calls, others: 1 }
+        Self {
+            source,
+            targets: targets.to_vec(),
+            changes,
+            calls,
+            others: 1,
+        }
     }
 
     /// The story has made a client at the same source for the same targets.
@@ -122,12 +138,17 @@ impl Traffic {
         let answers = self.calls.end().await;
         let start = Instant::now();
         let clients = Changes::clients(accepted) + self.others;
-        mesh.until_success(self.source, clients * self.targets.len()).await;
+        mesh.until_success(self.source, clients * self.targets.len())
+            .await;
         let holders: Vec<Peer> = self.targets.iter().copied().chain([self.source]).collect();
         mesh.until_holding(self.source, &holders, accepted).await;
         mesh.until_no_plain_secret(self.source).await;
-        mesh.until_let_in(&holders, &caller(mesh, self.source)).await;
-        println!("{accepted} changes converged in {:.1?}; calls by status: {answers:?}", start.elapsed());
+        mesh.until_let_in(&holders, &caller(mesh, self.source))
+            .await;
+        println!(
+            "{accepted} changes converged in {:.1?}; calls by status: {answers:?}",
+            start.elapsed()
+        );
         Seen { refused, answers }
     }
 }
@@ -147,7 +168,11 @@ struct Calls {
 impl Calls {
     fn start(urls: Vec<String>, good: Caller, forged: Caller) -> Self {
         // A connection of its own for each call: one that is kept may be closed by the peer just when a call is sent.
-        let http = Client::builder().no_proxy().timeout(CALL_LIMIT * 2).pool_max_idle_per_host(0).build();
+        let http = Client::builder()
+            .no_proxy()
+            .timeout(CALL_LIMIT * 2)
+            .pool_max_idle_per_host(0)
+            .build();
         let http = http.expect("a client");
         let (ended, turn) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(())));
         let task = tokio::spawn({
@@ -170,7 +195,9 @@ impl Calls {
 
     async fn end(self) -> BTreeMap<u16, usize> {
         self.ended.store(true, Ordering::SeqCst);
-        self.task.await.expect("no call is accepted that should not be")
+        self.task
+            .await
+            .expect("no call is accepted that should not be")
     }
 }
 
@@ -179,12 +206,21 @@ async fn round(http: &Client, url: &str, good: &Caller, forged: &Caller) -> u16 
     let headers = good.headers("GET", b"");
     let forged = forged.headers("GET", b"");
     let status = call(http, url, &headers).await;
-    assert!([0, 200, 401, 500, 503].contains(&status), "{url}: {status} to a good call");
+    assert!(
+        [0, 200, 401, 500, 503].contains(&status),
+        "{url}: {status} to a good call"
+    );
     let repeated = call(http, url, &headers).await;
     // A nonce whose acceptance got no answer may be accepted at its second arrival.
-    assert!(status != 200 || repeated != 200, "{url}: a nonce was accepted twice");
+    assert!(
+        status != 200 || repeated != 200,
+        "{url}: a nonce was accepted twice"
+    );
     let answer = call(http, url, &forged).await;
-    assert!([0, 401, 500, 503].contains(&answer), "{url}: {answer} to a forged call");
+    assert!(
+        [0, 401, 500, 503].contains(&answer),
+        "{url}: {answer} to a forged call"
+    );
     status
 }
 
@@ -193,6 +229,10 @@ async fn call(http: &Client, url: &str, headers: &SignedHeaders) -> u16 {
     let start = Instant::now();
     let request = signed::with(http.get(format!("{url}{}", signed::ECHO)), headers);
     let answer = request.send().await;
-    assert!(start.elapsed() < CALL_LIMIT, "{url}: a call took {:.1?}", start.elapsed());
+    assert!(
+        start.elapsed() < CALL_LIMIT,
+        "{url}: a call took {:.1?}",
+        start.elapsed()
+    );
     answer.map_or(0, |answer| answer.status().as_u16())
 }

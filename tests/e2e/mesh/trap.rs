@@ -40,12 +40,19 @@ pub(crate) struct Mark {
 impl Mark {
     /// What the peer says.
     pub(crate) fn said(dependency: Dependency, bytes: &str) -> Self {
-        Self { dependency, way: Way::ToServer, bytes: bytes.as_bytes().to_vec() }
+        Self {
+            dependency,
+            way: Way::ToServer,
+            bytes: bytes.as_bytes().to_vec(),
+        }
     }
 
     /// What the peer hears.
     pub(crate) fn heard(dependency: Dependency, bytes: &str) -> Self {
-        Self { way: Way::ToClient, ..Self::said(dependency, bytes) }
+        Self {
+            way: Way::ToClient,
+            ..Self::said(dependency, bytes)
+        }
     }
 }
 
@@ -75,7 +82,11 @@ impl Trap {
     /// Kills the process `victim` when all of `marks` have come by, in this order.
     pub(crate) fn set(&self, victim: i32, moment: Moment, marks: impl IntoIterator<Item = Mark>) {
         let marks = marks.into_iter().collect();
-        *self.state() = State::Set { marks, moment, victim: Pid::from_raw(victim) };
+        *self.state() = State::Set {
+            marks,
+            moment,
+            victim: Pid::from_raw(victim),
+        };
     }
 
     /// Resets a connection in the middle of what passes next, said by the peer or heard by it.
@@ -100,12 +111,15 @@ impl Trap {
 
     /// Waits until it was too late for the victim.
     pub(crate) async fn until_sprung(&self, what: &str) {
-        until(&format!("the peer dies {what}"), async || match &*self.state() {
-            State::Sprung => Ok(()),
-            State::Set { marks, .. } => {
-                Err(format!("{:?} has not come by", marks.front().map(|mark| (mark.dependency, mark.way))))
+        until(&format!("the peer dies {what}"), async || {
+            match &*self.state() {
+                State::Sprung => Ok(()),
+                State::Set { marks, .. } => Err(format!(
+                    "{:?} has not come by",
+                    marks.front().map(|mark| (mark.dependency, mark.way))
+                )),
+                State::Unset | State::Cut(..) => Err("no trap is set".to_owned()),
             }
-            State::Unset | State::Cut(..) => Err("no trap is set".to_owned()),
         })
         .await;
     }
@@ -124,11 +138,19 @@ impl Trap {
                 *state = State::Unset;
                 return verdict;
             }
-            State::Set { marks, moment, victim } => {
-                while let Some(mark) = marks.front().filter(|it| (it.dependency, it.way) == (dependency, way))
+            State::Set {
+                marks,
+                moment,
+                victim,
+            } => {
+                while let Some(mark) = marks
+                    .front()
+                    .filter(|it| (it.dependency, it.way) == (dependency, way))
                 {
                     let length = mark.bytes.len();
-                    let found = bytes.windows(length).position(|window| window == mark.bytes);
+                    let found = bytes
+                        .windows(length)
+                        .position(|window| window == mark.bytes);
                     let Some(at) = found else { break };
                     bytes = &bytes[at + length..];
                     marks.pop_front();

@@ -1,6 +1,8 @@
 //! The broker beside the peers: what a peer of the original, or a forger, could send and read.
 
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use serde_json::Value;
@@ -28,26 +30,50 @@ pub(crate) struct Message {
 
 impl Wire {
     pub(super) async fn connect(url: &str) -> Self {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("the broker");
+        let connection = Connection::connect(url, ConnectionProperties::default())
+            .await
+            .expect("the broker");
         let channel = connection.create_channel().await.expect("a channel");
-        channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
-        Self { channel, connection }
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await
+            .expect("confirms");
+        Self {
+            channel,
+            connection,
+        }
     }
 
     /// Declares the queue of a peer as the contract has it.
     pub(crate) async fn declare(&self, peer: &str) {
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let options = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
         let queue = queue_of(peer).as_str().into();
-        self.channel.queue_declare(queue, options, FieldTable::default()).await.expect("the queue");
+        self.channel
+            .queue_declare(queue, options, FieldTable::default())
+            .await
+            .expect("the queue");
     }
 
     /// How many messages wait in the queue of a peer and are with nobody.
     pub(crate) async fn waiting(&self, peer: &str) -> u32 {
-        let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let options = QueueDeclareOptions {
+            passive: true,
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
         let queue = queue_of(peer).as_str().into();
         let channel = self.connection.create_channel().await.expect("a channel");
-        let queue = channel.queue_declare(queue, options, FieldTable::default()).await.expect("the queue");
-        channel.close(200, "done".into()).await.expect("the channel closes");
+        let queue = channel
+            .queue_declare(queue, options, FieldTable::default())
+            .await
+            .expect("the queue");
+        channel
+            .close(200, "done".into())
+            .await
+            .expect("the channel closes");
         queue.message_count()
     }
 
@@ -59,7 +85,10 @@ impl Wire {
             .with_delivery_mode(2);
         let queue = queue_of(peer).as_str().into();
         let options = BasicPublishOptions::default();
-        let confirm = self.channel.basic_publish("".into(), queue, options, body, properties).await;
+        let confirm = self
+            .channel
+            .basic_publish("".into(), queue, options, body, properties)
+            .await;
         confirm.expect("a publish").await.expect("a confirm");
     }
 
@@ -76,7 +105,10 @@ impl Wire {
                 .map_err(|error| error.to_string())?;
             let delivery = got.ok_or("the queue is empty")?.delivery;
             let body = serde_json::from_slice(&delivery.data).map_err(|error| error.to_string())?;
-            Ok::<_, String>(Message { body, properties: delivery.properties })
+            Ok::<_, String>(Message {
+                body,
+                properties: delivery.properties,
+            })
         })
         .await
     }

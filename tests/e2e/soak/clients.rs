@@ -48,8 +48,15 @@ pub(super) struct Content {
 impl Content {
     /// Some have rules, and some an expiry, after the time of every soak.
     fn of(number: u64, secret: String) -> Self {
-        let rules = (number % 3 == 1).then(|| format!("10.{}.0.0/16", number % 256)).into_iter().collect();
-        Self { secret, rules, expires_at: (number % 4 == 2).then(|| 4_102_444_800_000 + number as i64) }
+        let rules = (number % 3 == 1)
+            .then(|| format!("10.{}.0.0/16", number % 256))
+            .into_iter()
+            .collect();
+        Self {
+            secret,
+            rules,
+            expires_at: (number % 4 == 2).then(|| 4_102_444_800_000 + number as i64),
+        }
     }
 }
 
@@ -62,7 +69,11 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn start(mesh: &Mesh, changes: u64, pause: Duration, random: &mut StdRng) -> Self {
-        let http = reqwest::Client::builder().no_proxy().timeout(ONE_ATTEMPT).build().expect("a client");
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(ONE_ATTEMPT)
+            .build()
+            .expect("a client");
         let (accepted, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicUsize::new(0)));
         let count = WORKERS * SOURCES.len() as u64;
         let workers = (0..count).map(|number| {
@@ -78,10 +89,19 @@ impl Stream {
                 pause,
             };
             // The last takes what cannot be shared out.
-            let share = changes / count + if number + 1 == count { changes % count } else { 0 };
+            let share = changes / count
+                + if number + 1 == count {
+                    changes % count
+                } else {
+                    0
+                };
             tokio::spawn(worker.run(share))
         });
-        Self { workers: workers.collect(), accepted, refused }
+        Self {
+            workers: workers.collect(),
+            accepted,
+            refused,
+        }
     }
 
     /// Whether all changes are accepted.
@@ -122,7 +142,11 @@ impl Worker {
             if fresh {
                 clients.push(self.client(change));
             }
-            let at = if fresh { clients.len() - 1 } else { self.random.random_range(0..clients.len()) };
+            let at = if fresh {
+                clients.len() - 1
+            } else {
+                self.random.random_range(0..clients.len())
+            };
             self.change(&mut clients[at], change).await;
             self.accepted.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(self.pause).await;
@@ -135,9 +159,21 @@ impl Worker {
         let others = self.source.others();
         let first = self.random.random_range(0..others.len());
         let mut targets = vec![others[first]];
-        let further = others.into_iter().enumerate().filter(|(number, _)| *number != first);
-        targets.extend(further.filter(|_| self.random.random()).map(|(_, peer)| peer));
-        Client { name: format!("soak-{}-{change}", self.number), source: self.source, targets, content: None }
+        let further = others
+            .into_iter()
+            .enumerate()
+            .filter(|(number, _)| *number != first);
+        targets.extend(
+            further
+                .filter(|_| self.random.random())
+                .map(|(_, peer)| peer),
+        );
+        Client {
+            name: format!("soak-{}-{change}", self.number),
+            source: self.source,
+            targets,
+            content: None,
+        }
     }
 
     async fn change(&mut self, client: &mut Client, number: u64) {
@@ -145,8 +181,19 @@ impl Worker {
         let targets: Vec<&str> = client.targets.iter().map(|peer| peer.name()).collect();
         let of = |secret: &str| json!({ "clientId": client.name, "secret": secret });
         let (route, body, after) = match (&client.content, self.random.random_range(0..4)) {
-            (Some(_), 0) => ("/revoke", json!({ "clientId": client.name, "targets": targets }), None),
-            (Some(content), 1 | 2) => ("/rotate", of(&secret), Some(Content { secret, ..content.clone() })),
+            (Some(_), 0) => (
+                "/revoke",
+                json!({ "clientId": client.name, "targets": targets }),
+                None,
+            ),
+            (Some(content), 1 | 2) => (
+                "/rotate",
+                of(&secret),
+                Some(Content {
+                    secret,
+                    ..content.clone()
+                }),
+            ),
             _ => {
                 let mut body = of(&secret);
                 let content = Content::of(number, secret);
@@ -164,7 +211,9 @@ impl Worker {
         let (url, start) = (format!("{}{route}", self.url), Instant::now());
         loop {
             let answer = self.http.post(&url).json(body).send().await;
-            let status = answer.map(|answer| answer.status().as_u16()).unwrap_or_default();
+            let status = answer
+                .map(|answer| answer.status().as_u16())
+                .unwrap_or_default();
             if status == self.source.surface().1 {
                 return;
             }

@@ -96,11 +96,18 @@ async fn queue(mesh: &Mesh, peer: Peer, what: &str) {
     let path = format!("{}{what}", mesh.queue_path(peer));
     let answer = mesh.try_broker(Method::DELETE, &path, &json!({})).await;
     let (status, text) = answer.expect("the management API answers");
-    assert!((200..300).contains(&status) || status == 404, "{path}: {status} {text}");
+    assert!(
+        (200..300).contains(&status) || status == 404,
+        "{path}: {status} {text}"
+    );
 }
 
 /// Lets one fault after the other happen until all changes are accepted; answers how often which did.
-pub(super) async fn roll(mesh: &mut Mesh, stream: &Stream, random: &mut StdRng) -> BTreeMap<String, usize> {
+pub(super) async fn roll(
+    mesh: &mut Mesh,
+    stream: &Stream,
+    random: &mut StdRng,
+) -> BTreeMap<String, usize> {
     let (mut counts, mut told) = (BTreeMap::new(), 0);
     while !stream.is_done() {
         let fault = Fault::draw(random);
@@ -110,7 +117,11 @@ pub(super) async fn roll(mesh: &mut Mesh, stream: &Stream, random: &mut StdRng) 
         *counts.entry(fault.name()).or_default() += 1;
         if stream.accepted() / TOLD_EVERY > told {
             told = stream.accepted() / TOLD_EVERY;
-            println!("{} changes accepted; {} faults", stream.accepted(), counts.values().sum::<usize>());
+            println!(
+                "{} changes accepted; {} faults",
+                stream.accepted(),
+                counts.values().sum::<usize>()
+            );
         }
         tokio::time::sleep(calm).await;
     }

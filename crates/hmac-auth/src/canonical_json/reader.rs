@@ -13,14 +13,22 @@ type Read<T> = Result<T, InvalidMessage>;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self {
+            text,
+            at: 0,
+            depth: 0,
+        }
     }
 
     /// Reads the whole text as one value.
     pub(super) fn document(mut self, out: &mut String) -> Read<()> {
         self.value(out)?;
         self.skip_space();
-        if self.at == self.text.len() { Ok(()) } else { self.fail() }
+        if self.at == self.text.len() {
+            Ok(())
+        } else {
+            self.fail()
+        }
     }
 
     fn value(&mut self, out: &mut String) -> Read<()> {
@@ -97,7 +105,10 @@ impl<'a> Reader<'a> {
         self.skip_space();
         self.expect(b':')?;
         self.value(out)?;
-        Ok(Member { key: start..key_end, value: key_end..out.len() })
+        Ok(Member {
+            key: start..key_end,
+            value: key_end..out.len(),
+        })
     }
 
     fn literal(&mut self, literal: &str, out: &mut String) -> Read<()> {
@@ -148,7 +159,10 @@ impl<'a> Reader<'a> {
         out.push('"');
         loop {
             let rest = &self.text[self.at..];
-            let Some(stop) = rest.bytes().position(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) else {
+            let Some(stop) = rest
+                .bytes()
+                .position(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'))
+            else {
                 self.at = self.text.len();
                 return self.fail();
             };
@@ -204,7 +218,11 @@ impl<'a> Reader<'a> {
 
     /// Reads `uXXXX`.
     fn code_unit(&mut self) -> Read<u16> {
-        let digits = self.text.as_bytes().get(self.at + 1..self.at + 5).unwrap_or_default();
+        let digits = self
+            .text
+            .as_bytes()
+            .get(self.at + 1..self.at + 5)
+            .unwrap_or_default();
         if digits.len() != 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
             return self.fail();
         }

@@ -12,7 +12,10 @@ async fn rabbitmq_moves_messages_as_the_contract_says() {
     hmac_testkit::broker::suite(async || {
         let url = node.vhost("conformance").await.unwrap();
         let connect = |name| AmqpBroker::connect(AmqpOptions::from_url(&url, name).unwrap());
-        [Arc::new(connect("one")) as Arc<dyn Broker>, Arc::new(connect("other"))]
+        [
+            Arc::new(connect("one")) as Arc<dyn Broker>,
+            Arc::new(connect("other")),
+        ]
     })
     .await;
 }
@@ -23,7 +26,10 @@ async fn rabbitmq_moves_messages_on_one_thread_too() {
     hmac_testkit::broker::suite(async || {
         let url = node.vhost("one-thread").await.unwrap();
         let connect = |name| AmqpBroker::connect(AmqpOptions::from_url(&url, name).unwrap());
-        [Arc::new(connect("one")) as Arc<dyn Broker>, Arc::new(connect("other"))]
+        [
+            Arc::new(connect("one")) as Arc<dyn Broker>,
+            Arc::new(connect("other")),
+        ]
     })
     .await;
 }

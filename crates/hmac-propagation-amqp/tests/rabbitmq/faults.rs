@@ -21,7 +21,9 @@ async fn a_connection_closed_by_an_operator_comes_back() {
     acknowledge(&mut subscription, &deliveries[..1]).await;
 
     close_connections(&node, vhost(&url), 1).await;
-    let lost = status(&broker, "the loss is told", |status| !status.connected || status.epoch > before.epoch);
+    let lost = status(&broker, "the loss is told", |status| {
+        !status.connected || status.epoch > before.epoch
+    });
     let lost = lost.await;
     let after = healthy(&broker).await;
     assert!(after.epoch > before.epoch, "{lost:?} {after:?}");
@@ -48,7 +50,10 @@ async fn a_deleted_queue_is_declared_and_consumed_again() {
         watch.mark_unchanged();
         let path = format!("/api/queues/{}/{}", vhost(&url), target.queue());
         node.request("DELETE", &path, "").await.unwrap();
-        tokio::time::timeout(SOON, watch.changed()).await.expect("the cancellation is told").unwrap();
+        tokio::time::timeout(SOON, watch.changed())
+            .await
+            .expect("the cancellation is told")
+            .unwrap();
         let after = healthy(&broker).await;
         assert_eq!(after.epoch, before.epoch, "the connection stays");
         publish(&broker, &target, round..round + 1).await;
@@ -66,7 +71,13 @@ async fn a_queue_with_other_arguments_disturbs_nobody_else() {
     let mut subscription = broker.subscribe(&good, 10).await.unwrap();
     let before = healthy(&broker).await;
     let path = format!("/api/queues/{}/{}", vhost(&url), odd.queue());
-    node.request("PUT", &path, r#"{"durable":true,"arguments":{"x-max-length":10}}"#).await.unwrap();
+    node.request(
+        "PUT",
+        &path,
+        r#"{"durable":true,"arguments":{"x-max-length":10}}"#,
+    )
+    .await
+    .unwrap();
 
     for _ in 0..3 {
         let refused = broker.declare(&odd).await.unwrap_err();
@@ -78,10 +89,16 @@ async fn a_queue_with_other_arguments_disturbs_nobody_else() {
 
     let mut odd_subscription = broker.subscribe(&odd, 10).await.unwrap();
     let told = status(&broker, "the refusal is told", |status| {
-        status.reason.as_deref().is_some_and(|reason| reason.contains("PRECONDITION_FAILED"))
+        status
+            .reason
+            .as_deref()
+            .is_some_and(|reason| reason.contains("PRECONDITION_FAILED"))
     })
     .await;
-    assert!(told.connected && !told.consuming && told.epoch == before.epoch, "{told:?}");
+    assert!(
+        told.connected && !told.consuming && told.epoch == before.epoch,
+        "{told:?}"
+    );
     node.request("DELETE", &path, "").await.unwrap();
     healthy(&broker).await;
     publish(&broker, &odd, 0..1).await;
@@ -96,7 +113,10 @@ async fn a_missing_vhost_is_waited_for() {
     let (broker, target) = (connect(options(&url, "peer")), peer("target"));
     let mut subscription = broker.subscribe(&target, 10).await.unwrap();
     let told = status(&broker, "the refusal is told", |status| {
-        status.reason.as_deref().is_some_and(|reason| reason.contains("NOT_ALLOWED"))
+        status
+            .reason
+            .as_deref()
+            .is_some_and(|reason| reason.contains("NOT_ALLOWED"))
     });
     assert_eq!(told.await.epoch, 0);
     let started = Instant::now();
@@ -105,7 +125,10 @@ async fn a_missing_vhost_is_waited_for() {
         [Err(PublishError::Unconfirmed(_))]
     ));
     assert!(broker.declare(&target).await.is_err());
-    assert!(started.elapsed() < Duration::from_secs(1), "nothing is waited for in vain");
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "nothing is waited for in vain"
+    );
 
     node.create_vhost(&name).await.unwrap();
     healthy(&broker).await;
@@ -123,14 +146,19 @@ async fn a_refused_account_is_told_without_its_password_and_tried_again() {
     options.password = hmac_auth::secret::Secret::new("hunter2-secret");
     let broker = connect(options);
     let told = status(&broker, "the refusal is told", |status| {
-        status.reason.as_deref().is_some_and(|reason| reason.contains("ACCESS_REFUSED"))
+        status
+            .reason
+            .as_deref()
+            .is_some_and(|reason| reason.contains("ACCESS_REFUSED"))
     })
     .await;
     assert!(!format!("{told:?}").contains("hunter2"));
     assert!(!format!("{:?}", broker.declare(&peer("target")).await).contains("hunter2"));
 
     let account = r#"{"password":"hunter2-secret","tags":""}"#;
-    node.request("PUT", &format!("/api/users/{user}"), account).await.unwrap();
+    node.request("PUT", &format!("/api/users/{user}"), account)
+        .await
+        .unwrap();
     let all = r#"{"configure":".*","write":".*","read":".*"}"#;
     let permissions = format!("/api/permissions/{}/{user}", vhost(&url));
     let read_only = r#"{"configure":".*","write":"^$","read":".*"}"#;
@@ -144,15 +172,21 @@ async fn a_refused_account_is_told_without_its_password_and_tried_again() {
         let messages = (0..10).map(|i| message(&target, &i.to_string())).collect();
         let outcomes = broker.publish(messages).await;
         assert!(
-            outcomes.iter().all(|outcome| matches!(outcome, Err(PublishError::Unconfirmed(_)))),
+            outcomes
+                .iter()
+                .all(|outcome| matches!(outcome, Err(PublishError::Unconfirmed(_)))),
             "{outcomes:?}"
         );
     }
     node.request("PUT", &permissions, all).await.unwrap();
-    eventually("writing is allowed", async || broker.publish(vec![message(&target, "0")]).await == [Ok(())])
-        .await;
+    eventually("writing is allowed", async || {
+        broker.publish(vec![message(&target, "0")]).await == [Ok(())]
+    })
+    .await;
     assert_eq!(healthy(&broker).await.epoch, epoch);
-    node.request("DELETE", &format!("/api/users/{user}"), "").await.unwrap();
+    node.request("DELETE", &format!("/api/users/{user}"), "")
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -163,14 +197,29 @@ async fn a_full_queue_refuses_each_message_by_itself() {
     broker.declare(&full).await.unwrap();
     broker.declare(&free).await.unwrap();
     let policy = r#"{"pattern":"^hmac-full","apply-to":"queues","definition":{"max-length":1,"overflow":"reject-publish"}}"#;
-    node.request("PUT", &format!("/api/policies/{}/full", vhost(&url)), policy).await.unwrap();
+    node.request(
+        "PUT",
+        &format!("/api/policies/{}/full", vhost(&url)),
+        policy,
+    )
+    .await
+    .unwrap();
     eventually("the policy is in force", async || {
         broker.publish(vec![message(&full, "0")]).await == [Err(PublishError::Refused)]
     })
     .await;
-    let messages =
-        vec![message(&free, "1"), message(&full, "2"), message(&free, "3"), message(&peer("none"), "4")];
-    let expected = [Ok(()), Err(PublishError::Refused), Ok(()), Err(PublishError::Unroutable)];
+    let messages = vec![
+        message(&free, "1"),
+        message(&full, "2"),
+        message(&free, "3"),
+        message(&peer("none"), "4"),
+    ];
+    let expected = [
+        Ok(()),
+        Err(PublishError::Refused),
+        Ok(()),
+        Err(PublishError::Unroutable),
+    ];
     assert_eq!(broker.publish(messages).await, expected);
 }
 
@@ -182,7 +231,10 @@ pub(crate) fn vhost(url: &str) -> &str {
 /// Closes every connection to a vhost from the broker's side; waits until the broker lists `n` of them.
 pub(crate) async fn close_connections(node: &RabbitMq, vhost: &str, n: usize) {
     let list = async || {
-        let connections = node.request("GET", &format!("/api/vhosts/{vhost}/connections"), "").await.unwrap();
+        let connections = node
+            .request("GET", &format!("/api/vhosts/{vhost}/connections"), "")
+            .await
+            .unwrap();
         connections
             .split("\"name\":\"")
             .skip(1)
@@ -191,8 +243,13 @@ pub(crate) async fn close_connections(node: &RabbitMq, vhost: &str, n: usize) {
             .map(|name| name.replace(' ', "%20").replace('>', "%3E"))
             .collect::<Vec<_>>()
     };
-    eventually("the broker lists the connections", async || list().await.len() == n).await;
+    eventually("the broker lists the connections", async || {
+        list().await.len() == n
+    })
+    .await;
     for name in list().await {
-        node.request("DELETE", &format!("/api/connections/{name}"), "").await.unwrap();
+        node.request("DELETE", &format!("/api/connections/{name}"), "")
+            .await
+            .unwrap();
     }
 }

@@ -35,14 +35,25 @@ impl<'a> MakeWriter<'a> for Log {
 #[tokio::test]
 async fn no_secret_in_logs() {
     let log = Log::default();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).init();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .init();
     let node = services::rabbitmq().await.unwrap();
     let url = node.vhost("secrets").await.unwrap();
     let user = format!("secretive-{}", std::process::id());
     let account = r#"{"password":"hunter2-secret","tags":""}"#;
-    node.request("PUT", &format!("/api/users/{user}"), account).await.unwrap();
+    node.request("PUT", &format!("/api/users/{user}"), account)
+        .await
+        .unwrap();
     let all = r#"{"configure":".*","write":".*","read":".*"}"#;
-    node.request("PUT", &format!("/api/permissions/{}/{user}", vhost(&url)), all).await.unwrap();
+    node.request(
+        "PUT",
+        &format!("/api/permissions/{}/{user}", vhost(&url)),
+        all,
+    )
+    .await
+    .unwrap();
 
     let mut options = options(&url, "peer");
     options.user.clone_from(&user);
@@ -57,18 +68,33 @@ async fn no_secret_in_logs() {
         timestamp_ms: 0,
         body: b"propagation-secret".to_vec(),
     };
-    assert_eq!(broker.publish(vec![message(unknown)]).await, [Err(PublishError::Unroutable)]);
+    assert_eq!(
+        broker.publish(vec![message(unknown)]).await,
+        [Err(PublishError::Unroutable)]
+    );
     assert_eq!(broker.publish(vec![message(known)]).await, [Ok(())]);
     take(&mut subscription, 1).await;
     close_connections(&node, vhost(&url), 1).await;
-    status(&broker, "a new connection", |status| status.epoch > before.epoch && status.consuming).await;
+    status(&broker, "a new connection", |status| {
+        status.epoch > before.epoch && status.consuming
+    })
+    .await;
     broker.close().await;
-    node.request("DELETE", &format!("/api/users/{user}"), "").await.unwrap();
+    node.request("DELETE", &format!("/api/users/{user}"), "")
+        .await
+        .unwrap();
 
     let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
-    assert!(log.contains("connected to the broker") && log.contains("lost the broker"), "{log}");
+    assert!(
+        log.contains("connected to the broker") && log.contains("lost the broker"),
+        "{log}"
+    );
     let as_numbers = format!("{:?}", b"propagation-secret");
-    for secret in ["hunter2", "propagation-secret", as_numbers.trim_matches(['[', ']'])] {
+    for secret in [
+        "hunter2",
+        "propagation-secret",
+        as_numbers.trim_matches(['[', ']']),
+    ] {
         let line = log.lines().find(|line| line.contains(secret));
         assert!(line.is_none(), "{}", line.unwrap_or_default());
     }

@@ -29,10 +29,20 @@ pub(crate) async fn status(
     holds: impl FnMut(&BrokerStatus) -> bool,
 ) -> BrokerStatus {
     let mut watch = broker.status();
-    let now = timeout(SOON, watch.wait_for(holds)).await.map(|status| status.unwrap().clone());
-    now.unwrap_or_else(|_| panic!("not in time: {what}; now {:?}", broker.status().borrow().clone()))
+    let now = timeout(SOON, watch.wait_for(holds))
+        .await
+        .map(|status| status.unwrap().clone());
+    now.unwrap_or_else(|_| {
+        panic!(
+            "not in time: {what}; now {:?}",
+            broker.status().borrow().clone()
+        )
+    })
 }
 
 pub(crate) async fn healthy(broker: &Arc<dyn Broker>) -> BrokerStatus {
-    status(broker, "connected and consuming", |status| status.connected && status.consuming).await
+    status(broker, "connected and consuming", |status| {
+        status.connected && status.consuming
+    })
+    .await
 }

@@ -45,7 +45,11 @@ struct Idle {
 impl Connections {
     pub(super) fn new(options: MySqlConnectOptions, most: u32) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(usize::try_from(most.max(1)).unwrap_or(1)));
-        Arc::new(Self { options, permits, idle: Mutex::default() })
+        Arc::new(Self {
+            options,
+            permits,
+            idle: Mutex::default(),
+        })
     }
 
     /// Waits for a free place, takes an idle connection or makes one. The caller bounds it.
@@ -64,7 +68,12 @@ impl Connections {
                 connection
             }
         };
-        Ok(Lease { connection, epoch, home: Arc::clone(self), _permit: permit })
+        Ok(Lease {
+            connection,
+            epoch,
+            home: Arc::clone(self),
+            _permit: permit,
+        })
     }
 
     /// Gives up every connection made so far: those at work when their work is done.
@@ -103,11 +112,17 @@ pub(crate) struct Lease {
 impl Lease {
     /// Keeps it for the next unit of work, unless all were given up meanwhile.
     pub(super) fn give_back(self) {
-        let Self { connection, epoch, home, _permit } = self;
+        let Self {
+            connection,
+            epoch,
+            home,
+            _permit,
+        } = self;
         let now = Instant::now();
         let mut idle = home.idle();
         if idle.epoch == epoch && !home.permits.is_closed() {
-            idle.connections.retain(|(_, since)| now.duration_since(*since) < IDLE);
+            idle.connections
+                .retain(|(_, since)| now.duration_since(*since) < IDLE);
             idle.connections.push((connection, now));
         }
     }
@@ -135,7 +150,10 @@ pub(crate) struct FileLease {
 
 impl FileLease {
     pub(super) fn new(connection: PoolConnection<Sqlite>) -> Self {
-        Self { connection, given_back: false }
+        Self {
+            connection,
+            given_back: false,
+        }
     }
 
     pub(super) fn give_back(mut self) {

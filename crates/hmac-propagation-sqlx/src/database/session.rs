@@ -46,7 +46,9 @@ pub(crate) enum Value<'a> {
 impl<'a> Value<'a> {
     fn of(value: &'a serde_json::Value) -> Self {
         match value {
-            serde_json::Value::Number(number) => number.as_i64().map_or(Self::OptionalText(None), Self::Int),
+            serde_json::Value::Number(number) => {
+                number.as_i64().map_or(Self::OptionalText(None), Self::Int)
+            }
             other => Self::OptionalText(other.as_str()),
         }
     }
@@ -87,11 +89,21 @@ impl Row {
     }
 
     pub(crate) fn required_int(&self, index: usize, table: &'static str) -> Result<i64, SqlError> {
-        self.int(index)?.ok_or(SqlError::Corrupt { table, problem: "NULL where a number is needed" })
+        self.int(index)?.ok_or(SqlError::Corrupt {
+            table,
+            problem: "NULL where a number is needed",
+        })
     }
 
-    pub(crate) fn required_text(&self, index: usize, table: &'static str) -> Result<String, SqlError> {
-        self.text(index)?.ok_or(SqlError::Corrupt { table, problem: "NULL where a text is needed" })
+    pub(crate) fn required_text(
+        &self,
+        index: usize,
+        table: &'static str,
+    ) -> Result<String, SqlError> {
+        self.text(index)?.ok_or(SqlError::Corrupt {
+            table,
+            problem: "NULL where a text is needed",
+        })
     }
 }
 
@@ -113,7 +125,10 @@ pub(crate) struct Session {
 
 impl Session {
     pub(super) fn new(connection: Connection, statements: Arc<AtomicU64>) -> Self {
-        Self { connection, statements }
+        Self {
+            connection,
+            statements,
+        }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -169,15 +184,21 @@ impl Session {
     }
 
     /// Runs one statement and tells how many rows it touched.
-    pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+    pub(crate) async fn execute(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, SqlError> {
         self.count();
         Ok(match &mut self.connection {
-            Connection::MariaDb(connection) => {
-                bound!(sql, values).execute(&mut **connection).await?.rows_affected()
-            }
-            Connection::Sqlite(connection) => {
-                bound!(sql, values).execute(&mut **connection).await?.rows_affected()
-            }
+            Connection::MariaDb(connection) => bound!(sql, values)
+                .execute(&mut **connection)
+                .await?
+                .rows_affected(),
+            Connection::Sqlite(connection) => bound!(sql, values)
+                .execute(&mut **connection)
+                .await?
+                .rows_affected(),
         })
     }
 

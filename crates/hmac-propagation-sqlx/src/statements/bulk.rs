@@ -36,7 +36,10 @@ pub(crate) enum Few {
 
 impl Bulk {
     pub(super) fn json_only(json: String) -> Self {
-        Self { json, few: Few::Json }
+        Self {
+            json,
+            few: Few::Json,
+        }
     }
 }
 
@@ -60,8 +63,15 @@ pub(super) fn select(dialect: Dialect, what: &str, table: &str, key: Columns, re
 /// New rows.
 pub(super) fn insert(dialect: Dialect, table: &str, columns: &[Columns]) -> Bulk {
     let source = source(dialect, columns);
-    let names: Vec<&str> = columns.iter().copied().flatten().map(|(name, _)| *name).collect();
-    let values: Vec<String> = (0..names.len()).map(|index| format!("j.c{index}")).collect();
+    let names: Vec<&str> = columns
+        .iter()
+        .copied()
+        .flatten()
+        .map(|(name, _)| *name)
+        .collect();
+    let values: Vec<String> = (0..names.len())
+        .map(|index| format!("j.c{index}"))
+        .collect();
     let one = format!("({})", vec!["?"; names.len()].join(", "));
     let (names, values) = (names.join(", "), values.join(", "));
     Bulk {
@@ -76,29 +86,55 @@ pub(super) fn insert(dialect: Dialect, table: &str, columns: &[Columns]) -> Bulk
 /// Known rows: key first, then what is written.
 pub(super) fn update(dialect: Dialect, table: &str, key: Columns, columns: &[Columns]) -> Bulk {
     let all = [&[key], columns].concat();
-    let written: Vec<&str> = columns.iter().copied().flatten().map(|(name, _)| *name).collect();
-    let from_json =
-        written.iter().enumerate().map(|(index, name)| format!("{name} = j.c{}", index + key.len()));
+    let written: Vec<&str> = columns
+        .iter()
+        .copied()
+        .flatten()
+        .map(|(name, _)| *name)
+        .collect();
+    let from_json = written
+        .iter()
+        .enumerate()
+        .map(|(index, name)| format!("{name} = j.c{}", index + key.len()));
     let from_values: Vec<String> = written.iter().map(|name| format!("{name} = ?")).collect();
     let from_json: Vec<String> = from_json.collect();
-    let sql = format!("UPDATE {table} AS t SET {} WHERE {}", from_values.join(", "), on_values(key));
+    let sql = format!(
+        "UPDATE {table} AS t SET {} WHERE {}",
+        from_values.join(", "),
+        on_values(key)
+    );
     Bulk {
         json: set(dialect, table, key, &all, &from_json.join(", ")),
-        few: Few::Each { sql, key: key.len() },
+        few: Few::Each {
+            sql,
+            key: key.len(),
+        },
     }
 }
 
 /// An update whose assignments are written by hand.
-pub(super) fn set(dialect: Dialect, table: &str, key: Columns, columns: &[Columns], sets: &str) -> String {
+pub(super) fn set(
+    dialect: Dialect,
+    table: &str,
+    key: Columns,
+    columns: &[Columns],
+    sets: &str,
+) -> String {
     let (source, on) = (source(dialect, columns), on(key));
     match dialect {
-        Dialect::MariaDb => format!("UPDATE {source} STRAIGHT_JOIN {table} t SET {sets} WHERE {on}"),
+        Dialect::MariaDb => {
+            format!("UPDATE {source} STRAIGHT_JOIN {table} t SET {sets} WHERE {on}")
+        }
         Dialect::Sqlite => format!("UPDATE {table} AS t SET {sets} FROM {source} WHERE {on}"),
     }
 }
 
 pub(super) fn names(alias: &str, columns: &[Columns]) -> String {
-    let names = columns.iter().copied().flatten().map(|(name, _)| format!("{alias}.{name}"));
+    let names = columns
+        .iter()
+        .copied()
+        .flatten()
+        .map(|(name, _)| format!("{alias}.{name}"));
     names.collect::<Vec<_>>().join(", ")
 }
 
@@ -129,7 +165,10 @@ fn source(dialect: Dialect, columns: &[Columns]) -> String {
 }
 
 fn on(key: Columns) -> String {
-    let parts = key.iter().enumerate().map(|(index, (name, _))| format!("t.{name} = j.c{index}"));
+    let parts = key
+        .iter()
+        .enumerate()
+        .map(|(index, (name, _))| format!("t.{name} = j.c{index}"));
     parts.collect::<Vec<_>>().join(" AND ")
 }
 

@@ -10,8 +10,12 @@ use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
 
 use crate::databases::{Databases, connect_with, execute, key, on_both, peer, texts};
 
-const TABLES: [&str; 4] =
-    ["hmac_credential", "hmac_propagation_target", "hmac_credential_target", "hmac_credential_target_audit"];
+const TABLES: [&str; 4] = [
+    "hmac_credential",
+    "hmac_propagation_target",
+    "hmac_credential_target",
+    "hmac_credential_target_audit",
+];
 const COLUMNS: [(&str, &str); 4] = [
     ("hmac_credential", "plain_secret"),
     ("hmac_credential", "secret_hash"),
@@ -28,7 +32,13 @@ fn ensure(client: &str, plain: &str, targets: &[&str]) -> Upsert {
         expires_at: Change::Keep,
     };
     let targets = targets.iter().map(|name| peer(name)).collect();
-    Upsert { key: key(client), operation, targets, now_ms: NOW, floor_ts: None }
+    Upsert {
+        key: key(client),
+        operation,
+        targets,
+        now_ms: NOW,
+        floor_ts: None,
+    }
 }
 
 fn query(now_ms: i64) -> PendingQuery {
@@ -49,54 +59,111 @@ async fn nothing_is_readable_without_the_key(databases: Databases) {
     let (old, new) = (SecretsKey::new([1; 32]), SecretsKey::new([2; 32]));
     let management = connect_with(&url, old.clone()).await;
     let propagation = Secret::new("the-propagation-secret");
-    management.seed_target(&peer("a"), &propagation, false, None, NOW).await.unwrap();
+    management
+        .seed_target(&peer("a"), &propagation, false, None, NOW)
+        .await
+        .unwrap();
     let upsert = ensure("client", "the-plain-secret-of-a-client", &["a"]);
     let hash = match &upsert.operation {
         UpsertOperation::Ensure { secret_hash, .. } => secret_hash.expose().to_owned(),
         UpsertOperation::Revoke => unreachable!(),
     };
-    management.upsert_credential_with_targets(&upsert).await.unwrap();
-    let secrets = ["the-plain-secret-of-a-client", "the-propagation-secret", &hash];
+    management
+        .upsert_credential_with_targets(&upsert)
+        .await
+        .unwrap();
+    let secrets = [
+        "the-plain-secret-of-a-client",
+        "the-propagation-secret",
+        &hash,
+    ];
     for (table, column) in COLUMNS {
         let values = texts(&url, &format!("SELECT {column} FROM {table}")).await;
         assert!(!values.is_empty(), "{table}.{column} is filled");
         for value in values {
-            assert!(secrets.iter().all(|secret| !value.contains(secret)), "{table}.{column}");
+            assert!(
+                secrets.iter().all(|secret| !value.contains(secret)),
+                "{table}.{column}"
+            );
         }
     }
     for table in TABLES {
-        assert!(!texts(&url, &format!("SELECT COUNT(*) FROM {table}")).await.is_empty());
+        assert!(
+            !texts(&url, &format!("SELECT COUNT(*) FROM {table}"))
+                .await
+                .is_empty()
+        );
     }
 
     let strangers = connect_with(&url, new.clone()).await;
-    assert!(matches!(strangers.secret_hash(&key("client")).await, Err(ManagementError::Failed(_))));
-    let claimed = strangers.fetch_pending_propagations(&query(NOW)).await.unwrap();
+    assert!(matches!(
+        strangers.secret_hash(&key("client")).await,
+        Err(ManagementError::Failed(_))
+    ));
+    let claimed = strangers
+        .fetch_pending_propagations(&query(NOW))
+        .await
+        .unwrap();
     let reason = claimed[0].message.as_ref().unwrap_err();
     assert!(reason.contains("propagation secret") && !reason.contains("the-propagation-secret"));
 
     let both = connect_with(&url, new.clone().also_reading(old)).await;
-    assert_eq!(both.secret_hash(&key("client")).await.unwrap().unwrap().expose(), hash);
-    let claimed = both.fetch_pending_propagations(&query(NOW + RESEND_AFTER + 1)).await.unwrap();
+    assert_eq!(
+        both.secret_hash(&key("client"))
+            .await
+            .unwrap()
+            .unwrap()
+            .expose(),
+        hash
+    );
+    let claimed = both
+        .fetch_pending_propagations(&query(NOW + RESEND_AFTER + 1))
+        .await
+        .unwrap();
     let message = claimed[0].message.as_ref().unwrap();
-    assert_eq!(message.propagation_secret.expose(), "the-propagation-secret");
+    assert_eq!(
+        message.propagation_secret.expose(),
+        "the-propagation-secret"
+    );
     both.upsert_credential_with_targets(&upsert).await.unwrap();
-    assert!(strangers.secret_hash(&key("client")).await.unwrap().is_some(), "written with the first key");
+    assert!(
+        strangers
+            .secret_hash(&key("client"))
+            .await
+            .unwrap()
+            .is_some(),
+        "written with the first key"
+    );
 }
 
 /// A sealed value that was copied to another row does not open there, and only that row suffers.
 async fn a_secret_is_bound_to_its_row(databases: Databases) {
     let url = databases.fresh().await;
     let management = connect_with(&url, SecretsKey::new([1; 32])).await;
-    management.seed_target(&peer("a"), &Secret::new("secret-of-a"), false, None, NOW).await.unwrap();
+    management
+        .seed_target(&peer("a"), &Secret::new("secret-of-a"), false, None, NOW)
+        .await
+        .unwrap();
     for client in ["honest", "thief"] {
-        management.upsert_credential_with_targets(&ensure(client, client, &["a"])).await.unwrap();
+        management
+            .upsert_credential_with_targets(&ensure(client, client, &["a"]))
+            .await
+            .unwrap();
     }
-    let stolen =
-        texts(&url, "SELECT secret_hash FROM hmac_credential_target WHERE client_id = 'honest'").await;
-    let sql =
-        format!("UPDATE hmac_credential_target SET secret_hash = '{}' WHERE client_id = 'thief'", stolen[0]);
+    let stolen = texts(
+        &url,
+        "SELECT secret_hash FROM hmac_credential_target WHERE client_id = 'honest'",
+    )
+    .await;
+    let sql = format!(
+        "UPDATE hmac_credential_target SET secret_hash = '{}' WHERE client_id = 'thief'",
+        stolen[0]
+    );
     execute(&url, &sql).await;
-    let claimed = management.fetch_pending_propagations(&query(NOW)).await.unwrap();
+    let claimed = management
+        .fetch_pending_propagations(&query(NOW))
+        .await
+        .unwrap();
     assert_eq!(claimed.len(), 2);
     for row in claimed {
         assert_eq!(row.message.is_ok(), row.key == key("honest"), "{row:?}");
@@ -108,20 +175,44 @@ async fn a_secret_is_bound_to_its_row(databases: Databases) {
 async fn rows_damaged_by_hand_stop_nobody(databases: Databases) {
     let url = databases.fresh().await;
     let management = connect_with(&url, SecretsKey::new([1; 32])).await;
-    management.seed_target(&peer("a"), &Secret::new("secret-of-a"), false, None, NOW).await.unwrap();
+    management
+        .seed_target(&peer("a"), &Secret::new("secret-of-a"), false, None, NOW)
+        .await
+        .unwrap();
     for client in ["operation", "rules", "hash", "status-is-fine", "key"] {
-        management.upsert_credential_with_targets(&ensure(client, client, &["a"])).await.unwrap();
+        management
+            .upsert_credential_with_targets(&ensure(client, client, &["a"]))
+            .await
+            .unwrap();
     }
     let pivot = "UPDATE hmac_credential_target SET";
-    execute(&url, &format!("{pivot} operation = 'credential.paint' WHERE client_id = 'operation'")).await;
-    execute(&url, &format!("{pivot} allowed_ips = 'not json' WHERE client_id = 'rules'")).await;
-    execute(&url, &format!("{pivot} secret_hash = NULL WHERE client_id = 'hash'")).await;
+    execute(
+        &url,
+        &format!("{pivot} operation = 'credential.paint' WHERE client_id = 'operation'"),
+    )
+    .await;
+    execute(
+        &url,
+        &format!("{pivot} allowed_ips = 'not json' WHERE client_id = 'rules'"),
+    )
+    .await;
+    execute(
+        &url,
+        &format!("{pivot} secret_hash = NULL WHERE client_id = 'hash'"),
+    )
+    .await;
     let copy = |table: &str, columns: &str, values: &str| {
-        format!("INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE client_id = 'key'")
+        format!(
+            "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE client_id = 'key'"
+        )
     };
     let credential = "client_id, allowed_ips, generation, change_ts, created_at, updated_at";
     let values = "'', allowed_ips, generation, change_ts, created_at, updated_at";
-    let sql = copy("hmac_credential", &format!("track, {credential}"), &format!("track, {values}"));
+    let sql = copy(
+        "hmac_credential",
+        &format!("track, {credential}"),
+        &format!("track, {values}"),
+    );
     execute(&url, &sql).await;
     let rest = "operation, allowed_ips, generation, change_ts, status, waiting_since, created_at";
     let sql = copy(
@@ -140,19 +231,39 @@ async fn rows_damaged_by_hand_stop_nobody(databases: Databases) {
     );
     execute(&url, &sql).await;
 
-    let claimed = management.fetch_pending_propagations(&query(NOW)).await.unwrap();
+    let claimed = management
+        .fetch_pending_propagations(&query(NOW))
+        .await
+        .unwrap();
     let bad = |client: &str, target: &str| {
-        let row = claimed.iter().find(|row| row.key == key(client) && row.target == target).unwrap();
+        let row = claimed
+            .iter()
+            .find(|row| row.key == key(client) && row.target == target)
+            .unwrap();
         row.message.as_ref().unwrap_err().clone()
     };
-    assert_eq!(claimed.len(), 6, "all but the row without a client: {claimed:?}");
+    assert_eq!(
+        claimed.len(),
+        6,
+        "all but the row without a client: {claimed:?}"
+    );
     assert!(bad("operation", "a").contains("operation"));
     assert!(bad("rules", "a").contains("allowed_ips"));
     assert!(bad("hash", "a").contains("no secret hash"));
     assert!(bad("key", "not a queue!").contains("amqpQueue"));
     assert_eq!(claimed.iter().filter(|row| row.message.is_ok()).count(), 2);
-    assert!(management.fetch_pending_propagations(&query(NOW + 1)).await.unwrap().is_empty());
-    let set_aside = texts(&url, "SELECT reason FROM hmac_credential_target WHERE client_id = ''").await;
+    assert!(
+        management
+            .fetch_pending_propagations(&query(NOW + 1))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let set_aside = texts(
+        &url,
+        "SELECT reason FROM hmac_credential_target WHERE client_id = ''",
+    )
+    .await;
     assert_eq!(set_aside, ["the row cannot be read"]);
 }
 
@@ -160,9 +271,15 @@ async fn rows_damaged_by_hand_stop_nobody(databases: Databases) {
 async fn a_row_that_cannot_be_read_hides_no_other(databases: Databases) {
     let url = databases.fresh().await;
     let management = connect_with(&url, SecretsKey::new([1; 32])).await;
-    management.seed_target(&peer("a"), &Secret::new("secret-of-a"), false, None, NOW).await.unwrap();
+    management
+        .seed_target(&peer("a"), &Secret::new("secret-of-a"), false, None, NOW)
+        .await
+        .unwrap();
     for client in ["b", "c"] {
-        management.upsert_credential_with_targets(&ensure(client, client, &["a"])).await.unwrap();
+        management
+            .upsert_credential_with_targets(&ensure(client, client, &["a"]))
+            .await
+            .unwrap();
     }
     execute(&url, "UPDATE hmac_credential SET unapplied_since = NULL").await;
     execute(&url, "UPDATE hmac_credential_target SET status = 'success'").await;
@@ -181,19 +298,42 @@ async fn a_row_that_cannot_be_read_hides_no_other(databases: Databases) {
 
     let scope = |after| SettledScope::Page { after, limit: 1 };
     let (mut after, mut targets) = (None, Vec::new());
-    while let Some(row) =
-        management.settled_rows(&SettledQuery { target: peer("a"), scope: scope(after) }).await.unwrap().pop()
+    while let Some(row) = management
+        .settled_rows(&SettledQuery {
+            target: peer("a"),
+            scope: scope(after),
+        })
+        .await
+        .unwrap()
+        .pop()
     {
         targets.push(row.key.client_id.to_string());
         after = Some(row.key);
     }
     let (mut after, mut own) = (None, Vec::new());
-    while let Some(row) = management.settled_changes(after.as_ref(), 1).await.unwrap().pop() {
+    while let Some(row) = management
+        .settled_changes(after.as_ref(), 1)
+        .await
+        .unwrap()
+        .pop()
+    {
         own.push(row.key.client_id.to_string());
         after = Some(row.key);
     }
-    assert_eq!((targets, own), (vec!["b".to_owned(), "c".to_owned()], vec!["b".to_owned(), "c".to_owned()]));
-    assert!(management.settled_changes(None, 0).await.unwrap().is_empty());
+    assert_eq!(
+        (targets, own),
+        (
+            vec!["b".to_owned(), "c".to_owned()],
+            vec!["b".to_owned(), "c".to_owned()]
+        )
+    );
+    assert!(
+        management
+            .settled_changes(None, 0)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 on_both! {

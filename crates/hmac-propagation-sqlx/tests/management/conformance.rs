@@ -29,8 +29,17 @@ async fn sqlite_manages_as_the_contract_says() {
 async fn source(databases: &Databases) -> Source {
     let url = databases.fresh().await;
     let (one, two) = tokio::join!(connect(&url), connect(&url));
-    let managements = [one.clone() as Arc<dyn Management>, two as Arc<dyn Management>];
-    Source { managements, inspect: Arc::new(Rows { management: one, url }) }
+    let managements = [
+        one.clone() as Arc<dyn Management>,
+        two as Arc<dyn Management>,
+    ];
+    Source {
+        managements,
+        inspect: Arc::new(Rows {
+            management: one,
+            url,
+        }),
+    }
 }
 
 struct Rows {
@@ -41,7 +50,10 @@ struct Rows {
 #[async_trait]
 impl Inspect for Rows {
     async fn put_target(&self, target: &PeerName, propagation_secret: &Secret) {
-        self.management.upsert_target(target, propagation_secret, None, NOW).await.unwrap();
+        self.management
+            .upsert_target(target, propagation_secret, None, NOW)
+            .await
+            .unwrap();
     }
 
     async fn break_target(&self, target: &PeerName) {
@@ -68,7 +80,11 @@ impl Inspect for Rows {
                     PivotStatus::Error => Status::Error,
                 };
                 let attempts = u32::try_from(row.attempt_count).unwrap();
-                return Some(ObservedRow { status, reason: row.reason, attempts });
+                return Some(ObservedRow {
+                    status,
+                    reason: row.reason,
+                    attempts,
+                });
             }
             cursor = Some(page.next?);
         }
@@ -78,10 +94,9 @@ impl Inspect for Rows {
         let mut cursor = None;
         loop {
             let page = self.management.state(cursor.as_deref(), 500).await.unwrap();
-            let found = page
-                .credentials
-                .into_iter()
-                .find(|row| row.track == key.track.as_str() && row.client_id == key.client_id.as_str());
+            let found = page.credentials.into_iter().find(|row| {
+                row.track == key.track.as_str() && row.client_id == key.client_id.as_str()
+            });
             match (found, page.next) {
                 (Some(row), _) => return row.plain_present,
                 (None, Some(next)) => cursor = Some(next),

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use hmac_auth::credential::Change;
 use hmac_auth::secret::{Secret, hash_client_secret};
 use hmac_propagation::management::{
-    AckMark, Management, PendingPropagation, PendingQuery, ResyncQuery, ResyncScope, Rotation, SentMark,
-    Upsert, UpsertOperation,
+    AckMark, Management, PendingPropagation, PendingQuery, ResyncQuery, ResyncScope, Rotation,
+    SentMark, Upsert, UpsertOperation,
 };
 use hmac_propagation_sqlx::SqlManagement;
 use hmac_testkit::management::NOW;
@@ -35,7 +35,10 @@ async fn everybody_at_once(databases: Databases) {
     let url = databases.fresh().await;
     let replicas = [connect(&url).await, connect(&url).await];
     for target in ["a", "b", "c"] {
-        replicas[0].seed_target(&peer(target), &Secret::new("a-secret"), false, None, NOW).await.unwrap();
+        replicas[0]
+            .seed_target(&peer(target), &Secret::new("a-secret"), false, None, NOW)
+            .await
+            .unwrap();
     }
     let tasks = (0..8).map(|n| {
         let replica = replicas[n % 2].clone();
@@ -86,29 +89,56 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
         floor_ts: None,
     };
     match (task + round) % 4 {
-        0 => drop(replica.upsert_credential_with_targets(&ensure(client, &["a", "b"])).await.unwrap()),
+        0 => drop(
+            replica
+                .upsert_credential_with_targets(&ensure(client, &["a", "b"]))
+                .await
+                .unwrap(),
+        ),
         1 => {
-            let all = (0..CLIENTS).rev().map(|n| ensure(key(&format!("client-{n}")), &["c", "a"]));
-            for result in replica.upsert_credentials_with_targets(&all.collect::<Vec<_>>()).await {
+            let all = (0..CLIENTS)
+                .rev()
+                .map(|n| ensure(key(&format!("client-{n}")), &["c", "a"]));
+            for result in replica
+                .upsert_credentials_with_targets(&all.collect::<Vec<_>>())
+                .await
+            {
                 result.unwrap();
             }
         }
         2 => {
-            let rotation = Rotation { key: client, secret, secret_hash, now_ms, floor_ts: None };
+            let rotation = Rotation {
+                key: client,
+                secret,
+                secret_hash,
+                now_ms,
+                floor_ts: None,
+            };
             // Unknown where it was just revoked.
             drop(replica.rotate_credential_secret(&rotation).await);
         }
         _ => {
             let operation = UpsertOperation::Revoke;
-            let revoke = Upsert { key: client, operation, targets: vec![peer("b")], now_ms, floor_ts: None };
-            replica.upsert_credential_with_targets(&revoke).await.unwrap();
+            let revoke = Upsert {
+                key: client,
+                operation,
+                targets: vec![peer("b")],
+                now_ms,
+                floor_ts: None,
+            };
+            replica
+                .upsert_credential_with_targets(&revoke)
+                .await
+                .unwrap();
         }
     }
 }
 
 async fn sync(replica: &Arc<SqlManagement>) -> Vec<PendingPropagation> {
     let now_ms = now();
-    let event_ids = (0..40).map(|_| EVENTS.fetch_add(1, Ordering::Relaxed).to_string()).collect();
+    let event_ids = (0..40)
+        .map(|_| EVENTS.fetch_add(1, Ordering::Relaxed).to_string())
+        .collect();
     let query = PendingQuery {
         now_ms,
         resend_after_ms: 1_000,
@@ -138,9 +168,14 @@ async fn sync(replica: &Arc<SqlManagement>) -> Vec<PendingPropagation> {
         at_ms: now_ms,
         outcome: Ok(()),
     };
-    let (sent, acks): (Vec<_>, Vec<_>) = rows.iter().map(|row| (sent(row), acknowledged(row))).unzip();
-    let (marked, acked) =
-        tokio::join!(replica.mark_targets_sent(&sent), replica.mark_targets_acknowledged(&acks));
+    let (sent, acks): (Vec<_>, Vec<_>) = rows
+        .iter()
+        .map(|row| (sent(row), acknowledged(row)))
+        .unzip();
+    let (marked, acked) = tokio::join!(
+        replica.mark_targets_sent(&sent),
+        replica.mark_targets_acknowledged(&acks)
+    );
     marked.unwrap();
     acked.unwrap();
     claimed
@@ -148,7 +183,12 @@ async fn sync(replica: &Arc<SqlManagement>) -> Vec<PendingPropagation> {
 
 async fn rebook(replica: &Arc<SqlManagement>) {
     let scope = ResyncScope::Target(peer("a"));
-    let query = ResyncQuery { scope, now_ms: now(), limit: 5, after: None };
+    let query = ResyncQuery {
+        scope,
+        now_ms: now(),
+        limit: 5,
+        after: None,
+    };
     let rows = replica.resync_rows(&query).await.unwrap();
     replica.rebook(&rows, now()).await.unwrap();
 }

@@ -36,11 +36,17 @@ pub(crate) struct Databases {
 impl Databases {
     pub(crate) async fn mariadb() -> Self {
         let server = services::mariadb().await.unwrap();
-        Self { mariadb: Some(server), folder: tempfile::tempdir().unwrap() }
+        Self {
+            mariadb: Some(server),
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn sqlite() -> Self {
-        Self { mariadb: None, folder: tempfile::tempdir().unwrap() }
+        Self {
+            mariadb: None,
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// An empty schema or file.
@@ -50,7 +56,10 @@ impl Databases {
             Some(server) => server.database("management").await.unwrap(),
             None => {
                 let number = COUNT.fetch_add(1, Ordering::Relaxed);
-                format!("sqlite:{}", self.folder.path().join(format!("{number}.db")).display())
+                format!(
+                    "sqlite:{}",
+                    self.folder.path().join(format!("{number}.db")).display()
+                )
             }
         }
     }
@@ -61,7 +70,11 @@ pub(crate) async fn connect(url: &str) -> Arc<SqlManagement> {
 }
 
 pub(crate) async fn connect_with(url: &str, key: SecretsKey) -> Arc<SqlManagement> {
-    Arc::new(SqlManagement::connect(url, key, SqlOptions::default()).await.unwrap())
+    Arc::new(
+        SqlManagement::connect(url, key, SqlOptions::default())
+            .await
+            .unwrap(),
+    )
 }
 
 /// Runs a statement behind the store's back.
@@ -82,19 +95,32 @@ pub(crate) async fn execute(url: &str, sql: &str) {
 pub(crate) async fn texts(url: &str, sql: &str) -> Vec<String> {
     if url.starts_with("sqlite:") {
         let mut connection = SqliteConnection::connect(url).await.unwrap();
-        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
         connection.close().await.unwrap();
-        rows.iter().filter_map(|row| row.try_get_unchecked::<Option<String>, _>(0).unwrap()).collect()
+        rows.iter()
+            .filter_map(|row| row.try_get_unchecked::<Option<String>, _>(0).unwrap())
+            .collect()
     } else {
         let mut connection = MySqlConnection::connect(url).await.unwrap();
-        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
         connection.close().await.unwrap();
-        rows.iter().filter_map(|row| row.try_get_unchecked::<Option<String>, _>(0).unwrap()).collect()
+        rows.iter()
+            .filter_map(|row| row.try_get_unchecked::<Option<String>, _>(0).unwrap())
+            .collect()
     }
 }
 
 pub(crate) fn key(client_id: &str) -> CredentialKey {
-    CredentialKey { track: Track::Http, client_id: ClientId::parse(client_id).unwrap() }
+    CredentialKey {
+        track: Track::Http,
+        client_id: ClientId::parse(client_id).unwrap(),
+    }
 }
 
 pub(crate) fn peer(name: &str) -> PeerName {

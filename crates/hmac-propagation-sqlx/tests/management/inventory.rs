@@ -22,24 +22,46 @@ async fn keeps_an_inventory(databases: Databases) {
     let management = connect(&url).await;
     let secret = Secret::new("a-secret");
     let (own, other) = (peer("own"), peer("other"));
-    management.seed_target(&own, &secret, true, None, NOW).await.unwrap();
-    management.seed_target(&own, &secret, true, None, NOW + 1).await.unwrap();
+    management
+        .seed_target(&own, &secret, true, None, NOW)
+        .await
+        .unwrap();
+    management
+        .seed_target(&own, &secret, true, None, NOW + 1)
+        .await
+        .unwrap();
     assert!(matches!(
         management.upsert_target(&own, &secret, None, NOW).await,
         Err(InventoryError::SelfTarget { .. })
     ));
-    assert!(matches!(management.delete_target("own").await, Err(InventoryError::SelfTarget { .. })));
-    assert!(matches!(management.delete_target("none").await, Err(InventoryError::UnknownTarget { .. })));
+    assert!(matches!(
+        management.delete_target("own").await,
+        Err(InventoryError::SelfTarget { .. })
+    ));
+    assert!(matches!(
+        management.delete_target("none").await,
+        Err(InventoryError::UnknownTarget { .. })
+    ));
 
-    let upsert =
-        async |note: Option<&'static str>, at| management.upsert_target(&other, &secret, note, at).await;
-    assert_eq!(upsert(Some("first"), NOW).await.unwrap(), TargetUpserted::Created);
-    assert_eq!(upsert(None, NOW + 5).await.unwrap(), TargetUpserted::Updated);
+    let upsert = async |note: Option<&'static str>, at| {
+        management.upsert_target(&other, &secret, note, at).await
+    };
+    assert_eq!(
+        upsert(Some("first"), NOW).await.unwrap(),
+        TargetUpserted::Created
+    );
+    assert_eq!(
+        upsert(None, NOW + 5).await.unwrap(),
+        TargetUpserted::Updated
+    );
     let targets = management.targets().await.unwrap();
     assert_eq!(targets.len(), 2);
     assert_eq!(targets[0].target_amqp_queue, "other");
     assert_eq!(targets[0].note.as_deref(), Some("first"));
-    assert_eq!((targets[0].created_at, targets[0].updated_at), (NOW, NOW + 5));
+    assert_eq!(
+        (targets[0].created_at, targets[0].updated_at),
+        (NOW, NOW + 5)
+    );
     assert!(targets[1].is_self && !targets[0].is_self);
 
     // Booked: refused, with how many and whom.
@@ -51,10 +73,17 @@ async fn keeps_an_inventory(databases: Databases) {
         floor_ts: None,
     };
     for client in ["one", "two"] {
-        management.upsert_credential_with_targets(&revoke(client, NOW)).await.unwrap();
+        management
+            .upsert_credential_with_targets(&revoke(client, NOW))
+            .await
+            .unwrap();
     }
     match management.delete_target("other").await {
-        Err(InventoryError::TargetInUse { target, count, clients }) => {
+        Err(InventoryError::TargetInUse {
+            target,
+            count,
+            clients,
+        }) => {
             assert_eq!((target.as_str(), count), ("other", 2));
             assert_eq!(clients, ["http/one", "http/two"]);
         }
@@ -93,9 +122,19 @@ async fn keeps_an_inventory(databases: Databases) {
         management.mark_target_success(&mark).await.unwrap();
     }
     management.delete_target("other").await.unwrap();
-    assert!(texts(&url, "SELECT client_id FROM hmac_credential_target").await.is_empty());
+    assert!(
+        texts(&url, "SELECT client_id FROM hmac_credential_target")
+            .await
+            .is_empty()
+    );
     assert_eq!(management.targets().await.unwrap().len(), 1);
-    management.upsert_target(&other, &secret, None, NOW).await.unwrap();
-    let again = management.upsert_credential_with_targets(&revoke("one", NOW)).await.unwrap();
+    management
+        .upsert_target(&other, &secret, None, NOW)
+        .await
+        .unwrap();
+    let again = management
+        .upsert_credential_with_targets(&revoke("one", NOW))
+        .await
+        .unwrap();
     assert_eq!(again.change_ts, last + 1);
 }

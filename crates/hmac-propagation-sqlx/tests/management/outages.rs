@@ -11,7 +11,11 @@ use hmac_testkit::management::NOW;
 use crate::databases::{peer, revoke};
 
 fn impatient() -> SqlOptions {
-    SqlOptions { timeout: Duration::from_millis(1_500), max_connections: 3, ..SqlOptions::default() }
+    SqlOptions {
+        timeout: Duration::from_millis(1_500),
+        max_connections: 3,
+        ..SqlOptions::default()
+    }
 }
 
 /// Every call returns in time and says that nobody is there; what was accepted before the kill is still there after it.
@@ -19,38 +23,74 @@ fn impatient() -> SqlOptions {
 async fn no_call_hangs_when_mariadb_is_away() {
     let mut server = services::private_mariadb().await.unwrap();
     let url = server.database("outage").await.unwrap();
-    let management = SqlManagement::connect(&url, SecretsKey::new([1; 32]), impatient()).await.unwrap();
-    management.seed_target(&peer("a"), &Secret::new("a-secret"), false, None, NOW).await.unwrap();
-    management.upsert_credential_with_targets(&revoke("before")).await.unwrap();
+    let management = SqlManagement::connect(&url, SecretsKey::new([1; 32]), impatient())
+        .await
+        .unwrap();
+    management
+        .seed_target(&peer("a"), &Secret::new("a-secret"), false, None, NOW)
+        .await
+        .unwrap();
+    management
+        .upsert_credential_with_targets(&revoke("before"))
+        .await
+        .unwrap();
 
     server.pause();
     unavailable(&management, "while it hangs").await;
     server.resume();
-    eventually("it answers again", async || management.counts().await.is_ok()).await;
-    management.upsert_credential_with_targets(&revoke("between")).await.unwrap();
+    eventually("it answers again", async || {
+        management.counts().await.is_ok()
+    })
+    .await;
+    management
+        .upsert_credential_with_targets(&revoke("between"))
+        .await
+        .unwrap();
 
     server.kill();
     unavailable(&management, "while it is dead").await;
     server.start().await.unwrap();
     eventually("it is back", async || management.counts().await.is_ok()).await;
     let page = management.state(None, 10).await.unwrap();
-    let clients: Vec<_> = page.credentials.iter().map(|row| row.client_id.as_str()).collect();
+    let clients: Vec<_> = page
+        .credentials
+        .iter()
+        .map(|row| row.client_id.as_str())
+        .collect();
     assert_eq!(clients, ["before", "between"]);
-    management.upsert_credential_with_targets(&revoke("after")).await.unwrap();
+    management
+        .upsert_credential_with_targets(&revoke("after"))
+        .await
+        .unwrap();
     management.close().await;
-    assert!(matches!(management.counts().await, Err(ManagementError::Unavailable(_))));
+    assert!(matches!(
+        management.counts().await,
+        Err(ManagementError::Unavailable(_))
+    ));
 }
 
 async fn unavailable(management: &SqlManagement, when: &str) {
     for _ in 0..2 {
         let started = Instant::now();
-        let answer = management.upsert_credential_with_targets(&revoke("lost")).await;
-        assert!(matches!(answer, Err(ManagementError::Unavailable(_))), "{when}: {answer:?}");
+        let answer = management
+            .upsert_credential_with_targets(&revoke("lost"))
+            .await;
+        assert!(
+            matches!(answer, Err(ManagementError::Unavailable(_))),
+            "{when}: {answer:?}"
+        );
         assert!(started.elapsed() < Duration::from_secs(4), "{when}");
     }
-    let batch = management.upsert_credentials_with_targets(&[revoke("lost"), revoke("lost-too")]).await;
+    let batch = management
+        .upsert_credentials_with_targets(&[revoke("lost"), revoke("lost-too")])
+        .await;
     assert_eq!(batch.len(), 2);
-    assert!(batch.iter().all(|answer| matches!(answer, Err(ManagementError::Unavailable(_)))), "{when}");
+    assert!(
+        batch
+            .iter()
+            .all(|answer| matches!(answer, Err(ManagementError::Unavailable(_)))),
+        "{when}"
+    );
 }
 
 /// A connection killed in the pool is replaced without the caller's notice.
@@ -58,12 +98,23 @@ async fn unavailable(management: &SqlManagement, when: &str) {
 async fn a_connection_lost_in_the_pool_is_replaced() {
     let mut server = services::private_mariadb().await.unwrap();
     let url = server.database("reconnect").await.unwrap();
-    let options = SqlOptions { max_connections: 1, ..SqlOptions::default() };
-    let management = SqlManagement::connect(&url, SecretsKey::new([1; 32]), options).await.unwrap();
-    management.seed_target(&peer("a"), &Secret::new("a-secret"), false, None, NOW).await.unwrap();
+    let options = SqlOptions {
+        max_connections: 1,
+        ..SqlOptions::default()
+    };
+    let management = SqlManagement::connect(&url, SecretsKey::new([1; 32]), options)
+        .await
+        .unwrap();
+    management
+        .seed_target(&peer("a"), &Secret::new("a-secret"), false, None, NOW)
+        .await
+        .unwrap();
     server.kill();
     server.start().await.unwrap();
-    management.upsert_credential_with_targets(&revoke("client")).await.unwrap();
+    management
+        .upsert_credential_with_targets(&revoke("client"))
+        .await
+        .unwrap();
 }
 
 /// A call that its caller gives up leaves no transaction behind.
@@ -71,17 +122,37 @@ async fn a_connection_lost_in_the_pool_is_replaced() {
 async fn a_cancelled_call_leaves_nothing_behind() {
     let server = services::mariadb().await.unwrap();
     let url = server.database("cancelled").await.unwrap();
-    let options = SqlOptions { max_connections: 2, ..SqlOptions::default() };
-    let management = SqlManagement::connect(&url, SecretsKey::new([1; 32]), options).await.unwrap();
-    management.seed_target(&peer("a"), &Secret::new("a-secret"), false, None, NOW).await.unwrap();
+    let options = SqlOptions {
+        max_connections: 2,
+        ..SqlOptions::default()
+    };
+    let management = SqlManagement::connect(&url, SecretsKey::new([1; 32]), options)
+        .await
+        .unwrap();
+    management
+        .seed_target(&peer("a"), &Secret::new("a-secret"), false, None, NOW)
+        .await
+        .unwrap();
     for micros in (0..4_000).step_by(100) {
         let upsert = revoke("client");
         let call = management.upsert_credential_with_targets(&upsert);
         let _ = tokio::time::timeout(Duration::from_micros(micros), call).await;
     }
-    let accepted = management.upsert_credential_with_targets(&revoke("client")).await.unwrap();
+    let accepted = management
+        .upsert_credential_with_targets(&revoke("client"))
+        .await
+        .unwrap();
     let page = management.state(None, 1).await.unwrap();
-    assert_eq!(u64::try_from(page.credentials[0].generation), Ok(accepted.generation));
-    assert_eq!(u64::try_from(page.pivots[0].generation), Ok(accepted.generation));
-    management.upsert_target(&peer("a"), &Secret::new("free"), None, NOW).await.unwrap();
+    assert_eq!(
+        u64::try_from(page.credentials[0].generation),
+        Ok(accepted.generation)
+    );
+    assert_eq!(
+        u64::try_from(page.pivots[0].generation),
+        Ok(accepted.generation)
+    );
+    management
+        .upsert_target(&peer("a"), &Secret::new("free"), None, NOW)
+        .await
+        .unwrap();
 }

@@ -37,7 +37,13 @@ fn ensure(client: &str, targets: &[&str]) -> Upsert {
         expires_at: Change::Keep,
     };
     let targets = targets.iter().map(|name| peer(name)).collect();
-    Upsert { key: key(client), operation, targets, now_ms: NOW, floor_ts: None }
+    Upsert {
+        key: key(client),
+        operation,
+        targets,
+        now_ms: NOW,
+        floor_ts: None,
+    }
 }
 
 /// Two targets, and so many clients that are booked for both; sealed with the old key.
@@ -45,10 +51,14 @@ async fn fill(url: &str, clients: usize) -> Arc<SqlManagement> {
     let management = connect_with(url, old()).await;
     for target in ["a", "b"] {
         let secret = Secret::new(format!("secret-of-{target}"));
-        management.seed_target(&peer(target), &secret, false, None, NOW).await.unwrap();
+        management
+            .seed_target(&peer(target), &secret, false, None, NOW)
+            .await
+            .unwrap();
     }
-    let upserts: Vec<Upsert> =
-        (0..clients).map(|number| ensure(&format!("client-{number}"), &["a", "b"])).collect();
+    let upserts: Vec<Upsert> = (0..clients)
+        .map(|number| ensure(&format!("client-{number}"), &["a", "b"]))
+        .collect();
     for result in management.upsert_credentials_with_targets(&upserts).await {
         result.unwrap();
     }
@@ -65,22 +75,44 @@ async fn everything_is_sealed_anew_and_a_second_run_changes_nothing(databases: D
     fill(&url, 230).await;
     let management = connect_with(&url, both()).await;
     let resealed = management.reseal().await.unwrap();
-    assert_eq!(counts(&resealed), [(2, 0, 0), (230, 0, 0), (230, 0, 0), (460, 0, 0)]);
+    assert_eq!(
+        counts(&resealed),
+        [(2, 0, 0), (230, 0, 0), (230, 0, 0), (460, 0, 0)]
+    );
     assert!(resealed.is_complete());
     let again = management.reseal().await.unwrap();
-    assert_eq!(counts(&again), [(0, 2, 0), (0, 230, 0), (0, 230, 0), (0, 460, 0)]);
+    assert_eq!(
+        counts(&again),
+        [(0, 2, 0), (0, 230, 0), (0, 230, 0), (0, 460, 0)]
+    );
 
     // The old key is not needed any more, and nothing else was changed.
     let management = connect_with(&url, new()).await;
-    let secret = management.fetch_source_propagation_secret(&peer("a")).await.unwrap().unwrap();
+    let secret = management
+        .fetch_source_propagation_secret(&peer("a"))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(secret.matches("secret-of-a"));
     for number in 0..230 {
         let client = format!("client-{number}");
-        assert!(management.secret_hash(&key(&client)).await.unwrap().unwrap().matches(&hash(&client)));
+        assert!(
+            management
+                .secret_hash(&key(&client))
+                .await
+                .unwrap()
+                .unwrap()
+                .matches(&hash(&client))
+        );
     }
     let state = management.state(None, 500).await.unwrap();
     assert!(state.pivots.iter().all(|pivot| pivot.hash_prefix.is_some()));
-    assert!(state.credentials.iter().all(|row| row.plain_present && row.updated_at == NOW));
+    assert!(
+        state
+            .credentials
+            .iter()
+            .all(|row| row.plain_present && row.updated_at == NOW)
+    );
     assert!(management.reseal().await.unwrap().is_complete());
 }
 
@@ -104,7 +136,9 @@ async fn a_run_that_is_broken_off_goes_on_where_it_was(databases: Databases) {
     let (anew, fresh) = resealed
         .columns
         .iter()
-        .fold((0, 0), |(anew, fresh), column| (anew + column.resealed, fresh + column.fresh));
+        .fold((0, 0), |(anew, fresh), column| {
+            (anew + column.resealed, fresh + column.fresh)
+        });
     assert_eq!(anew + fresh, 2 + 300 + 300 + 600);
     assert!(anew > 0 && fresh >= 102, "{anew} anew, {fresh} fresh");
     assert!(resealed.is_complete());
@@ -115,7 +149,9 @@ async fn what_cannot_be_read_is_named_and_left(databases: Databases) {
     fill(&url, 4).await;
     // Sealed with a key that nobody has, copied from another row, and no sealed value at all.
     let lost = connect_with(&url, SecretsKey::new([3; 32])).await;
-    lost.seed_target(&peer("b"), &Secret::new("lost"), false, None, NOW).await.unwrap();
+    lost.seed_target(&peer("b"), &Secret::new("lost"), false, None, NOW)
+        .await
+        .unwrap();
     let copy = |client: &str, other: &str| {
         format!(
             "UPDATE hmac_credential SET secret_hash = (SELECT x.secret_hash FROM \
@@ -124,12 +160,18 @@ async fn what_cannot_be_read_is_named_and_left(databases: Databases) {
         )
     };
     execute(&url, &copy("client-1", "client-2")).await;
-    execute(&url, "UPDATE hmac_credential SET plain_secret = 'not sealed' WHERE client_id = 'client-3'")
-        .await;
+    execute(
+        &url,
+        "UPDATE hmac_credential SET plain_secret = 'not sealed' WHERE client_id = 'client-3'",
+    )
+    .await;
 
     let management = connect_with(&url, both()).await;
     let resealed = management.reseal().await.unwrap();
-    assert_eq!(counts(&resealed), [(1, 0, 1), (3, 0, 1), (3, 0, 1), (8, 0, 0)]);
+    assert_eq!(
+        counts(&resealed),
+        [(1, 0, 1), (3, 0, 1), (3, 0, 1), (8, 0, 0)]
+    );
     assert!(!resealed.is_complete());
     let named: Vec<(&str, &str)> = resealed
         .columns
@@ -141,18 +183,27 @@ async fn what_cannot_be_read_is_named_and_left(databases: Databases) {
         named,
         [
             ("b", "sealed with a key that is not configured"),
-            ("http/client-1", "does not open here: wrong key, wrong row or damaged"),
+            (
+                "http/client-1",
+                "does not open here: wrong key, wrong row or damaged"
+            ),
             ("http/client-3", "not a sealed value"),
         ]
     );
-    assert!(!format!("{resealed:?}").contains("not sealed"), "a row is named, never its value");
+    assert!(
+        !format!("{resealed:?}").contains("not sealed"),
+        "a row is named, never its value"
+    );
 }
 
 /// A peer accepts changes all the while: each of them is there afterwards, and everything is under the new key.
 async fn a_change_meanwhile_wins(databases: Databases) {
     let url = databases.fresh().await;
     fill(&url, 120).await;
-    let (running, done) = (connect_with(&url, both()).await, Arc::new(AtomicBool::new(false)));
+    let (running, done) = (
+        connect_with(&url, both()).await,
+        Arc::new(AtomicBool::new(false)),
+    );
     let changes = tokio::spawn({
         let done = Arc::clone(&done);
         async move {
@@ -182,13 +233,20 @@ async fn a_change_meanwhile_wins(databases: Databases) {
     done.store(true, Ordering::SeqCst);
     let last = changes.await.unwrap();
     let resealed = resealed.unwrap();
-    assert!(resealed.columns.iter().all(|column| column.unreadable == 0), "{resealed:?}");
+    assert!(
+        resealed.columns.iter().all(|column| column.unreadable == 0),
+        "{resealed:?}"
+    );
     assert!(management.reseal().await.unwrap().is_complete());
     let management = connect_with(&url, new()).await;
     for (number, plain) in last.iter().enumerate() {
         let client = format!("client-{number}");
         let expected = hash(plain.as_deref().unwrap_or(&client));
-        let held = management.secret_hash(&key(&client)).await.unwrap().unwrap();
+        let held = management
+            .secret_hash(&key(&client))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(held.matches(&expected), "{client} has lost a change");
     }
 }

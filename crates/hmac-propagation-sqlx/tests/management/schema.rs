@@ -25,15 +25,24 @@ async fn replicas_start_at_once(databases: Databases) {
     execute(&url, "DROP TABLE hmac_credential_target_audit").await;
     let management = connect(&url).await;
     assert_eq!(texts(&url, versions).await, ["1"]);
-    assert!(management.history(&crate::databases::key("nobody"), None, 1).await.unwrap().is_empty());
+    assert!(
+        management
+            .history(&crate::databases::key("nobody"), None, 1)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn a_database_in_memory_lives_as_long_as_its_store() {
-    let management =
-        SqlManagement::connect("sqlite::memory:", SecretsKey::new([1; 32]), SqlOptions::default())
-            .await
-            .unwrap();
+    let management = SqlManagement::connect(
+        "sqlite::memory:",
+        SecretsKey::new([1; 32]),
+        SqlOptions::default(),
+    )
+    .await
+    .unwrap();
     assert!(management.targets().await.unwrap().is_empty());
     assert_eq!(management.counts().await.unwrap().pending, 0);
 }

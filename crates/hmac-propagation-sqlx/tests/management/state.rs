@@ -2,7 +2,9 @@
 
 use hmac_auth::credential::Change;
 use hmac_auth::secret::{Secret, hash_client_secret};
-use hmac_propagation::management::{AckMark, Management, PendingQuery, SentMark, Upsert, UpsertOperation};
+use hmac_propagation::management::{
+    AckMark, Management, PendingQuery, SentMark, Upsert, UpsertOperation,
+};
 use hmac_propagation_sqlx::backlog::Backlog;
 use hmac_propagation_sqlx::state::{PivotCounts, StateError};
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
@@ -22,7 +24,10 @@ async fn sqlite_shows_its_state() {
 async fn shows_its_state(databases: Databases) {
     let management = connect(&databases.fresh().await).await;
     for target in ["a", "b"] {
-        management.seed_target(&peer(target), &Secret::new("a-secret"), false, None, NOW).await.unwrap();
+        management
+            .seed_target(&peer(target), &Secret::new("a-secret"), false, None, NOW)
+            .await
+            .unwrap();
     }
     let secret = Secret::new("the-plain-secret");
     let hash = hash_client_secret(&secret, None);
@@ -39,10 +44,23 @@ async fn shows_its_state(databases: Databases) {
         floor_ts: None,
     };
     for n in 0..5 {
-        management.upsert_credential_with_targets(&ensure(n)).await.unwrap();
+        management
+            .upsert_credential_with_targets(&ensure(n))
+            .await
+            .unwrap();
     }
-    assert_eq!(management.counts().await.unwrap(), PivotCounts { pending: 10, ..PivotCounts::default() });
-    let waiting = Backlog { pending: 10, oldest_change_ts: Some(NOW), ..Backlog::default() };
+    assert_eq!(
+        management.counts().await.unwrap(),
+        PivotCounts {
+            pending: 10,
+            ..PivotCounts::default()
+        }
+    );
+    let waiting = Backlog {
+        pending: 10,
+        oldest_change_ts: Some(NOW),
+        ..Backlog::default()
+    };
     assert_eq!(management.backlog().await.unwrap(), waiting);
 
     // Pages.
@@ -53,7 +71,9 @@ async fn shows_its_state(databases: Databases) {
         assert_eq!(page.pivots.len(), 2 * page.credentials.len());
         let text = serde_json::to_string(&page).unwrap();
         assert!(
-            !text.contains("the-plain-secret") && !text.contains(hash.expose()) && !text.contains("a-secret")
+            !text.contains("the-plain-secret")
+                && !text.contains(hash.expose())
+                && !text.contains("a-secret")
         );
         for credential in &page.credentials {
             assert!(credential.plain_present);
@@ -69,7 +89,10 @@ async fn shows_its_state(databases: Databases) {
     assert_eq!((pages, clients.len()), (3, 5));
     assert!(clients.is_sorted());
     for cursor in ["", "nothing", "smoke/a"] {
-        assert!(matches!(management.state(Some(cursor), 2).await, Err(StateError::InvalidCursor)));
+        assert!(matches!(
+            management.state(Some(cursor), 2).await,
+            Err(StateError::InvalidCursor)
+        ));
     }
 
     // A row's way, the newest first.
@@ -82,7 +105,11 @@ async fn shows_its_state(databases: Databases) {
         limit: 1,
         event_ids,
     };
-    let row = management.fetch_pending_propagations(&query).await.unwrap().remove(0);
+    let row = management
+        .fetch_pending_propagations(&query)
+        .await
+        .unwrap()
+        .remove(0);
     let mark = SentMark {
         key: row.key.clone(),
         target: row.target.clone(),
@@ -93,20 +120,37 @@ async fn shows_its_state(databases: Databases) {
     };
     management.mark_target_sent(&mark).await.unwrap();
     let history = management.history(&row.key, None, 10).await.unwrap();
-    let ways: Vec<_> = history.iter().map(|entry| entry.transition.as_str()).collect();
+    let ways: Vec<_> = history
+        .iter()
+        .map(|entry| entry.transition.as_str())
+        .collect();
     assert_eq!(ways, ["not sent", "ensured", "ensured"]);
     assert_eq!(history[0].event_id.as_deref(), Some("the-event"));
     assert_eq!(history[0].reason.as_ref().unwrap().len(), 500);
-    let older = management.history(&row.key, Some(history[1].id), 1).await.unwrap();
+    let older = management
+        .history(&row.key, Some(history[1].id), 1)
+        .await
+        .unwrap();
     assert_eq!(older[0], history[2]);
     assert_eq!(management.prune_audit(NOW + 1, 2).await.unwrap(), 2);
     assert_eq!(management.prune_audit(NOW + 1, 1_000).await.unwrap(), 8);
     assert_eq!(management.prune_audit(NOW + 1, 1_000).await.unwrap(), 0);
-    assert_eq!(management.history(&row.key, None, 10).await.unwrap().len(), 1);
+    assert_eq!(
+        management.history(&row.key, None, 10).await.unwrap().len(),
+        1
+    );
 
     // An answer that overtakes the sent mark stands for it.
-    let query = PendingQuery { now_ms: NOW + 3, event_ids: vec!["the-second".to_owned()], ..query };
-    let row = management.fetch_pending_propagations(&query).await.unwrap().remove(0);
+    let query = PendingQuery {
+        now_ms: NOW + 3,
+        event_ids: vec!["the-second".to_owned()],
+        ..query
+    };
+    let row = management
+        .fetch_pending_propagations(&query)
+        .await
+        .unwrap()
+        .remove(0);
     let mark = AckMark {
         key: row.key.clone(),
         target: peer(&row.target),
@@ -118,11 +162,34 @@ async fn shows_its_state(databases: Databases) {
     };
     management.mark_target_success(&mark).await.unwrap();
     let history = management.history(&row.key, None, 2).await.unwrap();
-    let ways: Vec<_> = history.iter().map(|entry| (entry.transition.as_str(), entry.at_ms)).collect();
+    let ways: Vec<_> = history
+        .iter()
+        .map(|entry| (entry.transition.as_str(), entry.at_ms))
+        .collect();
     assert_eq!(ways, [("success", NOW + 9), ("sent", NOW + 4)]);
     assert_eq!(history[1].event_id.as_deref(), Some("the-second"));
-    assert_eq!(management.backlog().await.unwrap(), Backlog { pending: 9, ..waiting });
+    assert_eq!(
+        management.backlog().await.unwrap(),
+        Backlog {
+            pending: 9,
+            ..waiting
+        }
+    );
 
-    assert_eq!(management.secret_hash(&key("client-0")).await.unwrap().unwrap().expose(), hash.expose());
-    assert!(management.secret_hash(&key("nobody")).await.unwrap().is_none());
+    assert_eq!(
+        management
+            .secret_hash(&key("client-0"))
+            .await
+            .unwrap()
+            .unwrap()
+            .expose(),
+        hash.expose()
+    );
+    assert!(
+        management
+            .secret_hash(&key("nobody"))
+            .await
+            .unwrap()
+            .is_none()
+    );
 }

@@ -25,16 +25,26 @@ pub(super) enum Content<'a> {
 impl<'a> Content<'a> {
     /// What should be there; `None` is nothing.
     pub(super) fn of(wanted: Option<&'a DesiredRecord>) -> Self {
-        let Some(record) = wanted else { return Self::Deleted };
+        let Some(record) = wanted else {
+            return Self::Deleted;
+        };
         let rules = canonical(&record.allowed_ips);
-        Self::Record { hash: &record.secret_hash, expires_at: record.expires_at, rules }
+        Self::Record {
+            hash: &record.secret_hash,
+            expires_at: record.expires_at,
+            rules,
+        }
     }
 }
 
 impl<'a> From<&'a Credential> for Content<'a> {
     fn from(credential: &'a Credential) -> Self {
         let rules = canonical(&credential.allowed_ips);
-        Self::Record { hash: &credential.secret_hash, expires_at: credential.expires_at, rules }
+        Self::Record {
+            hash: &credential.secret_hash,
+            expires_at: credential.expires_at,
+            rules,
+        }
     }
 }
 
@@ -56,7 +66,11 @@ impl Digest {
             Content::Deleted => "deleted".to_owned(),
             Content::Forgotten => "forgotten".to_owned(),
             Content::Corrupt => "corrupt".to_owned(),
-            Content::Record { hash, expires_at, rules } => {
+            Content::Record {
+                hash,
+                expires_at,
+                rules,
+            } => {
                 let expires_at = expires_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
                 format!("{} {expires_at} {}", hash.expose(), rules.join(","))
             }
@@ -70,7 +84,10 @@ impl Digest {
 
     /// The first 8 hex digits.
     pub(super) fn prefix(&self) -> String {
-        self.0[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+        self.0[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -92,7 +109,10 @@ mod tests {
     use crate::peer_store::Track;
 
     fn key(client: &str) -> CredentialKey {
-        CredentialKey { track: Track::Http, client_id: ClientId::parse(client).unwrap() }
+        CredentialKey {
+            track: Track::Http,
+            client_id: ClientId::parse(client).unwrap(),
+        }
     }
 
     fn record(secret: &str, expires_at: Option<i64>, rules: &[&str]) -> DesiredRecord {
@@ -105,7 +125,8 @@ mod tests {
 
     fn digest(rows: &[(&str, Option<&DesiredRecord>)]) -> Digest {
         let mut digest = Digest::default();
-        rows.iter().for_each(|(client, record)| digest.add(&key(client), &Content::of(*record)));
+        rows.iter()
+            .for_each(|(client, record)| digest.add(&key(client), &Content::of(*record)));
         digest
     }
 

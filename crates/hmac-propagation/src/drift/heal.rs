@@ -26,28 +26,48 @@ pub(super) async fn target(
         return Ok(());
     }
     let management = core.management()?;
-    let keys: Vec<CredentialKey> = suspects.iter().map(|looked| looked.row.key.clone()).collect();
-    let query = SettledQuery { target: peer.clone(), scope: SettledScope::Named(keys) };
+    let keys: Vec<CredentialKey> = suspects
+        .iter()
+        .map(|looked| looked.row.key.clone())
+        .collect();
+    let query = SettledQuery {
+        target: peer.clone(),
+        scope: SettledScope::Named(keys),
+    };
     let rows = core.managed(management.settled_rows(&query)).await?;
     let looked = look(core, view, rows, tally).await?;
     let looked = not_changed_here(core, looked, tally).await?;
     let mut reopenings = Vec::new();
     for looked in &looked {
         tally.compared(looked);
-        let Some(difference) = looked.difference() else { continue };
+        let Some(difference) = looked.difference() else {
+            continue;
+        };
         let (key, generation) = (&looked.row.key, looked.row.generation);
         tracing::info!(%peer, client_id = %key.client_id, track = key.track.as_str(), "drift: the target {difference}; sent again");
         let reason = format!("drift: the target {difference}");
-        reopenings.push(Reopening { key: key.clone(), target: peer.clone(), generation, reason });
+        reopenings.push(Reopening {
+            key: key.clone(),
+            target: peer.clone(),
+            generation,
+            reason,
+        });
     }
     if reopenings.is_empty() {
         return Ok(());
     }
-    let reopened = core.managed(management.reopen(&reopenings, core.now_ms())).await?;
+    let reopened = core
+        .managed(management.reopen(&reopenings, core.now_ms()))
+        .await?;
     tally.drifted += reopenings.len() as u64;
     tally.healed += reopened;
-    add(&core.counters.drift_healed, usize::try_from(reopened).unwrap_or(usize::MAX));
-    let told = reopenings.iter().map(|row| (&row.key, Some(row.target.as_str())));
+    add(
+        &core.counters.drift_healed,
+        usize::try_from(reopened).unwrap_or(usize::MAX),
+    );
+    let told = reopenings
+        .iter()
+        .map(|row| (&row.key, Some(row.target.as_str())));
     core.progress.tell(Progress::Rebooked, told);
     if core.parts.settings.sync_on_change {
         core.wake.notify_one();
@@ -63,10 +83,16 @@ async fn not_changed_here(
     tally: &mut Tally,
 ) -> Result<Vec<Looked>, PropagationError> {
     let keys: Vec<CredentialKey> = looked.iter().map(|looked| looked.row.key.clone()).collect();
-    let cursors = core.store(core.parts.store.cursors(&keys)).await.map_err(PropagationError::Store)?;
+    let cursors = core
+        .store(core.parts.store.cursors(&keys))
+        .await
+        .map_err(PropagationError::Store)?;
     let mut cursors = cursors.into_iter();
     looked.retain(|looked| {
-        let changed = cursors.next().flatten().is_some_and(|cursor| cursor.ts > looked.row.last_ts);
+        let changed = cursors
+            .next()
+            .flatten()
+            .is_some_and(|cursor| cursor.ts > looked.row.last_ts);
         tally.superseded += u64::from(changed);
         !changed
     });
@@ -82,8 +108,13 @@ pub(super) async fn own(
     if suspects.is_empty() {
         return Ok(());
     }
-    let applies: Vec<Apply> = suspects.iter().map(|looked| own_apply(core, looked)).collect();
-    let results = core.store_batch(applies.len(), core.parts.store.apply(&applies)).await;
+    let applies: Vec<Apply> = suspects
+        .iter()
+        .map(|looked| own_apply(core, looked))
+        .collect();
+    let results = core
+        .store_batch(applies.len(), core.parts.store.apply(&applies))
+        .await;
     for (looked, result) in suspects.iter().zip(results) {
         let key = &looked.row.key;
         let difference = looked.difference().unwrap_or_default();
@@ -116,7 +147,10 @@ fn own_apply(core: &Core, looked: &Looked) -> Apply {
     Apply {
         key: looked.row.key.clone(),
         // The moment of its change, as before: one that is later by a millisecond would look like another source's.
-        stamp: Stamp { ts: looked.row.sent_ts, event_id },
+        stamp: Stamp {
+            ts: looked.row.sent_ts,
+            event_id,
+        },
         operation: write_of(looked.wanted.as_ref()),
         now_ms,
     }
@@ -125,7 +159,11 @@ fn own_apply(core: &Core, looked: &Looked) -> Apply {
 /// An event id that comes after another: `~` comes after every character of a UUID, and time goes on.
 fn beyond(event_id: &str, now_ms: i64) -> String {
     let next = format!("~{now_ms:016}");
-    if next.as_str() > event_id { next } else { format!("{event_id}~") }
+    if next.as_str() > event_id {
+        next
+    } else {
+        format!("{event_id}~")
+    }
 }
 
 #[cfg(test)]

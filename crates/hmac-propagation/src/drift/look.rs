@@ -27,7 +27,9 @@ impl Looked {
     /// In words, how what is held differs from what is wanted.
     pub(super) fn difference(&self) -> Option<&'static str> {
         let (wanted, held) = match (&self.wanted, &self.held) {
-            (None, None) if self.is_forgotten() => return Some("has forgotten that the client was revoked"),
+            (None, None) if self.is_forgotten() => {
+                return Some("has forgotten that the client was revoked");
+            }
             (None, None) => return None,
             (None, Some(_)) => return Some("holds a client that was revoked"),
             (Some(_), None) => return Some("does not hold the client"),
@@ -55,7 +57,9 @@ impl Looked {
 
     /// Tells whether the cursor is gone that keeps an older change from bringing back a client that is not there.
     fn is_forgotten(&self) -> bool {
-        self.cursor.as_ref().is_none_or(|cursor| cursor.ts < self.row.change_ts)
+        self.cursor
+            .as_ref()
+            .is_none_or(|cursor| cursor.ts < self.row.change_ts)
     }
 }
 
@@ -70,17 +74,28 @@ pub(super) async fn look(
     let keys: Vec<CredentialKey> = rows.iter().map(|row| row.key.clone()).collect();
     let mut stored = records(core, view, &keys).await?;
     // Read after the records: whoever wrote a record that is newer has moved its cursor by now.
-    let cursors = core.store(view.cursors.cursors(&keys)).await.map_err(PropagationError::Store)?;
+    let cursors = core
+        .store(view.cursors.cursors(&keys))
+        .await
+        .map_err(PropagationError::Store)?;
     let mut looked = Vec::with_capacity(rows.len());
     for (row, cursor) in rows.into_iter().zip(cursors) {
-        if cursor.as_ref().is_some_and(|cursor| row.is_superseded_by(cursor)) {
+        if cursor
+            .as_ref()
+            .is_some_and(|cursor| row.is_superseded_by(cursor))
+        {
             tally.superseded += 1;
             continue;
         }
         match &row.wanted {
             Ok(wanted) => {
                 let (wanted, held) = (wanted.clone(), stored.remove(&row.key).flatten());
-                looked.push(Looked { row, wanted, held, cursor });
+                looked.push(Looked {
+                    row,
+                    wanted,
+                    held,
+                    cursor,
+                });
             }
             Err(reason) => {
                 tracing::debug!(client_id = %row.key.client_id, reason, "what a peer should hold cannot be read");
@@ -103,10 +118,17 @@ async fn records(
         if keys.is_empty() {
             continue;
         }
-        let unseen = || StoreError::Unavailable(format!("no view of the {} track", track.as_str()).into());
-        let store = view.credentials.get(&track).ok_or_else(|| PropagationError::Store(unseen()))?;
+        let unseen =
+            || StoreError::Unavailable(format!("no view of the {} track", track.as_str()).into());
+        let store = view
+            .credentials
+            .get(&track)
+            .ok_or_else(|| PropagationError::Store(unseen()))?;
         let clients: Vec<_> = keys.iter().map(|key| key.client_id.clone()).collect();
-        let found = core.store(store.find_many(&clients)).await.map_err(PropagationError::Store)?;
+        let found = core
+            .store(store.find_many(&clients))
+            .await
+            .map_err(PropagationError::Store)?;
         stored.extend(keys.into_iter().cloned().zip(found));
     }
     Ok(stored)

@@ -42,10 +42,17 @@ impl Restarts {
             let runs = if is_known { &mut self.0 } else { &mut others };
             runs.insert(peer, run_id);
         }
-        if others.is_empty() || check_those(core, |peer| others.contains_key(peer)).await.is_err() {
+        if others.is_empty()
+            || check_those(core, |peer| others.contains_key(peer))
+                .await
+                .is_err()
+        {
             return;
         }
-        for (peer, run_id) in others.into_iter().filter(|(peer, _)| !core.drift.was_missed(peer)) {
+        for (peer, run_id) in others
+            .into_iter()
+            .filter(|(peer, _)| !core.drift.was_missed(peer))
+        {
             tracing::info!(%peer, "a peer's store was started again, or came back; checked for drift");
             self.0.insert(peer, run_id);
         }
@@ -57,9 +64,13 @@ async fn run_ids(core: &Core) -> Vec<(PeerName, String)> {
     let views: Vec<_> = core.parts.views.iter().collect();
     let mut told = Vec::new();
     for some in views.chunks(TOGETHER) {
-        let asked = some.iter().map(|(_, view)| core.store(view.cursors.run_id()));
+        let asked = some
+            .iter()
+            .map(|(_, view)| core.store(view.cursors.run_id()));
         let answers = some.iter().zip(join_all(asked).await);
-        told.extend(answers.filter_map(|((peer, _), answer)| Some(((*peer).clone(), answer.ok()??))));
+        told.extend(
+            answers.filter_map(|((peer, _), answer)| Some(((*peer).clone(), answer.ok()??))),
+        );
     }
     told
 }

@@ -15,7 +15,10 @@ use crate::shared::Core;
 
 /// Publishes the answers; a delivery whose answer is not confirmed is kept, unless its sender cannot be answered at all.
 pub(super) async fn answer(core: &Core, answers: Answers) -> Outcome<Received> {
-    let senders: BTreeSet<&str> = answers.iter().map(|(_, received, _)| received.sender.as_str()).collect();
+    let senders: BTreeSet<&str> = answers
+        .iter()
+        .map(|(_, received, _)| received.sender.as_str())
+        .collect();
     let secrets = secrets(core, senders).await;
     let (mut done, mut kept) = (Vec::new(), Vec::new());
     let mut pending = Vec::new();
@@ -32,12 +35,22 @@ pub(super) async fn answer(core: &Core, answers: Answers) -> Outcome<Received> {
             }
             Some(Err(())) => kept.push((tag, received)),
             Some(Ok((name, secret))) => {
-                messages.push(ack_message(core, name, secret.as_ref(), &received.event_id, &result));
+                messages.push(ack_message(
+                    core,
+                    name,
+                    secret.as_ref(),
+                    &received.event_id,
+                    &result,
+                ));
                 pending.push((tag, received, secret.is_some()));
             }
         }
     }
-    let outcomes = if messages.is_empty() { Vec::new() } else { outbound::publish(core, messages).await };
+    let outcomes = if messages.is_empty() {
+        Vec::new()
+    } else {
+        outbound::publish(core, messages).await
+    };
     let mut failure = None;
     for ((tag, received, known), outcome) in pending.into_iter().zip(outcomes) {
         match outcome {
@@ -61,7 +74,11 @@ pub(super) async fn answer(core: &Core, answers: Answers) -> Outcome<Received> {
         }
     }
     if let Some(reason) = &failure {
-        tracing::warn!(reason, deliveries = kept.len(), "answers wait for the broker");
+        tracing::warn!(
+            reason,
+            deliveries = kept.len(),
+            "answers wait for the broker"
+        );
     }
     core.note_health("answers", failure);
     (done, kept)
@@ -105,5 +122,10 @@ fn ack_message(
         outcome: result.as_ref().copied().map_err(String::as_str),
     }
     .encode();
-    OutboundMessage { target: source.clone(), message_id: ack_id, timestamp_ms: now_ms, body }
+    OutboundMessage {
+        target: source.clone(),
+        message_id: ack_id,
+        timestamp_ms: now_ms,
+        body,
+    }
 }

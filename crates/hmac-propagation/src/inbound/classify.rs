@@ -20,12 +20,24 @@ pub(super) fn classify(core: &Core, delivery: &Delivery) -> Option<Work> {
     if event.is_ack() {
         return classify_ack(core, &event).map(Work::Ack);
     }
-    if !event.propagation_secret.matches(core.parts.own_secret.expose()) {
-        tracing::warn!(sender, event_id, "message with another propagation secret dropped");
+    if !event
+        .propagation_secret
+        .matches(core.parts.own_secret.expose())
+    {
+        tracing::warn!(
+            sender,
+            event_id,
+            "message with another propagation secret dropped"
+        );
         return None;
     }
     if !event.is_apply() {
-        tracing::warn!(sender, event_id, op = event.op, "message with an unknown op dropped");
+        tracing::warn!(
+            sender,
+            event_id,
+            op = event.op,
+            "message with an unknown op dropped"
+        );
         return None;
     }
     let max_ahead = i64::try_from(core.parts.settings.max_ahead.as_millis()).unwrap_or(i64::MAX);
@@ -34,19 +46,37 @@ pub(super) fn classify(core: &Core, delivery: &Delivery) -> Option<Work> {
         tracing::warn!(sender, event_id, reason, "event refused");
         add(&core.counters.events_refused, 1);
     }
-    Some(Work::Apply(Received { event_id: event.event_id, sender: event.sender, outcome, refusals: 0 }))
+    Some(Work::Apply(Received {
+        event_id: event.event_id,
+        sender: event.sender,
+        outcome,
+        refusals: 0,
+    }))
 }
 
 /// Checks the sender, the secret and the fields of an acknowledgement.
 fn classify_ack(core: &Core, event: &Event) -> Option<ReceivedAck> {
     let (sender, event_id) = (&event.sender, &event.event_id);
     let Some(name) = event.sender_name() else {
-        tracing::warn!(sender, event_id, "acknowledgement from an invalid sender dropped");
+        tracing::warn!(
+            sender,
+            event_id,
+            "acknowledgement from an invalid sender dropped"
+        );
         return None;
     };
-    let unsigned = event.propagation_secret.is_empty() && core.parts.unsigned_ack_targets.contains(&name);
-    if !unsigned && !event.propagation_secret.matches(core.parts.own_secret.expose()) {
-        tracing::warn!(sender, event_id, "acknowledgement with another propagation secret dropped");
+    let unsigned =
+        event.propagation_secret.is_empty() && core.parts.unsigned_ack_targets.contains(&name);
+    if !unsigned
+        && !event
+            .propagation_secret
+            .matches(core.parts.own_secret.expose())
+    {
+        tracing::warn!(
+            sender,
+            event_id,
+            "acknowledgement with another propagation secret dropped"
+        );
         return None;
     }
     match event.ack() {

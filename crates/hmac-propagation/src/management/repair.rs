@@ -99,7 +99,10 @@ impl SettledRow {
     /// credential since.
     pub fn is_superseded_by(&self, cursor: &Stamp) -> bool {
         let tied = cursor.ts == self.sent_ts;
-        let later = self.event_id.as_ref().is_some_and(|event_id| cursor.event_id > *event_id);
+        let later = self
+            .event_id
+            .as_ref()
+            .is_some_and(|event_id| cursor.event_id > *event_id);
         cursor.ts > self.sent_ts || (tied && later)
     }
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 
 use crate::broker::{
-    Broker, BrokerError, BrokerStatus, Delivery, DeliveryTag, OutboundMessage, PublishError, QueueDepth,
-    Settlement, Subscription,
+    Broker, BrokerError, BrokerStatus, Delivery, DeliveryTag, OutboundMessage, PublishError,
+    QueueDepth, Settlement, Subscription,
 };
 use crate::queue::PeerName;
 use crate::shared::lock;
@@ -98,12 +98,24 @@ pub struct MemoryBroker {
 impl MemoryBroker {
     /// Connects to `bus`.
     pub fn connect(bus: &MemoryBus) -> Self {
-        let status = BrokerStatus { connected: true, consuming: true, epoch: 1, reason: None };
-        Self { bus: bus.clone(), status: watch::Sender::new(status) }
+        let status = BrokerStatus {
+            connected: true,
+            consuming: true,
+            epoch: 1,
+            reason: None,
+        };
+        Self {
+            bus: bus.clone(),
+            status: watch::Sender::new(status),
+        }
     }
 
     fn check_open(&self) -> Result<(), BrokerError> {
-        if self.status.borrow().connected { Ok(()) } else { Err(BrokerError::Closed) }
+        if self.status.borrow().connected {
+            Ok(())
+        } else {
+            Err(BrokerError::Closed)
+        }
     }
 }
 
@@ -118,13 +130,21 @@ impl Broker for MemoryBroker {
     async fn publish(&self, messages: Vec<OutboundMessage>) -> Vec<Result<(), PublishError>> {
         let open = self.check_open().is_ok();
         let publish = |mut message: OutboundMessage| match open {
-            true => self.bus.push(&message.target, std::mem::take(&mut message.body)),
-            false => Err(PublishError::Unconfirmed("the broker was closed".to_owned())),
+            true => self
+                .bus
+                .push(&message.target, std::mem::take(&mut message.body)),
+            false => Err(PublishError::Unconfirmed(
+                "the broker was closed".to_owned(),
+            )),
         };
         messages.into_iter().map(publish).collect()
     }
 
-    async fn subscribe(&self, peer: &PeerName, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError> {
+    async fn subscribe(
+        &self,
+        peer: &PeerName,
+        prefetch: u16,
+    ) -> Result<Box<dyn Subscription>, BrokerError> {
         self.check_open()?;
         self.bus.declare(peer);
         *lock(&self.bus.consumers).entry(peer.clone()).or_default() += 1;
@@ -141,8 +161,10 @@ impl Broker for MemoryBroker {
     async fn queue_depth(&self, peer: &PeerName) -> Result<Option<QueueDepth>, BrokerError> {
         self.check_open()?;
         let depth = self.bus.depth(peer);
-        Ok(depth
-            .map(|messages| QueueDepth { messages: messages as u64, consumers: self.bus.consumers(peer) }))
+        Ok(depth.map(|messages| QueueDepth {
+            messages: messages as u64,
+            consumers: self.bus.consumers(peer),
+        }))
     }
 
     fn status(&self) -> watch::Receiver<BrokerStatus> {
@@ -152,7 +174,12 @@ impl Broker for MemoryBroker {
     async fn close(&self) {
         let reason = Some("closed".to_owned());
         self.status.send_modify(|status| {
-            *status = BrokerStatus { connected: false, consuming: false, reason, ..*status }
+            *status = BrokerStatus {
+                connected: false,
+                consuming: false,
+                reason,
+                ..*status
+            }
         });
     }
 }
@@ -172,7 +199,11 @@ impl MemorySubscription {
             let tag = self.next_tag;
             self.next_tag += 1;
             self.unsettled.insert(tag, body.clone());
-            Delivery { tag: DeliveryTag { epoch: 1, tag }, body, redelivered }
+            Delivery {
+                tag: DeliveryTag { epoch: 1, tag },
+                body,
+                redelivered,
+            }
         };
         taken.into_iter().map(deliver).collect()
     }
@@ -200,7 +231,10 @@ impl Subscription for MemorySubscription {
         }
     }
 
-    async fn settle(&mut self, settlements: &[(DeliveryTag, Settlement)]) -> Result<(), BrokerError> {
+    async fn settle(
+        &mut self,
+        settlements: &[(DeliveryTag, Settlement)],
+    ) -> Result<(), BrokerError> {
         let mut back = BTreeMap::new();
         for (tag, settlement) in settlements {
             if let Some(body) = self.unsettled.remove(&tag.tag)

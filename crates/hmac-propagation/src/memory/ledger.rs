@@ -41,14 +41,25 @@ impl Ledger {
             }
         }
         tries.sort_by_key(|other| other.attempt);
-        for other in tries.iter().take((tries.len() + 1).saturating_sub(KEPT_TRIES)) {
+        for other in tries
+            .iter()
+            .take((tries.len() + 1).saturating_sub(KEPT_TRIES))
+        {
             self.forget(other);
         }
         let propagation = self.credentials.entry(event.key.clone()).or_default();
         propagation.results.remove(&event.target);
-        propagation.pending.insert(event.event_id.clone(), event.target.clone());
+        propagation
+            .pending
+            .insert(event.event_id.clone(), event.target.clone());
         self.by_age.insert((event.sent_at, event.event_id.clone()));
-        self.events.insert(event.event_id.clone(), Entry { event: event.clone(), completed: false });
+        self.events.insert(
+            event.event_id.clone(),
+            Entry {
+                event: event.clone(),
+                completed: false,
+            },
+        );
     }
 
     pub(crate) fn find(&self, event_id: &str) -> Option<InFlight> {
@@ -80,15 +91,22 @@ impl Ledger {
 
     pub(crate) fn discard(&mut self, event: &InFlight) {
         self.forget(event);
-        if self.credentials.get(&event.key).is_some_and(|propagation| propagation.pending.is_empty()) {
+        if self
+            .credentials
+            .get(&event.key)
+            .is_some_and(|propagation| propagation.pending.is_empty())
+        {
             self.credentials.remove(&event.key);
         }
     }
 
     /// What else the credential waits for from the target of `event`.
     fn others(&self, event: &InFlight) -> Vec<InFlight> {
-        let pending =
-            self.credentials.get(&event.key).into_iter().flat_map(|propagation| &propagation.pending);
+        let pending = self
+            .credentials
+            .get(&event.key)
+            .into_iter()
+            .flat_map(|propagation| &propagation.pending);
         pending
             .filter(|(id, target)| **target == event.target && **id != event.event_id)
             .filter_map(|(id, _)| self.find(id))

@@ -10,9 +10,9 @@ use hmac_auth::credential::Change;
 use hmac_auth::secret::Secret;
 
 use crate::management::{
-    Accepted, AckMark, DesiredRecord, FullyPropagated, LocalChange, Management, ManagementError, Operation,
-    PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope, Rotation, SentMark,
-    SettledQuery, SettledRow, Upsert, UpsertOperation,
+    Accepted, AckMark, DesiredRecord, FullyPropagated, LocalChange, Management, ManagementError,
+    Operation, PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope,
+    Rotation, SentMark, SettledQuery, SettledRow, Upsert, UpsertOperation,
 };
 use crate::memory::management::state::{CredentialRow, Pivot, State};
 use crate::peer_store::{CredentialKey, FinalStatus};
@@ -87,13 +87,19 @@ impl MemoryManagement {
 
     /// Tells whether a plain secret is still held for the credential.
     pub fn holds_plain(&self, key: &CredentialKey) -> bool {
-        lock(&self.state).credentials.get(key).is_some_and(|row| row.plain.is_some())
+        lock(&self.state)
+            .credentials
+            .get(key)
+            .is_some_and(|row| row.plain.is_some())
     }
 }
 
 #[async_trait]
 impl Management for MemoryManagement {
-    async fn upsert_credential_with_targets(&self, upsert: &Upsert) -> Result<Accepted, ManagementError> {
+    async fn upsert_credential_with_targets(
+        &self,
+        upsert: &Upsert,
+    ) -> Result<Accepted, ManagementError> {
         let mut state = lock(&self.state);
         let unknown: Vec<String> = upsert
             .targets
@@ -107,7 +113,12 @@ impl Management for MemoryManagement {
         let change_ts = state.next_ts(&upsert.key, upsert.now_ms, upsert.floor_ts);
         let (record, plain) = match &upsert.operation {
             UpsertOperation::Revoke => (None, None),
-            UpsertOperation::Ensure { secret, secret_hash, allowed_ips, expires_at } => (
+            UpsertOperation::Ensure {
+                secret,
+                secret_hash,
+                allowed_ips,
+                expires_at,
+            } => (
                 Some(state.merge(&upsert.key, secret_hash, allowed_ips, expires_at)),
                 (!upsert.targets.is_empty()).then(|| secret.clone()),
             ),
@@ -117,15 +128,27 @@ impl Management for MemoryManagement {
         Ok(accepted)
     }
 
-    async fn rotate_credential_secret(&self, rotation: &Rotation) -> Result<Accepted, ManagementError> {
+    async fn rotate_credential_secret(
+        &self,
+        rotation: &Rotation,
+    ) -> Result<Accepted, ManagementError> {
         let mut state = lock(&self.state);
         let key = &rotation.key;
-        if state.credentials.get(key).is_none_or(|row| row.record.is_none()) {
-            return Err(ManagementError::UnknownClient { client_id: key.client_id.clone() });
+        if state
+            .credentials
+            .get(key)
+            .is_none_or(|row| row.record.is_none())
+        {
+            return Err(ManagementError::UnknownClient {
+                client_id: key.client_id.clone(),
+            });
         }
         let change_ts = state.next_ts(key, rotation.now_ms, rotation.floor_ts);
         let record = state.merge(key, &rotation.secret_hash, &Change::Keep, &Change::Keep);
-        let booked = state.pivots.iter().filter(|((k, _), p)| k == key && p.operation != Operation::Delete);
+        let booked = state
+            .pivots
+            .iter()
+            .filter(|((k, _), p)| k == key && p.operation != Operation::Delete);
         // A target that an ensure left out keeps its own rules and expiry: a rotation changes the secret only.
         let renewed = booked.map(|((_, target), pivot)| {
             let mut own = pivot.record.clone().unwrap_or_else(|| record.clone());
@@ -136,7 +159,14 @@ impl Management for MemoryManagement {
         let plain = (!renewed.is_empty()).then(|| rotation.secret.clone());
         let accepted = state.accept(key, Some(record), plain, change_ts);
         for (target, own) in renewed {
-            state.book(key, &[target], &Accepted { record: Some(own), ..accepted.clone() });
+            state.book(
+                key,
+                &[target],
+                &Accepted {
+                    record: Some(own),
+                    ..accepted.clone()
+                },
+            );
         }
         Ok(accepted)
     }
@@ -173,7 +203,10 @@ impl Management for MemoryManagement {
         Ok(())
     }
 
-    async fn mark_credential_fully_propagated(&self, mark: &FullyPropagated) -> Result<(), ManagementError> {
+    async fn mark_credential_fully_propagated(
+        &self,
+        mark: &FullyPropagated,
+    ) -> Result<(), ManagementError> {
         let mut state = lock(&self.state);
         let everywhere = state.is_everywhere(&mark.key);
         if mark.status == FinalStatus::Success
@@ -195,13 +228,18 @@ impl Management for MemoryManagement {
             Some((k, t)) => (key, target.as_str()) > (k, t.as_str()),
             None => true,
         };
-        let rows =
-            state.pivots.iter().filter(|((key, target), _)| in_scope(key, target) && after(key, target));
+        let rows = state
+            .pivots
+            .iter()
+            .filter(|((key, target), _)| in_scope(key, target) && after(key, target));
         let row = |((key, target), pivot): (&(CredentialKey, PeerName), &Pivot)| ResyncRow {
             key: key.clone(),
             target: target.as_str().to_owned(),
             generation: pivot.generation,
-            last_ts: state.credentials.get(key).map_or(pivot.change_ts, |row| row.last_ts),
+            last_ts: state
+                .credentials
+                .get(key)
+                .map_or(pivot.change_ts, |row| row.last_ts),
         };
         Ok(rows.take(query.limit).map(row).collect())
     }
@@ -213,8 +251,10 @@ impl Management for MemoryManagement {
             let Some(credential) = state.credentials.get_mut(&row.key) else {
                 continue;
             };
-            let (generation, in_step) =
-                (credential.generation + 1, credential.local_generation == credential.generation);
+            let (generation, in_step) = (
+                credential.generation + 1,
+                credential.local_generation == credential.generation,
+            );
             let Some(pivot) = state.pivot(&row.key, &row.target, row.generation) else {
                 continue;
             };
@@ -238,7 +278,10 @@ impl Management for MemoryManagement {
 
     async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError> {
         let mut state = lock(&self.state);
-        Ok(rows.iter().map(|row| u64::from(state.reopen(row, now_ms))).sum())
+        Ok(rows
+            .iter()
+            .map(|row| u64::from(state.reopen(row, now_ms)))
+            .sum())
     }
 
     async fn settled_changes(
@@ -250,12 +293,18 @@ impl Management for MemoryManagement {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rest = state.credentials.range((from, Bound::Unbounded));
         let settled = rest.filter(|(_, row)| row.local_generation >= row.generation);
-        Ok(settled.take(limit).map(|(key, row)| row.settled(key)).collect())
+        Ok(settled
+            .take(limit)
+            .map(|(key, row)| row.settled(key))
+            .collect())
     }
 
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
         let state = lock(&self.state);
-        let unapplied = state.credentials.iter().filter(|(_, row)| row.local_generation < row.generation);
+        let unapplied = state
+            .credentials
+            .iter()
+            .filter(|(_, row)| row.local_generation < row.generation);
         let change = |(key, row): (&CredentialKey, &CredentialRow)| LocalChange {
             key: key.clone(),
             generation: row.generation,
@@ -265,16 +314,26 @@ impl Management for MemoryManagement {
         Ok(unapplied.take(limit).map(change).collect())
     }
 
-    async fn uncleared_credentials(&self, limit: usize) -> Result<Vec<CredentialKey>, ManagementError> {
+    async fn uncleared_credentials(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<CredentialKey>, ManagementError> {
         let state = lock(&self.state);
-        let uncleared =
-            |key: &CredentialKey, row: &CredentialRow| row.plain.is_some() && state.is_everywhere(key);
-        let keys =
-            state.credentials.iter().filter(|(key, row)| uncleared(key, row)).map(|(key, _)| key.clone());
+        let uncleared = |key: &CredentialKey, row: &CredentialRow| {
+            row.plain.is_some() && state.is_everywhere(key)
+        };
+        let keys = state
+            .credentials
+            .iter()
+            .filter(|(key, row)| uncleared(key, row))
+            .map(|(key, _)| key.clone());
         Ok(keys.take(limit).collect())
     }
 
-    async fn mark_locally_applied(&self, applied: &[(CredentialKey, u64)]) -> Result<(), ManagementError> {
+    async fn mark_locally_applied(
+        &self,
+        applied: &[(CredentialKey, u64)],
+    ) -> Result<(), ManagementError> {
         let mut state = lock(&self.state);
         for (key, generation) in applied {
             if let Some(row) = state.credentials.get_mut(key) {

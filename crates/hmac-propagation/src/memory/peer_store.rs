@@ -10,7 +10,8 @@ use hmac_auth::store::{CredentialWrite, StoreError, WriteCondition};
 
 use crate::memory::ledger::Ledger;
 use crate::peer_store::{
-    AckResult, Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, InFlight, PeerStore, Stamp, Track,
+    AckResult, Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, InFlight, PeerStore,
+    Stamp, Track,
 };
 use crate::shared::lock;
 
@@ -33,7 +34,11 @@ struct State {
 impl MemoryPeerStore {
     /// Applies to these two stores, one for each track.
     pub fn new(http: MemoryCredentialStore, message: MemoryCredentialStore) -> Self {
-        Self { http, message, state: Mutex::default() }
+        Self {
+            http,
+            message,
+            state: Mutex::default(),
+        }
     }
 
     fn credentials(&self, track: Track) -> &MemoryCredentialStore {
@@ -49,7 +54,9 @@ impl MemoryPeerStore {
         if let Some(cursor) = state.cursors.get(&apply.key)
             && *cursor >= apply.stamp
         {
-            return Applied::Stale { cursor: cursor.clone() };
+            return Applied::Stale {
+                cursor: cursor.clone(),
+            };
         }
         let credentials = self.credentials(apply.key.track);
         match &apply.operation {
@@ -78,12 +85,18 @@ impl PeerStore for MemoryPeerStore {
     }
 
     async fn apply(&self, batch: &[Apply]) -> Vec<Result<Applied, StoreError>> {
-        batch.iter().map(|apply| Ok(self.apply_one(apply))).collect()
+        batch
+            .iter()
+            .map(|apply| Ok(self.apply_one(apply)))
+            .collect()
     }
 
     async fn cursors(&self, keys: &[CredentialKey]) -> Result<Vec<Option<Stamp>>, StoreError> {
         let state = lock(&self.state);
-        Ok(keys.iter().map(|key| state.cursors.get(key).cloned()).collect())
+        Ok(keys
+            .iter()
+            .map(|key| state.cursors.get(key).cloned())
+            .collect())
     }
 
     async fn book(&self, events: &[InFlight]) -> Result<(), StoreError> {
@@ -102,7 +115,10 @@ impl PeerStore for MemoryPeerStore {
         events: &[(InFlight, AckResult)],
     ) -> Result<Vec<Option<FinalStatus>>, StoreError> {
         let mut state = lock(&self.state);
-        Ok(events.iter().map(|(event, result)| state.ledger.complete(event, *result)).collect())
+        Ok(events
+            .iter()
+            .map(|(event, result)| state.ledger.complete(event, *result))
+            .collect())
     }
 
     async fn discard(&self, events: &[InFlight]) -> Result<(), StoreError> {

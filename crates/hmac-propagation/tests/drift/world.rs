@@ -21,7 +21,8 @@ use hmac_propagation::memory::management::{PivotStatus, PivotView};
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Revoke, Rotate, Settings};
 use hmac_propagation::peer_store::{
-    AckResult, Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, InFlight, PeerStore, Stamp, Track,
+    AckResult, Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, InFlight, PeerStore,
+    Stamp, Track,
 };
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -58,7 +59,10 @@ impl Store {
     fn new() -> Arc<Self> {
         let (http, message) = (MemoryCredentialStore::new(), MemoryCredentialStore::new());
         Arc::new(Self {
-            inner: Mutex::new(Arc::new(MemoryPeerStore::new(http.clone(), message.clone()))),
+            inner: Mutex::new(Arc::new(MemoryPeerStore::new(
+                http.clone(),
+                message.clone(),
+            ))),
             http,
             message,
             holds: AtomicBool::new(false),
@@ -74,9 +78,16 @@ impl Store {
     }
 
     fn view(self: &Arc<Self>) -> StoreView {
-        let view = |track| -> Arc<dyn CredentialStore> { Arc::new(View { store: Arc::clone(self), track }) };
+        let view = |track| -> Arc<dyn CredentialStore> {
+            Arc::new(View {
+                store: Arc::clone(self),
+                track,
+            })
+        };
         StoreView {
-            credentials: [Track::Http, Track::Message].map(|track| (track, view(track))).into(),
+            credentials: [Track::Http, Track::Message]
+                .map(|track| (track, view(track)))
+                .into(),
             cursors: self.clone(),
         }
     }
@@ -90,7 +101,10 @@ impl PeerStore for Store {
 
     async fn apply(&self, batch: &[Apply]) -> Vec<Result<Applied, StoreError>> {
         if self.holds.load(Ordering::SeqCst) {
-            return batch.iter().map(|_| Err(StoreError::Unavailable("held".into()))).collect();
+            return batch
+                .iter()
+                .map(|_| Err(StoreError::Unavailable("held".into())))
+                .collect();
         }
         self.inner().apply(batch).await
     }
@@ -233,7 +247,12 @@ impl Node {
     /// Changes or makes a record behind everybody's back; the cursor stays.
     pub(crate) fn edit(&self, client: &str, change: CredentialChange) {
         let backup_ttl = Duration::from_secs(1);
-        let write = CredentialWrite { change, condition: WriteCondition::Always, now_ms: 0, backup_ttl };
+        let write = CredentialWrite {
+            change,
+            condition: WriteCondition::Always,
+            now_ms: 0,
+            backup_ttl,
+        };
         self.store.http.write_now(&key(client).client_id, &write);
     }
 
@@ -247,7 +266,9 @@ impl Node {
         let keys: Vec<_> = clients.iter().map(|client| key(client)).collect();
         let cursors = self.store.cursors(&keys).await.unwrap();
         let dumped = keys.into_iter().zip(cursors);
-        dumped.map(|(key, cursor)| (key.clone(), self.record(key.client_id.as_str()), cursor)).collect()
+        dumped
+            .map(|(key, cursor)| (key.clone(), self.record(key.client_id.as_str()), cursor))
+            .collect()
     }
 
     /// Puts back what a dump holds, in place of everything.
@@ -261,8 +282,16 @@ impl Node {
                 allowed_ips: hmac_auth::credential::Change::Set(record.allowed_ips),
             };
             let operation = ApplyOperation::Write(change);
-            let apply = Apply { key, stamp: cursor.unwrap(), operation, now_ms: 0 };
-            assert!(matches!(self.store.apply(&[apply]).await[..], [Ok(Applied::Written)]));
+            let apply = Apply {
+                key,
+                stamp: cursor.unwrap(),
+                operation,
+                now_ms: 0,
+            };
+            assert!(matches!(
+                self.store.apply(&[apply]).await[..],
+                [Ok(Applied::Written)]
+            ));
         }
     }
 
@@ -281,14 +310,19 @@ impl Node {
 
     pub(crate) fn row(&self, client: &str, target: &str) -> PivotView {
         let mut rows = self.management.as_ref().unwrap().pivots().into_iter();
-        rows.find(|row| row.key == key(client) && row.target.as_str() == target).unwrap()
+        rows.find(|row| row.key == key(client) && row.target.as_str() == target)
+            .unwrap()
     }
 
     /// Waits until every row of this source says success.
     pub(crate) async fn settled(&self) {
         let management = self.management.as_ref().unwrap();
         for _ in 0..1_000 {
-            if management.pivots().iter().all(|row| row.status == PivotStatus::Success) {
+            if management
+                .pivots()
+                .iter()
+                .all(|row| row.status == PivotStatus::Success)
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -315,7 +349,10 @@ impl World {
     }
 
     fn start_with(view: Mood) -> Self {
-        let (bus, clock) = (MemoryBus::new(), Arc::new(TestClock(tokio::time::Instant::now())));
+        let (bus, clock) = (
+            MemoryBus::new(),
+            Arc::new(TestClock(tokio::time::Instant::now())),
+        );
         let store = Store::new();
         let sources = ["source", "other"].map(|source| (name(source), secret_of(source)));
         let propagator = Propagator::builder(
@@ -327,10 +364,19 @@ impl World {
         .sources(sources)
         .clock(clock.clone())
         .start();
-        let target = Node { propagator, management: None, store };
+        let target = Node {
+            propagator,
+            management: None,
+            store,
+        };
         target.view_is(view);
         let source = source(&bus, &clock, "source", &[&target]);
-        Self { source, target, bus, clock }
+        Self {
+            source,
+            target,
+            bus,
+            clock,
+        }
     }
 
     /// Starts another source beside the first, each of which may send to the other.
@@ -345,11 +391,19 @@ impl World {
     }
 
     pub(crate) async fn rotate(&self, client: &str, secret: &str) {
-        self.source.propagator.rotate(Rotate::new(client, Secret::new(secret))).await.unwrap();
+        self.source
+            .propagator
+            .rotate(Rotate::new(client, Secret::new(secret)))
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn revoke(&self, client: &str) {
-        self.source.propagator.revoke(Revoke::new(client).targets(["target"])).await.unwrap();
+        self.source
+            .propagator
+            .revoke(Revoke::new(client).targets(["target"]))
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn settled(&self) {
@@ -369,21 +423,39 @@ impl World {
 
 fn source(bus: &MemoryBus, clock: &Arc<TestClock>, peer: &str, targets: &[&Node]) -> Node {
     let management = Arc::new(MemoryManagement::new());
-    for target in ["source", "target"].into_iter().filter(|target| *target != peer) {
+    for target in ["source", "target"]
+        .into_iter()
+        .filter(|target| *target != peer)
+    {
         management.put_target(name(target), secret_of(target));
     }
     let store = Store::new();
     let own = (name(peer), store.view());
-    let views: BTreeMap<PeerName, StoreView> =
-        targets.iter().map(|target| (name("target"), target.store.view())).chain([own]).collect();
-    let propagator =
-        Propagator::builder(name(peer), secret_of(peer), Arc::new(MemoryBroker::connect(bus)), store.clone())
-            .management(management.clone())
-            .views(views)
-            .settings(Settings { page: PAGE, drift_interval: INTERVAL, ..Settings::default() })
-            .clock(clock.clone())
-            .start();
-    Node { propagator, management: Some(management), store }
+    let views: BTreeMap<PeerName, StoreView> = targets
+        .iter()
+        .map(|target| (name("target"), target.store.view()))
+        .chain([own])
+        .collect();
+    let propagator = Propagator::builder(
+        name(peer),
+        secret_of(peer),
+        Arc::new(MemoryBroker::connect(bus)),
+        store.clone(),
+    )
+    .management(management.clone())
+    .views(views)
+    .settings(Settings {
+        page: PAGE,
+        drift_interval: INTERVAL,
+        ..Settings::default()
+    })
+    .clock(clock.clone())
+    .start();
+    Node {
+        propagator,
+        management: Some(management),
+        store,
+    }
 }
 
 fn name(text: &str) -> PeerName {
@@ -395,7 +467,10 @@ fn secret_of(peer: &str) -> Secret {
 }
 
 pub(crate) fn key(client: &str) -> CredentialKey {
-    CredentialKey { track: Track::Http, client_id: ClientId::parse(client).unwrap() }
+    CredentialKey {
+        track: Track::Http,
+        client_id: ClientId::parse(client).unwrap(),
+    }
 }
 
 /// What a store holds for a secret.

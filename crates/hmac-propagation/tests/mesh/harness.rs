@@ -26,7 +26,9 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn hash(&self, client: &str) -> Option<String> {
-        let stored = self.credentials.find_now(&ClientId::parse(client).unwrap())?;
+        let stored = self
+            .credentials
+            .find_now(&ClientId::parse(client).unwrap())?;
         Some(stored.credential.secret_hash.expose().to_owned())
     }
 
@@ -37,8 +39,14 @@ impl Peer {
             ..CredentialChange::default()
         };
         let backup_ttl = Duration::from_secs(1);
-        let write = CredentialWrite { change, condition: WriteCondition::Always, now_ms: 0, backup_ttl };
-        self.credentials.write_now(&ClientId::parse(client).unwrap(), &write);
+        let write = CredentialWrite {
+            change,
+            condition: WriteCondition::Always,
+            now_ms: 0,
+            backup_ttl,
+        };
+        self.credentials
+            .write_now(&ClientId::parse(client).unwrap(), &write);
     }
 }
 
@@ -75,9 +83,22 @@ impl Mesh {
         .secret_token(Some(Secret::new("pepper")))
         .settings(settings)
         .start();
-        let source = Peer { propagator, credentials, store, name: name("source") };
-        let targets = targets.iter().map(|target| receiver(&bus, target, stores(), sources)).collect();
-        Self { bus, management, source, targets }
+        let source = Peer {
+            propagator,
+            credentials,
+            store,
+            name: name("source"),
+        };
+        let targets = targets
+            .iter()
+            .map(|target| receiver(&bus, target, stores(), sources))
+            .collect();
+        Self {
+            bus,
+            management,
+            source,
+            targets,
+        }
     }
 
     /// A connection to the broker that belongs to no peer.
@@ -87,7 +108,8 @@ impl Mesh {
 
     /// Starts another target.
     pub(crate) async fn join(&mut self, target: &str) {
-        self.targets.push(receiver(&self.bus, target, stores(), true));
+        self.targets
+            .push(receiver(&self.bus, target, stores(), true));
     }
 
     /// Starts a closed target again, on the store it had.
@@ -101,7 +123,13 @@ impl Mesh {
 
     pub(crate) async fn all_rows(&self, status: PivotStatus) {
         let what = format!("every row {status:?}");
-        self.until(&what, |mesh| mesh.management.pivots().iter().all(|pivot| pivot.status == status)).await;
+        self.until(&what, |mesh| {
+            mesh.management
+                .pivots()
+                .iter()
+                .all(|pivot| pivot.status == status)
+        })
+        .await;
     }
 
     /// Waits, in the test's own time, until `condition` holds.
@@ -113,7 +141,10 @@ impl Mesh {
             tokio::time::advance(Duration::from_millis(1)).await;
             tokio::task::yield_now().await;
         }
-        panic!("{what}: not within 5 s; rows: {:#?}", self.management.pivots());
+        panic!(
+            "{what}: not within 5 s; rows: {:#?}",
+            self.management.pivots()
+        );
     }
 }
 
@@ -131,10 +162,16 @@ fn receiver(
 ) -> Peer {
     let broker = Arc::new(MemoryBroker::connect(bus));
     let known = sources.then(|| (name("source"), secret_of("source")));
-    let propagator = Propagator::builder(name(target), secret_of(target), broker, Arc::clone(&store))
-        .sources(known)
-        .start();
-    Peer { propagator, credentials, store, name: name(target) }
+    let propagator =
+        Propagator::builder(name(target), secret_of(target), broker, Arc::clone(&store))
+            .sources(known)
+            .start();
+    Peer {
+        propagator,
+        credentials,
+        store,
+        name: name(target),
+    }
 }
 
 pub(crate) fn name(text: &str) -> PeerName {
@@ -146,7 +183,10 @@ pub(crate) fn secret_of(peer: &str) -> Secret {
 }
 
 pub(crate) fn key(client: &str) -> CredentialKey {
-    CredentialKey { track: Track::Http, client_id: ClientId::parse(client).unwrap() }
+    CredentialKey {
+        track: Track::Http,
+        client_id: ClientId::parse(client).unwrap(),
+    }
 }
 
 pub(crate) fn ensure(client: &str, secret: &str, targets: &[&str]) -> Ensure {

@@ -8,8 +8,14 @@ use crate::eventually;
 /// A queue that does not exist is nothing, looking does not make it, and looking breaks nothing else.
 pub async fn a_queue_tells_its_depth([broker, other]: &Pair) {
     let watched = peer("watched");
-    assert_eq!(broker.queue_depth(&watched).await.expect("no queue yet"), None);
-    assert_eq!(broker.queue_depth(&watched).await.expect("still none"), None);
+    assert_eq!(
+        broker.queue_depth(&watched).await.expect("no queue yet"),
+        None
+    );
+    assert_eq!(
+        broker.queue_depth(&watched).await.expect("still none"),
+        None
+    );
     broker.declare(&watched).await.expect("declare");
     is(broker, 0, 0).await;
     publish(other, &watched, 0..3).await;
@@ -28,7 +34,10 @@ pub async fn a_queue_tells_its_depth([broker, other]: &Pair) {
 async fn is(broker: &std::sync::Arc<dyn Broker>, messages: u64, consumers: u64) {
     eventually("the queue's depth", async || {
         broker.queue_depth(&peer("watched")).await.expect("a depth")
-            == Some(QueueDepth { messages, consumers })
+            == Some(QueueDepth {
+                messages,
+                consumers,
+            })
     })
     .await;
 }

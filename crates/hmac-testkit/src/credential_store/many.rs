@@ -17,7 +17,10 @@ pub async fn many_are_found_as_each_alone([store, other]: &[Arc<dyn CredentialSt
         let secret = format!("secret-{number}");
         write(store, &id, set_hash(&secret), WriteCondition::Always, 2).await;
     }
-    let mut asked: Vec<ClientId> = (0..COUNT).rev().map(|number| client(&format!("many-{number}"))).collect();
+    let mut asked: Vec<ClientId> = (0..COUNT)
+        .rev()
+        .map(|number| client(&format!("many-{number}")))
+        .collect();
     asked.push(client("many-0"));
     let found = other.find_many(&asked).await.expect("the records");
     assert_eq!(found.len(), asked.len());
@@ -28,7 +31,11 @@ pub async fn many_are_found_as_each_alone([store, other]: &[Arc<dyn CredentialSt
             Some(found) => {
                 assert_eq!(number % 100, 0, "{id} is not there");
                 let found = found.expect("a whole record");
-                assert!(found.secret_hash.matches(&hash(&format!("secret-{number}"))));
+                assert!(
+                    found
+                        .secret_hash
+                        .matches(&hash(&format!("secret-{number}")))
+                );
                 assert_eq!((found.created_at, found.updated_at), (1, 2));
             }
         }

@@ -16,19 +16,36 @@ use serde_json::value::RawValue;
 /// # Panics
 /// Where that does not hold.
 pub fn canonical_json(bytes: &[u8]) {
-    let Ok(json) = std::str::from_utf8(bytes) else { return };
+    let Ok(json) = std::str::from_utf8(bytes) else {
+        return;
+    };
     let ours = canonical(json);
-    if matches!(ours, Err(InvalidMessage::TooDeep | InvalidMessage::TooManyMarks)) {
+    if matches!(
+        ours,
+        Err(InvalidMessage::TooDeep | InvalidMessage::TooManyMarks)
+    ) {
         return;
     }
     let raw = serde_json::from_str::<&RawValue>(json).ok();
-    assert_eq!(ours.is_ok(), raw.is_some(), "whether this is JSON: {json:?}");
-    let (Ok(ours), Some(raw)) = (ours, raw) else { return };
+    assert_eq!(
+        ours.is_ok(),
+        raw.is_some(),
+        "whether this is JSON: {json:?}"
+    );
+    let (Ok(ours), Some(raw)) = (ours, raw) else {
+        return;
+    };
     // `serde_json` knows no lone surrogates: then there is nothing to compare with.
-    let Ok(theirs) = LongWay::new().document(raw) else { return };
+    let Ok(theirs) = LongWay::new().document(raw) else {
+        return;
+    };
     assert_eq!(ours, theirs, "the canonical text of {json:?}");
     if raw.get().starts_with(['[', '{']) {
-        assert_eq!(canonical(&ours).as_deref(), Ok(ours.as_str()), "the canonical text of canonical text");
+        assert_eq!(
+            canonical(&ours).as_deref(),
+            Ok(ours.as_str()),
+            "the canonical text of canonical text"
+        );
     }
 }
 
@@ -41,8 +58,11 @@ struct LongWay {
 impl LongWay {
     #[expect(clippy::expect_used, reason = "the root collation is compiled in")]
     fn new() -> Self {
-        let collator = CollatorBorrowed::try_new(CollatorPreferences::default(), CollatorOptions::default());
-        Self { collator: collator.expect("the root collation is compiled in") }
+        let collator =
+            CollatorBorrowed::try_new(CollatorPreferences::default(), CollatorOptions::default());
+        Self {
+            collator: collator.expect("the root collation is compiled in"),
+        }
     }
 
     fn document(&self, raw: &RawValue) -> Text {
@@ -59,10 +79,13 @@ impl LongWay {
             Some(b'{') => self.object(serde_json::from_str(text)?),
             Some(b'[') => {
                 let items: Vec<&RawValue> = serde_json::from_str(text)?;
-                let items: Result<Vec<_>, _> = items.into_iter().map(|item| self.value(item)).collect();
+                let items: Result<Vec<_>, _> =
+                    items.into_iter().map(|item| self.value(item)).collect();
                 Ok(format!("[{}]", items?.join(",")))
             }
-            Some(b'"') => serde_json::from_str::<String>(text).and_then(|text| serde_json::to_string(&text)),
+            Some(b'"') => {
+                serde_json::from_str::<String>(text).and_then(|text| serde_json::to_string(&text))
+            }
             Some(b'-' | b'0'..=b'9') => Ok(text.parse().map_or_else(|_| String::new(), number)),
             _ => Ok(text.to_owned()),
         }
@@ -81,7 +104,13 @@ impl LongWay {
         unique.sort_by(|(left, _), (right, _)| self.compare(left, right));
         let members: Result<Vec<_>, serde_json::Error> = unique
             .into_iter()
-            .map(|(key, value)| Ok(format!("{}:{}", serde_json::to_string(&key)?, self.value(value)?)))
+            .map(|(key, value)| {
+                Ok(format!(
+                    "{}:{}",
+                    serde_json::to_string(&key)?,
+                    self.value(value)?
+                ))
+            })
             .collect();
         Ok(format!("{{{}}}", members?.join(",")))
     }
@@ -98,7 +127,9 @@ impl LongWay {
 
 /// An integer that prints as the key, below 2^32 - 1.
 fn index(key: &str) -> Option<u32> {
-    key.parse().ok().filter(|index: &u32| *index < u32::MAX && index.to_string() == key)
+    key.parse()
+        .ok()
+        .filter(|index: &u32| *index < u32::MAX && index.to_string() == key)
 }
 
 /// `Number::toString` of ECMAScript, from the shortest digits.
@@ -135,9 +166,16 @@ fn number(number: f64) -> String {
 fn even(number: f64, digits: String) -> String {
     let exact = format!("{number:.40e}").replace('.', "");
     let (lower, rest) = exact.split_at(digits.len());
-    let is_tie = rest.split('e').next().is_some_and(|rest| rest.trim_end_matches('0') == "5");
+    let is_tie = rest
+        .split('e')
+        .next()
+        .is_some_and(|rest| rest.trim_end_matches('0') == "5");
     let is_even = lower.bytes().last().is_some_and(|digit| digit % 2 == 0);
-    if is_tie && is_even { lower.to_owned() } else { digits }
+    if is_tie && is_even {
+        lower.to_owned()
+    } else {
+        digits
+    }
 }
 
 /// The members of an object, all of them, in their order.

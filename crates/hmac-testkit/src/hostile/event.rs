@@ -26,7 +26,11 @@ pub fn event(bytes: &[u8]) {
     if let Ok(ack) = event.ack() {
         assert!(ack.event_id.len() <= MAX_EVENT_ID_BYTES);
         let reason = ack.reason.as_deref().unwrap_or_default();
-        let outcome = if ack.result == AckResult::Applied { Ok(()) } else { Err(reason) };
+        let outcome = if ack.result == AckResult::Applied {
+            Ok(())
+        } else {
+            Err(reason)
+        };
         check_answer(&event, &ack.event_id, outcome);
     }
     match event.apply(NOW_MS, DAY_MS, &TRACKS) {
@@ -44,8 +48,12 @@ fn check_apply(event: &Event, apply: &Apply) {
     assert!(event.is_apply());
     assert!(apply.stamp.ts <= NOW_MS + DAY_MS);
     assert!(apply.stamp.event_id.len() <= MAX_EVENT_ID_BYTES);
-    let Some(sender) = event.sender_name() else { return };
-    let Some(operation) = Operation::parse(&event.op) else { return };
+    let Some(sender) = event.sender_name() else {
+        return;
+    };
+    let Some(operation) = Operation::parse(&event.op) else {
+        return;
+    };
     let change = change(apply);
     let written = ApplyEvent {
         event_id: &apply.stamp.event_id,
@@ -61,12 +69,17 @@ fn check_apply(event: &Event, apply: &Apply) {
     .encode();
     let again = decode(&written).map_err(|error| error.to_string());
     let again = again.and_then(|event| event.apply(NOW_MS, DAY_MS, &TRACKS));
-    assert!(again.as_ref().is_ok_and(|again| same(again, apply)), "{again:?} was {apply:?}");
+    assert!(
+        again.as_ref().is_ok_and(|again| same(again, apply)),
+        "{again:?} was {apply:?}"
+    );
 }
 
 /// Answers as a peer does, and reads the answer as the sender does.
 fn check_answer(event: &Event, event_id: &str, outcome: Result<(), &str>) {
-    let Some(sender) = event.sender_name() else { return };
+    let Some(sender) = event.sender_name() else {
+        return;
+    };
     let answer = AckEvent {
         event_id: "answer",
         ts: NOW_MS,
@@ -77,10 +90,16 @@ fn check_answer(event: &Event, event_id: &str, outcome: Result<(), &str>) {
     };
     let read = decode(&answer.encode());
     let ack = read.and_then(|answer| answer.ack());
-    let expected = if outcome.is_ok() { AckResult::Applied } else { AckResult::Error };
+    let expected = if outcome.is_ok() {
+        AckResult::Applied
+    } else {
+        AckResult::Error
+    };
     assert!(
         ack.as_ref().is_ok_and(|ack| {
-            ack.event_id == event_id && ack.result == expected && ack.reason.as_deref() == outcome.err()
+            ack.event_id == event_id
+                && ack.result == expected
+                && ack.reason.as_deref() == outcome.err()
         }),
         "{ack:?} answers {event_id:?}"
     );
@@ -88,20 +107,36 @@ fn check_answer(event: &Event, event_id: &str, outcome: Result<(), &str>) {
 
 /// Puts secrets that can be looked for in the place of the message's.
 fn check_that_secrets_are_hidden(bytes: &[u8]) {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else { return };
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else {
+        return;
+    };
     fields.insert("propagationSecret".to_owned(), SECRET.into());
-    if let Some(hash) = fields.get_mut("payload").and_then(|payload| payload.get_mut("secretHash")) {
+    if let Some(hash) = fields
+        .get_mut("payload")
+        .and_then(|payload| payload.get_mut("secretHash"))
+    {
         *hash = HASH.into();
     }
-    let Ok(event) = decode(Value::Object(fields).to_string().as_bytes()) else { return };
-    let shown = format!("{event:?} {:?} {:?}", event.apply(NOW_MS, DAY_MS, &TRACKS), event.ack());
+    let Ok(event) = decode(Value::Object(fields).to_string().as_bytes()) else {
+        return;
+    };
+    let shown = format!(
+        "{event:?} {:?} {:?}",
+        event.apply(NOW_MS, DAY_MS, &TRACKS),
+        event.ack()
+    );
     assert!(!shown.contains(SECRET), "the propagation secret is shown");
     assert!(!shown.contains(&HASH[8..]), "the secret hash is shown");
 }
 
 fn same(left: &Apply, right: &Apply) -> bool {
     let (left_change, right_change) = (change(left), change(right));
-    let hash = |change: &CredentialChange| change.secret_hash.as_ref().map(|hash| hash.expose().to_owned());
+    let hash = |change: &CredentialChange| {
+        change
+            .secret_hash
+            .as_ref()
+            .map(|hash| hash.expose().to_owned())
+    };
     left.key == right.key
         && left.stamp == right.stamp
         && matches!(left.operation, ApplyOperation::Delete)
@@ -112,8 +147,11 @@ fn same(left: &Apply, right: &Apply) -> bool {
 }
 
 fn change(apply: &Apply) -> &CredentialChange {
-    static NONE: CredentialChange =
-        CredentialChange { secret_hash: None, expires_at: Change::Keep, allowed_ips: Change::Keep };
+    static NONE: CredentialChange = CredentialChange {
+        secret_hash: None,
+        expires_at: Change::Keep,
+        allowed_ips: Change::Keep,
+    };
     match &apply.operation {
         ApplyOperation::Write(change) => change,
         ApplyOperation::Delete => &NONE,

@@ -47,23 +47,54 @@ fn a_signed_request_is_accepted_once(signed: &Request) {
     let first = world.verify(signed);
     world.check(signed, &first);
     if first.is_ok() {
-        assert!(matches!(world.verify(signed), Err(Rejection::ReplayedNonce)), "accepted twice");
+        assert!(
+            matches!(world.verify(signed), Err(Rejection::ReplayedNonce)),
+            "accepted twice"
+        );
     }
     let elsewhere = normalize_received_target(&signed.target).is_err();
-    assert!(!(elsewhere && first.is_ok()), "accepted for {:?}", signed.target);
+    assert!(
+        !(elsewhere && first.is_ok()),
+        "accepted for {:?}",
+        signed.target
+    );
     // Whatever else is wrong with it, it is not the signature.
-    assert_eq!(matches!(first, Err(Rejection::BadSignature)), elsewhere, "{first:?}");
+    assert_eq!(
+        matches!(first, Err(Rejection::BadSignature)),
+        elsewhere,
+        "{first:?}"
+    );
 
     let mut longer = signed.clone();
     longer.body.push(b' ');
-    assert!(World::new().verify(&longer).is_err(), "accepted with another body");
-    for name in [header::CLIENT_ID, header::SIGNATURE, header::TIMESTAMP, header::NONCE] {
+    assert!(
+        World::new().verify(&longer).is_err(),
+        "accepted with another body"
+    );
+    for name in [
+        header::CLIENT_ID,
+        header::SIGNATURE,
+        header::TIMESTAMP,
+        header::NONCE,
+    ] {
         let mut twice = signed.clone();
-        twice.headers.extend(signed.one(name).map(|value| (name.to_ascii_uppercase(), value.to_vec())));
-        assert!(World::new().verify(&twice).is_err(), "accepted with {name} twice");
+        twice.headers.extend(
+            signed
+                .one(name)
+                .map(|value| (name.to_ascii_uppercase(), value.to_vec())),
+        );
+        assert!(
+            World::new().verify(&twice).is_err(),
+            "accepted with {name} twice"
+        );
         let mut without = signed.clone();
-        without.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
-        assert!(World::new().verify(&without).is_err(), "accepted without {name}");
+        without
+            .headers
+            .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+        assert!(
+            World::new().verify(&without).is_err(),
+            "accepted without {name}"
+        );
     }
 }
 
@@ -87,12 +118,20 @@ impl Request {
             headers.push((name, parts.next().unwrap_or_default().to_vec()));
         }
         let body = lines.collect::<Vec<_>>().join(&b'\n');
-        Self { method: method.to_owned(), target: target.to_owned(), headers, body }
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers,
+            body,
+        }
     }
 
     /// The value of a header that is there once.
     fn one(&self, name: &str) -> Option<&[u8]> {
-        let mut values = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        let mut values = self
+            .headers
+            .iter()
+            .filter(|(own, _)| own.eq_ignore_ascii_case(name));
         let value = values.next()?.1.trim_ascii();
         values.next().is_none().then_some(value)
     }
@@ -106,21 +145,34 @@ impl Request {
         let path = normalize_target(&self.target).ok()?;
         let timestamp_ms = parse_timestamp(self.text(header::TIMESTAMP)?)?;
         let body_hash = hash_body(&self.body);
-        let payload =
-            signing_payload(&self.method, &path, timestamp_ms, self.text(header::NONCE)?, &body_hash);
-        Some(sign_request(&secret_hash(self.text(header::CLIENT_ID)?.trim()), &payload))
+        let payload = signing_payload(
+            &self.method,
+            &path,
+            timestamp_ms,
+            self.text(header::NONCE)?,
+            &body_hash,
+        );
+        Some(sign_request(
+            &secret_hash(self.text(header::CLIENT_ID)?.trim()),
+            &payload,
+        ))
     }
 
     /// The same request, signed.
     fn signed(&self) -> Option<Self> {
         let signature = self.signature()?.into_bytes();
         let mut signed = self.clone();
-        signed.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(header::SIGNATURE));
-        signed.headers.push((header::SIGNATURE.to_owned(), signature));
+        signed
+            .headers
+            .retain(|(name, _)| !name.eq_ignore_ascii_case(header::SIGNATURE));
+        signed
+            .headers
+            .push((header::SIGNATURE.to_owned(), signature));
         // What has no target that can be signed, no time near ours, no client of ours or no place to come from is refused for
         // that, before its signature is looked at.
         let client = signed.text(header::CLIENT_ID)?.trim();
-        let known = matches!(client, "orders") || (client == "restricted" && World::new().lets_in(&signed));
+        let known =
+            matches!(client, "orders") || (client == "restricted" && World::new().lets_in(&signed));
         let near = parse_timestamp(signed.text(header::TIMESTAMP)?)?.abs_diff(NOW_MS) <= 300_000;
         let nonce = signed.text(header::NONCE)?;
         let plain = (1..=256).contains(&nonce.len()) && !nonce.chars().any(char::is_control);
@@ -149,7 +201,12 @@ impl World {
                 allowed_ips: Change::Set(allowed_ips),
             };
             let (condition, backup_ttl) = (WriteCondition::Always, Duration::ZERO);
-            let write = CredentialWrite { change, condition, now_ms: NOW_MS, backup_ttl };
+            let write = CredentialWrite {
+                change,
+                condition,
+                now_ms: NOW_MS,
+                backup_ttl,
+            };
             if let Ok(client_id) = ClientId::parse(name) {
                 credentials.write_now(&client_id, &write);
             }
@@ -162,7 +219,10 @@ impl World {
         Self { verifier, proxies }
     }
 
-    #[expect(clippy::expect_used, reason = "the stores are in memory, so nothing waits")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the stores are in memory, so nothing waits"
+    )]
     fn verify(&self, request: &Request) -> Result<Verified, Rejection> {
         let head = RequestHead {
             method: &request.method,
@@ -171,7 +231,9 @@ impl World {
             peer_address: Some(PROXY),
         };
         let verified = self.verifier.verify(head, &request.body);
-        verified.now_or_never().expect("stores in memory answer at once")
+        verified
+            .now_or_never()
+            .expect("stores in memory answer at once")
     }
 
     /// What an accepted request has; what a refused one is told.
@@ -179,10 +241,21 @@ impl World {
         match outcome {
             Ok(verified) => {
                 let client = verified.client_id.as_str();
-                assert!(matches!(client, "orders" | "restricted"), "{client} is accepted");
+                assert!(
+                    matches!(client, "orders" | "restricted"),
+                    "{client} is accepted"
+                );
                 assert_eq!(request.text(header::CLIENT_ID).map(str::trim), Some(client));
-                assert_eq!(request.text(header::SIGNATURE), request.signature().as_deref(), "unsigned");
-                assert!(client == "orders" || self.lets_in(request), "{:?}", verified.client_address);
+                assert_eq!(
+                    request.text(header::SIGNATURE),
+                    request.signature().as_deref(),
+                    "unsigned"
+                );
+                assert!(
+                    client == "orders" || self.lets_in(request),
+                    "{:?}",
+                    verified.client_address
+                );
             }
             Err(rejection) => {
                 assert!(!rejection.is_internal(), "{rejection:?}");
@@ -192,9 +265,13 @@ impl World {
     }
 
     fn lets_in(&self, request: &Request) -> bool {
-        let values =
-            request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(header::FORWARDED_FOR));
-        let address = self.proxies.client_address(Some(PROXY), values.map(|(_, value)| value.as_slice()));
+        let values = request
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(header::FORWARDED_FOR));
+        let address = self
+            .proxies
+            .client_address(Some(PROXY), values.map(|(_, value)| value.as_slice()));
         matches!(address, Some(IpAddr::V4(address)) if address.octets()[..3] == [192, 0, 2])
     }
 }

@@ -9,21 +9,33 @@ use hmac_auth::record::{decode, encode};
 /// # Panics
 /// Where that does not hold.
 pub fn record(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
     let Ok(credential) = decode(text) else { return };
     let hash = credential.secret_hash.expose();
     assert!(text.contains(hash), "a hash that was not stored");
-    assert!(!format!("{credential:?}").contains(&hash[8..]), "a hash is shown");
+    assert!(
+        !format!("{credential:?}").contains(&hash[8..]),
+        "a hash is shown"
+    );
 
     let written = encode(&credential);
     let again = decode(&written);
-    let is_same = again.as_ref().is_ok_and(|again| same(again, &credential) && *encode(again) == *written);
+    let is_same = again
+        .as_ref()
+        .is_ok_and(|again| same(again, &credential) && *encode(again) == *written);
     assert!(is_same, "{again:?} was {credential:?}");
 }
 
 fn same(left: &Credential, right: &Credential) -> bool {
-    let times =
-        |credential: &Credential| (credential.created_at, credential.updated_at, credential.expires_at);
+    let times = |credential: &Credential| {
+        (
+            credential.created_at,
+            credential.updated_at,
+            credential.expires_at,
+        )
+    };
     left.secret_hash.matches(&right.secret_hash)
         && times(left) == times(right)
         && left.allowed_ips.rules() == right.allowed_ips.rules()

@@ -16,7 +16,10 @@ pub fn rules(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.split('\n').collect();
     let lenient = AllowedIps::parse_lenient(&lines);
-    let good = lines.iter().filter(|line| AllowedIps::parse([line]).is_ok()).count();
+    let good = lines
+        .iter()
+        .filter(|line| AllowedIps::parse([line]).is_ok())
+        .count();
     match AllowedIps::parse(&lines) {
         Ok(strict) => {
             assert_eq!(good, lines.len(), "strict took a bad rule");
@@ -24,7 +27,10 @@ pub fn rules(bytes: &[u8]) {
         }
         Err(error) => {
             assert!(good < lines.len(), "strict refused good rules");
-            assert!(lines.contains(&error.rule.as_str()), "the rule that was refused");
+            assert!(
+                lines.contains(&error.rule.as_str()),
+                "the rule that was refused"
+            );
         }
     }
     assert_eq!(lenient.denies_everyone(), good == 0);
@@ -32,17 +38,36 @@ pub fn rules(bytes: &[u8]) {
     let stored = AllowedIps::parse_lenient(lenient.stored_entries());
     assert_eq!(stored.rules(), lenient.rules());
     assert_eq!(
-        AllowedIps::parse(lenient.rules()).ok().as_ref().map(AllowedIps::rules),
+        AllowedIps::parse(lenient.rules())
+            .ok()
+            .as_ref()
+            .map(AllowedIps::rules),
         Some(lenient.rules())
     );
-    let networks: Vec<IpNet> = lenient.rules().iter().filter_map(|rule| network(rule)).collect();
-    assert_eq!(networks.len(), lenient.rules().len(), "a rule in normal form is a network");
+    let networks: Vec<IpNet> = lenient
+        .rules()
+        .iter()
+        .filter_map(|rule| network(rule))
+        .collect();
+    assert_eq!(
+        networks.len(),
+        lenient.rules().len(),
+        "a rule in normal form is a network"
+    );
 
     let addresses = lines.iter().filter_map(|line| address(line)).take(64);
     for address in addresses.chain(edges(&networks)) {
         let expected = networks.iter().any(|network| contains(*network, address));
-        assert_eq!(lenient.allow(address), expected, "{address} in {networks:?}");
-        assert_eq!(stored.allow(address), expected, "{address} in {networks:?}, stored");
+        assert_eq!(
+            lenient.allow(address),
+            expected,
+            "{address} in {networks:?}"
+        );
+        assert_eq!(
+            stored.allow(address),
+            expected,
+            "{address} in {networks:?}, stored"
+        );
     }
 }
 
@@ -50,7 +75,11 @@ pub fn rules(bytes: &[u8]) {
 fn address(line: &str) -> Option<IpAddr> {
     let address = parse_address(line);
     if let Some(address) = address {
-        assert_eq!(parse_address(&address.to_string()), Some(address), "{line:?} a second time");
+        assert_eq!(
+            parse_address(&address.to_string()),
+            Some(address),
+            "{line:?} a second time"
+        );
     }
     let proxy = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let proxies = TrustedProxies::new(vec![IpNet::from(proxy)]);
@@ -59,7 +88,10 @@ fn address(line: &str) -> Option<IpAddr> {
         assert_eq!(client, Some(address), "{line:?} as x-forwarded-for");
     }
     let stranger = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    assert_eq!(proxies.client_address(Some(stranger), [line.as_bytes()]), Some(stranger));
+    assert_eq!(
+        proxies.client_address(Some(stranger), [line.as_bytes()]),
+        Some(stranger)
+    );
     address
 }
 
@@ -81,7 +113,9 @@ fn edges(networks: &[IpNet]) -> impl Iterator<Item = IpAddr> {
 }
 
 fn network(rule: &str) -> Option<IpNet> {
-    rule.parse().ok().or_else(|| rule.parse().ok().map(|address: IpAddr| address.into()))
+    rule.parse()
+        .ok()
+        .or_else(|| rule.parse().ok().map(|address: IpAddr| address.into()))
 }
 
 /// Compares in IPv6, into which both are mapped, so that a block of mapped addresses is one of IPv4 addresses.
@@ -90,7 +124,12 @@ fn contains(network: IpNet, address: IpAddr) -> bool {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits(),
     };
-    let length = network.prefix_len() + if matches!(network, IpNet::V4(_)) { 96 } else { 0 };
+    let length = network.prefix_len()
+        + if matches!(network, IpNet::V4(_)) {
+            96
+        } else {
+            0
+        };
     // A block wider than all mapped addresses stays one of IPv6 addresses.
     let is_mapped = address.to_canonical().is_ipv4();
     let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);

@@ -34,14 +34,19 @@ pub(super) async fn run(world: &World) -> Vec<String> {
 
 /// Sends `request` and expects the refusal in the documented shape.
 async fn refuses(address: SocketAddr, request: &RawRequest, code: &str, status: u16) -> Outcome {
-    let answer = send(address, request).await.map_err(|error| error.to_string())?;
+    let answer = send(address, request)
+        .await
+        .map_err(|error| error.to_string())?;
     is_refusal(&answer, request.method == "HEAD", code, status)
 }
 
 fn is_refusal(answer: &RawResponse, to_head: bool, code: &str, status: u16) -> Outcome {
     let text = String::from_utf8_lossy(&answer.body);
     if answer.status != status {
-        return Err(format!("status {} instead of {status}: {text}", answer.status));
+        return Err(format!(
+            "status {} instead of {status}: {text}",
+            answer.status
+        ));
     }
     if !answer.value("x-verified-client").is_empty() {
         return Err("the handler was reached".to_owned());
@@ -63,7 +68,9 @@ fn is_refusal(answer: &RawResponse, to_head: bool, code: &str, status: u16) -> O
 
 /// Sends `request` and expects the handler's answer, its body restored.
 async fn accepts(address: SocketAddr, request: &RawRequest) -> Result<RawResponse, String> {
-    let answer = send(address, request).await.map_err(|error| error.to_string())?;
+    let answer = send(address, request)
+        .await
+        .map_err(|error| error.to_string())?;
     is_echo(request, answer)
 }
 

@@ -63,7 +63,10 @@ impl RawRequest {
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: localhost\r\n", self.method, self.target);
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nhost: localhost\r\n",
+            self.method, self.target
+        );
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -111,7 +114,10 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { stream: patient(TcpStream::connect(address)).await?, unread: Vec::new() })
+        Ok(Self {
+            stream: patient(TcpStream::connect(address)).await?,
+            unread: Vec::new(),
+        })
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -166,7 +172,9 @@ async fn patient<T>(waiting: impl Future<Output = io::Result<T>>) -> io::Result<
 }
 
 fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
-    bytes.windows(pattern.len()).position(|window| window == pattern)
+    bytes
+        .windows(pattern.len())
+        .position(|window| window == pattern)
 }
 
 fn parse_head(head: &str) -> io::Result<RawResponse> {
@@ -176,7 +184,9 @@ fn parse_head(head: &str) -> io::Result<RawResponse> {
     let headers = lines.filter_map(|line| line.split_once(':'));
     Ok(RawResponse {
         status: status.ok_or_else(|| io::Error::other(format!("no status in {head:?}")))?,
-        headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect(),
+        headers: headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect(),
         body: Vec::new(),
     })
 }

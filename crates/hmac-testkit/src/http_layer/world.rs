@@ -49,19 +49,58 @@ impl World {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let store = MemoryCredentialStore::with_clock(clock.clone());
         let rules = |rule: &str| AllowedIps::parse([rule]).expect("a rule");
-        put(&store, "billing", secret("billing"), None, AllowedIps::default());
-        put(&store, "reporting", secret("reporting"), None, AllowedIps::default());
-        put(&store, "expired", secret("expired"), Some(NOW_MS - 1), AllowedIps::default());
-        put(&store, "confined", secret("confined"), None, rules("10.0.0.0/8"));
+        put(
+            &store,
+            "billing",
+            secret("billing"),
+            None,
+            AllowedIps::default(),
+        );
+        put(
+            &store,
+            "reporting",
+            secret("reporting"),
+            None,
+            AllowedIps::default(),
+        );
+        put(
+            &store,
+            "expired",
+            secret("expired"),
+            Some(NOW_MS - 1),
+            AllowedIps::default(),
+        );
+        put(
+            &store,
+            "confined",
+            secret("confined"),
+            None,
+            rules("10.0.0.0/8"),
+        );
         put(&store, "local", secret("local"), None, rules("127.0.0.1"));
-        put(&store, "rotated", secret("rotated-old"), None, AllowedIps::default());
-        put(&store, "rotated", secret("rotated"), None, AllowedIps::default());
+        put(
+            &store,
+            "rotated",
+            secret("rotated-old"),
+            None,
+            AllowedIps::default(),
+        );
+        put(
+            &store,
+            "rotated",
+            secret("rotated"),
+            None,
+            AllowedIps::default(),
+        );
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             direct: nowhere,
             proxied: nowhere,
             impatient: nowhere,
-            credentials: Arc::new(Credentials { inner: store, away: AtomicBool::new(false) }),
+            credentials: Arc::new(Credentials {
+                inner: store,
+                away: AtomicBool::new(false),
+            }),
             nonces: Arc::new(Nonces {
                 inner: MemoryNonceStore::with_clock(clock.clone()),
                 away: AtomicBool::new(false),
@@ -96,15 +135,29 @@ impl World {
     pub(super) fn setup_behind_proxy(&self) -> Setup {
         let network = "127.0.0.0/8".parse().expect("a network");
         let setup = self.setup();
-        Setup { verifier: setup.verifier.trusted_proxies(TrustedProxies::new(vec![network])), ..setup }
+        Setup {
+            verifier: setup
+                .verifier
+                .trusted_proxies(TrustedProxies::new(vec![network])),
+            ..setup
+        }
     }
 
     pub(super) fn setup_impatient(&self) -> Setup {
-        Setup { body_timeout: Duration::from_millis(50), ..self.setup() }
+        Setup {
+            body_timeout: Duration::from_millis(50),
+            ..self.setup()
+        }
     }
 
     /// A request signed as it should be.
-    pub(super) fn signed(&self, client: &str, method: &str, target: &str, body: &[u8]) -> RawRequest {
+    pub(super) fn signed(
+        &self,
+        client: &str,
+        method: &str,
+        target: &str,
+        body: &[u8],
+    ) -> RawRequest {
         self.signed_with(client, &secret(client), method, target, body, NOW_MS)
     }
 
@@ -124,7 +177,9 @@ impl World {
             .clock(Arc::new(ManualClock::new(now_ms)))
             .sign(method, target, body)
             .expect("a target");
-        let headers = signed.pairs().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers = signed
+            .pairs()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         RawRequest {
             method: method.to_owned(),
             target: target.to_owned(),
@@ -184,7 +239,11 @@ impl CredentialStore for Credentials {
         self.reach()?.find(client_id).await
     }
 
-    async fn write(&self, client_id: &ClientId, write: CredentialWrite) -> Result<WriteOutcome, StoreError> {
+    async fn write(
+        &self,
+        client_id: &ClientId,
+        write: CredentialWrite,
+    ) -> Result<WriteOutcome, StoreError> {
         self.reach()?.write(client_id, write).await
     }
 
@@ -219,13 +278,17 @@ impl NonceStore for Nonces {
     ) -> Result<bool, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         reach(&self.away)?;
-        self.inner.remember(client_id, nonce, timestamp_ms, ttl).await
+        self.inner
+            .remember(client_id, nonce, timestamp_ms, ttl)
+            .await
     }
 }
 
 fn reach(away: &AtomicBool) -> Result<(), StoreError> {
     if away.load(Ordering::SeqCst) {
-        return Err(StoreError::Unavailable("the suite took the store away".into()));
+        return Err(StoreError::Unavailable(
+            "the suite took the store away".into(),
+        ));
     }
     Ok(())
 }

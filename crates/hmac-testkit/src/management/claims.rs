@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use hmac_propagation::management::PendingQuery;
 
-use super::{LEASE, NOW, RESEND_AFTER, Source, Status, content, ensure, http, peer, query, revoke, sent};
+use super::{
+    LEASE, NOW, RESEND_AFTER, Source, Status, content, ensure, http, peer, query, revoke, sent,
+};
 
 pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
     a_row_from_before_the_clock_was_set_back_is_claimed(make().await).await;
@@ -24,16 +26,24 @@ pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
 pub async fn the_longest_waiting_comes_first(source: Source) {
     let source = source.with_targets(&["a"]).await;
     for (n, name) in ["zeta", "mid", "alpha"].into_iter().enumerate() {
-        source.upsert(&ensure(&http(name), "plain", &["a"], NOW + n as i64)).await;
+        source
+            .upsert(&ensure(&http(name), "plain", &["a"], NOW + n as i64))
+            .await;
     }
     let order = |rows: &[hmac_propagation::management::PendingPropagation]| {
-        rows.iter().map(|row| row.key.client_id.as_str().to_owned()).collect::<Vec<_>>()
+        rows.iter()
+            .map(|row| row.key.client_id.as_str().to_owned())
+            .collect::<Vec<_>>()
     };
     let first = source.claim_some(NOW + 10, 2).await;
     assert_eq!(order(&first), ["zeta", "mid"]);
     source.sent(&first[0], NOW + 10).await;
     let failed = sent(&first[1], NOW + 20, Err("nobody there".to_owned()));
-    source.management().mark_target_sent(&failed).await.expect("the mark");
+    source
+        .management()
+        .mark_target_sent(&failed)
+        .await
+        .expect("the mark");
     let second = source.claim_some(NOW + 30, 1).await;
     assert_eq!(order(&second), ["alpha"], "before the row that just failed");
     source.sent(&second[0], NOW + 30).await;
@@ -49,11 +59,18 @@ pub async fn a_claimed_row_is_leased(source: Source) {
     assert!(source.claim(NOW + LEASE - 1).await.is_empty());
     let second = source.claim_one(NOW + LEASE).await;
     assert_eq!((first.attempt, second.attempt), (1, 2));
-    assert_eq!((first.generation, first.ts + 1), (second.generation, second.ts));
+    assert_eq!(
+        (first.generation, first.ts + 1),
+        (second.generation, second.ts)
+    );
     assert_ne!(first.event_id, second.event_id);
     assert_eq!(content(&first), content(&second));
     source.sent(&first, NOW + LEASE + 1).await;
-    assert_eq!(source.status(&key, "a").await, Status::Pending, "the first claim is over");
+    assert_eq!(
+        source.status(&key, "a").await,
+        Status::Pending,
+        "the first claim is over"
+    );
     source.sent(&second, NOW + LEASE + 2).await;
     assert_eq!(source.status(&key, "a").await, Status::Sent);
 }
@@ -65,8 +82,15 @@ pub async fn a_sent_row_is_left_until_it_is_overdue(source: Source) {
     let first = source.claim_one(NOW).await;
     source.sent(&first, NOW).await;
     assert!(source.claim(NOW + RESEND_AFTER - 1).await.is_empty());
-    let unasked = PendingQuery { overdue: false, ..query(NOW + RESEND_AFTER, 1) };
-    let passed_over = source.management().fetch_pending_propagations(&unasked).await.expect("a claim");
+    let unasked = PendingQuery {
+        overdue: false,
+        ..query(NOW + RESEND_AFTER, 1)
+    };
+    let passed_over = source
+        .management()
+        .fetch_pending_propagations(&unasked)
+        .await
+        .expect("a claim");
     assert!(passed_over.is_empty(), "overdue rows were not asked for");
     let again = source.claim_one(NOW + RESEND_AFTER).await;
     assert_eq!((again.ts, again.attempt), (first.ts + 1, 2));
@@ -80,9 +104,16 @@ pub async fn a_failed_row_is_free_at_once(source: Source) {
     source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
     let first = source.claim_one(NOW).await;
     let mark = sent(&first, NOW + 1, Err("refused by the broker".to_owned()));
-    source.management().mark_target_sent(&mark).await.expect("the mark");
+    source
+        .management()
+        .mark_target_sent(&mark)
+        .await
+        .expect("the mark");
     let row = source.row(&key, "a").await;
-    assert_eq!((row.status, row.reason.as_deref()), (Status::Pending, Some("refused by the broker")));
+    assert_eq!(
+        (row.status, row.reason.as_deref()),
+        (Status::Pending, Some("refused by the broker"))
+    );
     let second = source.claim_one(NOW + 2).await;
     assert_eq!((second.attempt, second.ts), (2, first.ts + 1));
     source.sent(&second, NOW + 3).await;
@@ -92,9 +123,14 @@ pub async fn a_failed_row_is_free_at_once(source: Source) {
 /// Many claimers on two replicas share the rows out without a gap or a double.
 pub async fn two_claimers_never_get_the_same_row(source: Source) {
     let source = source.with_targets(&["a", "b"]).await;
-    let upserts: Vec<_> =
-        (0..100).map(|n| ensure(&http(&format!("client-{n}")), "plain", &["a", "b"], NOW)).collect();
-    for result in source.management().upsert_credentials_with_targets(&upserts).await {
+    let upserts: Vec<_> = (0..100)
+        .map(|n| ensure(&http(&format!("client-{n}")), "plain", &["a", "b"], NOW))
+        .collect();
+    for result in source
+        .management()
+        .upsert_credentials_with_targets(&upserts)
+        .await
+    {
         result.expect("accepted");
     }
     let mut seen = BTreeSet::new();
@@ -104,11 +140,22 @@ pub async fn two_claimers_never_get_the_same_row(source: Source) {
         let queries: Vec<_> = (0..8).map(|_| query(NOW, 10)).collect();
         let claims = queries.iter().enumerate().map(|(n, query)| {
             let management = &source.managements[n % 2];
-            async move { management.fetch_pending_propagations(query).await.expect("the claim") }
+            async move {
+                management
+                    .fetch_pending_propagations(query)
+                    .await
+                    .expect("the claim")
+            }
         });
         for row in join_all(claims).await.into_iter().flatten() {
-            assert!(events.insert(row.event_id.clone()), "an event id is used twice");
-            assert!(seen.insert((row.key.clone(), row.target.clone())), "claimed twice: {row:?}");
+            assert!(
+                events.insert(row.event_id.clone()),
+                "an event id is used twice"
+            );
+            assert!(
+                seen.insert((row.key.clone(), row.target.clone())),
+                "claimed twice: {row:?}"
+            );
         }
         if seen.len() == 200 {
             break;
@@ -124,7 +171,9 @@ pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
     let key = http("blocked");
     source.upsert(&ensure(&key, "plain", &["bad"], NOW)).await;
     source.upsert(&revoke(&http("other"), &["bad"], NOW)).await;
-    source.upsert(&ensure(&key, "plain", &["good"], NOW + 1)).await;
+    source
+        .upsert(&ensure(&key, "plain", &["good"], NOW + 1))
+        .await;
     source.inspect.break_target(&peer("bad")).await;
     let claimed = source.claim(NOW + 1).await;
     assert_eq!(claimed.len(), 3, "{claimed:?}");
@@ -135,7 +184,11 @@ pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
                 let reason = row.message.as_ref().expect_err("a reason").clone();
                 assert!(!reason.is_empty());
                 let mark = sent(row, NOW + 1, Err(reason));
-                source.management().mark_target_sent(&mark).await.expect("the mark");
+                source
+                    .management()
+                    .mark_target_sent(&mark)
+                    .await
+                    .expect("the mark");
             }
         }
     }
@@ -143,14 +196,27 @@ pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
     let row = source.row(&key, "bad").await;
     assert!(row.reason.is_some() && row.status != Status::Success);
     for later in [2, LEASE + 2, RESEND_AFTER - 1] {
-        assert!(source.claim(NOW + later).await.is_empty(), "a hot loop after {later} ms");
+        assert!(
+            source.claim(NOW + later).await.is_empty(),
+            "a hot loop after {later} ms"
+        );
     }
-    source.inspect.put_target(&peer("bad"), &hmac_auth::secret::Secret::new("mended")).await;
+    source
+        .inspect
+        .put_target(&peer("bad"), &hmac_auth::secret::Secret::new("mended"))
+        .await;
     let mended = source.claim(NOW + RESEND_AFTER + 1).await;
     let bad: Vec<_> = mended.iter().filter(|row| row.target == "bad").collect();
     assert_eq!(bad.len(), 2);
     for row in bad {
-        assert_eq!(row.message.as_ref().expect("sendable").propagation_secret.expose(), "mended");
+        assert_eq!(
+            row.message
+                .as_ref()
+                .expect("sendable")
+                .propagation_secret
+                .expose(),
+            "mended"
+        );
     }
 }
 
@@ -161,14 +227,25 @@ pub async fn a_change_frees_a_claimed_row(source: Source) {
     let stale = source.claim_one(NOW).await;
     source.rotate(&key, "two", NOW + 1).await;
     source.sent(&stale, NOW + 2).await;
-    assert_eq!(source.status(&key, "a").await, Status::Pending, "the mark is of the replaced change");
+    assert_eq!(
+        source.status(&key, "a").await,
+        Status::Pending,
+        "the mark is of the replaced change"
+    );
     let fresh = source.claim_one(NOW + 3).await;
     assert!(fresh.generation > stale.generation && fresh.ts > stale.ts);
     assert_eq!(fresh.attempt, 1);
     source.upsert(&revoke(&key, &["a"], NOW + 4)).await;
     source.acknowledge(&fresh, NOW + 5).await;
-    assert_eq!(source.status(&key, "a").await, Status::Pending, "the answer is to the replaced change");
-    assert_eq!(content(&source.claim_one(NOW + 6).await), ("credential.delete", None));
+    assert_eq!(
+        source.status(&key, "a").await,
+        Status::Pending,
+        "the answer is to the replaced change"
+    );
+    assert_eq!(
+        content(&source.claim_one(NOW + 6).await),
+        ("credential.delete", None)
+    );
 }
 
 /// By the limit, and by nothing at all when there is nothing.
@@ -176,7 +253,14 @@ pub async fn a_claim_is_bounded(source: Source) {
     let source = source.with_targets(&["a"]).await;
     assert!(source.claim(NOW).await.is_empty());
     for n in 0..5 {
-        source.upsert(&ensure(&http(&format!("bounded-{n}")), "plain", &["a"], NOW)).await;
+        source
+            .upsert(&ensure(
+                &http(&format!("bounded-{n}")),
+                "plain",
+                &["a"],
+                NOW,
+            ))
+            .await;
     }
     assert!(source.claim_some(NOW, 0).await.is_empty());
     assert_eq!(source.claim_some(NOW, 3).await.len(), 3);

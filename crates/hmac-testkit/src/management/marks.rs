@@ -37,13 +37,20 @@ pub async fn a_row_goes_from_pending_to_sent_to_success(source: Source) {
 /// The late mark, good or bad, overwrites neither success nor error of its claim.
 pub async fn an_ack_may_overtake_the_sent_mark(source: Source) {
     let source = source.with_targets(&["a"]).await;
-    for (name, outcome) in [("overtaken", Ok(())), ("overtaken-and-lost", Err("no confirm".to_owned()))] {
+    for (name, outcome) in [
+        ("overtaken", Ok(())),
+        ("overtaken-and-lost", Err("no confirm".to_owned())),
+    ] {
         let key = http(name);
         source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
         let row = source.claim_one(NOW).await;
         source.acknowledge(&row, NOW + 1).await;
         let late = sent(&row, NOW + 2, outcome.clone());
-        source.management().mark_target_sent(&late).await.expect("the mark");
+        source
+            .management()
+            .mark_target_sent(&late)
+            .await
+            .expect("the mark");
         assert_eq!(source.status(&key, "a").await, Status::Success);
 
         let key = http(&format!("{name}-refused"));
@@ -51,9 +58,16 @@ pub async fn an_ack_may_overtake_the_sent_mark(source: Source) {
         let row = source.claim_one(NOW).await;
         source.refuse(&row, NOW + 1, "no such track").await;
         let late = sent(&row, NOW + 2, outcome);
-        source.management().mark_target_sent(&late).await.expect("the mark");
+        source
+            .management()
+            .mark_target_sent(&late)
+            .await
+            .expect("the mark");
         let row = source.row(&key, "a").await;
-        assert_eq!((row.status, row.reason.as_deref()), (Status::Error, Some("no such track")));
+        assert_eq!(
+            (row.status, row.reason.as_deref()),
+            (Status::Error, Some("no such track"))
+        );
     }
 }
 
@@ -86,12 +100,17 @@ pub async fn a_refusal_is_tried_again_and_success_stays(source: Source) {
     source.sent(&first, NOW).await;
     source.refuse(&first, NOW + 1, "clock too far ahead").await;
     let row = source.row(&key, "a").await;
-    assert_eq!((row.status, row.reason.as_deref()), (Status::Error, Some("clock too far ahead")));
+    assert_eq!(
+        (row.status, row.reason.as_deref()),
+        (Status::Error, Some("clock too far ahead"))
+    );
     assert!(source.claim(NOW + RESEND_AFTER).await.is_empty());
     let second = source.claim_one(NOW + RESEND_AFTER + 1).await;
     source.sent(&second, NOW + RESEND_AFTER + 1).await;
     source.acknowledge(&second, NOW + RESEND_AFTER + 2).await;
-    source.refuse(&first, NOW + RESEND_AFTER + 3, "clock too far ahead").await;
+    source
+        .refuse(&first, NOW + RESEND_AFTER + 3, "clock too far ahead")
+        .await;
     let row = source.row(&key, "a").await;
     assert_eq!((row.status, row.reason), (Status::Success, None));
     assert!(source.claim(NOW + 10 * RESEND_AFTER).await.is_empty());
@@ -113,32 +132,71 @@ pub async fn marks_of_unknown_rows_are_no_error(source: Source) {
     }
     source.fully(&http("stranger"), FinalStatus::Success).await;
     let applied = [(http("stranger"), 7)];
-    source.management().mark_locally_applied(&applied).await.expect("the mark");
-    source.management().mark_targets_sent(&[]).await.expect("nothing");
-    source.management().mark_targets_acknowledged(&[]).await.expect("nothing");
-    source.management().mark_credentials_fully_propagated(&[]).await.expect("nothing");
-    source.management().mark_locally_applied(&[]).await.expect("nothing");
+    source
+        .management()
+        .mark_locally_applied(&applied)
+        .await
+        .expect("the mark");
+    source
+        .management()
+        .mark_targets_sent(&[])
+        .await
+        .expect("nothing");
+    source
+        .management()
+        .mark_targets_acknowledged(&[])
+        .await
+        .expect("nothing");
+    source
+        .management()
+        .mark_credentials_fully_propagated(&[])
+        .await
+        .expect("nothing");
+    source
+        .management()
+        .mark_locally_applied(&[])
+        .await
+        .expect("nothing");
     assert_eq!(source.status(&key, "a").await, Status::Pending);
 }
 
 /// With success, and only then.
 pub async fn the_plain_goes_only_when_every_row_is_done(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("plain"));
-    source.upsert(&ensure(&key, "plain", &["a", "b"], NOW)).await;
+    source
+        .upsert(&ensure(&key, "plain", &["a", "b"], NOW))
+        .await;
     let rows = source.claim(NOW).await;
     source.fully(&key, FinalStatus::Success).await;
     assert!(source.inspect.holds_plain(&key).await, "nothing is done");
     source.acknowledge(&rows[0], NOW).await;
     source.fully(&key, FinalStatus::Success).await;
-    assert!(source.inspect.holds_plain(&key).await, "one row is not done");
+    assert!(
+        source.inspect.holds_plain(&key).await,
+        "one row is not done"
+    );
     source.refuse(&rows[1], NOW, "no").await;
     source.fully(&key, FinalStatus::Partial).await;
-    assert!(source.inspect.holds_plain(&key).await, "one row was refused");
+    assert!(
+        source.inspect.holds_plain(&key).await,
+        "one row was refused"
+    );
     source.acknowledge(&rows[1], NOW).await;
     source.fully(&key, FinalStatus::Partial).await;
     source.fully(&key, FinalStatus::Error).await;
-    assert!(source.inspect.holds_plain(&key).await, "the status is not success");
-    source.fully(&CredentialKey { track: Track::Message, ..key.clone() }, FinalStatus::Success).await;
+    assert!(
+        source.inspect.holds_plain(&key).await,
+        "the status is not success"
+    );
+    source
+        .fully(
+            &CredentialKey {
+                track: Track::Message,
+                ..key.clone()
+            },
+            FinalStatus::Success,
+        )
+        .await;
     assert!(source.inspect.holds_plain(&key).await, "another track");
     source.fully(&key, FinalStatus::Success).await;
     assert!(!source.inspect.holds_plain(&key).await);
@@ -147,9 +205,19 @@ pub async fn the_plain_goes_only_when_every_row_is_done(source: Source) {
 /// The mark after the last answer was lost: the credential is named until it is marked, and not before its last row is done.
 pub async fn a_plain_that_was_left_behind_is_found(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("left-behind"));
-    source.upsert(&ensure(&http("without-targets"), "plain", &[], NOW)).await;
-    source.upsert(&ensure(&key, "plain", &["a", "b"], NOW)).await;
-    let uncleared = async |limit| source.management().uncleared_credentials(limit).await.expect("the list");
+    source
+        .upsert(&ensure(&http("without-targets"), "plain", &[], NOW))
+        .await;
+    source
+        .upsert(&ensure(&key, "plain", &["a", "b"], NOW))
+        .await;
+    let uncleared = async |limit| {
+        source
+            .management()
+            .uncleared_credentials(limit)
+            .await
+            .expect("the list")
+    };
     for row in source.claim(NOW).await {
         assert!(uncleared(10).await.is_empty(), "a row is not done");
         source.acknowledge(&row, NOW).await;
@@ -179,36 +247,70 @@ pub async fn a_rotation_keeps_its_plain_from_an_older_mark(source: Source) {
 pub async fn batches_are_the_same_as_single_marks(source: Source) {
     let source = source.with_targets(&["a", "b"]).await;
     let keys: Vec<_> = (0..600).map(|n| http(&format!("batch-{n:03}"))).collect();
-    let upserts: Vec<_> = keys.iter().map(|key| ensure(key, "plain", &["a", "b"], NOW)).collect();
-    for result in source.management().upsert_credentials_with_targets(&upserts).await {
+    let upserts: Vec<_> = keys
+        .iter()
+        .map(|key| ensure(key, "plain", &["a", "b"], NOW))
+        .collect();
+    for result in source
+        .management()
+        .upsert_credentials_with_targets(&upserts)
+        .await
+    {
         result.expect("accepted");
     }
     let rows = source.claim_some(NOW, 2_000).await;
     assert_eq!(rows.len(), 1_200);
     let lost = keys[7].clone();
-    let outcome = |row: &CredentialKey| if *row == lost { Err("lost".to_owned()) } else { Ok(()) };
-    let mut marks: Vec<_> = rows.iter().map(|row| sent(row, NOW + 1, outcome(&row.key))).collect();
+    let outcome = |row: &CredentialKey| {
+        if *row == lost {
+            Err("lost".to_owned())
+        } else {
+            Ok(())
+        }
+    };
+    let mut marks: Vec<_> = rows
+        .iter()
+        .map(|row| sent(row, NOW + 1, outcome(&row.key)))
+        .collect();
     marks.extend(marks.clone());
-    source.management().mark_targets_sent(&marks).await.expect("the marks");
+    source
+        .management()
+        .mark_targets_sent(&marks)
+        .await
+        .expect("the marks");
     assert_eq!(source.status(&keys[7], "a").await, Status::Pending);
     assert_eq!(source.status(&keys[599], "b").await, Status::Sent);
 
-    let mut marks: Vec<_> = rows.iter().map(|row| acknowledged(row, NOW + 2, Ok(()))).collect();
+    let mut marks: Vec<_> = rows
+        .iter()
+        .map(|row| acknowledged(row, NOW + 2, Ok(())))
+        .collect();
     for mark in &mut marks {
         if mark.key == keys[8] && mark.target.as_str() == "b" {
             mark.outcome = Err("no".to_owned());
         }
     }
-    source.management().mark_targets_acknowledged(&marks).await.expect("the marks");
+    source
+        .management()
+        .mark_targets_acknowledged(&marks)
+        .await
+        .expect("the marks");
     assert_eq!(source.status(&keys[7], "a").await, Status::Success);
     assert_eq!(source.status(&keys[8], "a").await, Status::Success);
     assert_eq!(source.status(&keys[8], "b").await, Status::Error);
 
     source.upsert(&revoke(&keys[9], &["a"], NOW + 3)).await;
-    let done =
-        |key: &CredentialKey| FullyPropagated { key: key.clone(), status: FinalStatus::Success, at_ms: NOW };
+    let done = |key: &CredentialKey| FullyPropagated {
+        key: key.clone(),
+        status: FinalStatus::Success,
+        at_ms: NOW,
+    };
     let marks: Vec<_> = keys.iter().map(done).collect();
-    source.management().mark_credentials_fully_propagated(&marks).await.expect("the marks");
+    source
+        .management()
+        .mark_credentials_fully_propagated(&marks)
+        .await
+        .expect("the marks");
     assert!(source.inspect.holds_plain(&keys[8]).await);
     for key in [&keys[0], &keys[7], &keys[9], &keys[599]] {
         assert!(!source.inspect.holds_plain(key).await, "{key:?}");

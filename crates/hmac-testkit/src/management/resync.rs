@@ -27,7 +27,11 @@ async fn page(
         limit,
         after: after.map(|row| (row.key.clone(), row.target.clone())),
     };
-    source.management().resync_rows(&query).await.expect("the page")
+    source
+        .management()
+        .resync_rows(&query)
+        .await
+        .expect("the page")
 }
 
 async fn rows(source: &Source, scope: &ResyncScope) -> Vec<ResyncRow> {
@@ -37,8 +41,24 @@ async fn rows(source: &Source, scope: &ResyncScope) -> Vec<ResyncRow> {
 /// In the order of (track, client id, target), byte by byte, each row once, whatever the size of the page.
 pub async fn a_resync_pages_through_everything(source: Source) {
     let source = source.with_targets(&["a", "b"]).await;
-    let mut keys: Vec<_> = ["b", "B", "a", "á", "a-b", "a b", "10", "9", "\u{1f600}", "zz"].map(http).into();
-    keys.push(CredentialKey { track: Track::Message, ..http("A") });
+    let mut keys: Vec<_> = [
+        "b",
+        "B",
+        "a",
+        "á",
+        "a-b",
+        "a b",
+        "10",
+        "9",
+        "\u{1f600}",
+        "zz",
+    ]
+    .map(http)
+    .into();
+    keys.push(CredentialKey {
+        track: Track::Message,
+        ..http("A")
+    });
     for key in &keys {
         source.upsert(&ensure(key, "plain", &["a", "b"], NOW)).await;
     }
@@ -57,59 +77,116 @@ pub async fn a_resync_pages_through_everything(source: Source) {
             }
         }
         assert!(seen.iter().all(|row| row.target == "a"));
-        assert_eq!(seen.iter().map(|row| row.key.clone()).collect::<Vec<_>>(), keys, "pages of {limit}");
+        assert_eq!(
+            seen.iter().map(|row| row.key.clone()).collect::<Vec<_>>(),
+            keys,
+            "pages of {limit}"
+        );
     }
 }
 
 /// All of them, deletions included, with the largest `ts` used for the credential.
 pub async fn a_resync_of_a_credential_names_its_targets(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b", "c"]).await, http("scoped"));
-    source.upsert(&ensure(&key, "plain", &["b", "a"], NOW)).await;
-    source.upsert(&ensure(&http("scoped-not"), "plain", &["c"], NOW)).await;
+    source
+        .upsert(&ensure(&key, "plain", &["b", "a"], NOW))
+        .await;
+    source
+        .upsert(&ensure(&http("scoped-not"), "plain", &["c"], NOW))
+        .await;
     let revoked = source.upsert(&revoke(&key, &["b"], NOW + 1)).await;
     let scope = ResyncScope::Credential(key.clone());
     let found = rows(&source, &scope).await;
-    assert_eq!(found.iter().map(|row| row.target.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-    assert!(found.iter().all(|row| row.key == key && row.last_ts == revoked.change_ts));
+    assert_eq!(
+        found
+            .iter()
+            .map(|row| row.target.as_str())
+            .collect::<Vec<_>>(),
+        ["a", "b"]
+    );
+    assert!(
+        found
+            .iter()
+            .all(|row| row.key == key && row.last_ts == revoked.change_ts)
+    );
     assert_eq!(found[1].generation, revoked.generation);
     assert!(found[0].generation < revoked.generation);
     let claimed = source.claim(NOW + 2).await;
     let again = source.claim(NOW + 2 + super::LEASE).await;
     assert_eq!((claimed.len(), again.len()), (3, 3));
-    let largest = again.iter().filter(|row| row.key == key).map(|row| row.ts).max().expect("rows");
-    assert_eq!(rows(&source, &scope).await[0].last_ts, largest.max(revoked.change_ts));
+    let largest = again
+        .iter()
+        .filter(|row| row.key == key)
+        .map(|row| row.ts)
+        .max()
+        .expect("rows");
+    assert_eq!(
+        rows(&source, &scope).await[0].last_ts,
+        largest.max(revoked.change_ts)
+    );
     assert_eq!(page(&source, &scope, Some(&found[0]), 10).await.len(), 1);
     assert!(page(&source, &scope, Some(&found[1]), 10).await.is_empty());
-    assert!(rows(&source, &ResyncScope::Target(peer("unknown"))).await.is_empty());
+    assert!(
+        rows(&source, &ResyncScope::Target(peer("unknown")))
+            .await
+            .is_empty()
+    );
 }
 
 /// Pending again, in a new generation, with a `ts` past everything; revocations too, and without the plain.
 pub async fn a_rebooked_row_is_newer_and_means_the_same(source: Source) {
-    let (source, key, gone) =
-        (source.with_targets(&["a", "b"]).await, http("rebooked"), http("rebooked-gone"));
+    let (source, key, gone) = (
+        source.with_targets(&["a", "b"]).await,
+        http("rebooked"),
+        http("rebooked-gone"),
+    );
     let before = source.settled_pair(&key, &gone).await;
     source.fully(&key, FinalStatus::Success).await;
     assert!(source.claim(NOW + 10 * RESEND_AFTER).await.is_empty());
     let scope = ResyncScope::Target(peer("a"));
     let booked = rows(&source, &scope).await;
     assert_eq!(booked.len(), 2);
-    source.management().rebook(&booked, NOW - 5_000).await.expect("rebooked");
+    source
+        .management()
+        .rebook(&booked, NOW - 5_000)
+        .await
+        .expect("rebooked");
     assert_eq!(source.status(&key, "a").await, Status::Pending);
     assert_eq!(source.status(&key, "b").await, Status::Success, "not named");
     let after = source.claim(NOW + 1).await;
     assert_eq!(after.len(), 2, "{after:?}");
     for row in &after {
-        let old = before.iter().find(|old| old.key == row.key && old.target == row.target).expect("the row");
-        assert!(row.generation > old.generation && row.ts > old.ts, "{row:?}");
+        let old = before
+            .iter()
+            .find(|old| old.key == row.key && old.target == row.target)
+            .expect("the row");
+        assert!(
+            row.generation > old.generation && row.ts > old.ts,
+            "{row:?}"
+        );
         assert_eq!(row.attempt, 1);
         assert_eq!(content(row), content(old));
         source.acknowledge(old, NOW + 1).await;
-        assert_eq!(source.status(&row.key, "a").await, Status::Pending, "the answer to the row before");
+        assert_eq!(
+            source.status(&row.key, "a").await,
+            Status::Pending,
+            "the answer to the row before"
+        );
         source.acknowledge(row, NOW + 2).await;
         assert_eq!(source.status(&row.key, "a").await, Status::Success);
     }
-    source.management().rebook(&rows(&source, &scope).await, NOW + 9_000).await.expect("rebooked");
-    assert!(source.claim(NOW + 9_000).await.iter().all(|row| row.ts >= NOW + 9_000));
+    source
+        .management()
+        .rebook(&rows(&source, &scope).await, NOW + 9_000)
+        .await
+        .expect("rebooked");
+    assert!(
+        source
+            .claim(NOW + 9_000)
+            .await
+            .iter()
+            .all(|row| row.ts >= NOW + 9_000)
+    );
     assert!(!source.inspect.holds_plain(&key).await);
 }
 
@@ -121,7 +198,11 @@ pub async fn a_rebooking_of_a_replaced_row_changes_nothing(source: Source) {
     let accepted = source.rotate(&key, "two", NOW + 1).await;
     let claimed = source.claim_one(NOW + 1).await;
     source.acknowledge(&claimed, NOW + 2).await;
-    source.management().rebook(&listed, NOW + 3).await.expect("no error");
+    source
+        .management()
+        .rebook(&listed, NOW + 3)
+        .await
+        .expect("no error");
     assert_eq!(source.status(&key, "a").await, Status::Success);
     let now = rows(&source, &ResyncScope::Credential(key.clone())).await;
     assert_eq!(now[0].generation, accepted.generation);
@@ -134,26 +215,75 @@ pub async fn unapplied_changes_are_told_until_they_are_marked(source: Source) {
     let (kept, gone) = (http("kept"), http("gone"));
     let kept_change = source.upsert(&ensure(&kept, "plain", &["a"], NOW)).await;
     let gone_change = source.upsert(&revoke(&gone, &[], NOW + 1)).await;
-    let changes = source.management().unapplied_changes(10).await.expect("changes");
+    let changes = source
+        .management()
+        .unapplied_changes(10)
+        .await
+        .expect("changes");
     assert_eq!(changes.len(), 2);
     for change in &changes {
-        let accepted = if change.key == kept { &kept_change } else { &gone_change };
-        assert_eq!((change.generation, change.change_ts), (accepted.generation, accepted.change_ts));
+        let accepted = if change.key == kept {
+            &kept_change
+        } else {
+            &gone_change
+        };
+        assert_eq!(
+            (change.generation, change.change_ts),
+            (accepted.generation, accepted.change_ts)
+        );
         assert_eq!(change.record.is_some(), change.key == kept);
         if let Some(record) = &change.record {
             assert!(record.secret_hash.matches(&hash("plain")));
         }
     }
-    assert_eq!(source.management().unapplied_changes(1).await.expect("changes").len(), 1);
+    assert_eq!(
+        source
+            .management()
+            .unapplied_changes(1)
+            .await
+            .expect("changes")
+            .len(),
+        1
+    );
     let applied = [(kept.clone(), kept_change.generation)];
-    source.management().mark_locally_applied(&applied).await.expect("marked");
-    let changes = source.management().unapplied_changes(10).await.expect("changes");
-    assert_eq!(changes.iter().map(|change| &change.key).collect::<Vec<_>>(), [&gone]);
+    source
+        .management()
+        .mark_locally_applied(&applied)
+        .await
+        .expect("marked");
+    let changes = source
+        .management()
+        .unapplied_changes(10)
+        .await
+        .expect("changes");
+    assert_eq!(
+        changes.iter().map(|change| &change.key).collect::<Vec<_>>(),
+        [&gone]
+    );
     let rotated = source.rotate(&kept, "next", NOW + 2).await;
     let both = [(kept, rotated.generation), (gone, gone_change.generation)];
-    assert_eq!(source.management().unapplied_changes(10).await.expect("changes").len(), 2);
-    source.management().mark_locally_applied(&both).await.expect("marked");
-    assert!(source.management().unapplied_changes(10).await.expect("changes").is_empty());
+    assert_eq!(
+        source
+            .management()
+            .unapplied_changes(10)
+            .await
+            .expect("changes")
+            .len(),
+        2
+    );
+    source
+        .management()
+        .mark_locally_applied(&both)
+        .await
+        .expect("marked");
+    assert!(
+        source
+            .management()
+            .unapplied_changes(10)
+            .await
+            .expect("changes")
+            .is_empty()
+    );
 }
 
 /// In whatever order the marks come.
@@ -161,14 +291,40 @@ pub async fn an_older_local_mark_covers_nothing_newer(source: Source) {
     let key = http("older");
     let first = source.upsert(&ensure(&key, "one", &[], NOW)).await;
     let second = source.upsert(&ensure(&key, "two", &[], NOW)).await;
-    source.management().mark_locally_applied(&[(key.clone(), first.generation)]).await.expect("marked");
-    let changes = source.management().unapplied_changes(10).await.expect("changes");
+    source
+        .management()
+        .mark_locally_applied(&[(key.clone(), first.generation)])
+        .await
+        .expect("marked");
+    let changes = source
+        .management()
+        .unapplied_changes(10)
+        .await
+        .expect("changes");
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].generation, second.generation);
-    let marks = [(key.clone(), second.generation), (key.clone(), first.generation)];
-    source.management().mark_locally_applied(&marks).await.expect("marked");
-    source.management().mark_locally_applied(&[(key, first.generation)]).await.expect("marked");
-    assert!(source.management().unapplied_changes(10).await.expect("changes").is_empty());
+    let marks = [
+        (key.clone(), second.generation),
+        (key.clone(), first.generation),
+    ];
+    source
+        .management()
+        .mark_locally_applied(&marks)
+        .await
+        .expect("marked");
+    source
+        .management()
+        .mark_locally_applied(&[(key, first.generation)])
+        .await
+        .expect("marked");
+    assert!(
+        source
+            .management()
+            .unapplied_changes(10)
+            .await
+            .expect("changes")
+            .is_empty()
+    );
 }
 
 /// What was applied stays applied, and what was not stays told.
@@ -177,11 +333,37 @@ pub async fn a_rebooking_is_no_local_change(source: Source) {
     let (applied, unapplied) = (http("applied"), http("unapplied"));
     let accepted = source.upsert(&ensure(&applied, "one", &["a"], NOW)).await;
     source.upsert(&ensure(&unapplied, "two", &["a"], NOW)).await;
-    source.management().mark_locally_applied(&[(applied, accepted.generation)]).await.expect("marked");
+    source
+        .management()
+        .mark_locally_applied(&[(applied, accepted.generation)])
+        .await
+        .expect("marked");
     let listed = rows(&source, &ResyncScope::Target(peer("a"))).await;
-    source.management().rebook(&listed, NOW + 1).await.expect("rebooked");
-    let changes = source.management().unapplied_changes(10).await.expect("changes");
-    assert_eq!(changes.iter().map(|change| &change.key).collect::<Vec<_>>(), [&unapplied]);
-    source.management().mark_locally_applied(&[(unapplied, changes[0].generation)]).await.expect("marked");
-    assert!(source.management().unapplied_changes(10).await.expect("changes").is_empty());
+    source
+        .management()
+        .rebook(&listed, NOW + 1)
+        .await
+        .expect("rebooked");
+    let changes = source
+        .management()
+        .unapplied_changes(10)
+        .await
+        .expect("changes");
+    assert_eq!(
+        changes.iter().map(|change| &change.key).collect::<Vec<_>>(),
+        [&unapplied]
+    );
+    source
+        .management()
+        .mark_locally_applied(&[(unapplied, changes[0].generation)])
+        .await
+        .expect("marked");
+    assert!(
+        source
+            .management()
+            .unapplied_changes(10)
+            .await
+            .expect("changes")
+            .is_empty()
+    );
 }

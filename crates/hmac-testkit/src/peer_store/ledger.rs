@@ -14,11 +14,17 @@ pub async fn an_event_is_found_until_it_is_done(peer: &Peer) {
     one.book(std::slice::from_ref(&event)).await.expect("book");
     one.book(&[]).await.expect("book nothing");
     let ids = ["unknown".to_owned(), "e1".to_owned()];
-    assert_eq!(other.find(&ids).await.expect("find"), [None, Some(event.clone())]);
+    assert_eq!(
+        other.find(&ids).await.expect("find"),
+        [None, Some(event.clone())]
+    );
     assert!(other.find(&[]).await.expect("find").is_empty());
     let unknown = in_flight("unknown", &http("a:b"), "target-1", 7);
     assert_eq!(complete(peer, &unknown, AckResult::Applied).await, None);
-    other.discard(std::slice::from_ref(&event)).await.expect("discard");
+    other
+        .discard(std::slice::from_ref(&event))
+        .await
+        .expect("discard");
     assert_eq!(one.find(&ids).await.expect("find"), [None, None]);
     assert_eq!(complete(peer, &event, AckResult::Applied).await, None);
     one.discard(&[event]).await.expect("discard twice");
@@ -37,7 +43,10 @@ pub async fn a_newer_event_replaces_the_older(peer: &Peer) {
     assert_eq!(found, [None, Some(elsewhere.clone()), Some(new.clone())]);
     assert_eq!(complete(peer, &old, AckResult::Error).await, None);
     assert_eq!(complete(peer, &new, AckResult::Applied).await, None);
-    assert_eq!(complete(peer, &elsewhere, AckResult::Applied).await, Some(FinalStatus::Success));
+    assert_eq!(
+        complete(peer, &elsewhere, AckResult::Applied).await,
+        Some(FinalStatus::Success)
+    );
 }
 
 /// Two replicas send two changes of one row, and the one with the older change comes last: both answers are booked.
@@ -46,17 +55,28 @@ pub async fn an_older_event_replaces_no_newer(peer: &Peer) {
     let new = in_flight("the newer", &key, "target-1", 10);
     let old = in_flight("the older", &key, "target-1", 9);
     book(peer, std::slice::from_ref(&new)).await;
-    peer.stores[1].book(std::slice::from_ref(&old)).await.expect("book");
-    let found = peer.stores[0].find(&[new.event_id.clone(), old.event_id.clone()]).await.expect("find");
+    peer.stores[1]
+        .book(std::slice::from_ref(&old))
+        .await
+        .expect("book");
+    let found = peer.stores[0]
+        .find(&[new.event_id.clone(), old.event_id.clone()])
+        .await
+        .expect("find");
     assert_eq!(found, [Some(new.clone()), Some(old.clone())]);
     assert_eq!(complete(peer, &old, AckResult::Applied).await, None);
-    assert_eq!(complete(peer, &new, AckResult::Applied).await, Some(FinalStatus::Success));
+    assert_eq!(
+        complete(peer, &new, AckResult::Applied).await,
+        Some(FinalStatus::Success)
+    );
 }
 
 /// A change that is sent again before its answer comes: the answer to any try counts, and is the last word of all of them.
 pub async fn an_answer_to_an_earlier_try_counts(peer: &Peer) {
     let key = http("slow");
-    let tries: Vec<_> = (0..3).map(|i| attempt(&format!("try {i}"), &key, i)).collect();
+    let tries: Vec<_> = (0..3)
+        .map(|i| attempt(&format!("try {i}"), &key, i))
+        .collect();
     let elsewhere = in_flight("at another target", &key, "target-2", 7);
     book(peer, std::slice::from_ref(&elsewhere)).await;
     for event in &tries {
@@ -65,18 +85,30 @@ pub async fn an_answer_to_an_earlier_try_counts(peer: &Peer) {
     assert_eq!(known(peer, &tries).await, [true; 3]);
     assert_eq!(complete(peer, &tries[1], AckResult::Applied).await, None);
     assert_eq!(known(peer, &tries).await, [false; 3]);
-    assert_eq!(complete(peer, &tries[2], AckResult::Error).await, None, "too late to matter");
-    assert_eq!(complete(peer, &elsewhere, AckResult::Applied).await, Some(FinalStatus::Success));
+    assert_eq!(
+        complete(peer, &tries[2], AckResult::Error).await,
+        None,
+        "too late to matter"
+    );
+    assert_eq!(
+        complete(peer, &elsewhere, AckResult::Applied).await,
+        Some(FinalStatus::Success)
+    );
 }
 
 /// A refusal of one try says nothing of the next.
 pub async fn a_refused_try_leaves_the_next_to_count(peer: &Peer) {
     let key = http("refused once");
-    let tries: Vec<_> = (0..2).map(|i| attempt(&format!("once {i}"), &key, i)).collect();
+    let tries: Vec<_> = (0..2)
+        .map(|i| attempt(&format!("once {i}"), &key, i))
+        .collect();
     book(peer, &tries).await;
     assert_eq!(complete(peer, &tries[0], AckResult::Error).await, None);
     assert_eq!(known(peer, &tries).await, [false, true]);
-    assert_eq!(complete(peer, &tries[1], AckResult::Applied).await, Some(FinalStatus::Success));
+    assert_eq!(
+        complete(peer, &tries[1], AckResult::Applied).await,
+        Some(FinalStatus::Success)
+    );
 }
 
 /// A target that is off for days costs the ledger no more than [`KEPT_TRIES`] of each change.
@@ -92,7 +124,10 @@ pub async fn the_tries_kept_are_bounded(peer: &Peer) {
     expected[..3].fill(false);
     assert_eq!(known(peer, &tries).await, expected);
     assert_eq!(complete(peer, &tries[0], AckResult::Applied).await, None);
-    assert_eq!(complete(peer, &tries[3], AckResult::Applied).await, Some(FinalStatus::Success));
+    assert_eq!(
+        complete(peer, &tries[3], AckResult::Applied).await,
+        Some(FinalStatus::Success)
+    );
 }
 
 /// Success, partial, error; and a result from before does not count for what is sent anew.
@@ -107,14 +142,24 @@ pub async fn the_last_answer_tells_the_final_status(peer: &Peer) {
         let key = http(name);
         for round in 0..2 {
             let events: Vec<_> = (0..3)
-                .map(|i| in_flight(&format!("{name} {round} {i}"), &key, &format!("target-{i}"), round))
+                .map(|i| {
+                    in_flight(
+                        &format!("{name} {round} {i}"),
+                        &key,
+                        &format!("target-{i}"),
+                        round,
+                    )
+                })
                 .collect();
             book(peer, &events).await;
             let completed: Vec<_> = events.iter().cloned().zip(answers).collect();
             let (last, first) = completed.split_last().expect("three");
             let statuses = peer.stores[0].complete(first).await.expect("complete");
             assert_eq!(statuses, [None, None], "{name}");
-            let statuses = peer.stores[1].complete(std::slice::from_ref(last)).await.expect("complete");
+            let statuses = peer.stores[1]
+                .complete(std::slice::from_ref(last))
+                .await
+                .expect("complete");
             assert_eq!(statuses, [Some(status)], "{name}, round {round}");
             if round == 1 {
                 peer.stores[0].discard(&events).await.expect("discard");
@@ -122,15 +167,28 @@ pub async fn the_last_answer_tells_the_final_status(peer: &Peer) {
         }
         let again = in_flight(&format!("{name} again"), &key, "target-0", 9);
         book(peer, std::slice::from_ref(&again)).await;
-        assert_eq!(complete(peer, &again, Applied).await, Some(FinalStatus::Success), "{name}");
+        assert_eq!(
+            complete(peer, &again, Applied).await,
+            Some(FinalStatus::Success),
+            "{name}"
+        );
     }
-    assert!(peer.stores[0].complete(&[]).await.expect("complete").is_empty());
+    assert!(
+        peer.stores[0]
+            .complete(&[])
+            .await
+            .expect("complete")
+            .is_empty()
+    );
 }
 
 /// A crash between the last answer and the discard: the redelivered answer still says so, until a newer event is booked.
 pub async fn completing_twice_answers_the_same(peer: &Peer) {
     let key = http("crashed");
-    let events = [in_flight("c1", &key, "target-1", 1), in_flight("c2", &key, "target-2", 1)];
+    let events = [
+        in_flight("c1", &key, "target-1", 1),
+        in_flight("c2", &key, "target-2", 1),
+    ];
     book(peer, &events).await;
     assert_eq!(complete(peer, &events[0], AckResult::Error).await, None);
     assert_eq!(complete(peer, &events[0], AckResult::Error).await, None);
@@ -143,7 +201,10 @@ pub async fn completing_twice_answers_the_same(peer: &Peer) {
     let newer = in_flight("c3", &key, "target-1", 2);
     book(peer, std::slice::from_ref(&newer)).await;
     assert_eq!(complete(peer, &events[1], AckResult::Applied).await, None);
-    assert_eq!(complete(peer, &newer, AckResult::Applied).await, Some(FinalStatus::Success));
+    assert_eq!(
+        complete(peer, &newer, AckResult::Applied).await,
+        Some(FinalStatus::Success)
+    );
     peer.stores[0].discard(&[newer]).await.expect("discard");
 }
 
@@ -153,23 +214,40 @@ pub async fn ledgers_of_the_tracks_are_apart(peer: &Peer) {
     let on_http = in_flight("h", &http, "target-1", 1);
     let on_message = in_flight("m", &message, "target-1", 1);
     book(peer, &[on_http.clone(), on_message.clone()]).await;
-    let found = peer.stores[0].find(&["h".to_owned(), "m".to_owned()]).await.expect("find");
+    let found = peer.stores[0]
+        .find(&["h".to_owned(), "m".to_owned()])
+        .await
+        .expect("find");
     assert_eq!(found, [Some(on_http.clone()), Some(on_message.clone())]);
-    assert_eq!(complete(peer, &on_http, AckResult::Error).await, Some(FinalStatus::Error));
+    assert_eq!(
+        complete(peer, &on_http, AckResult::Error).await,
+        Some(FinalStatus::Error)
+    );
     peer.stores[0].discard(&[on_http]).await.expect("discard");
-    assert_eq!(complete(peer, &on_message, AckResult::Applied).await, Some(FinalStatus::Success));
+    assert_eq!(
+        complete(peer, &on_message, AckResult::Applied).await,
+        Some(FinalStatus::Success)
+    );
 }
 
 /// Thirty targets answer in parallel through two handles: exactly one answer is the last.
 pub async fn parallel_answers_end_once(peer: &Peer) {
     let key = http("crowd");
-    let events: Vec<_> =
-        (0..30).map(|i| in_flight(&format!("crowd {i}"), &key, &format!("target-{i}"), 1)).collect();
+    let events: Vec<_> = (0..30)
+        .map(|i| in_flight(&format!("crowd {i}"), &key, &format!("target-{i}"), 1))
+        .collect();
     book(peer, &events).await;
     let answers = join_all(events.iter().enumerate().map(|(i, event)| {
         let completed = [(event.clone(), AckResult::Applied)];
         let store = &peer.stores[i % 2];
-        async move { store.complete(&completed).await.expect("complete").pop().flatten() }
+        async move {
+            store
+                .complete(&completed)
+                .await
+                .expect("complete")
+                .pop()
+                .flatten()
+        }
     }))
     .await;
     let last: Vec<_> = answers.into_iter().flatten().collect();
@@ -188,13 +266,22 @@ fn in_flight(event_id: &str, key: &CredentialKey, target: &str, generation: u64)
 }
 
 fn attempt(event_id: &str, key: &CredentialKey, attempt: u32) -> InFlight {
-    InFlight { attempt, ..in_flight(event_id, key, "target-1", 7) }
+    InFlight {
+        attempt,
+        ..in_flight(event_id, key, "target-1", 7)
+    }
 }
 
 /// Which of the events the ledger knows.
 async fn known(peer: &Peer, events: &[InFlight]) -> Vec<bool> {
     let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
-    peer.stores[1].find(&ids).await.expect("find").iter().map(Option::is_some).collect()
+    peer.stores[1]
+        .find(&ids)
+        .await
+        .expect("find")
+        .iter()
+        .map(Option::is_some)
+        .collect()
 }
 
 async fn book(peer: &Peer, events: &[InFlight]) {

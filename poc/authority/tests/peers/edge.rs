@@ -6,7 +6,14 @@ use serde_json::{Value, json};
 use crate::harness::{Addresses, Peer, SECRET, config};
 
 /// Method, path, body, status, code, field.
-type Case<'a> = (&'a str, &'a str, Option<String>, u16, &'a str, Option<&'a str>);
+type Case<'a> = (
+    &'a str,
+    &'a str,
+    Option<String>,
+    u16,
+    &'a str,
+    Option<&'a str>,
+);
 
 #[expect(clippy::needless_pass_by_value, reason = "reads better in a table")]
 fn body(value: Value) -> Option<String> {
@@ -22,27 +29,84 @@ fn of_changes() -> Vec<Case<'static>> {
     };
     let invalid = |path, body, field| ("POST", path, body, 400, "INVALID_OPTIONS", Some(field));
     vec![
-        ("POST", "/admin/ensure", Some("{".to_owned()), 400, "INVALID_JSON", None),
-        ("POST", "/admin/ensure", Some("[]".to_owned()), 400, "INVALID_JSON", None),
-        ("POST", "/admin/ensure", Some("x".repeat(65_537)), 413, "PAYLOAD_TOO_LARGE", None),
-        invalid("/admin/ensure", Some(r#"{"clientId":"a","clientId":"b"}"#.to_owned()), "clientId"),
+        (
+            "POST",
+            "/admin/ensure",
+            Some("{".to_owned()),
+            400,
+            "INVALID_JSON",
+            None,
+        ),
+        (
+            "POST",
+            "/admin/ensure",
+            Some("[]".to_owned()),
+            400,
+            "INVALID_JSON",
+            None,
+        ),
+        (
+            "POST",
+            "/admin/ensure",
+            Some("x".repeat(65_537)),
+            413,
+            "PAYLOAD_TOO_LARGE",
+            None,
+        ),
+        invalid(
+            "/admin/ensure",
+            Some(r#"{"clientId":"a","clientId":"b"}"#.to_owned()),
+            "clientId",
+        ),
         invalid("/admin/ensure", None, "clientId"),
         invalid("/admin/ensure", ensure("clientId", json!(7)), "clientId"),
         invalid("/admin/ensure", ensure("clientId", json!("  ")), "clientId"),
         invalid("/admin/ensure", ensure("clientId", json!(long)), "clientId"),
-        invalid("/admin/ensure", ensure("clientId", json!("a\u{0}b")), "clientId"),
+        invalid(
+            "/admin/ensure",
+            ensure("clientId", json!("a\u{0}b")),
+            "clientId",
+        ),
         invalid("/admin/ensure", ensure("secret", json!("short")), "secret"),
         invalid("/admin/ensure", ensure("secret", json!(long)), "secret"),
         invalid("/admin/ensure", ensure("secret", Value::Null), "secret"),
-        invalid("/admin/ensure", ensure("targets", json!("consumer")), "targets"),
+        invalid(
+            "/admin/ensure",
+            ensure("targets", json!("consumer")),
+            "targets",
+        ),
         invalid("/admin/ensure", ensure("targets", json!([1])), "targets"),
-        invalid("/admin/ensure", ensure("targets", json!(["nowhere"])), "targets"),
-        invalid("/admin/ensure", ensure("targets", json!(["a_b"])), "targets"),
-        invalid("/admin/ensure", ensure("targets", json!(["consumer", "consumer"])), "targets"),
+        invalid(
+            "/admin/ensure",
+            ensure("targets", json!(["nowhere"])),
+            "targets",
+        ),
+        invalid(
+            "/admin/ensure",
+            ensure("targets", json!(["a_b"])),
+            "targets",
+        ),
+        invalid(
+            "/admin/ensure",
+            ensure("targets", json!(["consumer", "consumer"])),
+            "targets",
+        ),
         invalid("/admin/ensure", ensure("track", json!("tcp")), "track"),
-        invalid("/admin/ensure", ensure("allowedIps", json!(["300.1.1.1"])), "allowedIps"),
-        invalid("/admin/ensure", ensure("expiresAt", json!("soon")), "expiresAt"),
-        invalid("/admin/ensure", ensure("expiresAt", json!(1.5)), "expiresAt"),
+        invalid(
+            "/admin/ensure",
+            ensure("allowedIps", json!(["300.1.1.1"])),
+            "allowedIps",
+        ),
+        invalid(
+            "/admin/ensure",
+            ensure("expiresAt", json!("soon")),
+            "expiresAt",
+        ),
+        invalid(
+            "/admin/ensure",
+            ensure("expiresAt", json!(1.5)),
+            "expiresAt",
+        ),
         invalid("/admin/ensure", ensure("secert", json!("x")), "secert"),
         invalid("/admin/ensure?dry=1", ensure("clientId", json!("c")), "dry"),
         invalid("/admin/rotate", body(json!({ "clientId": "c" })), "secret"),
@@ -62,24 +126,77 @@ fn of_changes() -> Vec<Case<'static>> {
         invalid("/admin/revoke", body(json!({ "clientId": "c" })), "targets"),
         invalid("/admin/sync", body(json!({ "now": true })), "now"),
         invalid("/admin/resync", body(json!({})), "target"),
-        invalid("/admin/resync", body(json!({ "target": "consumer", "clientId": "c" })), "clientId"),
-        invalid("/admin/resync", body(json!({ "target": "consumer", "track": "http" })), "track"),
+        invalid(
+            "/admin/resync",
+            body(json!({ "target": "consumer", "clientId": "c" })),
+            "clientId",
+        ),
+        invalid(
+            "/admin/resync",
+            body(json!({ "target": "consumer", "track": "http" })),
+            "track",
+        ),
     ]
 }
 
 fn of_the_rest() -> Vec<Case<'static>> {
     let invalid = |path, body, field| ("POST", path, body, 400, "INVALID_OPTIONS", Some(field));
-    let target =
-        |name: Value, secret: Value| body(json!({ "targetAmqpQueue": name, "propagationSecret": secret }));
+    let target = |name: Value, secret: Value| {
+        body(json!({ "targetAmqpQueue": name, "propagationSecret": secret }))
+    };
     vec![
-        ("GET", "/admin/state?limit=0", None, 400, "INVALID_OPTIONS", Some("limit")),
-        ("GET", "/admin/state?limit=501", None, 400, "INVALID_OPTIONS", Some("limit")),
-        ("GET", "/admin/state?page=2", None, 400, "INVALID_OPTIONS", Some("page")),
-        ("GET", "/admin/state?cursor=%00", None, 400, "INVALID_OPTIONS", Some("cursor")),
-        invalid("/admin/targets", target(json!("a_b"), json!("s")), "targetAmqpQueue"),
-        invalid("/admin/targets", target(json!("x".repeat(129)), json!("s")), "targetAmqpQueue"),
-        invalid("/admin/targets", target(json!("new"), json!("")), "propagationSecret"),
-        invalid("/admin/targets", target(json!("new"), json!("a\nb")), "propagationSecret"),
+        (
+            "GET",
+            "/admin/state?limit=0",
+            None,
+            400,
+            "INVALID_OPTIONS",
+            Some("limit"),
+        ),
+        (
+            "GET",
+            "/admin/state?limit=501",
+            None,
+            400,
+            "INVALID_OPTIONS",
+            Some("limit"),
+        ),
+        (
+            "GET",
+            "/admin/state?page=2",
+            None,
+            400,
+            "INVALID_OPTIONS",
+            Some("page"),
+        ),
+        (
+            "GET",
+            "/admin/state?cursor=%00",
+            None,
+            400,
+            "INVALID_OPTIONS",
+            Some("cursor"),
+        ),
+        invalid(
+            "/admin/targets",
+            target(json!("a_b"), json!("s")),
+            "targetAmqpQueue",
+        ),
+        invalid(
+            "/admin/targets",
+            target(json!("x".repeat(129)), json!("s")),
+            "targetAmqpQueue",
+        ),
+        invalid(
+            "/admin/targets",
+            target(json!("new"), json!("")),
+            "propagationSecret",
+        ),
+        invalid(
+            "/admin/targets",
+            target(json!("new"), json!("a\nb")),
+            "propagationSecret",
+        ),
         (
             "POST",
             "/admin/targets",
@@ -88,14 +205,32 @@ fn of_the_rest() -> Vec<Case<'static>> {
             "SELF_TARGET",
             Some("targetAmqpQueue"),
         ),
-        ("DELETE", "/admin/targets/authority", None, 400, "SELF_TARGET", Some("targetAmqpQueue")),
-        ("DELETE", "/admin/targets/nowhere", None, 404, "UNKNOWN_TARGET", None),
+        (
+            "DELETE",
+            "/admin/targets/authority",
+            None,
+            400,
+            "SELF_TARGET",
+            Some("targetAmqpQueue"),
+        ),
+        (
+            "DELETE",
+            "/admin/targets/nowhere",
+            None,
+            404,
+            "UNKNOWN_TARGET",
+            None,
+        ),
         invalid(
             "/admin/call-target",
             body(json!({ "target": "http://example.com/", "clientId": "c" })),
             "target",
         ),
-        invalid("/admin/call-target", body(json!({ "target": "other", "clientId": "" })), "clientId"),
+        invalid(
+            "/admin/call-target",
+            body(json!({ "target": "other", "clientId": "" })),
+            "clientId",
+        ),
         (
             "POST",
             "/admin/call-target",
@@ -114,9 +249,23 @@ fn of_the_rest() -> Vec<Case<'static>> {
         ),
         invalid("/admin/hash", body(json!({ "secret": "" })), "secret"),
         ("GET", "/nowhere", None, 404, "NOT_FOUND", None),
-        ("GET", "/admin/ensure", None, 405, "METHOD_NOT_ALLOWED", None),
+        (
+            "GET",
+            "/admin/ensure",
+            None,
+            405,
+            "METHOD_NOT_ALLOWED",
+            None,
+        ),
         ("GET", "/api/echo", None, 401, "MISSING_CLIENT_ID", None),
-        ("POST", "/api/echo", Some("x".repeat(70_000)), 401, "MISSING_CLIENT_ID", None),
+        (
+            "POST",
+            "/api/echo",
+            Some("x".repeat(70_000)),
+            401,
+            "MISSING_CLIENT_ID",
+            None,
+        ),
     ]
 }
 
@@ -131,7 +280,9 @@ fn is_documented(document: &Value, method: &str, path: &str, status: u16, code: 
     let operation = &document["paths"][path.as_str()][method.to_lowercase()];
     let told = match operation.is_null() {
         true => about,
-        false => operation["responses"][status.to_string()]["description"].as_str().unwrap_or_default(),
+        false => operation["responses"][status.to_string()]["description"]
+            .as_str()
+            .unwrap_or_default(),
     };
     told.contains(&format!("`{code}`"))
 }
@@ -146,7 +297,14 @@ async fn every_bad_input_gets_its_named_problem() {
         redis: redis.url(),
         database: &mariadb.database("edge").await.unwrap(),
     };
-    let peer = Peer::start(config("authority", "consumer", 0, &addresses, "other=http://127.0.0.1:9")).await;
+    let peer = Peer::start(config(
+        "authority",
+        "consumer",
+        0,
+        &addresses,
+        "other=http://127.0.0.1:9",
+    ))
+    .await;
     peer.ready().await;
     let (_, document) = peer.get("/openapi.json").await;
     for (method, path, body, status, code, field) in of_changes().into_iter().chain(of_the_rest()) {
@@ -159,7 +317,12 @@ async fn every_bad_input_gets_its_named_problem() {
             assert_eq!(found, status, "{about}");
             assert_eq!(problem["error"].as_str(), Some(code), "{about}");
             assert_eq!(problem["field"].as_str(), field, "{about}");
-            assert!(problem["message"].as_str().is_some_and(|text| !text.is_empty()), "{about}");
+            assert!(
+                problem["message"]
+                    .as_str()
+                    .is_some_and(|text| !text.is_empty()),
+                "{about}"
+            );
             assert!(!problem.to_string().contains(SECRET), "{about}");
             assert!(
                 is_documented(&document, method.as_str(), &path, status, code),

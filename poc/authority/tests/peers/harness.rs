@@ -15,8 +15,13 @@ use tokio::time::Instant;
 
 pub(crate) const SECRET: &str = "a-secret-of-a-client-1";
 
-const DEFAULTS: Defaults =
-    Defaults { binary: "authority", about: "", mode: Mode::Full, peer: "authority", port: 0 };
+const DEFAULTS: Defaults = Defaults {
+    binary: "authority",
+    about: "",
+    mode: Mode::Full,
+    peer: "authority",
+    port: 0,
+};
 
 /// What a peer stands on.
 pub(crate) struct Addresses<'a> {
@@ -26,17 +31,29 @@ pub(crate) struct Addresses<'a> {
 }
 
 /// Reads a configuration for the peer `name`, whose inventory knows `other`.
-pub(crate) fn config(name: &str, other: &str, port: u16, addresses: &Addresses<'_>, peers: &str) -> Config {
+pub(crate) fn config(
+    name: &str,
+    other: &str,
+    port: u16,
+    addresses: &Addresses<'_>,
+    peers: &str,
+) -> Config {
     let source = Source::from_pairs([
         ("PORT", port.to_string()),
         ("AMQP_URL", addresses.amqp.to_owned()),
         ("AMQP_QUEUE", name.to_owned()),
         ("PROPAGATION_SECRET", format!("propagation-of-{name}")),
-        ("PROPAGATION_TARGETS", format!("{other}=propagation-of-{other}")),
+        (
+            "PROPAGATION_TARGETS",
+            format!("{other}=propagation-of-{other}"),
+        ),
         ("HMAC_SECRET_TOKEN", format!("pepper-of-{name}")),
         ("REDIS_URL", addresses.redis.to_owned()),
         ("DATABASE_URL", addresses.database.to_owned()),
-        ("SECRETS_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
+        (
+            "SECRETS_KEY",
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned(),
+        ),
         ("PEER_URLS", peers.to_owned()),
         ("SYNC_INTERVAL_MS", "300".to_owned()),
         ("ROTATION_GRACE_MS", "0".to_owned()),
@@ -63,15 +80,27 @@ impl Peer {
         }
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&str>) -> (u16, Value) {
-        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&str>,
+    ) -> (u16, Value) {
+        let mut request = self
+            .client
+            .request(method, format!("http://{}{path}", self.address));
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_owned());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_owned());
         }
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        (
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        )
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
@@ -90,7 +119,10 @@ impl Peer {
     pub(crate) async fn missing(&self) -> Vec<String> {
         let (_, answer) = self.get("/readyz").await;
         let missing = answer["missing"].as_array().cloned().unwrap_or_default();
-        missing.iter().filter_map(|missing| missing["name"].as_str().map(str::to_owned)).collect()
+        missing
+            .iter()
+            .filter_map(|missing| missing["name"].as_str().map(str::to_owned))
+            .collect()
     }
 
     pub(crate) async fn stop(self) {

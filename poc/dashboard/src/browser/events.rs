@@ -57,7 +57,11 @@ struct Gone {
 /// Follows the events for as long as the page can be seen.
 pub(super) fn follow(state: State) {
     let seen = window_event_listener_untyped("visibilitychange", move |_| {
-        if document().hidden() { close(state) } else { open(state) }
+        if document().hidden() {
+            close(state)
+        } else {
+            open(state)
+        }
     });
     let left = window_event_listener(ev::pagehide, move |_| close(state));
     let shown = window_event_listener(ev::pageshow, move |_| open(state));
@@ -133,7 +137,9 @@ fn lost(state: State) {
 
 fn on(source: &EventSource, name: &str, take: impl Fn(&str) + 'static) {
     let listener = Closure::<dyn Fn(Event)>::new(move |event: Event| {
-        let data = event.dyn_ref::<MessageEvent>().and_then(|event| event.data().as_string());
+        let data = event
+            .dyn_ref::<MessageEvent>()
+            .and_then(|event| event.data().as_string());
         take(&data.unwrap_or_default());
     });
     let _ = source.add_event_listener_with_callback(name, listener.as_ref().unchecked_ref());
@@ -160,16 +166,22 @@ fn greet(state: State, hello: &Hello) {
 
 fn take(state: State, revision: u64, client: Client) {
     let key = client.key();
-    let is_driven = state.driven.with_untracked(|driven| driven.as_ref() == Some(&key));
+    let is_driven = state
+        .driven
+        .with_untracked(|driven| driven.as_ref() == Some(&key));
     if is_driven {
         change(state.driven_client, Some(client.clone()));
     }
     let is_news = recent::row(revision, key.clone(), Some(client.clone()));
     match state.page {
-        Page::Matrix if is_news && !state.matrix.patch(&client) && belongs(state, &client) => refresh(state),
+        Page::Matrix if is_news && !state.matrix.patch(&client) && belongs(state, &client) => {
+            refresh(state)
+        }
         Page::Client => {
             let is_mine = state.timeline.with_untracked(|timeline| {
-                timeline.as_ref().is_some_and(|mine| mine.client_id == key.1 && mine.track == key.0)
+                timeline
+                    .as_ref()
+                    .is_some_and(|mine| mine.client_id == key.1 && mine.track == key.0)
             });
             if is_mine {
                 refresh(state);
@@ -182,7 +194,10 @@ fn take(state: State, revision: u64, client: Client) {
 /// Tells whether a client without a row may have one now.
 fn belongs(state: State, client: &Client) -> bool {
     state.query.with_untracked(|query| {
-        let filtered = query.filter.as_deref().is_none_or(|filter| client.client_id.contains(filter));
+        let filtered = query
+            .filter
+            .as_deref()
+            .is_none_or(|filter| client.client_id.contains(filter));
         let shown = query.show.as_deref() != Some("attention") || client.attention;
         filtered && shown
     })
@@ -191,7 +206,10 @@ fn belongs(state: State, client: &Client) -> bool {
 fn take_gone(state: State, gone: Gone) {
     let key = (gone.track, gone.client_id);
     recent::row(gone.revision, key.clone(), None);
-    let has_row = state.matrix.rows.with_untracked(|rows| rows.iter().any(|row| row.key == key));
+    let has_row = state
+        .matrix
+        .rows
+        .with_untracked(|rows| rows.iter().any(|row| row.key == key));
     if has_row || state.page == Page::Client {
         refresh(state);
     }
@@ -202,7 +220,11 @@ fn take_health(state: State, peer: PeerHealth) {
         let Some(health) = health.as_mut() else {
             return false;
         };
-        match health.peers.iter_mut().find(|known| known.name == peer.name) {
+        match health
+            .peers
+            .iter_mut()
+            .find(|known| known.name == peer.name)
+        {
             Some(known) if *known == peer => return false,
             Some(known) => *known = peer,
             None => health.peers.push(peer),

@@ -42,6 +42,12 @@ async fn send(address: &str, request: &RequestInit) -> Result<Answer, JsValue> {
     request.set_signal(Some(&AbortSignal::timeout_with_u32(LIMIT)));
     let response = JsFuture::from(window().fetch_with_str_and_init(address, request)).await?;
     let response: Response = response.dyn_into()?;
-    let body = JsFuture::from(response.text()?).await?.as_string().unwrap_or_default();
-    Ok(Answer { ok: response.ok(), body })
+    let body = JsFuture::from(response.text()?)
+        .await?
+        .as_string()
+        .unwrap_or_default();
+    Ok(Answer {
+        ok: response.ok(),
+        body,
+    })
 }

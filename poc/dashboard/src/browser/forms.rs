@@ -23,7 +23,9 @@ const PLAIN: [&str; 4] = ["clientId", "track", "target", "targetAmqpQueue"];
 /// Sends a form in place. While it is on its way it is not sent again.
 pub(crate) fn submit(event: &SubmitEvent, form: &Form) {
     event.prevent_default();
-    let element = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
+    let element = event
+        .target()
+        .and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
     let Some(element) = element.filter(|_| !form.pending.get_untracked()) else {
         return;
     };
@@ -61,7 +63,10 @@ pub(crate) fn check_all(group: NodeRef<html::Fieldset>, checked: bool) {
         return;
     };
     for index in 0..boxes.length() {
-        if let Some(input) = boxes.get(index).and_then(|node| node.dyn_into::<HtmlInputElement>().ok()) {
+        if let Some(input) = boxes
+            .get(index)
+            .and_then(|node| node.dyn_into::<HtmlInputElement>().ok())
+        {
             input.set_checked(checked);
         }
     }
@@ -69,10 +74,16 @@ pub(crate) fn check_all(group: NodeRef<html::Fieldset>, checked: bool) {
 
 fn plain(data: &FormData) -> BTreeMap<String, Vec<String>> {
     let fields = PLAIN.into_iter();
-    fields.filter_map(|name| Some((name.to_owned(), vec![data.get(name).as_string()?]))).collect()
+    fields
+        .filter_map(|name| Some((name.to_owned(), vec![data.get(name).as_string()?])))
+        .collect()
 }
 
-fn outcome(operation: &str, answer: Option<Answer>, values: BTreeMap<String, Vec<String>>) -> Outcome {
+fn outcome(
+    operation: &str,
+    answer: Option<Answer>,
+    values: BTreeMap<String, Vec<String>>,
+) -> Outcome {
     let refused = |problem: Problem| Outcome {
         operation: operation.to_owned(),
         message: problem.message,
@@ -82,11 +93,20 @@ fn outcome(operation: &str, answer: Option<Answer>, values: BTreeMap<String, Vec
     };
     let Some(answer) = answer else {
         let message = "the peer did not answer: nothing is known of what it did".to_owned();
-        return refused(Problem { message, ..Problem::default() });
+        return refused(Problem {
+            message,
+            ..Problem::default()
+        });
     };
     if !answer.ok {
-        let unreadable = |_| Problem { message: "the peer failed".to_owned(), ..Problem::default() };
-        return Outcome { values, ..refused(serde_json::from_str(&answer.body).unwrap_or_else(unreadable)) };
+        let unreadable = |_| Problem {
+            message: "the peer failed".to_owned(),
+            ..Problem::default()
+        };
+        return Outcome {
+            values,
+            ..refused(serde_json::from_str(&answer.body).unwrap_or_else(unreadable))
+        };
     }
     let answer: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     Outcome {
@@ -103,16 +123,30 @@ fn outcome(operation: &str, answer: Option<Answer>, values: BTreeMap<String, Vec
 fn done(operation: &str, answer: &Value) -> String {
     let text = |name: &str| answer[name].as_str().unwrap_or_default();
     let number = |name: &str| answer[name].as_u64().unwrap_or_default();
-    let verb = |created, changed| if text("op").ends_with(".create") { created } else { changed };
+    let verb = |created, changed| {
+        if text("op").ends_with(".create") {
+            created
+        } else {
+            changed
+        }
+    };
     match operation {
-        "ensure" => format!("client {} is {}", text("clientId"), verb("created", "updated")),
+        "ensure" => format!(
+            "client {} is {}",
+            text("clientId"),
+            verb("created", "updated")
+        ),
         "rotate" => format!("client {} has a new secret", text("clientId")),
         "revoke" => format!("client {} is revoked", text("clientId")),
         "sync" | "resync" => {
             let (read, sent) = (number("propagationsRead"), number("targetsPublished"));
             format!("{sent} of {read} waiting changes were sent")
         }
-        "putTarget" => format!("target {} is {}", text("targetAmqpQueue"), verb("added", "changed")),
+        "putTarget" => format!(
+            "target {} is {}",
+            text("targetAmqpQueue"),
+            verb("added", "changed")
+        ),
         "deleteTarget" => format!("target {} is deleted", text("targetAmqpQueue")),
         "callTarget" => format!("the peer answered {}", number("status")),
         "stopPeer" | "startPeer" => format!("peer {} is {}", text("name"), text("state")),
@@ -144,10 +178,14 @@ fn follow(form: &Form, outcome: &Outcome) {
     state.driven.set(Some(key.clone()));
     spawn_local(async move {
         let timeline = timeline_of(&key.0, &key.1, None).await;
-        let is_still = state.driven.with_untracked(|driven| driven.as_ref() == Some(&key));
+        let is_still = state
+            .driven
+            .with_untracked(|driven| driven.as_ref() == Some(&key));
         // An event that came meanwhile is newer.
         if is_still && state.driven_client.with_untracked(Option::is_none) {
-            state.driven_client.set(timeline.and_then(|timeline| timeline.client));
+            state
+                .driven_client
+                .set(timeline.and_then(|timeline| timeline.client));
         }
     });
 }

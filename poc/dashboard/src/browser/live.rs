@@ -14,7 +14,8 @@ pub fn hydrate() {
     let Some(island) = document().get_element_by_id("page-data") else {
         return;
     };
-    let Ok(data) = serde_json::from_str::<PageData>(&island.text_content().unwrap_or_default()) else {
+    let Ok(data) = serde_json::from_str::<PageData>(&island.text_content().unwrap_or_default())
+    else {
         return;
     };
     hydrate_body(move || app(data));

@@ -44,14 +44,18 @@ pub(crate) fn filter_now(state: State, event: &SubmitEvent) {
         before.clear();
     }
     let input = document().get_element_by_id("filter");
-    let text =
-        input.and_then(|input| js_sys::Reflect::get(&input, &JsValue::from_str("value")).ok()?.as_string());
+    let text = input.and_then(|input| {
+        js_sys::Reflect::get(&input, &JsValue::from_str("value"))
+            .ok()?
+            .as_string()
+    });
     show(state, filtered(state, &text.unwrap_or_default()), false);
 }
 
 /// Follows a link to another view of the matrix, unless it is to open elsewhere.
 pub(crate) fn go(state: State, event: &MouseEvent, query: Query) {
-    let elsewhere = event.ctrl_key() || event.meta_key() || event.shift_key() || event.button() != 0;
+    let elsewhere =
+        event.ctrl_key() || event.meta_key() || event.shift_key() || event.button() != 0;
     if elsewhere || event.default_prevented() {
         return;
     }
@@ -94,7 +98,11 @@ pub(super) fn refresh(state: State) {
 fn filtered(state: State, text: &str) -> Query {
     let text = text.trim();
     let filter = (!text.is_empty()).then(|| text.to_owned());
-    Query { filter, cursor: None, ..state.query.get_untracked() }
+    Query {
+        filter,
+        cursor: None,
+        ..state.query.get_untracked()
+    }
 }
 
 fn show(state: State, query: Query, is_step: bool) {
@@ -144,15 +152,26 @@ async fn mesh(state: State, is_last: impl Fn() -> bool) -> Option<()> {
 }
 
 /// Reads a client's timeline.
-pub(super) async fn timeline_of(track: &str, client_id: &str, before: Option<&str>) -> Option<Timeline> {
+pub(super) async fn timeline_of(
+    track: &str,
+    client_id: &str,
+    before: Option<&str>,
+) -> Option<Timeline> {
     let (track, client_id) = (address::encode(track), address::encode(client_id));
-    let before = before.map(|before| format!("&before={}", address::encode(before))).unwrap_or_default();
-    fetch::read(&format!("/api/timeline?track={track}&clientId={client_id}{before}")).await
+    let before = before
+        .map(|before| format!("&before={}", address::encode(before)))
+        .unwrap_or_default();
+    fetch::read(&format!(
+        "/api/timeline?track={track}&clientId={client_id}{before}"
+    ))
+    .await
 }
 
 async fn timeline(state: State, is_last: impl Fn() -> bool) -> Option<()> {
     let key = state.timeline.with_untracked(|timeline| {
-        timeline.as_ref().map(|timeline| (timeline.track.clone(), timeline.client_id.clone()))
+        timeline
+            .as_ref()
+            .map(|timeline| (timeline.track.clone(), timeline.client_id.clone()))
     });
     let (track, client_id) = key?;
     let before = state.query.with_untracked(|query| query.cursor.clone());

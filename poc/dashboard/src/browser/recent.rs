@@ -28,7 +28,10 @@ thread_local! {
 
 /// Begins with another stream of events, which is of the view that began at `since`.
 pub(super) fn begin(since: i64) {
-    RECENT.set(Recent { since, ..Recent::default() });
+    RECENT.set(Recent {
+        since,
+        ..Recent::default()
+    });
 }
 
 /// Remembers a row; tells whether that is news to the page.
@@ -57,7 +60,11 @@ pub(super) fn freshen(mesh: &mut Mesh) {
             return;
         }
         recent.shown = recent.shown.max(mesh.revision);
-        for (_, key, client) in recent.rows.iter().filter(|(revision, ..)| *revision > mesh.revision) {
+        for (_, key, client) in recent
+            .rows
+            .iter()
+            .filter(|(revision, ..)| *revision > mesh.revision)
+        {
             let place = mesh.clients.iter().position(|row| row.key() == *key);
             match (place, client) {
                 (Some(place), Some(client)) => mesh.clients[place] = client.clone(),
@@ -80,20 +87,37 @@ mod tests {
 
     fn client(id: &str, changed_at: i64) -> Client {
         let (client_id, track) = (id.to_owned(), "http".to_owned());
-        Client { client_id, track, changed_at: Some(changed_at), ..Client::default() }
+        Client {
+            client_id,
+            track,
+            changed_at: Some(changed_at),
+            ..Client::default()
+        }
     }
 
     fn answer(since: i64, revision: u64) -> Mesh {
-        Mesh { since, revision, clients: vec![client("a", 1), client("b", 1)], ..Mesh::default() }
+        Mesh {
+            since,
+            revision,
+            clients: vec![client("a", 1), client("b", 1)],
+            ..Mesh::default()
+        }
     }
 
     fn tell(revision: u64, id: &str, changed_at: Option<i64>) -> bool {
-        row(revision, client(id, 0).key(), changed_at.map(|at| client(id, at)))
+        row(
+            revision,
+            client(id, 0).key(),
+            changed_at.map(|at| client(id, at)),
+        )
     }
 
     fn shown(mut mesh: Mesh) -> Vec<(String, Option<i64>)> {
         freshen(&mut mesh);
-        mesh.clients.into_iter().map(|client| (client.client_id, client.changed_at)).collect()
+        mesh.clients
+            .into_iter()
+            .map(|client| (client.client_id, client.changed_at))
+            .collect()
     }
 
     #[test]
@@ -102,10 +126,20 @@ mod tests {
         assert!(tell(5, "a", Some(5)) && tell(6, "b", None) && tell(7, "c", Some(7)));
         assert_eq!(shown(answer(7, 4)), [("a".to_owned(), Some(5))]);
         let peers = [PeerSummary::default()];
-        assert!(sums(7, Summary { clients: 9, ..Summary::default() }, &peers));
+        assert!(sums(
+            7,
+            Summary {
+                clients: 9,
+                ..Summary::default()
+            },
+            &peers
+        ));
         let mut mesh = answer(7, 6);
         freshen(&mut mesh);
-        assert_eq!((mesh.clients.len(), mesh.summary.clients, mesh.peers.len()), (2, 9, 1));
+        assert_eq!(
+            (mesh.clients.len(), mesh.summary.clients, mesh.peers.len()),
+            (2, 9, 1)
+        );
     }
 
     #[test]

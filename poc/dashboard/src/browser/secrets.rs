@@ -52,8 +52,14 @@ fn random() -> Result<JsValue, JsValue> {
     let crypto = Reflect::get(&window, &"crypto".into())?;
     method(&crypto, "getRandomValues")?.call1(&crypto, &bytes)?;
     let string = Reflect::get(&window, &"String".into())?;
-    let raw = Reflect::apply(&method(&string, "fromCharCode")?, &string, &Array::from(&bytes))?;
-    let text: JsString = method(&window, "btoa")?.call1(&window, &raw)?.unchecked_into();
+    let raw = Reflect::apply(
+        &method(&string, "fromCharCode")?,
+        &string,
+        &Array::from(&bytes),
+    )?;
+    let text: JsString = method(&window, "btoa")?
+        .call1(&window, &raw)?
+        .unchecked_into();
     Ok(text.replace_all("+", "-").replace_all("/", "_").into())
 }
 
@@ -61,7 +67,9 @@ fn write(input: &JsValue) -> Result<Promise, JsValue> {
     let navigator: JsValue = window().navigator().into();
     let clipboard = Reflect::get(&navigator, &"clipboard".into())?;
     let text = Reflect::get(input, &"value".into())?;
-    method(&clipboard, "writeText")?.call1(&clipboard, &text)?.dyn_into()
+    method(&clipboard, "writeText")?
+        .call1(&clipboard, &text)?
+        .dyn_into()
 }
 
 fn method(of: &JsValue, name: &str) -> Result<Function, JsValue> {

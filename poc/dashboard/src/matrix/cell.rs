@@ -38,7 +38,10 @@ fn why(cell: &Cell) -> String {
     if !cell.state.needs_attention() {
         return String::new();
     }
-    let sent = cell.attempts.filter(|attempts| *attempts > 1).map(|attempts| format!("{attempts} attempts"));
+    let sent = cell
+        .attempts
+        .filter(|attempts| *attempts > 1)
+        .map(|attempts| format!("{attempts} attempts"));
     let parts: Vec<String> = sent.into_iter().chain(cell.reason.clone()).collect();
     match (parts.is_empty(), cell.status) {
         (false, _) => parts.join(": "),
@@ -50,9 +53,18 @@ fn why(cell: &Cell) -> String {
 /// All of it, for who hovers.
 fn details(cell: &Cell) -> String {
     let mut parts = vec![format!("{}: {}", cell.peer, cell.state.word())];
-    parts.extend(cell.updated_at.map(|at| format!("written {}", moment::utc(at))));
-    parts.extend(cell.status.map(|status| format!("last change {}", status.word())));
-    parts.extend(cell.attempts.map(|attempts| format!("attempts: {attempts}")));
+    parts.extend(
+        cell.updated_at
+            .map(|at| format!("written {}", moment::utc(at))),
+    );
+    parts.extend(
+        cell.status
+            .map(|status| format!("last change {}", status.word())),
+    );
+    parts.extend(
+        cell.attempts
+            .map(|attempts| format!("attempts: {attempts}")),
+    );
     parts.extend(cell.reason.clone());
     parts.join("\n")
 }

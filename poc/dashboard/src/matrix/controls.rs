@@ -60,7 +60,11 @@ pub(crate) fn pager(state: State) -> impl IntoView + use<> {
     let matrix = state.matrix;
     let counted = move || {
         let (shown, matching) = (matrix.rows.with(Vec::len), matrix.matching.get());
-        if shown == 0 { String::new() } else { format!("{shown} of {matching} shown") }
+        if shown == 0 {
+            String::new()
+        } else {
+            format!("{shown} of {matching} shown")
+        }
     };
     let begins = move || state.query.with(|query| query.cursor.is_some());
     view! {

@@ -15,7 +15,11 @@ const WIDTH: i64 = 1_000;
 /// A change on one line, and one for each target.
 pub(super) fn compact(state: State, change: &Change, newest: bool) -> impl IntoView + use<> {
     let scale = Scale::of(state, change, newest);
-    let rows: Vec<_> = change.lanes.iter().map(|lane| row(change, lane, scale, newest)).collect();
+    let rows: Vec<_> = change
+        .lanes
+        .iter()
+        .map(|lane| row(change, lane, scale, newest))
+        .collect();
     view! {
         <li>
             {head(state, change, newest)}
@@ -25,7 +29,10 @@ pub(super) fn compact(state: State, change: &Change, newest: bool) -> impl IntoV
 }
 
 fn row(change: &Change, lane: &Lane, scale: Scale, newest: bool) -> impl IntoView + use<> {
-    let took = lane.ended().map(|ended| duration(ended - change.at)).unwrap_or_default();
+    let took = lane
+        .ended()
+        .map(|ended| duration(ended - change.at))
+        .unwrap_or_default();
     view! {
         <li class=format!("lane {}", tone(lane, newest))>
             <span class="name">{lane.target.clone()}</span>
@@ -39,11 +46,16 @@ fn row(change: &Change, lane: &Lane, scale: Scale, newest: bool) -> impl IntoVie
 /// A change on an axis of its own, with all its marks.
 pub(super) fn lanes(state: State, change: &Change, newest: bool) -> impl IntoView + use<> {
     let scale = Scale::of(state, change, newest);
-    let rows: Vec<_> = change.lanes.iter().map(|lane| marked(change, lane, scale, newest)).collect();
-    let ticks: Vec<_> =
-        (0..=4).map(|tick| view! { <span>{duration(scale.span * tick / 4)}</span> }).collect();
-    let axis =
-        (!change.lanes.is_empty()).then(|| view! { <div class="axis" aria-hidden="true">{ticks}</div> });
+    let rows: Vec<_> = change
+        .lanes
+        .iter()
+        .map(|lane| marked(change, lane, scale, newest))
+        .collect();
+    let ticks: Vec<_> = (0..=4)
+        .map(|tick| view! { <span>{duration(scale.span * tick / 4)}</span> })
+        .collect();
+    let axis = (!change.lanes.is_empty())
+        .then(|| view! { <div class="axis" aria-hidden="true">{ticks}</div> });
     view! {
         <li>
             {head(state, change, newest)}
@@ -83,8 +95,15 @@ fn bar(change: &Change, lane: &Lane, scale: Scale, marks: bool) -> impl IntoView
         Status::Pending | Status::Sent => change.at + scale.span,
         _ => lane.marks.last().map_or(change.at, |mark| mark.at),
     });
-    let sent = lane.marks.iter().find(|mark| mark.what == "sent" && mark.at <= end).map(|mark| mark.at);
-    let (sent, end) = (scale.place(change, sent.unwrap_or(change.at)), scale.place(change, end));
+    let sent = lane
+        .marks
+        .iter()
+        .find(|mark| mark.what == "sent" && mark.at <= end)
+        .map(|mark| mark.at);
+    let (sent, end) = (
+        scale.place(change, sent.unwrap_or(change.at)),
+        scale.place(change, end),
+    );
     let dots: Vec<_> = lane
         .marks
         .iter()
@@ -106,9 +125,16 @@ fn bar(change: &Change, lane: &Lane, scale: Scale, marks: bool) -> impl IntoView
 
 /// How far it came, in words.
 fn verdict(lane: &Lane, newest: bool) -> impl IntoView + use<> {
-    let shape = if newest || lane.status == Status::Success { icon::of_status(lane.status) } else { "none" };
+    let shape = if newest || lane.status == Status::Success {
+        icon::of_status(lane.status)
+    } else {
+        "none"
+    };
     let attempts = (lane.attempts > 1).then(|| format!(" · {} attempts", lane.attempts));
-    let reason = lane.reason.clone().map(|reason| view! { <span class="why">{reason}</span> });
+    let reason = lane
+        .reason
+        .clone()
+        .map(|reason| view! { <span class="why">{reason}</span> });
     view! {
         <span class="verdict">{icon::shape(move || shape)} {lane.status.word()} {attempts} {reason}</span>
     }
@@ -132,8 +158,14 @@ struct Scale {
 impl Scale {
     /// A change that is on its way reaches to now; one that was overtaken ends with its last mark.
     fn of(state: State, change: &Change, newest: bool) -> Self {
-        let now = if newest { state.now.get_untracked() } else { i64::MIN };
-        Self { span: (change.until(now) - change.at).max(1) }
+        let now = if newest {
+            state.now.get_untracked()
+        } else {
+            i64::MIN
+        };
+        Self {
+            span: (change.until(now) - change.at).max(1),
+        }
     }
 
     fn place(self, change: &Change, at: i64) -> i64 {

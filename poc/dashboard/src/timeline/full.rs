@@ -31,7 +31,13 @@ pub(super) fn full(entries: &[Entry]) -> impl IntoView + use<> {
 
 fn row(entry: Entry) -> impl IntoView {
     let day: String = moment::iso(entry.at).chars().take(10).collect();
-    let event: String = entry.event_id.as_deref().unwrap_or_default().chars().take(8).collect();
+    let event: String = entry
+        .event_id
+        .as_deref()
+        .unwrap_or_default()
+        .chars()
+        .take(8)
+        .collect();
     view! {
         <tr>
             <td class="moment">

@@ -18,14 +18,20 @@ pub(crate) struct Element {
 impl Element {
     /// The value of an attribute.
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.attributes
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
 impl Document {
     /// Reads a page.
     pub(crate) fn parse(html: &str) -> Self {
-        let mut document = Self { elements: Vec::new(), text: String::new() };
+        let mut document = Self {
+            elements: Vec::new(),
+            text: String::new(),
+        };
         let mut rest = html;
         while let Some((text, after)) = rest.split_once('<') {
             document.text.push_str(&unescape(text));
@@ -93,10 +99,19 @@ fn element(tag: &str) -> Element {
         attributes.push((name.to_owned(), unescape(value)));
         rest = after;
     }
-    Element { name: name.trim_end_matches('/').to_owned(), attributes }
+    Element {
+        name: name.trim_end_matches('/').to_owned(),
+        attributes,
+    }
 }
 
 fn unescape(text: &str) -> String {
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
-    text.replace("&#39;", "'").replace("&#x27;", "'").replace("&#x2F;", "/").replace("&amp;", "&")
+    let text = text
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"");
+    text.replace("&#39;", "'")
+        .replace("&#x27;", "'")
+        .replace("&#x2F;", "/")
+        .replace("&amp;", "&")
 }

@@ -17,7 +17,13 @@ use crate::document::Document;
 
 fn draw(data: &PageData) -> String {
     let start = Some("/pkg/start-1.js".to_owned());
-    render(data, &Assets { style: "/pkg/style-1.css".to_owned(), start })
+    render(
+        data,
+        &Assets {
+            style: "/pkg/style-1.css".to_owned(),
+            start,
+        },
+    )
 }
 
 /// The words of a page, without its markup and its data.
@@ -29,8 +35,14 @@ fn words(data: &PageData) -> String {
 fn every_page_is_a_whole_document() {
     for (name, data) in samples::all() {
         let html = draw(&data);
-        assert!(html.starts_with("<!doctype html><html lang=\"en\">"), "{name}");
-        assert!(html.contains("<meta name=\"viewport\"") && html.contains("<title>"), "{name}");
+        assert!(
+            html.starts_with("<!doctype html><html lang=\"en\">"),
+            "{name}"
+        );
+        assert!(
+            html.contains("<meta name=\"viewport\"") && html.contains("<title>"),
+            "{name}"
+        );
         assert!(
             html.contains("href=\"/pkg/style-1.css\"") && html.contains("src=\"/pkg/start-1.js\""),
             "{name}"
@@ -38,11 +50,18 @@ fn every_page_is_a_whole_document() {
         let document = Document::parse(&html);
         assert_eq!(document.elements("h1").count(), 1, "{name}");
         assert_eq!(document.elements("main").count(), 1, "{name}");
-        let ids: Vec<&str> = document.all().filter_map(|element| element.attribute("id")).collect();
+        let ids: Vec<&str> = document
+            .all()
+            .filter_map(|element| element.attribute("id"))
+            .collect();
         let mut unique = ids.clone();
         unique.sort_unstable();
         unique.dedup();
-        assert_eq!(unique.len(), ids.len(), "{name}: an id is given twice: {ids:?}");
+        assert_eq!(
+            unique.len(),
+            ids.len(),
+            "{name}: an id is given twice: {ids:?}"
+        );
     }
 }
 
@@ -51,11 +70,25 @@ fn nothing_in_a_page_offends_the_content_security_policy() {
     for (name, data) in samples::all() {
         let document = Document::parse(&draw(&data));
         for element in document.all() {
-            assert!(element.attribute("style").is_none(), "{name}: an inline style on {}", element.name);
-            let handler = element.attributes.iter().find(|(attribute, _)| attribute.starts_with("on"));
-            assert!(handler.is_none(), "{name}: an inline handler on {}", element.name);
+            assert!(
+                element.attribute("style").is_none(),
+                "{name}: an inline style on {}",
+                element.name
+            );
+            let handler = element
+                .attributes
+                .iter()
+                .find(|(attribute, _)| attribute.starts_with("on"));
+            assert!(
+                handler.is_none(),
+                "{name}: an inline handler on {}",
+                element.name
+            );
             let is_data = element.attribute("type") == Some("application/json");
-            assert!(element.name != "script" || is_data || element.attribute("src").is_some(), "{name}");
+            assert!(
+                element.name != "script" || is_data || element.attribute("src").is_some(),
+                "{name}"
+            );
         }
     }
 }
@@ -64,21 +97,34 @@ fn nothing_in_a_page_offends_the_content_security_policy() {
 fn every_control_has_a_label_and_what_describes_it_exists() {
     for (name, data) in samples::all() {
         let document = Document::parse(&draw(&data));
-        let has =
-            |attribute: &str, value: &str| document.all().any(|one| one.attribute(attribute) == Some(value));
-        for control in
-            document.all().filter(|one| ["input", "select", "textarea"].contains(&one.name.as_str()))
+        let has = |attribute: &str, value: &str| {
+            document
+                .all()
+                .any(|one| one.attribute(attribute) == Some(value))
+        };
+        for control in document
+            .all()
+            .filter(|one| ["input", "select", "textarea"].contains(&one.name.as_str()))
         {
             if control.attribute("type") == Some("hidden") {
                 continue;
             }
-            let id = control.attribute("id").unwrap_or_else(|| panic!("{name}: {control:?} has no id"));
+            let id = control
+                .attribute("id")
+                .unwrap_or_else(|| panic!("{name}: {control:?} has no id"));
             assert!(has("for", id), "{name}: {id} has no label");
-            for described in control.attribute("aria-describedby").unwrap_or_default().split_whitespace() {
+            for described in control
+                .attribute("aria-describedby")
+                .unwrap_or_default()
+                .split_whitespace()
+            {
                 assert!(has("id", described), "{name}: {described} is not there");
             }
         }
-        for labelled in document.all().filter_map(|one| one.attribute("aria-labelledby")) {
+        for labelled in document
+            .all()
+            .filter_map(|one| one.attribute("aria-labelledby"))
+        {
             assert!(has("id", labelled), "{name}: {labelled} is not there");
         }
     }
@@ -95,11 +141,21 @@ fn every_form_says_where_it_goes_and_where_it_comes_back_to() {
                 method => assert_eq!((method, action), (Some("get"), "/"), "{name}"),
             }
         }
-        let posts = document.elements("form").filter(|form| form.attribute("method") == Some("post")).count();
-        let backs: Vec<_> =
-            document.elements("input").filter(|one| one.attribute("name") == Some("back")).collect();
+        let posts = document
+            .elements("form")
+            .filter(|form| form.attribute("method") == Some("post"))
+            .count();
+        let backs: Vec<_> = document
+            .elements("input")
+            .filter(|one| one.attribute("name") == Some("back"))
+            .collect();
         assert_eq!(backs.len(), posts, "{name}");
-        assert!(backs.iter().all(|back| back.attribute("value").unwrap().starts_with('/')), "{name}");
+        assert!(
+            backs
+                .iter()
+                .all(|back| back.attribute("value").unwrap().starts_with('/')),
+            "{name}"
+        );
     }
 }
 
@@ -107,9 +163,16 @@ fn every_form_says_where_it_goes_and_where_it_comes_back_to() {
 fn no_secret_field_has_a_value() {
     for (name, data) in samples::all() {
         let document = Document::parse(&draw(&data));
-        for field in document.elements("input").filter(|one| one.attribute("type") == Some("password")) {
+        for field in document
+            .elements("input")
+            .filter(|one| one.attribute("type") == Some("password"))
+        {
             assert!(field.attribute("value").is_none(), "{name}");
-            assert_eq!(field.attribute("autocomplete"), Some("new-password"), "{name}");
+            assert_eq!(
+                field.attribute("autocomplete"),
+                Some("new-password"),
+                "{name}"
+            );
         }
     }
 }
@@ -118,10 +181,17 @@ fn no_secret_field_has_a_value() {
 fn a_browser_neither_completes_a_field_nor_takes_one_for_the_name_of_a_login() {
     for (name, data) in samples::all() {
         let document = Document::parse(&draw(&data));
-        for field in document.all().filter(|one| ["input", "textarea"].contains(&one.name.as_str())) {
+        for field in document
+            .all()
+            .filter(|one| ["input", "textarea"].contains(&one.name.as_str()))
+        {
             let kind = field.attribute("type").unwrap_or("textarea");
             if ["text", "search", "datetime-local", "textarea"].contains(&kind) {
-                assert_eq!(field.attribute("autocomplete"), Some("off"), "{name}: {field:?}");
+                assert_eq!(
+                    field.attribute("autocomplete"),
+                    Some("off"),
+                    "{name}: {field:?}"
+                );
             }
         }
     }
@@ -159,14 +229,23 @@ fn hostile_ids_are_text() {
     let timeline = of_client.timeline.as_mut().unwrap();
     timeline.client_id = hostile.to_owned();
     timeline.entries[0].reason = Some(hostile.to_owned());
-    data.outcome = Some(Outcome { message: hostile.to_owned(), ..Outcome::default() });
+    data.outcome = Some(Outcome {
+        message: hostile.to_owned(),
+        ..Outcome::default()
+    });
     for data in [data, of_client] {
         let html = draw(&data);
         assert!(!html.contains("<script>alert"));
         let document = Document::parse(&html);
         assert_eq!(document.elements("script").count(), 2);
         assert!(document.text().contains(hostile));
-        let island = html.split_once("id=\"page-data\">").unwrap().1.split_once("</script>").unwrap().0;
+        let island = html
+            .split_once("id=\"page-data\">")
+            .unwrap()
+            .1
+            .split_once("</script>")
+            .unwrap()
+            .0;
         assert!(!island.contains(['<', '>', '&', '\u{2028}']));
         assert_eq!(serde_json::from_str::<PageData>(island).unwrap(), data);
     }
@@ -175,7 +254,13 @@ fn hostile_ids_are_text() {
 #[test]
 fn a_page_without_a_bundle_holds_no_script() {
     let data = samples::matrix();
-    let html = render(&data, &Assets { style: "/s.css".to_owned(), start: None });
+    let html = render(
+        &data,
+        &Assets {
+            style: "/s.css".to_owned(),
+            start: None,
+        },
+    );
     assert!(!html.contains("<script"));
 }
 
@@ -208,14 +293,26 @@ fn empty_states_say_what_to_do_first() {
     let mut filtered = samples::empty();
     filtered.query.filter = Some("zebra".to_owned());
     assert!(words(&filtered).contains("No client's id contains “zebra”"));
-    let nothing = PageData { mesh: None, ..samples::matrix() };
+    let nothing = PageData {
+        mesh: None,
+        ..samples::matrix()
+    };
     assert!(words(&nothing).contains("What the peers hold is not known yet"));
-    let alone = PageData { targets: Some(Vec::new()), ..samples::targets() };
+    let alone = PageData {
+        targets: Some(Vec::new()),
+        ..samples::targets()
+    };
     assert!(words(&alone).contains("No target yet"));
     assert!(words(&samples::foreign()).contains("Its story is told elsewhere"));
     assert!(words(&samples::page(Page::Health)).contains("Nothing is known of the peers"));
     let mesh = Some(Mesh::default());
-    assert!(words(&PageData { mesh, ..samples::page(Page::Matrix) }).contains("No client yet"));
+    assert!(
+        words(&PageData {
+            mesh,
+            ..samples::page(Page::Matrix)
+        })
+        .contains("No client yet")
+    );
 }
 
 #[test]
@@ -228,37 +325,69 @@ fn a_mistake_stands_at_its_field_and_what_was_entered_is_still_there() {
     assert!(described.ends_with("ensure-allowedIps-mistake"));
     let sentence = "Allowed addresses is no address and no network: 10.0.0.0/99.";
     assert!(document.text().contains(sentence));
-    assert_eq!(document.by_id("ensure-clientId").attribute("value"), Some("till-3"));
-    assert_eq!(document.by_id("ensure-expiresAt").attribute("value"), Some("2027-01-31T12:00"));
+    assert_eq!(
+        document.by_id("ensure-clientId").attribute("value"),
+        Some("till-3")
+    );
+    assert_eq!(
+        document.by_id("ensure-expiresAt").attribute("value"),
+        Some("2027-01-31T12:00")
+    );
     let checked: Vec<bool> = (0..3)
-        .map(|index| document.by_id(&format!("ensure-targets-{index}")).attribute("checked").is_some())
+        .map(|index| {
+            document
+                .by_id(&format!("ensure-targets-{index}"))
+                .attribute("checked")
+                .is_some()
+        })
         .collect();
     assert_eq!(checked, [false, true, false]);
     assert!(document.by_id("tab-ensure").attribute("checked").is_some());
-    assert!(document.by_id("rotate-clientId").attribute("aria-invalid").is_none());
+    assert!(
+        document
+            .by_id("rotate-clientId")
+            .attribute("aria-invalid")
+            .is_none()
+    );
 }
 
 #[test]
 fn what_was_done_is_said_and_its_way_is_shown() {
     let html = draw(&samples::driven());
     let document = Document::parse(&html);
-    assert!(document.text().contains("Client courier-app has a new secret."));
+    assert!(
+        document
+            .text()
+            .contains("Client courier-app has a new secret.")
+    );
     assert!(document.by_id("tab-rotate").attribute("checked").is_some());
-    assert!(html.contains("Its way through the mesh") && html.contains("href=\"/clients/http/courier-app\""));
+    assert!(
+        html.contains("Its way through the mesh")
+            && html.contains("href=\"/clients/http/courier-app\"")
+    );
 }
 
 #[test]
 fn the_timeline_tells_the_story_three_times() {
     let text = words(&samples::client());
-    for words in
-        ["all 3 acknowledged in", "2 of 3 acknowledged", "2 attempts", "taken up again", "+19 ms", "applied"]
-    {
+    for words in [
+        "all 3 acknowledged in",
+        "2 of 3 acknowledged",
+        "2 attempts",
+        "taken up again",
+        "+19 ms",
+        "applied",
+    ] {
         assert!(text.contains(words), "{words} is not in {text}");
     }
     let text = words(&samples::call());
-    for words in
-        ["200", "accepted", "GET http://127.0.0.1:3002/api/echo", "9f86d081…", "\"peer\": \"consumer\""]
-    {
+    for words in [
+        "200",
+        "accepted",
+        "GET http://127.0.0.1:3002/api/echo",
+        "9f86d081…",
+        "\"peer\": \"consumer\"",
+    ] {
         assert!(text.contains(words), "{words} is not in {text}");
     }
 }
@@ -273,7 +402,11 @@ fn the_inventory_locks_its_own_row_and_asks_before_it_deletes() {
     assert!(html.contains("action=\"/api/targets/leptos-actix\""));
     assert!(!html.contains("action=\"/api/targets/leptos-axum\""));
     assert_eq!(text.matches("leptos-axum this peer").count(), 1);
-    assert_eq!(text.matches("this peer itself").count(), 0, "the tag says it already");
+    assert_eq!(
+        text.matches("this peer itself").count(),
+        0,
+        "the tag says it already"
+    );
 }
 
 #[test]
@@ -291,6 +424,7 @@ fn health_says_what_to_do_next() {
         assert!(text.contains(words), "{words} is not in {text}");
     }
     assert!(
-        html.contains("/api/mesh/peers/consumer/start") && html.contains("/api/mesh/peers/authority/stop")
+        html.contains("/api/mesh/peers/consumer/start")
+            && html.contains("/api/mesh/peers/authority/stop")
     );
 }

@@ -1,8 +1,8 @@
 //! Pages as a living mesh would show them.
 
 use dashboard::model::{
-    Cell, CellState, Client, Entry, Health, Mesh, Missing, Outcome, Page, PageData, PeerHealth, PeerState,
-    PeerSummary, Pivot, Query, Queue, Status, Summary, Target, Timeline,
+    Cell, CellState, Client, Entry, Health, Mesh, Missing, Outcome, Page, PageData, PeerHealth,
+    PeerState, PeerSummary, Pivot, Query, Queue, Status, Summary, Target, Timeline,
 };
 use serde_json::json;
 
@@ -56,19 +56,31 @@ pub(crate) fn page(page: Page) -> PageData {
 
 /// The matrix with something of everything.
 pub(crate) fn matrix() -> PageData {
-    let clients: Vec<Client> = CLIENTS.iter().enumerate().map(|(index, id)| row(index, id)).collect();
+    let clients: Vec<Client> = CLIENTS
+        .iter()
+        .enumerate()
+        .map(|(index, id)| row(index, id))
+        .collect();
     let mesh = Mesh {
         since: 1,
         revision: 1,
         peer: "leptos-axum".to_owned(),
         at: NOW,
-        summary: Summary { clients: 128, in_sync: 123, peers: 4, peers_in_sync: 2 },
+        summary: Summary {
+            clients: 128,
+            in_sync: 123,
+            peers: 4,
+            peers_in_sync: 2,
+        },
         peers: PEERS.iter().map(|name| column(name)).collect(),
         clients,
         matching: 128,
         next: Some("http:webhooks".to_owned()),
     };
-    PageData { mesh: Some(mesh), ..page(Page::Matrix) }
+    PageData {
+        mesh: Some(mesh),
+        ..page(Page::Matrix)
+    }
 }
 
 fn column(name: &str) -> PeerSummary {
@@ -81,8 +93,18 @@ fn column(name: &str) -> PeerSummary {
         ..PeerSummary::default()
     };
     match name {
-        "consumer" => PeerSummary { in_sync: 124, behind: 2, missing: 1, unexpected: 1, ..column },
-        "leptos-actix" => PeerSummary { in_sync: 127, unknown: 1, ..column },
+        "consumer" => PeerSummary {
+            in_sync: 124,
+            behind: 2,
+            missing: 1,
+            unexpected: 1,
+            ..column
+        },
+        "leptos-actix" => PeerSummary {
+            in_sync: 127,
+            unknown: 1,
+            ..column
+        },
         _ => column,
     }
 }
@@ -97,16 +119,25 @@ fn row(index: usize, id: &str) -> Client {
         _ => CellState::InSync,
     };
     let written = NOW - 7_000 * (1 << index) - 800;
-    let attention = PEERS.iter().any(|peer| states(index, peer).needs_attention());
+    let attention = PEERS
+        .iter()
+        .any(|peer| states(index, peer).needs_attention());
     let cells = PEERS.iter().map(|peer| {
         let state = states(index, peer);
-        let there = !matches!(state, CellState::None | CellState::Missing | CellState::Unknown);
+        let there = !matches!(
+            state,
+            CellState::None | CellState::Missing | CellState::Unknown
+        );
         let old = state == CellState::Behind;
         Cell {
             peer: (*peer).to_owned(),
             state,
-            hash_prefix: there
-                .then(|| format!("{:08x}", 0x9e37_79b9_u32.wrapping_mul(index as u32 + 3 + u32::from(old)))),
+            hash_prefix: there.then(|| {
+                format!(
+                    "{:08x}",
+                    0x9e37_79b9_u32.wrapping_mul(index as u32 + 3 + u32::from(old))
+                )
+            }),
             updated_at: there.then_some(if old { written - 86_400_000 } else { written }),
             status: (!there || old).then_some(Status::Sent),
             attempts: old.then_some(3),
@@ -129,11 +160,20 @@ fn row(index: usize, id: &str) -> Client {
 pub(crate) fn agreed() -> PageData {
     let mut data = matrix();
     let mesh = data.mesh.as_mut().unwrap();
-    mesh.summary = Summary { clients: 12, in_sync: 12, peers: 4, peers_in_sync: 4 };
+    mesh.summary = Summary {
+        clients: 12,
+        in_sync: 12,
+        peers: 4,
+        peers_in_sync: 4,
+    };
     mesh.matching = 12;
     mesh.next = None;
     for peer in &mut mesh.peers {
-        *peer = PeerSummary { in_sync: 12, ..column("authority") }.named(&peer.name);
+        *peer = PeerSummary {
+            in_sync: 12,
+            ..column("authority")
+        }
+        .named(&peer.name);
     }
     for client in &mut mesh.clients {
         client.attention = false;
@@ -157,7 +197,11 @@ trait Named {
 
 impl Named for PeerSummary {
     fn named(self, name: &str) -> Self {
-        Self { name: name.to_owned(), is_self: name == "leptos-axum", ..self }
+        Self {
+            name: name.to_owned(),
+            is_self: name == "leptos-axum",
+            ..self
+        }
     }
 }
 
@@ -167,7 +211,12 @@ pub(crate) fn empty() -> PageData {
     let mesh = data.mesh.as_mut().unwrap();
     mesh.clients.clear();
     mesh.matching = 0;
-    mesh.summary = Summary { clients: 0, in_sync: 0, peers: 4, peers_in_sync: 4 };
+    mesh.summary = Summary {
+        clients: 0,
+        in_sync: 0,
+        peers: 4,
+        peers_in_sync: 4,
+    };
     for peer in &mut mesh.peers {
         peer.in_sync = 0;
     }
@@ -191,7 +240,10 @@ pub(crate) fn mistake() -> PageData {
         .into(),
         ..Outcome::default()
     };
-    PageData { outcome: Some(outcome), ..matrix() }
+    PageData {
+        outcome: Some(outcome),
+        ..matrix()
+    }
 }
 
 /// A form that was done.
@@ -204,7 +256,10 @@ pub(crate) fn driven() -> PageData {
         answer: Some(json!({ "clientId": "courier-app" })),
         ..Outcome::default()
     };
-    PageData { outcome: Some(outcome), ..matrix() }
+    PageData {
+        outcome: Some(outcome),
+        ..matrix()
+    }
 }
 
 /// A client with a story.
@@ -224,13 +279,17 @@ pub(crate) fn client() -> PageData {
             transition: transition.to_owned(),
             generation,
             attempt: target.map(|_| attempt),
-            event_id: (transition == "sent").then(|| "0f3cbb0a-5e7c-4b61-9b52-1f7b1d3d9a11".to_owned()),
+            event_id: (transition == "sent")
+                .then(|| "0f3cbb0a-5e7c-4b61-9b52-1f7b1d3d9a11".to_owned()),
             ts: None,
             reason: reason.map(str::to_owned),
         });
     };
     let others = ["authority", "consumer", "leptos-actix"];
-    for (generation, what, began) in [(1, "ensured", accepted - 7_300_000), (2, "rotated", accepted)] {
+    for (generation, what, began) in [
+        (1, "ensured", accepted - 7_300_000),
+        (2, "rotated", accepted),
+    ] {
         add(began, generation, None, what, 0, None);
         for (index, target) in others.iter().enumerate() {
             let waited = 9 + 3 * index as i64;
@@ -241,13 +300,24 @@ pub(crate) fn client() -> PageData {
                 add(began + 60_020, generation, Some(target), "sent", 2, None);
                 continue;
             }
-            add(began + waited + 17 + 31 * index as i64, generation, Some(target), "success", 1, None);
+            add(
+                began + waited + 17 + 31 * index as i64,
+                generation,
+                Some(target),
+                "success",
+                1,
+                None,
+            );
         }
     }
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.at, entry.id)));
     let pivots = others.iter().map(|target| Pivot {
         target_amqp_queue: (*target).to_owned(),
-        status: if *target == "consumer" { Status::Sent } else { Status::Success },
+        status: if *target == "consumer" {
+            Status::Sent
+        } else {
+            Status::Success
+        },
         generation: 2,
         attempt_count: if *target == "consumer" { 2 } else { 1 },
         applied_at: (*target != "consumer").then_some(accepted + 19),
@@ -262,7 +332,10 @@ pub(crate) fn client() -> PageData {
         entries,
         next: Some(1),
     };
-    PageData { timeline: Some(timeline), ..page(Page::Client) }
+    PageData {
+        timeline: Some(timeline),
+        ..page(Page::Client)
+    }
 }
 
 /// A client that was called.
@@ -288,7 +361,10 @@ pub(crate) fn call() -> PageData {
         })),
         ..Outcome::default()
     };
-    PageData { outcome: Some(outcome), ..client() }
+    PageData {
+        outcome: Some(outcome),
+        ..client()
+    }
 }
 
 /// A client whose source is another peer.
@@ -299,7 +375,10 @@ pub(crate) fn foreign() -> PageData {
         client: Some(row(9, "shipping")),
         ..Timeline::default()
     };
-    PageData { timeline: Some(timeline), ..page(Page::Client) }
+    PageData {
+        timeline: Some(timeline),
+        ..page(Page::Client)
+    }
 }
 
 /// The inventory.
@@ -320,7 +399,12 @@ fn inventory() -> Vec<Target> {
             _ => None,
         },
     };
-    vec![target("authority", 128), target("consumer", 1), target("leptos-actix", 0), target("leptos-axum", 0)]
+    vec![
+        target("authority", 128),
+        target("consumer", 1),
+        target("leptos-actix", 0),
+        target("leptos-axum", 0),
+    ]
 }
 
 /// A mesh with troubles.
@@ -330,31 +414,51 @@ pub(crate) fn health() -> PageData {
         is_self: name == "leptos-axum",
         url: Some(format!("http://127.0.0.1:{port}")),
         state: PeerState::Ready,
-        queue: Some(Queue { messages: 0, consumers: 1 }),
+        queue: Some(Queue {
+            messages: 0,
+            consumers: 1,
+        }),
         last_sync_at: Some(NOW - 3_400),
         controllable: true,
         ..PeerHealth::default()
     };
     let consumer = PeerHealth {
         state: PeerState::Stopped,
-        queue: Some(Queue { messages: 12, consumers: 0 }),
+        queue: Some(Queue {
+            messages: 12,
+            consumers: 0,
+        }),
         drift: 3,
         receives_only: true,
         last_sync_at: None,
         advice: vec![
-            "Start it: 12 messages wait in its queue, and it applies them as soon as it runs.".to_owned(),
+            "Start it: 12 messages wait in its queue, and it applies them as soon as it runs."
+                .to_owned(),
         ],
         ..ready("consumer", 3002)
     };
     let actix = PeerHealth {
         state: PeerState::Unavailable,
-        missing: vec![Missing { name: "redis".to_owned(), reason: "connection refused".to_owned() }],
+        missing: vec![Missing {
+            name: "redis".to_owned(),
+            reason: "connection refused".to_owned(),
+        }],
         advice: vec![
-            "Start its Redis, or correct REDIS_URL: until then it refuses every signed request.".to_owned(),
+            "Start its Redis, or correct REDIS_URL: until then it refuses every signed request."
+                .to_owned(),
         ],
         drift: 1,
         ..ready("leptos-actix", 3004)
     };
-    let peers = vec![ready("authority", 3001), consumer, actix, ready("leptos-axum", 3003)];
-    PageData { health: Some(Health { at: NOW, peers }), query: Query::default(), ..page(Page::Health) }
+    let peers = vec![
+        ready("authority", 3001),
+        consumer,
+        actix,
+        ready("leptos-axum", 3003),
+    ];
+    PageData {
+        health: Some(Health { at: NOW, peers }),
+        query: Query::default(),
+        ..page(Page::Health)
+    }
 }

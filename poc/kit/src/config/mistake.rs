@@ -15,7 +15,11 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; expected {}", self.variable, self.problem, self.expected)
+        write!(
+            f,
+            "{}: {}; expected {}",
+            self.variable, self.problem, self.expected
+        )
     }
 }
 

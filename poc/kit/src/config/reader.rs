@@ -31,7 +31,12 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a Source, mode: Mode) -> Self {
-        Self { source, mode, mistakes: Vec::new(), refuses_demo_secrets: false }
+        Self {
+            source,
+            mode,
+            mistakes: Vec::new(),
+            refuses_demo_secrets: false,
+        }
     }
 
     /// `None` only when at least one mistake was noted.
@@ -41,19 +46,29 @@ impl<'a> Reader<'a> {
         self.refuses_demo_secrets =
             is_demo == Some(false) && listen.is_some_and(|listen| !listen.ip().is_loopback());
         let amqp_url = self.amqp_url();
-        let peer = self.or_else("AMQP_QUEUE", || value::peer_name(defaults.peer), value::peer_name);
+        let peer = self.or_else(
+            "AMQP_QUEUE",
+            || value::peer_name(defaults.peer),
+            value::peer_name,
+        );
         let propagation_secret = self.required("PROPAGATION_SECRET", value::secret);
         let secret_token = self.optional("HMAC_SECRET_TOKEN", value::secret);
         let redis_url = self.required("REDIS_URL", value::redis_url);
-        let grace = self.or("ROTATION_GRACE_MS", 30_000, |text| value::millis(text, 0, 600_000));
+        let grace = self.or("ROTATION_GRACE_MS", 30_000, |text| {
+            value::millis(text, 0, 600_000)
+        });
         let proxies = self.or("TRUSTED_PROXIES", Vec::new(), value::networks);
         let log_filter = self.or("RUST_LOG", "info".to_owned(), log_filter);
         let log_format = self.or("LOG_FORMAT", LogFormat::Pretty, log_format);
         let otlp_endpoint = self.optional("OTEL_EXPORTER_OTLP_ENDPOINT", value::endpoint);
         let role = match self.mode {
-            Mode::Full => self.full(peer.as_ref()).map(|full| Role::Full(Box::new(full))),
+            Mode::Full => self
+                .full(peer.as_ref())
+                .map(|full| Role::Full(Box::new(full))),
             Mode::ReceiveOnly => self
-                .or("PROPAGATION_SOURCES", Vec::new(), |text| value::named(text, value::secret))
+                .or("PROPAGATION_SOURCES", Vec::new(), |text| {
+                    value::named(text, value::secret)
+                })
                 .map(|sources| Role::ReceiveOnly { sources }),
         };
         Some(Config {
@@ -90,15 +105,19 @@ impl<'a> Reader<'a> {
             }
         });
         let unsigned_ack_targets = self.or("UNSIGNED_ACK_TARGETS", Vec::new(), value::peer_names);
-        let peer_redis_urls =
-            self.or("PEER_REDIS_URLS", Vec::new(), |text| value::named(text, value::redis_url));
-        let peer_urls = self.or("PEER_URLS", Vec::new(), |text| value::named(text, value::origin));
+        let peer_redis_urls = self.or("PEER_REDIS_URLS", Vec::new(), |text| {
+            value::named(text, value::redis_url)
+        });
+        let peer_urls = self.or("PEER_URLS", Vec::new(), |text| {
+            value::named(text, value::origin)
+        });
         let dashboard_dir = self.optional("DASHBOARD_DIR", |text| Ok(PathBuf::from(text)));
         let sync_interval = self.millis("SYNC_INTERVAL_MS", 5_000, 86_400_000);
         let sync_on_change = self.or("SYNC_ON_CHANGE", true, value::flag);
         let resend_after = self.millis("RESEND_AFTER_MS", 60_000, 604_800_000);
-        let drift_interval =
-            self.or("DRIFT_INTERVAL_MS", 300_000, value::interval).map(Duration::from_millis);
+        let drift_interval = self
+            .or("DRIFT_INTERVAL_MS", 300_000, value::interval)
+            .map(Duration::from_millis);
         let retention = self.or("AUDIT_RETENTION_DAYS", 90, |text| value::days(text, 36_500));
         let (secrets_key, older_secrets_keys) = secrets_keys?;
         Some(Full {
@@ -120,10 +139,21 @@ impl<'a> Reader<'a> {
 
     /// `AMQP_URL`, or a URL made of the parts; both at once are a mistake.
     fn amqp_url(&mut self) -> Option<Secret> {
-        let parts = ["AMQP_PROTOCOL", "AMQP_HOST", "AMQP_PORT", "AMQP_USER", "AMQP_PASSWORD", "AMQP_VHOST"];
-        let given = |source: &Source, name: &str| variable(name).is_some_and(|known| source.has(known));
+        let parts = [
+            "AMQP_PROTOCOL",
+            "AMQP_HOST",
+            "AMQP_PORT",
+            "AMQP_USER",
+            "AMQP_PASSWORD",
+            "AMQP_VHOST",
+        ];
+        let given =
+            |source: &Source, name: &str| variable(name).is_some_and(|known| source.has(known));
         if given(self.source, "AMQP_URL") {
-            let both: Vec<&str> = parts.into_iter().filter(|part| given(self.source, part)).collect();
+            let both: Vec<&str> = parts
+                .into_iter()
+                .filter(|part| given(self.source, part))
+                .collect();
             if !both.is_empty() {
                 self.note(
                     "AMQP_URL",
@@ -131,7 +161,9 @@ impl<'a> Reader<'a> {
                     "the URL or its parts",
                 );
             }
-            return self.required("AMQP_URL", |text| value::server_url(text, &["amqp", "amqps"]));
+            return self.required("AMQP_URL", |text| {
+                value::server_url(text, &["amqp", "amqps"])
+            });
         }
         let protocol = self.or("AMQP_PROTOCOL", "amqp", |text| match text {
             "amqp" => Ok("amqp"),
@@ -163,10 +195,15 @@ impl<'a> Reader<'a> {
     }
 
     fn millis(&mut self, name: &'static str, default: u64, max: u64) -> Option<Duration> {
-        self.or(name, default, |text| value::millis(text, 10, max)).map(Duration::from_millis)
+        self.or(name, default, |text| value::millis(text, 10, max))
+            .map(Duration::from_millis)
     }
 
-    fn required<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Parsed<T>) -> Option<T> {
+    fn required<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Parsed<T>,
+    ) -> Option<T> {
         self.or_else(name, || Err("is not set".to_owned()), parse)
     }
 
@@ -179,7 +216,12 @@ impl<'a> Reader<'a> {
         self.or(name, None, |text| parse(text).map(Some))
     }
 
-    fn or<T>(&mut self, name: &'static str, default: T, parse: impl FnOnce(&str) -> Parsed<T>) -> Option<T> {
+    fn or<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        parse: impl FnOnce(&str) -> Parsed<T>,
+    ) -> Option<T> {
         self.or_else(name, || Ok(default), parse)
     }
 
@@ -215,17 +257,27 @@ impl<'a> Reader<'a> {
     }
 
     fn note(&mut self, name: &str, problem: String, expected: &str) {
-        self.mistakes.push(Mistake { variable: name.to_owned(), problem, expected: expected.to_owned() });
+        self.mistakes.push(Mistake {
+            variable: name.to_owned(),
+            problem,
+            expected: expected.to_owned(),
+        });
     }
 }
 
 /// A wrong value, unless it may hold a password, as a URL does before an `@`.
 fn shown(text: &str) -> String {
-    if text.contains('@') { "the value".to_owned() } else { format!("{text:?}") }
+    if text.contains('@') {
+        "the value".to_owned()
+    } else {
+        format!("{text:?}")
+    }
 }
 
 fn log_filter(text: &str) -> Parsed<String> {
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| format!("is not a filter ({error})"))
+    EnvFilter::try_new(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("is not a filter ({error})"))
 }
 
 fn log_format(text: &str) -> Parsed<LogFormat> {

@@ -27,7 +27,9 @@ impl Source {
     }
 
     /// Takes pairs of names and values instead: tests, and several peers in one process.
-    pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
         let mut source = Self::default();
         for (name, value) in pairs {
             source.set(name, value);
@@ -69,14 +71,20 @@ impl Source {
 
     /// Tells whether the variable is given in either form.
     pub(crate) fn has(&self, variable: &Variable) -> bool {
-        let given = |name: &str| self.values.get(name).is_some_and(|value| !value.trim().is_empty());
+        let given = |name: &str| {
+            self.values
+                .get(name)
+                .is_some_and(|value| !value.trim().is_empty())
+        };
         given(variable.name) || (variable.secret && given(&variable.file_name()))
     }
 
     fn from_os_pairs(pairs: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let mut source = Self::default();
         for (name, value) in pairs {
-            let Ok(name) = name.into_string() else { continue };
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
             match value.into_string() {
                 Ok(value) => source.set(name, value),
                 Err(_) => source.unreadable.push(name),
@@ -93,7 +101,11 @@ impl Source {
                 expected: variable.expected.to_owned(),
             });
         }
-        Ok(self.values.get(name).filter(|value| !value.trim().is_empty()).cloned())
+        Ok(self
+            .values
+            .get(name)
+            .filter(|value| !value.trim().is_empty())
+            .cloned())
     }
 }
 
@@ -107,7 +119,12 @@ fn read_file(file_name: &str, path: &str) -> Result<Zeroizing<String>, Mistake> 
     match is_file {
         Ok(true) => {}
         Ok(false) => return Err(mistake(format!("{path:?} is a directory"))),
-        Err(error) => return Err(mistake(format!("{path:?} cannot be read ({})", error.kind()))),
+        Err(error) => {
+            return Err(mistake(format!(
+                "{path:?} cannot be read ({})",
+                error.kind()
+            )));
+        }
     }
     let mut content = Zeroizing::new(String::new());
     File::open(path)

@@ -37,8 +37,14 @@ pub(crate) fn flag(text: &str) -> Parsed<bool> {
 }
 
 pub(crate) fn millis(text: &str, min: u64, max: u64) -> Parsed<u64> {
-    let millis: u64 = text.parse().map_err(|_| "is not a number of milliseconds".to_owned())?;
-    if (min..=max).contains(&millis) { Ok(millis) } else { Err("is out of range".to_owned()) }
+    let millis: u64 = text
+        .parse()
+        .map_err(|_| "is not a number of milliseconds".to_owned())?;
+    if (min..=max).contains(&millis) {
+        Ok(millis)
+    } else {
+        Err("is out of range".to_owned())
+    }
 }
 
 /// Milliseconds of something that may be off (0), and is never done in a hot loop.
@@ -50,8 +56,14 @@ pub(crate) fn interval(text: &str) -> Parsed<u64> {
 }
 
 pub(crate) fn days(text: &str, max: u32) -> Parsed<u32> {
-    let days: u32 = text.parse().map_err(|_| "is not a number of days".to_owned())?;
-    if days <= max { Ok(days) } else { Err("is out of range".to_owned()) }
+    let days: u32 = text
+        .parse()
+        .map_err(|_| "is not a number of days".to_owned())?;
+    if days <= max {
+        Ok(days)
+    } else {
+        Err("is out of range".to_owned())
+    }
 }
 
 pub(crate) fn peer_name(text: &str) -> Parsed<PeerName> {
@@ -61,7 +73,9 @@ pub(crate) fn peer_name(text: &str) -> Parsed<PeerName> {
 pub(crate) fn peer_names(text: &str) -> Parsed<Vec<PeerName>> {
     let names = items(text).enumerate();
     names
-        .map(|(index, item)| peer_name(item).map_err(|problem| format!("entry {} {problem}", index + 1)))
+        .map(|(index, item)| {
+            peer_name(item).map_err(|problem| format!("entry {} {problem}", index + 1))
+        })
         .collect()
 }
 
@@ -77,8 +91,14 @@ pub(crate) fn secret(text: &str) -> Parsed<Secret> {
 
 pub(crate) fn host(text: &str) -> Parsed<String> {
     let valid = url::Host::parse(text).is_ok() || text.parse::<IpAddr>().is_ok();
-    let plain = !text.chars().any(|c| c.is_whitespace() || matches!(c, '/' | '@' | '?' | '#'));
-    if valid && plain { Ok(text.to_owned()) } else { Err("is not a host".to_owned()) }
+    let plain = !text
+        .chars()
+        .any(|c| c.is_whitespace() || matches!(c, '/' | '@' | '?' | '#'));
+    if valid && plain {
+        Ok(text.to_owned())
+    } else {
+        Err("is not a host".to_owned())
+    }
 }
 
 pub(crate) fn one_line(text: &str) -> Parsed<String> {
@@ -143,7 +163,11 @@ pub(crate) fn endpoint(text: &str) -> Parsed<Url> {
 /// Refuses a password where a value is shown.
 fn without_user(url: Url) -> Parsed<Url> {
     let has_user = !url.username().is_empty() || url.password().is_some();
-    if has_user { Err("holds a user name or password".to_owned()) } else { Ok(url) }
+    if has_user {
+        Err("holds a user name or password".to_owned())
+    } else {
+        Ok(url)
+    }
 }
 
 pub(crate) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
@@ -152,23 +176,35 @@ pub(crate) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
         .map(|(index, item)| {
             item.parse::<IpNet>()
                 .or_else(|_| item.parse::<IpAddr>().map(IpNet::from))
-                .map_err(|_| format!("entry {} is neither an IP address nor a CIDR block", index + 1))
+                .map_err(|_| {
+                    format!(
+                        "entry {} is neither an IP address nor a CIDR block",
+                        index + 1
+                    )
+                })
         })
         .collect()
 }
 
 /// Reads `name=value,name=value`; lines count as commas, for files. A mistake shows no name: what stands behind a secret's
 /// comma looks like one.
-pub(crate) fn named<T>(text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Parsed<Vec<(PeerName, T)>> {
+pub(crate) fn named<T>(
+    text: &str,
+    parse: impl Fn(&str) -> Parsed<T>,
+) -> Parsed<Vec<(PeerName, T)>> {
     let mut pairs: Vec<(PeerName, T)> = Vec::new();
     for (index, item) in items(text).enumerate() {
         let place = index + 1;
-        let (name, value) = item.split_once('=').ok_or_else(|| format!("entry {place} has no '='"))?;
-        let name = peer_name(name.trim()).map_err(|_| format!("entry {place} has no valid name"))?;
+        let (name, value) = item
+            .split_once('=')
+            .ok_or_else(|| format!("entry {place} has no '='"))?;
+        let name =
+            peer_name(name.trim()).map_err(|_| format!("entry {place} has no valid name"))?;
         if pairs.iter().any(|(known, _)| *known == name) {
             return Err(format!("entry {place} has the name of an earlier one"));
         }
-        let value = parse(value.trim()).map_err(|problem| format!("the value of entry {place} {problem}"))?;
+        let value = parse(value.trim())
+            .map_err(|problem| format!("the value of entry {place} {problem}"))?;
         pairs.push((name, value));
     }
     Ok(pairs)
@@ -181,7 +217,9 @@ pub type SecretsKeyBytes = Zeroizing<[u8; 32]>;
 pub(crate) fn keys(text: &str) -> Parsed<(SecretsKeyBytes, Vec<SecretsKeyBytes>)> {
     let mut keys = Vec::new();
     for (index, item) in items(text).enumerate() {
-        let mut bytes = STANDARD.decode(item).map_err(|_| format!("key {} is not base64", index + 1))?;
+        let mut bytes = STANDARD
+            .decode(item)
+            .map_err(|_| format!("key {} is not base64", index + 1))?;
         let key = <[u8; 32]>::try_from(bytes.as_slice())
             .map_err(|_| format!("key {} has {} bytes, not 32", index + 1, bytes.len()));
         bytes.zeroize();
@@ -195,7 +233,9 @@ pub(crate) fn keys(text: &str) -> Parsed<(SecretsKeyBytes, Vec<SecretsKeyBytes>)
 }
 
 fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty())
+    text.split([',', '\n'])
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
 }
 
 #[cfg(test)]
@@ -208,16 +248,30 @@ mod tests {
         assert_eq!(pairs[0].0.as_str(), "a");
         assert!(pairs[0].1.matches("x=y"));
         assert!(pairs[1].1.matches("z"));
-        assert_eq!(named("a=1,a=2", secret).unwrap_err(), "entry 2 has the name of an earlier one");
+        assert_eq!(
+            named("a=1,a=2", secret).unwrap_err(),
+            "entry 2 has the name of an earlier one"
+        );
         assert!(named("a", secret).unwrap_err().contains("no '='"));
-        assert!(named("a_b=1", secret).unwrap_err().contains("no valid name"));
+        assert!(
+            named("a_b=1", secret)
+                .unwrap_err()
+                .contains("no valid name")
+        );
     }
 
     #[test]
     fn origins_hold_nothing_but_the_origin() {
         assert!(origin("http://localhost:3002").is_ok());
         assert!(origin("http://localhost:3002/").is_ok());
-        for wrong in ["ftp://h", "http://u:p@h", "http://h/x", "http://h/?q", "http://h/#f", "h"] {
+        for wrong in [
+            "ftp://h",
+            "http://u:p@h",
+            "http://h/x",
+            "http://h/?q",
+            "http://h/#f",
+            "h",
+        ] {
             assert!(origin(wrong).is_err(), "{wrong}");
         }
     }
@@ -226,7 +280,13 @@ mod tests {
     fn databases_are_mysql_with_a_schema_or_sqlite_with_a_file() {
         assert!(database_url("mysql://root@127.0.0.1:3306/authority_db").is_ok());
         assert!(database_url("sqlite:authority.db").is_ok());
-        for wrong in ["mysql://root@127.0.0.1", "sqlite:", "sqlite://", "postgres://h/d", ""] {
+        for wrong in [
+            "mysql://root@127.0.0.1",
+            "sqlite:",
+            "sqlite://",
+            "postgres://h/d",
+            "",
+        ] {
             assert!(database_url(wrong).is_err(), "{wrong}");
         }
     }
@@ -235,7 +295,11 @@ mod tests {
     fn keys_have_32_bytes() {
         let key = STANDARD.encode([7u8; 32]);
         assert_eq!(keys(&format!("{key},{key}")).unwrap().1.len(), 1);
-        assert!(keys(&STANDARD.encode([7u8; 31])).unwrap_err().contains("31 bytes"));
+        assert!(
+            keys(&STANDARD.encode([7u8; 31]))
+                .unwrap_err()
+                .contains("31 bytes")
+        );
         assert!(keys("***").unwrap_err().contains("base64"));
         assert!(keys(",").is_err());
     }

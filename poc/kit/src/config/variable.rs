@@ -47,7 +47,11 @@ impl Variable {
     /// The flag that overrides the variable, without the leading dashes.
     pub fn flag(&self) -> String {
         let name = self.name.to_ascii_lowercase().replace('_', "-");
-        if self.secret { format!("{name}-file") } else { name }
+        if self.secret {
+            format!("{name}-file")
+        } else {
+            name
+        }
     }
 }
 
@@ -57,7 +61,13 @@ const fn open(
     expected: &'static str,
     purpose: &'static str,
 ) -> Variable {
-    Variable { name, secret: false, readers, expected, purpose }
+    Variable {
+        name,
+        secret: false,
+        readers,
+        expected,
+        purpose,
+    }
 }
 
 const fn secret(
@@ -66,20 +76,37 @@ const fn secret(
     expected: &'static str,
     purpose: &'static str,
 ) -> Variable {
-    Variable { name, secret: true, readers, expected, purpose }
+    Variable {
+        name,
+        secret: true,
+        readers,
+        expected,
+        purpose,
+    }
 }
 
 const NAMED_SECRETS: &str = "name=secret,name=secret with names of [A-Za-z0-9-]+, each once";
 const NAMED_REDIS: &str = "name=url,name=url with redis:// or rediss:// URLs, each name once";
-const NAMED_URLS: &str = "name=url,name=url with http:// or https:// URLs without a path, each name once";
+const NAMED_URLS: &str =
+    "name=url,name=url with http:// or https:// URLs without a path, each name once";
 const NAMES: &str = "names of [A-Za-z0-9-]+, separated by commas";
 
 use Readers::{All, Full, ReceiveOnly};
 
 /// Every variable, in the order in which mistakes are listed.
 pub const VARIABLES: &[Variable] = &[
-    open("PORT", All, "a port, 0 to 65535 (0 picks a free one)", "where HTTP is served"),
-    open("BIND", All, "an IP address", "the address HTTP is served on; 127.0.0.1 unless set"),
+    open(
+        "PORT",
+        All,
+        "a port, 0 to 65535 (0 picks a free one)",
+        "where HTTP is served",
+    ),
+    open(
+        "BIND",
+        All,
+        "an IP address",
+        "the address HTTP is served on; 127.0.0.1 unless set",
+    ),
     open(
         "DEMO",
         All,
@@ -93,12 +120,37 @@ pub const VARIABLES: &[Variable] = &[
         "the broker, instead of the five parts",
     ),
     open("AMQP_PROTOCOL", All, "amqp or amqps", "amqp unless set"),
-    open("AMQP_HOST", All, "a host name or an IP address", "localhost unless set"),
-    open("AMQP_PORT", All, "a port, 1 to 65535", "5672 (amqps: 5671) unless set"),
-    open("AMQP_USER", All, "a user name", "needed unless AMQP_URL is set"),
-    secret("AMQP_PASSWORD", All, "a password", "needed unless AMQP_URL is set"),
+    open(
+        "AMQP_HOST",
+        All,
+        "a host name or an IP address",
+        "localhost unless set",
+    ),
+    open(
+        "AMQP_PORT",
+        All,
+        "a port, 1 to 65535",
+        "5672 (amqps: 5671) unless set",
+    ),
+    open(
+        "AMQP_USER",
+        All,
+        "a user name",
+        "needed unless AMQP_URL is set",
+    ),
+    secret(
+        "AMQP_PASSWORD",
+        All,
+        "a password",
+        "needed unless AMQP_URL is set",
+    ),
     open("AMQP_VHOST", All, "a vhost", "hmac-credentials unless set"),
-    open("AMQP_QUEUE", All, "1 to 128 characters of [A-Za-z0-9-]", "the peer's name in the mesh"),
+    open(
+        "AMQP_QUEUE",
+        All,
+        "1 to 128 characters of [A-Za-z0-9-]",
+        "the peer's name in the mesh",
+    ),
     secret(
         "PROPAGATION_SECRET",
         All,
@@ -117,9 +169,24 @@ pub const VARIABLES: &[Variable] = &[
         NAMED_SECRETS,
         "secrets of the peers to seed the inventory with at start",
     ),
-    open("UNSIGNED_ACK_TARGETS", Full, NAMES, "targets whose unsigned acks count"),
-    secret("HMAC_SECRET_TOKEN", All, "a text of at most 1024 bytes", "the peer's pepper; none unless set"),
-    secret("REDIS_URL", All, "redis://host:port/db or rediss://...", "the peer's own store"),
+    open(
+        "UNSIGNED_ACK_TARGETS",
+        Full,
+        NAMES,
+        "targets whose unsigned acks count",
+    ),
+    secret(
+        "HMAC_SECRET_TOKEN",
+        All,
+        "a text of at most 1024 bytes",
+        "the peer's pepper; none unless set",
+    ),
+    secret(
+        "REDIS_URL",
+        All,
+        "redis://host:port/db or rediss://...",
+        "the peer's own store",
+    ),
     secret(
         "DATABASE_URL",
         Full,
@@ -138,7 +205,12 @@ pub const VARIABLES: &[Variable] = &[
         NAMED_REDIS,
         "the peers' stores, for the mesh view and the check for drift",
     ),
-    open("PEER_URLS", Full, NAMED_URLS, "the peers a signed call may go to"),
+    open(
+        "PEER_URLS",
+        Full,
+        NAMED_URLS,
+        "the peers a signed call may go to",
+    ),
     open(
         "DASHBOARD_DIR",
         Full,
@@ -151,7 +223,12 @@ pub const VARIABLES: &[Variable] = &[
         "milliseconds, 10 to 86400000",
         "how often pending rows are looked for; 5000 unless set",
     ),
-    open("SYNC_ON_CHANGE", Full, "true or false", "whether a change is sent at once; true unless set"),
+    open(
+        "SYNC_ON_CHANGE",
+        Full,
+        "true or false",
+        "whether a change is sent at once; true unless set",
+    ),
     open(
         "RESEND_AFTER_MS",
         Full,
@@ -182,8 +259,18 @@ pub const VARIABLES: &[Variable] = &[
         "IP addresses or CIDR blocks, separated by commas",
         "whose x-forwarded-for counts; nobody's unless set",
     ),
-    open("RUST_LOG", All, "a filter such as info,hmac_propagation=debug", "what is logged; info unless set"),
-    open("LOG_FORMAT", All, "pretty or json", "how it is logged; pretty unless set"),
+    open(
+        "RUST_LOG",
+        All,
+        "a filter such as info,hmac_propagation=debug",
+        "what is logged; info unless set",
+    ),
+    open(
+        "LOG_FORMAT",
+        All,
+        "pretty or json",
+        "how it is logged; pretty unless set",
+    ),
     open(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         All,
@@ -204,7 +291,10 @@ mod tests {
     /// What a peer reads; what follows is `compose.yaml`'s own.
     fn example() -> &'static str {
         let example = include_str!("../../../../.env.example");
-        example.split_once("\n# --- docker compose").expect("the part of compose.yaml").0
+        example
+            .split_once("\n# --- docker compose")
+            .expect("the part of compose.yaml")
+            .0
     }
 
     #[test]

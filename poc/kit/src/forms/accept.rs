@@ -4,7 +4,10 @@
 /// anything reads JSON.
 pub fn wants_html(accept: Option<&str>) -> bool {
     let accept = accept.unwrap_or_default();
-    match (quality(accept, "text/html"), quality(accept, "application/json")) {
+    match (
+        quality(accept, "text/html"),
+        quality(accept, "application/json"),
+    ) {
         (Some(html), Some(json)) => html > json,
         (Some(html), None) => html > 0.0,
         (None, _) => false,
@@ -17,7 +20,8 @@ fn quality(accept: &str, wanted: &str) -> Option<f32> {
         if !parts.next()?.eq_ignore_ascii_case(wanted) {
             return None;
         }
-        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        let quality =
+            parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
         Some(quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
     })
 }
@@ -29,7 +33,12 @@ mod tests {
     #[test]
     fn browsers_read_pages_and_programs_read_json() {
         let chromium = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
-        for html in [chromium, "text/html", "TEXT/HTML; q=0.5", "application/json;q=0.4, text/html;q=0.5"] {
+        for html in [
+            chromium,
+            "text/html",
+            "TEXT/HTML; q=0.5",
+            "application/json;q=0.4, text/html;q=0.5",
+        ] {
             assert!(wants_html(Some(html)), "{html}");
         }
         for json in [

@@ -25,7 +25,10 @@ pub fn check(path: &str) -> Result<(), Problem> {
         return wrong("is too long");
     }
     // Browsers read a backslash as a slash, and drop tabs and line ends before they look.
-    if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+    if !path
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    {
         return wrong("holds a character that a path of this site does not have");
     }
     match path.as_bytes() {
@@ -42,7 +45,9 @@ pub(crate) fn location(path: &str, id: &str) -> String {
         None => (path, None),
     };
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let others = query.split('&').filter(|pair| !pair.is_empty() && !is_said(pair));
+    let others = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !is_said(pair));
     let mut location = path.to_owned();
     let mut separator = '?';
     for pair in others {
@@ -60,7 +65,9 @@ pub(crate) fn location(path: &str, id: &str) -> String {
 
 /// Reads from a page's query which outcome to show.
 pub(crate) fn said(query: &str) -> Option<Cow<'_, str>> {
-    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == SAID).map(|(_, id)| id)
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == SAID)
+        .map(|(_, id)| id)
 }
 
 fn is_said(pair: &str) -> bool {
@@ -76,7 +83,12 @@ mod tests {
 
     #[test]
     fn a_form_never_leads_away() {
-        for good in ["/", "/clients/http/a%20b?sort=client#rotate", "/targets", "/?next=http://evil"] {
+        for good in [
+            "/",
+            "/clients/http/a%20b?sort=client#rotate",
+            "/targets",
+            "/?next=http://evil",
+        ] {
             assert!(check(good).is_ok(), "{good}");
         }
         let long = format!("/{}", "a".repeat(LIMIT));

@@ -14,11 +14,17 @@ pub fn decode(body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
         return Err(Problem::too_large());
     }
     let mut fields = Vec::new();
-    for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+    for pair in body
+        .split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+    {
         if fields.len() == MAX_FIELDS {
             return Err(malformed(&format!("it has more than {MAX_FIELDS} fields")));
         }
-        let end_of_name = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+        let end_of_name = pair
+            .iter()
+            .position(|byte| *byte == b'=')
+            .unwrap_or(pair.len());
         let name = text(&pair[..end_of_name])?;
         let value = text(pair.get(end_of_name + 1..).unwrap_or_default())?;
         fields.push((name, value));
@@ -34,7 +40,8 @@ fn text(encoded: &[u8]) -> Result<String, Problem> {
             b'+' => b' ',
             b'%' => {
                 let digits = rest.next().and_then(hex).zip(rest.next().and_then(hex));
-                let (high, low) = digits.ok_or_else(|| malformed("a percent sign without two hex digits"))?;
+                let (high, low) =
+                    digits.ok_or_else(|| malformed("a percent sign without two hex digits"))?;
                 high << 4 | low
             }
             byte => byte,
@@ -44,11 +51,17 @@ fn text(encoded: &[u8]) -> Result<String, Problem> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
 }
 
 fn malformed(what: &str) -> Problem {
-    Problem::new(400, "INVALID_FORM", format!("the body is not a form ({what})"))
+    Problem::new(
+        400,
+        "INVALID_FORM",
+        format!("the body is not a form ({what})"),
+    )
 }
 
 #[cfg(test)]
@@ -64,14 +77,30 @@ mod tests {
 
     #[test]
     fn fields_are_decoded_in_their_order() {
-        let expected = [pair("a", "1 2&=+"), pair("b", ""), pair("c", ""), pair("ä", "€"), pair("a", "=")];
-        assert_eq!(decode(b"a=1+2%26%3d%2B&b=&c&&%C3%A4=%E2%82%ac&a==").unwrap(), expected);
+        let expected = [
+            pair("a", "1 2&=+"),
+            pair("b", ""),
+            pair("c", ""),
+            pair("ä", "€"),
+            pair("a", "="),
+        ];
+        assert_eq!(
+            decode(b"a=1+2%26%3d%2B&b=&c&&%C3%A4=%E2%82%ac&a==").unwrap(),
+            expected
+        );
         assert!(decode(b"").unwrap().is_empty());
     }
 
     #[test]
     fn what_would_be_changed_is_refused() {
-        for bad in [&b"a=%"[..], b"a=%4", b"a=%4g", b"a=%+1", b"a=%ff", b"\xff=1"] {
+        for bad in [
+            &b"a=%"[..],
+            b"a=%4",
+            b"a=%4g",
+            b"a=%+1",
+            b"a=%ff",
+            b"\xff=1",
+        ] {
             assert_eq!(decode(bad).unwrap_err().error, "INVALID_FORM", "{bad:?}");
         }
     }
@@ -80,7 +109,12 @@ mod tests {
     fn bodies_are_bounded() {
         assert_eq!(decode(&vec![b'a'; BODY_LIMIT + 1]).unwrap_err().status, 413);
         assert!(decode("a&".repeat(MAX_FIELDS).as_bytes()).is_ok());
-        assert_eq!(decode("a&".repeat(MAX_FIELDS + 1).as_bytes()).unwrap_err().status, 400);
+        assert_eq!(
+            decode("a&".repeat(MAX_FIELDS + 1).as_bytes())
+                .unwrap_err()
+                .status,
+            400
+        );
     }
 
     proptest! {

@@ -66,7 +66,10 @@ impl Form {
     /// # Errors
     /// [`Refused`], with a [`Problem`] that names the field wherever there is one.
     pub fn parse(operation: Operation, body: &[u8]) -> Result<Self, Box<Refused>> {
-        let mut kept = Kept { back: back::DEFAULT.to_owned(), values: BTreeMap::new() };
+        let mut kept = Kept {
+            back: back::DEFAULT.to_owned(),
+            values: BTreeMap::new(),
+        };
         let read = of(operation)
             .ok_or_else(Problem::not_json)
             .and_then(|fields| Ok((fields, decode::decode(body)?)))
@@ -90,14 +93,34 @@ pub(super) fn of(operation: Operation) -> Option<Fields> {
             ("allowedIps", Lines),
             ("expiresAt", Moment),
         ],
-        Operation::Rotate => &[("clientId", Text), ("secret", Secret), ("track", OptionalText)],
-        Operation::Revoke => &[("clientId", Text), ("targets", List), ("track", OptionalText)],
-        Operation::Sync | Operation::DeleteTarget | Operation::StopPeer | Operation::StartPeer => &[],
-        Operation::Resync => &[("target", OptionalText), ("clientId", OptionalText), ("track", OptionalText)],
-        Operation::PutTarget => {
-            &[("targetAmqpQueue", Text), ("propagationSecret", Secret), ("note", OptionalText)]
+        Operation::Rotate => &[
+            ("clientId", Text),
+            ("secret", Secret),
+            ("track", OptionalText),
+        ],
+        Operation::Revoke => &[
+            ("clientId", Text),
+            ("targets", List),
+            ("track", OptionalText),
+        ],
+        Operation::Sync | Operation::DeleteTarget | Operation::StopPeer | Operation::StartPeer => {
+            &[]
         }
-        Operation::CallTarget => &[("target", Text), ("clientId", Text), ("secret", OptionalSecret)],
+        Operation::Resync => &[
+            ("target", OptionalText),
+            ("clientId", OptionalText),
+            ("track", OptionalText),
+        ],
+        Operation::PutTarget => &[
+            ("targetAmqpQueue", Text),
+            ("propagationSecret", Secret),
+            ("note", OptionalText),
+        ],
+        Operation::CallTarget => &[
+            ("target", Text),
+            ("clientId", Text),
+            ("secret", OptionalSecret),
+        ],
         _ => return None,
     };
     let method = (operation == Operation::DeleteTarget).then_some("DELETE");
@@ -128,8 +151,18 @@ pub(crate) fn written(operation: Operation) -> Vec<Written> {
         required: matches!(kind, Kind::Text | Kind::Secret),
     });
     let back = "The path of this site's page to go back to; / unless given";
-    let always = Written { name: "back", meaning: back, list: false, required: false };
-    let method = method.map(|_| Written { name: "_method", meaning: "DELETE", list: false, required: true });
+    let always = Written {
+        name: "back",
+        meaning: back,
+        list: false,
+        required: false,
+    };
+    let method = method.map(|_| Written {
+        name: "_method",
+        meaning: "DELETE",
+        list: false,
+        required: true,
+    });
     own.chain([always]).chain(method).collect()
 }
 
@@ -192,11 +225,18 @@ fn value(
         Kind::Moment if text.trim().is_empty() => None,
         Kind::Moment => match moment::parse(&text) {
             Some(moment) => Some(Value::from(moment)),
-            None => return Err(Problem::invalid(name, "must be a moment such as 2030-12-31T23:59 (UTC)")),
+            None => {
+                return Err(Problem::invalid(
+                    name,
+                    "must be a moment such as 2030-12-31T23:59 (UTC)",
+                ));
+            }
         },
         Kind::Lines | Kind::List => {
-            let list: Vec<&str> =
-                text.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty()).collect();
+            let list: Vec<&str> = text
+                .split(|c: char| c == ',' || c.is_whitespace())
+                .filter(|item| !item.is_empty())
+                .collect();
             Some(list).filter(|list| !list.is_empty()).map(Value::from)
         }
     })
@@ -239,7 +279,9 @@ impl Kind {
             Self::OptionalText => "A text; empty is as if it were not there",
             Self::OptionalSecret => "A secret, never shown again; empty is as if it were not there",
             Self::List => "Given once for each",
-            Self::Lines => "Separated by line ends, commas or blanks; empty is as if it were not there",
+            Self::Lines => {
+                "Separated by line ends, commas or blanks; empty is as if it were not there"
+            }
             Self::Moment => "Such as 2030-12-31T23:59, UTC; empty is as if it were not there",
         }
     }
@@ -283,9 +325,15 @@ mod tests {
         });
         assert_eq!(body(Operation::Ensure, form), expected);
         let empty = "clientId=&secret=&allowedIps=+%0D%0A&expiresAt=";
-        assert_eq!(body(Operation::Ensure, empty), json!({ "clientId": "", "secret": "", "targets": [] }));
+        assert_eq!(
+            body(Operation::Ensure, empty),
+            json!({ "clientId": "", "secret": "", "targets": [] })
+        );
         assert_eq!(body(Operation::Sync, ""), json!({}));
-        assert_eq!(body(Operation::DeleteTarget, "_method=DELETE&back=%2F"), json!({}));
+        assert_eq!(
+            body(Operation::DeleteTarget, "_method=DELETE&back=%2F"),
+            json!({})
+        );
         assert_eq!(
             body(Operation::CallTarget, "target=a&clientId=b&secret="),
             json!({ "target": "a", "clientId": "b" })
@@ -295,7 +343,11 @@ mod tests {
     #[test]
     fn unknown_and_repeated_fields_are_named() {
         for (operation, form, field) in [
-            (Operation::Rotate, "clientId=a&secret=b&targets=c", "targets"),
+            (
+                Operation::Rotate,
+                "clientId=a&secret=b&targets=c",
+                "targets",
+            ),
             (Operation::Rotate, "clientId=a&clientId=b", "clientId"),
             (Operation::Sync, "back=/&back=/", "back"),
             (Operation::Sync, "back=//evil.example", "back"),
@@ -310,8 +362,10 @@ mod tests {
 
     #[test]
     fn what_was_entered_is_kept_but_no_secret() {
-        let (field, kept) =
-            refused(Operation::Ensure, "clientId=a&secret=s3cr3t&targets=x&targets=y&oops=s3cr3t&back=/c");
+        let (field, kept) = refused(
+            Operation::Ensure,
+            "clientId=a&secret=s3cr3t&targets=x&targets=y&oops=s3cr3t&back=/c",
+        );
         assert_eq!((field.as_str(), kept.back.as_str()), ("oops", "/c"));
         let values = json!({ "clientId": ["a"], "targets": ["x", "y"] });
         assert_eq!(json!(kept.values), values);

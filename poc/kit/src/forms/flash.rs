@@ -40,7 +40,11 @@ struct Entry {
 impl FlashStore {
     /// Starts empty.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { clock, random, waiting: Mutex::default() }
+        Self {
+            clock,
+            random,
+            waiting: Mutex::default(),
+        }
     }
 
     /// Keeps an outcome and returns its id, which nobody can guess.
@@ -48,7 +52,12 @@ impl FlashStore {
         let mut bytes = [0; 16];
         self.random.fill(&mut bytes);
         let id = format!("{:032x}", u128::from_be_bytes(bytes));
-        let entry = Entry { id: id.clone(), kept_at: self.clock.now_ms(), bytes: outcome.size(), outcome };
+        let entry = Entry {
+            id: id.clone(),
+            kept_at: self.clock.now_ms(),
+            bytes: outcome.size(),
+            outcome,
+        };
         let mut waiting = self.waiting();
         waiting.bytes += entry.bytes;
         waiting.entries.push_back(entry);
@@ -103,12 +112,19 @@ mod tests {
 
     fn store() -> (Arc<ManualClock>, FlashStore) {
         let clock = Arc::new(ManualClock::new(1_000));
-        (Arc::clone(&clock), FlashStore::new(clock, Arc::new(SystemRandom)))
+        (
+            Arc::clone(&clock),
+            FlashStore::new(clock, Arc::new(SystemRandom)),
+        )
     }
 
     fn outcome(client: &str) -> Outcome {
         let values = BTreeMap::from([("clientId".to_owned(), vec![client.to_owned()])]);
-        Outcome::new(Operation::Rotate, &Ok(json!({ "clientId": client })), values)
+        Outcome::new(
+            Operation::Rotate,
+            &Ok(json!({ "clientId": client })),
+            values,
+        )
     }
 
     #[test]
@@ -137,7 +153,9 @@ mod tests {
     #[test]
     fn the_oldest_makes_room() {
         let (_, store) = store();
-        let ids: Vec<String> = (0..=MAX_OUTCOMES).map(|_| store.keep(outcome("a"))).collect();
+        let ids: Vec<String> = (0..=MAX_OUTCOMES)
+            .map(|_| store.keep(outcome("a")))
+            .collect();
         assert!(store.take(&ids[0]).is_none());
         assert!(store.take(&ids[1]).is_some());
         let long = "a".repeat(64 * 1024);

@@ -8,7 +8,11 @@ pub fn parse(text: &str) -> Option<i64> {
     }
     let (date, time) = text.split_once('T')?;
     let mut date = date.split('-');
-    let (year, month, day) = (digits(date.next()?, 4)?, digits(date.next()?, 2)?, digits(date.next()?, 2)?);
+    let (year, month, day) = (
+        digits(date.next()?, 4)?,
+        digits(date.next()?, 2)?,
+        digits(date.next()?, 2)?,
+    );
     let mut time = time.split(':');
     let (hour, minute) = (digits(time.next()?, 2)?, digits(time.next()?, 2)?);
     let second = time.next().map_or(Some(0), |second| digits(second, 2))?;
@@ -21,7 +25,10 @@ pub fn parse(text: &str) -> Option<i64> {
     if !is_real || date.next().is_some() || time.next().is_some() {
         return None;
     }
-    Some((((days_before(year, month) + day - 1) * 24 + hour) * 60 + minute) * 60_000 + second * 1_000)
+    Some(
+        (((days_before(year, month) + day - 1) * 24 + hour) * 60 + minute) * 60_000
+            + second * 1_000,
+    )
 }
 
 fn digits(text: &str, count: usize) -> Option<i64> {

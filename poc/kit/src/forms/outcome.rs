@@ -62,14 +62,24 @@ impl Outcome {
 
     /// About how much memory it takes, in bytes.
     pub(crate) fn size(&self) -> usize {
-        let values: usize = self.values.iter().map(|(name, texts)| name.len() + size_of_texts(texts)).sum();
-        let answer = self.answer.as_ref().map_or(0, |answer| answer.to_string().len());
+        let values: usize = self
+            .values
+            .iter()
+            .map(|(name, texts)| name.len() + size_of_texts(texts))
+            .sum();
+        let answer = self
+            .answer
+            .as_ref()
+            .map_or(0, |answer| answer.to_string().len());
         512 + self.message.len() + self.field.as_ref().map_or(0, String::len) + values + answer
     }
 }
 
 fn size_of_texts(texts: &[String]) -> usize {
-    texts.iter().map(|text| size_of::<String>() + text.len()).sum()
+    texts
+        .iter()
+        .map(|text| size_of::<String>() + text.len())
+        .sum()
 }
 
 /// Says in words what was done.
@@ -89,7 +99,10 @@ fn done(operation: &str, answer: &Value) -> String {
         "putTarget" if created => format!("target {} is added", text("targetAmqpQueue")),
         "putTarget" => format!("target {} is changed", text("targetAmqpQueue")),
         "deleteTarget" => format!("target {} is deleted", text("targetAmqpQueue")),
-        "stopPeer" => format!("{} is stopped; what is changed meanwhile waits for it", text("name")),
+        "stopPeer" => format!(
+            "{} is stopped; what is changed meanwhile waits for it",
+            text("name")
+        ),
         "startPeer" => format!("{} is started, and catches up", text("name")),
         "callTarget" => format!("the peer answered {}", number("status")),
         _ => "done".to_owned(),
@@ -115,8 +128,14 @@ mod tests {
         let put = json!({ "targetAmqpQueue": "b", "op": "target.create" });
         assert_eq!(message(Operation::PutTarget, put), "target b is added");
         let synced = json!({ "propagationsRead": 3, "targetsPublished": 2 });
-        assert_eq!(message(Operation::Sync, synced), "2 of 3 waiting changes were sent");
-        assert_eq!(message(Operation::CallTarget, json!({ "status": 401 })), "the peer answered 401");
+        assert_eq!(
+            message(Operation::Sync, synced),
+            "2 of 3 waiting changes were sent"
+        );
+        assert_eq!(
+            message(Operation::CallTarget, json!({ "status": 401 })),
+            "the peer answered 401"
+        );
     }
 
     #[test]

@@ -31,9 +31,17 @@ impl Held {
                 hash: prefix(credential.secret_hash.prefix()),
                 updated_at: credential.updated_at,
                 expires_at: credential.expires_at,
-                policy: policy(credential.allowed_ips.stored_entries(), credential.expires_at),
+                policy: policy(
+                    credential.allowed_ips.stored_entries(),
+                    credential.expires_at,
+                ),
             },
-            Err(_) => Self { hash: None, updated_at: 0, expires_at: None, policy: 0 },
+            Err(_) => Self {
+                hash: None,
+                updated_at: 0,
+                expires_at: None,
+                policy: 0,
+            },
         }
     }
 }
@@ -82,7 +90,9 @@ impl Own {
 
     /// The newest `ts` this peer can have given the client's events to `peer`.
     fn newest_ts(&self, peer: &str) -> i64 {
-        let sent = self.pivot(peer).map(|pivot| pivot.changed_at.max(pivot.last_ts.unwrap_or(i64::MIN)));
+        let sent = self
+            .pivot(peer)
+            .map(|pivot| pivot.changed_at.max(pivot.last_ts.unwrap_or(i64::MIN)));
         self.changed_at.max(sent.unwrap_or(i64::MIN))
     }
 }
@@ -129,7 +139,10 @@ pub(crate) fn judge(own: Option<&Own>, seen: &[Seen<'_>]) -> Option<Judged> {
     if let Some(own) = own {
         let states: Vec<_> = seen.iter().map(|seen| against_own(own, seen)).collect();
         let superseded = states.iter().zip(seen).any(|(state, seen)| {
-            is_mismatch(*state) && seen.cursor.is_some_and(|cursor| cursor > own.newest_ts(seen.peer))
+            is_mismatch(*state)
+                && seen
+                    .cursor
+                    .is_some_and(|cursor| cursor > own.newest_ts(seen.peer))
         });
         if !superseded {
             return Some(Judged { own: true, states });
@@ -137,14 +150,23 @@ pub(crate) fn judge(own: Option<&Own>, seen: &[Seen<'_>]) -> Option<Judged> {
     } else if seen.iter().all(|seen| seen.held.is_none()) {
         return None;
     }
-    let truth = seen.iter().filter(|seen| seen.readable).filter_map(|seen| seen.held);
+    let truth = seen
+        .iter()
+        .filter(|seen| seen.readable)
+        .filter_map(|seen| seen.held);
     let truth = truth.max_by_key(|held| held.updated_at);
-    Some(Judged { own: false, states: seen.iter().map(|seen| against_truth(truth, seen)).collect() })
+    Some(Judged {
+        own: false,
+        states: seen.iter().map(|seen| against_truth(truth, seen)).collect(),
+    })
 }
 
 /// Tells whether the store differs from what it should hold.
 pub(crate) fn is_mismatch(state: CellState) -> bool {
-    matches!(state, CellState::Behind | CellState::Missing | CellState::Unexpected)
+    matches!(
+        state,
+        CellState::Behind | CellState::Missing | CellState::Unexpected
+    )
 }
 
 /// Tells whether a row with such a cell is out of sync. A target whose store is not read here counts by what it acknowledged.
@@ -152,7 +174,8 @@ pub(crate) fn is_attention(own: Option<&Own>, seen: &Seen<'_>, state: CellState)
     if seen.watched {
         return is_mismatch(state) || state == CellState::Unknown;
     }
-    own.and_then(|own| own.pivot(seen.peer)).is_some_and(|pivot| pivot.status != "success")
+    own.and_then(|own| own.pivot(seen.peer))
+        .is_some_and(|pivot| pivot.status != "success")
 }
 
 /// All that is known of a target whose store is not read here, in words.
@@ -239,7 +262,12 @@ mod tests {
     const B: &str = "bbbbbbbb";
 
     fn held(hash: &str, updated_at: i64) -> Held {
-        Held { hash: prefix(hash), updated_at, expires_at: None, policy: policy(&[], None) }
+        Held {
+            hash: prefix(hash),
+            updated_at,
+            expires_at: None,
+            policy: policy(&[], None),
+        }
     }
 
     fn pivot(target: &str, hash: Option<&str>, status: &'static str) -> Pivot {
@@ -267,7 +295,14 @@ mod tests {
     }
 
     fn seen<'a>(peer: &'a str, held: Option<&'a Held>) -> Seen<'a> {
-        Seen { peer, is_self: peer == "me", watched: true, readable: true, held, cursor: None }
+        Seen {
+            peer,
+            is_self: peer == "me",
+            watched: true,
+            readable: true,
+            held,
+            cursor: None,
+        }
     }
 
     fn state_of(own: &Own, seen: Seen<'_>) -> CellState {
@@ -282,21 +317,93 @@ mod tests {
         let revoked = |pivots: &[Pivot]| own(None, pivots);
         let cases = [
             ("self holds it", live(&[]), "me", Some(&a), InSync),
-            ("self holds something else", live(&[]), "me", Some(&b), Behind),
+            (
+                "self holds something else",
+                live(&[]),
+                "me",
+                Some(&b),
+                Behind,
+            ),
             ("self has lost it", live(&[]), "me", None, Missing),
             ("revoked here", revoked(&[]), "me", None, InSync),
-            ("revoked, still here", revoked(&[]), "me", Some(&a), Unexpected),
+            (
+                "revoked, still here",
+                revoked(&[]),
+                "me",
+                Some(&a),
+                Unexpected,
+            ),
             ("not booked, not there", live(&[]), "t", None, Nothing),
-            ("not booked, the same there", live(&[]), "t", Some(&a), InSync),
-            ("not booked, another there", live(&[]), "t", Some(&b), Unexpected),
-            ("not booked, revoked, there", revoked(&[]), "t", Some(&a), Unexpected),
-            ("pending, not there", live(&[pivot("t", Some(A), "pending")]), "t", None, Missing),
-            ("sent, not there", live(&[pivot("t", Some(A), "sent")]), "t", None, Missing),
-            ("success, lost there", live(&[pivot("t", Some(A), "success")]), "t", None, Missing),
-            ("pending, an older one there", live(&[pivot("t", Some(A), "pending")]), "t", Some(&b), Behind),
-            ("success, another there", live(&[pivot("t", Some(A), "success")]), "t", Some(&b), Behind),
-            ("success and there", live(&[pivot("t", Some(A), "success")]), "t", Some(&a), InSync),
-            ("there before the ack", live(&[pivot("t", Some(A), "sent")]), "t", Some(&a), InSync),
+            (
+                "not booked, the same there",
+                live(&[]),
+                "t",
+                Some(&a),
+                InSync,
+            ),
+            (
+                "not booked, another there",
+                live(&[]),
+                "t",
+                Some(&b),
+                Unexpected,
+            ),
+            (
+                "not booked, revoked, there",
+                revoked(&[]),
+                "t",
+                Some(&a),
+                Unexpected,
+            ),
+            (
+                "pending, not there",
+                live(&[pivot("t", Some(A), "pending")]),
+                "t",
+                None,
+                Missing,
+            ),
+            (
+                "sent, not there",
+                live(&[pivot("t", Some(A), "sent")]),
+                "t",
+                None,
+                Missing,
+            ),
+            (
+                "success, lost there",
+                live(&[pivot("t", Some(A), "success")]),
+                "t",
+                None,
+                Missing,
+            ),
+            (
+                "pending, an older one there",
+                live(&[pivot("t", Some(A), "pending")]),
+                "t",
+                Some(&b),
+                Behind,
+            ),
+            (
+                "success, another there",
+                live(&[pivot("t", Some(A), "success")]),
+                "t",
+                Some(&b),
+                Behind,
+            ),
+            (
+                "success and there",
+                live(&[pivot("t", Some(A), "success")]),
+                "t",
+                Some(&a),
+                InSync,
+            ),
+            (
+                "there before the ack",
+                live(&[pivot("t", Some(A), "sent")]),
+                "t",
+                Some(&a),
+                InSync,
+            ),
             (
                 "the target has its own last change",
                 live(&[pivot("t", Some(B), "success")]),
@@ -304,21 +411,52 @@ mod tests {
                 Some(&b),
                 InSync,
             ),
-            ("deleted", revoked(&[pivot("t", None, "success")]), "t", None, InSync),
-            ("deletion on its way", revoked(&[pivot("t", None, "sent")]), "t", Some(&a), Behind),
-            ("deletion refused", revoked(&[pivot("t", None, "error")]), "t", Some(&a), Behind),
-            ("back after the deletion", revoked(&[pivot("t", None, "success")]), "t", Some(&a), Unexpected),
+            (
+                "deleted",
+                revoked(&[pivot("t", None, "success")]),
+                "t",
+                None,
+                InSync,
+            ),
+            (
+                "deletion on its way",
+                revoked(&[pivot("t", None, "sent")]),
+                "t",
+                Some(&a),
+                Behind,
+            ),
+            (
+                "deletion refused",
+                revoked(&[pivot("t", None, "error")]),
+                "t",
+                Some(&a),
+                Behind,
+            ),
+            (
+                "back after the deletion",
+                revoked(&[pivot("t", None, "success")]),
+                "t",
+                Some(&a),
+                Unexpected,
+            ),
         ];
         for (name, own, peer, held, expected) in cases {
             assert_eq!(state_of(&own, seen(peer, held)), expected, "{name}");
         }
-        let unreadable = Seen { readable: false, ..seen("t", Some(&a)) };
+        let unreadable = Seen {
+            readable: false,
+            ..seen("t", Some(&a))
+        };
         assert_eq!(state_of(&live(&[]), unreadable), Unknown);
     }
 
     #[test]
     fn a_target_that_is_not_read_is_unknown_and_counts_by_its_acknowledgement() {
-        let unread = Seen { watched: false, readable: false, ..seen("t", None) };
+        let unread = Seen {
+            watched: false,
+            readable: false,
+            ..seen("t", None)
+        };
         for (status, asks, words) in [
             (None, false, "nothing is sent to it from here"),
             (Some("pending"), true, "waits to be sent"),
@@ -328,25 +466,51 @@ mod tests {
         ] {
             let own = own(
                 Some(A),
-                &status.map(|status| pivot("t", Some(A), status)).into_iter().collect::<Vec<_>>(),
+                &status
+                    .map(|status| pivot("t", Some(A), status))
+                    .into_iter()
+                    .collect::<Vec<_>>(),
             );
             assert_eq!(state_of(&own, unread), Unknown);
-            assert_eq!(is_attention(Some(&own), &unread, Unknown), asks, "{status:?}");
+            assert_eq!(
+                is_attention(Some(&own), &unread, Unknown),
+                asks,
+                "{status:?}"
+            );
             assert_eq!(hearsay(own.pivot("t")), words);
         }
         assert!(
-            is_attention(None, &Seen { readable: false, ..seen("t", None) }, Unknown),
+            is_attention(
+                None,
+                &Seen {
+                    readable: false,
+                    ..seen("t", None)
+                },
+                Unknown
+            ),
             "away is another thing"
         );
     }
 
     #[test]
     fn rules_and_expiry_count_where_the_target_has_the_last_change() {
-        let restricted = Held { policy: policy(&["10.0.0.0/8".to_owned()], None), ..held(A, 11) };
-        assert_eq!(state_of(&own(Some(A), &[]), seen("me", Some(&restricted))), Behind);
+        let restricted = Held {
+            policy: policy(&["10.0.0.0/8".to_owned()], None),
+            ..held(A, 11)
+        };
+        assert_eq!(
+            state_of(&own(Some(A), &[]), seen("me", Some(&restricted))),
+            Behind
+        );
         let last = own(Some(A), &[pivot("t", Some(A), "success")]);
         assert_eq!(state_of(&last, seen("t", Some(&restricted))), Behind);
-        let earlier = own(Some(A), &[Pivot { changed_at: 5, ..pivot("t", Some(A), "success") }]);
+        let earlier = own(
+            Some(A),
+            &[Pivot {
+                changed_at: 5,
+                ..pivot("t", Some(A), "success")
+            }],
+        );
         assert_eq!(state_of(&earlier, seen("t", Some(&restricted))), InSync);
     }
 
@@ -354,7 +518,10 @@ mod tests {
     fn a_newer_change_of_another_source_makes_a_client_foreign() {
         let (older, newer) = (held(A, 11), held(B, 20));
         let ours = own(Some(A), &[pivot("t", Some(A), "success")]);
-        let at = |cursor| Seen { cursor: Some(cursor), ..seen("t", Some(&newer)) };
+        let at = |cursor| Seen {
+            cursor: Some(cursor),
+            ..seen("t", Some(&newer))
+        };
         let judged = judge(Some(&ours), &[seen("me", Some(&older)), at(12)]).unwrap();
         assert_eq!(
             (judged.own, judged.states),
@@ -363,19 +530,41 @@ mod tests {
         );
         let judged = judge(Some(&ours), &[seen("me", Some(&older)), at(13)]).unwrap();
         assert_eq!((judged.own, judged.states), (false, vec![Behind, InSync]));
-        let gone = Seen { cursor: Some(13), ..seen("me", None) };
-        assert!(!judge(Some(&ours), &[gone, seen("t", Some(&older))]).unwrap().own, "revoked elsewhere");
+        let gone = Seen {
+            cursor: Some(13),
+            ..seen("me", None)
+        };
+        assert!(
+            !judge(Some(&ours), &[gone, seen("t", Some(&older))])
+                .unwrap()
+                .own,
+            "revoked elsewhere"
+        );
     }
 
     #[test]
     fn the_newest_record_is_the_truth_of_a_foreign_client() {
         let (older, newer) = (held(A, 1), held(B, 2));
-        let away = Seen { readable: false, ..seen("away", None) };
-        let all = [seen("me", Some(&older)), seen("t", Some(&newer)), seen("u", None), away];
+        let away = Seen {
+            readable: false,
+            ..seen("away", None)
+        };
+        let all = [
+            seen("me", Some(&older)),
+            seen("t", Some(&newer)),
+            seen("u", None),
+            away,
+        ];
         let judged = judge(None, &all).unwrap();
         assert_eq!(judged.states, [Behind, InSync, Nothing, Unknown]);
         assert_eq!(judge(None, &[seen("me", None), away]), None);
-        let corrupt = Held { hash: None, ..held(A, 0) };
-        assert_eq!(judge(None, &[seen("me", Some(&corrupt))]).unwrap().states, [Behind]);
+        let corrupt = Held {
+            hash: None,
+            ..held(A, 0)
+        };
+        assert_eq!(
+            judge(None, &[seen("me", Some(&corrupt))]).unwrap().states,
+            [Behind]
+        );
     }
 }

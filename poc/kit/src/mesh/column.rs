@@ -25,7 +25,11 @@ pub(crate) struct Column {
 
 impl Column {
     pub(crate) fn new(name: String, is_self: bool, watched: bool) -> Self {
-        let away = if watched { "it was not read yet" } else { UNWATCHED };
+        let away = if watched {
+            "it was not read yet"
+        } else {
+            UNWATCHED
+        };
         Self {
             name,
             is_self,

@@ -42,10 +42,17 @@ pub(crate) fn stream(
     receiver: Receiver<Arc<str>>,
     stop: Stop,
 ) -> impl Stream<Item = String> + Send + 'static {
-    unfold(Subscriber { first: Some(first), receiver, stop }, async |mut subscriber| {
-        let block = subscriber.next().await?;
-        Some((block, subscriber))
-    })
+    unfold(
+        Subscriber {
+            first: Some(first),
+            receiver,
+            stop,
+        },
+        async |mut subscriber| {
+            let block = subscriber.next().await?;
+            Some((block, subscriber))
+        },
+    )
 }
 
 impl Subscriber {
@@ -90,7 +97,10 @@ mod tests {
         assert_eq!(slow.next().await.unwrap(), "event: hello\ndata: 1\n\n");
         assert_eq!(slow.next().await.unwrap(), "event: reload\ndata: {}\n\n");
         sender.send(block("client", &"a\nb")).unwrap();
-        assert_eq!(slow.next().await.unwrap(), "event: client\ndata: \"a\\nb\"\n\n");
+        assert_eq!(
+            slow.next().await.unwrap(),
+            "event: client\ndata: \"a\\nb\"\n\n"
+        );
         assert_eq!(slow.next().await.unwrap(), ": keep-alive\n\n");
         stop.ask();
         assert_eq!(slow.next().await, None);

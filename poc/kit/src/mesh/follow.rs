@@ -70,7 +70,10 @@ pub(crate) async fn store(shared: Arc<Shared>, column: usize) {
         }
         let until = Instant::now() + if readable { FULL_EVERY } else { RETRY_EVERY };
         while let Ok(StoreChange::Credentials(keys)) = timeout_at(until, changes.next()).await {
-            if !readable || keys.len() > NAMED_LIMIT || read_named(&shared, column, &keys).await.is_err() {
+            if !readable
+                || keys.len() > NAMED_LIMIT
+                || read_named(&shared, column, &keys).await.is_err()
+            {
                 break;
             }
         }
@@ -100,7 +103,13 @@ async fn read_all(view: &PeerStoreView) -> Result<HashMap<RowKey, Held>, StoreEr
             let page = bounded(store.list(cursor.as_deref(), STORE_PAGE)).await?;
             read += page.entries.len();
             for (client_id, record) in page.entries {
-                all.insert(RowKey { client_id, track: *track }, Held::of(&record));
+                all.insert(
+                    RowKey {
+                        client_id,
+                        track: *track,
+                    },
+                    Held::of(&record),
+                );
             }
             cursor = page.next;
             if cursor.is_none() || read >= STORE_LIMIT {
@@ -111,13 +120,19 @@ async fn read_all(view: &PeerStoreView) -> Result<HashMap<RowKey, Held>, StoreEr
     Ok(all)
 }
 
-async fn read_named(shared: &Shared, column: usize, keys: &[CredentialKey]) -> Result<(), StoreError> {
+async fn read_named(
+    shared: &Shared,
+    column: usize,
+    keys: &[CredentialKey],
+) -> Result<(), StoreError> {
     let view = &shared.ground.stores[column];
     let cursors = bounded(view.cursors.cursors(keys)).await?;
-    let finds = keys.iter().map(async |key| match view.credentials.get(&key.track) {
-        Some(store) => bounded(store.find(&key.client_id)).await,
-        None => Ok(None),
-    });
+    let finds = keys
+        .iter()
+        .map(async |key| match view.credentials.get(&key.track) {
+            Some(store) => bounded(store.find(&key.client_id)).await,
+            None => Ok(None),
+        });
     let mut read = Vec::with_capacity(keys.len());
     for ((key, found), cursor) in keys.iter().zip(join_all(finds).await).zip(cursors) {
         let held = match found {
@@ -125,7 +140,11 @@ async fn read_named(shared: &Shared, column: usize, keys: &[CredentialKey]) -> R
             Err(StoreError::Corrupt { reason, .. }) => Some(Held::of(&Err(reason))),
             Err(error) => return Err(error),
         };
-        read.push((RowKey::from(key.clone()), held, cursor.map(|cursor| cursor.ts)));
+        read.push((
+            RowKey::from(key.clone()),
+            held,
+            cursor.map(|cursor| cursor.ts),
+        ));
     }
     {
         let mut table = shared.table();
@@ -133,7 +152,9 @@ async fn read_named(shared: &Shared, column: usize, keys: &[CredentialKey]) -> R
             table.put_held(column, key, held.clone(), *cursor);
         }
     }
-    shared.apply(read.into_iter().map(|(key, ..)| key).collect()).await;
+    shared
+        .apply(read.into_iter().map(|(key, ..)| key).collect())
+        .await;
     Ok(())
 }
 
@@ -148,7 +169,9 @@ async fn look_at_cursors(shared: &Shared, column: usize) {
         return;
     };
     for (key, cursor) in suspects.iter().zip(cursors) {
-        shared.table().put_cursor(column, key, cursor.map_or(i64::MIN, |cursor| cursor.ts));
+        shared
+            .table()
+            .put_cursor(column, key, cursor.map_or(i64::MIN, |cursor| cursor.ts));
     }
     shared.apply(suspects).await;
 }
@@ -162,7 +185,9 @@ pub(crate) async fn management(shared: Arc<Shared>) {
         let readable = read.is_ok();
         match read {
             Ok(wanted) => put_wanted(&shared, wanted).await,
-            Err(error) => tracing::debug!(error = %chain(&error), "the management store cannot be read"),
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "the management store cannot be read")
+            }
         }
         if std::mem::take(&mut first) {
             shared.loaded.send_modify(|loaded| *loaded += 1);
@@ -228,9 +253,17 @@ async fn read_wanted(shared: &Shared) -> Result<Wanted, AdministrationError> {
     let mut all = Wanted::default();
     let mut cursor: Option<String> = None;
     loop {
-        let page = shared.ground.administration.state(cursor.as_deref(), STATE_PAGE).await?;
+        let page = shared
+            .ground
+            .administration
+            .state(cursor.as_deref(), STATE_PAGE)
+            .await?;
         all.own.extend(wanted(&page));
-        all.targets.extend(page.targets.into_iter().map(|target| target.target_amqp_queue));
+        all.targets.extend(
+            page.targets
+                .into_iter()
+                .map(|target| target.target_amqp_queue),
+        );
         cursor = page.next;
         if cursor.is_none() || all.own.len() >= STORE_LIMIT {
             return Ok(all);
@@ -238,7 +271,10 @@ async fn read_wanted(shared: &Shared) -> Result<Wanted, AdministrationError> {
     }
 }
 
-async fn read_wanted_of(shared: &Shared, keys: Vec<CredentialKey>) -> Result<(), AdministrationError> {
+async fn read_wanted_of(
+    shared: &Shared,
+    keys: Vec<CredentialKey>,
+) -> Result<(), AdministrationError> {
     let page = shared.ground.administration.credentials(&keys).await?;
     let mut read = wanted(&page);
     let keys: Vec<RowKey> = keys.into_iter().map(RowKey::from).collect();
@@ -255,12 +291,20 @@ async fn read_wanted_of(shared: &Shared, keys: Vec<CredentialKey>) -> Result<(),
 fn wanted(page: &StatePage) -> HashMap<RowKey, Own> {
     let mut pivots: HashMap<(&str, &str), Vec<Pivot>> = HashMap::new();
     for pivot in &page.pivots {
-        pivots.entry((pivot.track, &pivot.client_id)).or_default().push(Pivot::from(pivot));
+        pivots
+            .entry((pivot.track, &pivot.client_id))
+            .or_default()
+            .push(Pivot::from(pivot));
     }
     let own = page.credentials.iter().filter_map(|credential| {
-        let pivots = pivots.remove(&(credential.track, credential.client_id.as_str())).unwrap_or_default();
+        let pivots = pivots
+            .remove(&(credential.track, credential.client_id.as_str()))
+            .unwrap_or_default();
         let client_id = ClientId::parse(&credential.client_id).ok()?;
-        let key = RowKey { client_id, track: Track::parse(credential.track)? };
+        let key = RowKey {
+            client_id,
+            track: Track::parse(credential.track)?,
+        };
         Some((key, Own::of(credential, pivots)))
     });
     own.collect()

@@ -66,7 +66,11 @@ impl Doctor {
             return seen.clone();
         }
         let named = |name: &str| columns.iter().find(|column| column.name == name);
-        let known = |column: &&PeerSummary| self.peers.iter().any(|(name, _)| name.as_str() == column.name);
+        let known = |column: &&PeerSummary| {
+            self.peers
+                .iter()
+                .any(|(name, _)| name.as_str() == column.name)
+        };
         // Targets that were added meanwhile, of whom no address is known.
         let added: Vec<PeerName> = columns
             .iter()
@@ -92,12 +96,26 @@ impl Doctor {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look_at(&self, name: &PeerName, url: Option<&Url>, column: Option<&PeerSummary>) -> PeerHealth {
+    async fn look_at(
+        &self,
+        name: &PeerName,
+        url: Option<&Url>,
+        column: Option<&PeerSummary>,
+    ) -> PeerHealth {
         let is_self = *name == self.own;
-        let running = self.control.as_ref().and_then(|control| control.running(name));
+        let running = self
+            .control
+            .as_ref()
+            .and_then(|control| control.running(name));
         let stopped = running == Some(false);
         let (told, queue) = tokio::join!(
-            async { if stopped { None } else { self.ask(is_self, url).await } },
+            async {
+                if stopped {
+                    None
+                } else {
+                    self.ask(is_self, url).await
+                }
+            },
             timeout(PROBE_LIMIT, self.propagator.queue_depth(name))
         );
         let queue = queue.ok().and_then(Result::ok).flatten();
@@ -114,15 +132,24 @@ impl Doctor {
             url: url.map(|url| url.as_str().trim_end_matches('/').to_owned()),
             state,
             missing: told.missing,
-            queue: queue.map(|depth| QueueState { messages: depth.messages, consumers: depth.consumers }),
+            queue: queue.map(|depth| QueueState {
+                messages: depth.messages,
+                consumers: depth.consumers,
+            }),
             receives_only: told.receives_only,
             last_sync_at: told.last_sync_at,
-            drift: column.map_or(0, |column| column.behind + column.missing + column.unexpected),
+            drift: column.map_or(0, |column| {
+                column.behind + column.missing + column.unexpected
+            }),
             advice: Vec::new(),
             // Whoever stops the peer that serves the page cannot start it again from there.
             controllable: running.is_some() && !is_self,
         };
-        let checked = self.propagator.drift().into_iter().find(|report| report.peer == *name);
+        let checked = self
+            .propagator
+            .drift()
+            .into_iter()
+            .find(|report| report.peer == *name);
         health.advice = advice(&health, column, checked.as_ref());
         health
     }
@@ -139,7 +166,11 @@ impl Doctor {
 }
 
 /// One sentence for each problem: what to do next.
-fn advice(health: &PeerHealth, column: Option<&PeerSummary>, checked: Option<&DriftReport>) -> Vec<String> {
+fn advice(
+    health: &PeerHealth,
+    column: Option<&PeerSummary>,
+    checked: Option<&DriftReport>,
+) -> Vec<String> {
     let name = &health.name;
     let mut advice = Vec::new();
     match health.state {
@@ -181,7 +212,11 @@ fn advice(health: &PeerHealth, column: Option<&PeerSummary>, checked: Option<&Dr
     let idle = health.queue.is_none_or(|queue| queue.messages == 0);
     if health.drift > 0 && health.state == PeerState::Ready && idle && !health.is_self {
         let n = health.drift;
-        let credentials = if n == 1 { "credential differs" } else { "credentials differ" };
+        let credentials = if n == 1 {
+            "credential differs"
+        } else {
+            "credentials differ"
+        };
         advice.push(format!(
             "{n} {credentials} on {name}: resync the target {name} if this does not pass by itself."
         ));
@@ -222,7 +257,10 @@ mod tests {
             url: Some("http://127.0.0.1:3002".to_owned()),
             state,
             missing: Vec::new(),
-            queue: Some(QueueState { messages: 0, consumers: 1 }),
+            queue: Some(QueueState {
+                messages: 0,
+                consumers: 1,
+            }),
             receives_only: false,
             last_sync_at: None,
             drift: 0,
@@ -234,16 +272,39 @@ mod tests {
     #[test]
     fn every_problem_has_an_advice_and_a_healthy_peer_has_none() {
         assert!(advice(&health(PeerState::Ready), None, None).is_empty());
-        let missing =
-            ["broker", "redis", "sql"].map(|name| MissingPart { name: name.into(), reason: "x".into() });
+        let missing = ["broker", "redis", "sql"].map(|name| MissingPart {
+            name: name.into(),
+            reason: "x".into(),
+        });
         let cases = [
-            (PeerHealth { state: PeerState::Stopped, ..health(PeerState::Ready) }, "Start consumer again"),
-            (health(PeerState::Unreachable), "http://127.0.0.1:3002"),
-            (PeerHealth { url: None, ..health(PeerState::Unreachable) }, "PEER_URLS"),
-            (PeerHealth { drift: 2, ..health(PeerState::Ready) }, "resync"),
             (
                 PeerHealth {
-                    queue: Some(QueueState { messages: 5, consumers: 0 }),
+                    state: PeerState::Stopped,
+                    ..health(PeerState::Ready)
+                },
+                "Start consumer again",
+            ),
+            (health(PeerState::Unreachable), "http://127.0.0.1:3002"),
+            (
+                PeerHealth {
+                    url: None,
+                    ..health(PeerState::Unreachable)
+                },
+                "PEER_URLS",
+            ),
+            (
+                PeerHealth {
+                    drift: 2,
+                    ..health(PeerState::Ready)
+                },
+                "resync",
+            ),
+            (
+                PeerHealth {
+                    queue: Some(QueueState {
+                        messages: 5,
+                        consumers: 0,
+                    }),
                     ..health(PeerState::Ready)
                 },
                 "Nobody consumes",
@@ -251,9 +312,15 @@ mod tests {
         ];
         for (health, expected) in cases {
             let advice = advice(&health, None, None);
-            assert!(advice.len() == 1 && advice[0].contains(expected), "{advice:?}");
+            assert!(
+                advice.len() == 1 && advice[0].contains(expected),
+                "{advice:?}"
+            );
         }
-        let unavailable = PeerHealth { missing: missing.to_vec(), ..health(PeerState::Unavailable) };
+        let unavailable = PeerHealth {
+            missing: missing.to_vec(),
+            ..health(PeerState::Unavailable)
+        };
         assert_eq!(advice(&unavailable, None, None).len(), 3);
         let report = |drifted| DriftReport {
             peer: PeerName::parse("consumer").unwrap(),

@@ -71,9 +71,17 @@ impl PageQuery {
             Some("changed") => Order::Changed,
             Some(_) => return Err(Problem::invalid("sort", "must be client or changed")),
         };
-        let limit = query.number("limit", 1, PAGE_LIMIT)?.unwrap_or(PAGE_DEFAULT);
+        let limit = query
+            .number("limit", 1, PAGE_LIMIT)?
+            .unwrap_or(PAGE_DEFAULT);
         let filter = query.take("filter").unwrap_or_default().trim().to_owned();
-        Ok(Self { cursor, limit, filter, attention, order })
+        Ok(Self {
+            cursor,
+            limit,
+            filter,
+            attention,
+            order,
+        })
     }
 
     /// Takes the rows. One walk over all of them, and only those of the page are made.
@@ -102,11 +110,17 @@ impl PageQuery {
                 more = true;
             }
         }
-        let next = page
-            .last()
-            .filter(|_| more)
-            .map(|(key, changed_at)| format!("{changed_at}/{}/{}", key.track.as_str(), key.client_id));
-        Rows { clients: page.iter().filter_map(|(key, _)| table.client(key)).collect(), matching, next }
+        let next = page.last().filter(|_| more).map(|(key, changed_at)| {
+            format!("{changed_at}/{}/{}", key.track.as_str(), key.client_id)
+        });
+        Rows {
+            clients: page
+                .iter()
+                .filter_map(|(key, _)| table.client(key))
+                .collect(),
+            matching,
+            next,
+        }
     }
 
     fn is_after_cursor(&self, key: &RowKey, changed_at: i64) -> bool {
@@ -116,7 +130,8 @@ impl PageQuery {
         match self.order {
             Order::Client => *key > cursor.key,
             Order::Changed => {
-                changed_at < cursor.changed_at || (changed_at == cursor.changed_at && *key > cursor.key)
+                changed_at < cursor.changed_at
+                    || (changed_at == cursor.changed_at && *key > cursor.key)
             }
         }
     }
@@ -127,8 +142,14 @@ impl Cursor {
         let read = || {
             let (changed_at, rest) = text.split_once('/')?;
             let (track, client_id) = rest.split_once('/')?;
-            let key = RowKey { client_id: ClientId::parse(client_id).ok()?, track: Track::parse(track)? };
-            Some(Self { changed_at: changed_at.parse().ok()?, key })
+            let key = RowKey {
+                client_id: ClientId::parse(client_id).ok()?,
+                track: Track::parse(track)?,
+            };
+            Some(Self {
+                changed_at: changed_at.parse().ok()?,
+                key,
+            })
         };
         read().ok_or_else(|| Problem::invalid("cursor", "is not one that this peer gave"))
     }
@@ -137,7 +158,10 @@ impl Cursor {
 /// Tells whether `text` holds `part`, whatever the case of ASCII letters.
 fn holds(text: &str, part: &str) -> bool {
     let (text, part) = (text.as_bytes(), part.as_bytes());
-    part.is_empty() || text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
+    part.is_empty()
+        || text
+            .windows(part.len())
+            .any(|window| window.eq_ignore_ascii_case(part))
 }
 
 #[cfg(test)]
@@ -155,8 +179,19 @@ mod tests {
                 let client_id = ClientId::parse(&format!("Client-{n:05}")).unwrap();
                 let differs = column == 3 && n % 100 == 0;
                 let hash = Some(if differs { *b"ffffffff" } else { *b"00000000" });
-                let held = Held { hash, updated_at: n, expires_at: None, policy: 0 };
-                (RowKey { client_id, track: Track::Http }, held)
+                let held = Held {
+                    hash,
+                    updated_at: n,
+                    expires_at: None,
+                    policy: 0,
+                };
+                (
+                    RowKey {
+                        client_id,
+                        track: Track::Http,
+                    },
+                    held,
+                )
             });
             let touched = table.replace_held(column, held.collect::<HashMap<_, _>>());
             touched.iter().for_each(|key| {
@@ -190,10 +225,20 @@ mod tests {
         assert!(by_client.is_sorted());
         let by_change = walk(&table, "limit=37&sort=changed");
         assert_eq!(by_change.len(), 250);
-        assert!(by_change.iter().rev().is_sorted(), "the last changed come first");
+        assert!(
+            by_change.iter().rev().is_sorted(),
+            "the last changed come first"
+        );
         assert_eq!(walk(&table, "show=attention").len(), 3);
         let filtered = query("filter=client-0024&limit=4").rows(&table);
-        assert_eq!((filtered.matching, filtered.clients.len(), filtered.next.is_some()), (10, 4, true));
+        assert_eq!(
+            (
+                filtered.matching,
+                filtered.clients.len(),
+                filtered.next.is_some()
+            ),
+            (10, 4, true)
+        );
         assert_eq!(query("filter=nobody").rows(&table).matching, 0);
     }
 
@@ -208,7 +253,11 @@ mod tests {
             ("cursor=1/http/", "cursor"),
             ("x=1", "x"),
         ] {
-            assert_eq!(PageQuery::parse(Some(text)).unwrap_err().field.unwrap(), name, "{text}");
+            assert_eq!(
+                PageQuery::parse(Some(text)).unwrap_err().field.unwrap(),
+                name,
+                "{text}"
+            );
         }
     }
 

@@ -26,7 +26,13 @@ impl PeerStoreView {
     /// What the check for drift reads of it.
     pub fn for_drift(&self) -> (PeerName, StoreView) {
         let (credentials, cursors) = (self.credentials.clone(), Arc::clone(&self.cursors));
-        (self.name.clone(), StoreView { credentials, cursors })
+        (
+            self.name.clone(),
+            StoreView {
+                credentials,
+                cursors,
+            },
+        )
     }
 }
 

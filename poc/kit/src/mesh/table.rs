@@ -19,13 +19,19 @@ pub(crate) struct RowKey {
 
 impl From<CredentialKey> for RowKey {
     fn from(key: CredentialKey) -> Self {
-        Self { client_id: key.client_id, track: key.track }
+        Self {
+            client_id: key.client_id,
+            track: key.track,
+        }
     }
 }
 
 impl From<RowKey> for CredentialKey {
     fn from(key: RowKey) -> Self {
-        Self { track: key.track, client_id: key.client_id }
+        Self {
+            track: key.track,
+            client_id: key.client_id,
+        }
     }
 }
 
@@ -69,8 +75,10 @@ pub(crate) struct Table {
 impl Table {
     /// Without rows. `peers` are those whose stores are read, in their order; none was read yet.
     pub(crate) fn new(peers: impl IntoIterator<Item = (String, bool)>) -> Self {
-        let columns: Vec<Column> =
-            peers.into_iter().map(|(name, is_self)| Column::new(name, is_self, true)).collect();
+        let columns: Vec<Column> = peers
+            .into_iter()
+            .map(|(name, is_self)| Column::new(name, is_self, true))
+            .collect();
         Self {
             stores: columns.len(),
             order: by_name(&columns),
@@ -94,7 +102,11 @@ impl Table {
         }
         self.revision += 1;
         self.columns.truncate(self.stores);
-        self.columns.extend(names.into_iter().map(|name| Column::new(name, false, false)));
+        self.columns.extend(
+            names
+                .into_iter()
+                .map(|name| Column::new(name, false, false)),
+        );
         self.order = by_name(&self.columns);
         for row in self.rows.values_mut() {
             // The counts of the other columns went with them.
@@ -109,7 +121,13 @@ impl Table {
     }
 
     /// Puts what one client has in a column's store.
-    pub(crate) fn put_held(&mut self, column: usize, key: &RowKey, held: Option<Held>, cursor: Option<i64>) {
+    pub(crate) fn put_held(
+        &mut self,
+        column: usize,
+        key: &RowKey,
+        held: Option<Held>,
+        cursor: Option<i64>,
+    ) {
         let column = &mut self.columns[column];
         match held {
             Some(held) => column.held.insert(key.clone(), held),
@@ -122,7 +140,11 @@ impl Table {
     }
 
     /// Puts all that a column's store holds, and answers which rows may have changed.
-    pub(crate) fn replace_held(&mut self, column: usize, held: HashMap<RowKey, Held>) -> Vec<RowKey> {
+    pub(crate) fn replace_held(
+        &mut self,
+        column: usize,
+        held: HashMap<RowKey, Held>,
+    ) -> Vec<RowKey> {
         let column = &mut self.columns[column];
         let was_away = column.away.take().is_some();
         self.revision += u64::from(was_away);
@@ -133,7 +155,11 @@ impl Table {
             .filter(|(key, held)| was_away || before.get(*key) != Some(held))
             .map(|(key, _)| key.clone())
             .collect();
-        touched.extend(before.into_keys().filter(|key| !column.held.contains_key(key)));
+        touched.extend(
+            before
+                .into_keys()
+                .filter(|key| !column.held.contains_key(key)),
+        );
         touched.iter().for_each(|key| {
             column.cursors.remove(key);
         });
@@ -147,7 +173,11 @@ impl Table {
     pub(crate) fn set_away(&mut self, column: usize, reason: String) -> Vec<RowKey> {
         let was_away = self.columns[column].away.replace(reason).is_some();
         self.revision += 1;
-        if was_away { Vec::new() } else { self.rows.keys().cloned().collect() }
+        if was_away {
+            Vec::new()
+        } else {
+            self.rows.keys().cloned().collect()
+        }
     }
 
     /// Puts the cursor of a client at a column's store.
@@ -166,7 +196,10 @@ impl Table {
     /// Puts all that is wanted, and answers which rows may have changed.
     pub(crate) fn replace_own(&mut self, own: HashMap<RowKey, Own>) -> Vec<RowKey> {
         let before = std::mem::replace(&mut self.own, own);
-        let changed = self.own.iter().filter(|(key, own)| before.get(*key) != Some(own));
+        let changed = self
+            .own
+            .iter()
+            .filter(|(key, own)| before.get(*key) != Some(own));
         let mut touched: Vec<RowKey> = changed.map(|(key, _)| key.clone()).collect();
         touched.extend(before.into_keys().filter(|key| !self.own.contains_key(key)));
         touched
@@ -181,7 +214,12 @@ impl Table {
         let suspect = |(key, row): &(&RowKey, &Row)| {
             row.own && is_mismatch(row.states[column]) && !cursors.contains_key(key)
         };
-        self.rows.iter().filter(suspect).take(limit).map(|(key, _)| key.clone()).collect()
+        self.rows
+            .iter()
+            .filter(suspect)
+            .take(limit)
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     /// Judges a row anew.
@@ -194,13 +232,15 @@ impl Table {
         self.revision += 1;
         if let Some(before) = self.rows.remove(key) {
             self.count(&before, false);
-            self.by_change.remove(&(Reverse(before.changed_at.unwrap_or_default()), key.clone()));
+            self.by_change
+                .remove(&(Reverse(before.changed_at.unwrap_or_default()), key.clone()));
         }
         let Some(after) = after else {
             return Some(RowChange::Gone(key.clone()));
         };
         self.count(&after, true);
-        self.by_change.insert((Reverse(after.changed_at.unwrap_or_default()), key.clone()));
+        self.by_change
+            .insert((Reverse(after.changed_at.unwrap_or_default()), key.clone()));
         self.rows.insert(key.clone(), after);
         Some(RowChange::Client(key.clone()))
     }
@@ -232,7 +272,10 @@ impl Table {
             unexpected: column.counts.unexpected,
             unknown: column.counts.unknown,
         };
-        self.order.iter().map(|index| peer(&self.columns[*index])).collect()
+        self.order
+            .iter()
+            .map(|index| peer(&self.columns[*index]))
+            .collect()
     }
 
     /// A row as it is shown.
@@ -246,7 +289,11 @@ impl Table {
             let pivot = own.and_then(|own| own.pivot(&column.name));
             MeshCell {
                 peer: column.name.clone(),
-                state: row.states.get(*index).copied().unwrap_or(CellState::Unknown),
+                state: row
+                    .states
+                    .get(*index)
+                    .copied()
+                    .unwrap_or(CellState::Unknown),
                 hash_prefix: held
                     .and_then(|held| held.hash)
                     .map(|hash| String::from_utf8_lossy(&hash).into_owned()),
@@ -267,26 +314,36 @@ impl Table {
             attention: row.attention,
             revoked: own.map_or(newest.is_none(), |own| own.revoked),
             changed_at: row.changed_at,
-            expires_at: own.map_or(newest.and_then(|held| held.expires_at), |own| own.expires_at),
+            expires_at: own.map_or(newest.and_then(|held| held.expires_at), |own| {
+                own.expires_at
+            }),
             cells: self.order.iter().map(cell).collect(),
         })
     }
 
     /// Row keys in the order of client ids, and whether each needs attention.
     pub(crate) fn by_client(&self) -> impl Iterator<Item = (&RowKey, i64, bool)> {
-        self.rows.iter().map(|(key, row)| (key, row.changed_at.unwrap_or_default(), row.attention))
+        self.rows
+            .iter()
+            .map(|(key, row)| (key, row.changed_at.unwrap_or_default(), row.attention))
     }
 
     /// Row keys with the last changed first, and whether each needs attention.
     pub(crate) fn by_change(&self) -> impl Iterator<Item = (&RowKey, i64, bool)> {
-        self.by_change
-            .iter()
-            .map(|(changed_at, key)| (key, changed_at.0, self.rows.get(key).is_some_and(|row| row.attention)))
+        self.by_change.iter().map(|(changed_at, key)| {
+            (
+                key,
+                changed_at.0,
+                self.rows.get(key).is_some_and(|row| row.attention),
+            )
+        })
     }
 
     fn newest(&self, key: &RowKey) -> Option<&Held> {
         let readable = self.columns.iter().filter(|column| column.away.is_none());
-        readable.filter_map(|column| column.held.get(key)).max_by_key(|held| held.updated_at)
+        readable
+            .filter_map(|column| column.held.get(key))
+            .max_by_key(|held| held.updated_at)
     }
 
     fn judge(&self, key: &RowKey) -> Option<Row> {
@@ -301,12 +358,22 @@ impl Table {
         let shown = fingerprint(own, &seen);
         let mut cells = seen.iter().zip(&judged.states);
         let attention = cells.any(|(seen, state)| is_attention(own, seen, *state));
-        Some(Row { own: judged.own, states: judged.states, attention, changed_at, shown })
+        Some(Row {
+            own: judged.own,
+            states: judged.states,
+            attention,
+            changed_at,
+            shown,
+        })
     }
 
     fn count(&mut self, row: &Row, in_or_out: bool) {
         let change = |count: &mut usize| {
-            *count = if in_or_out { *count + 1 } else { count.saturating_sub(1) };
+            *count = if in_or_out {
+                *count + 1
+            } else {
+                count.saturating_sub(1)
+            };
         };
         if !row.attention {
             change(&mut self.in_sync);
@@ -332,7 +399,8 @@ fn fingerprint(own: Option<&Own>, seen: &[Seen<'_>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for seen in seen {
         let held = seen.held.filter(|_| seen.readable);
-        held.map(|held| (held.hash, held.updated_at, held.expires_at)).hash(&mut hasher);
+        held.map(|held| (held.hash, held.updated_at, held.expires_at))
+            .hash(&mut hasher);
     }
     if let Some(own) = own {
         (own.revoked, own.expires_at).hash(&mut hasher);
@@ -353,12 +421,19 @@ mod tests {
     const PEERS: [&str; 3] = ["a", "me", "z"];
 
     fn key(n: u8) -> RowKey {
-        RowKey { client_id: ClientId::parse(&format!("client-{n}")).unwrap(), track: Track::Http }
+        RowKey {
+            client_id: ClientId::parse(&format!("client-{n}")).unwrap(),
+            track: Track::Http,
+        }
     }
 
     fn held(n: u8, updated_at: i64) -> Held {
         let hash = (n < 4).then_some([b'a' + n; 8]);
-        Held { updated_at, ..Held::of(&Err("unreadable")) }.with_hash(hash)
+        Held {
+            updated_at,
+            ..Held::of(&Err("unreadable"))
+        }
+        .with_hash(hash)
     }
 
     fn own(n: u8, booked: bool) -> Own {
@@ -378,8 +453,16 @@ mod tests {
             client_id: String::new(),
             track: "http",
             target_amqp_queue: "z".to_owned(),
-            status: if n.is_multiple_of(2) { "success" } else { "pending" },
-            op: Some(if n == 0 { "credential.delete" } else { "credential.update" }),
+            status: if n.is_multiple_of(2) {
+                "success"
+            } else {
+                "pending"
+            },
+            op: Some(if n == 0 {
+                "credential.delete"
+            } else {
+                "credential.update"
+            }),
             secret_hash: hash,
             generation: 1,
             attempt_count: 1,
@@ -390,7 +473,14 @@ mod tests {
             changed_at: 0,
             last_ts: None,
         };
-        Own::of(&credential, if booked { vec![(&pivot).into()] } else { Vec::new() })
+        Own::of(
+            &credential,
+            if booked {
+                vec![(&pivot).into()]
+            } else {
+                Vec::new()
+            },
+        )
     }
 
     impl Held {
@@ -442,12 +532,14 @@ mod tests {
                 table.put_own(&key(n), wanted.map(|(hash, booked)| own(hash, booked)));
                 vec![key(n)]
             }
-            Step::Targets(names) => {
-                table.put_targets(names.into_iter().map(str::to_owned).collect()).unwrap_or_default()
-            }
-            Step::AllOwn(all) => {
-                table.replace_own(all.into_iter().map(|(n, hash)| (key(n), own(hash % 4, true))).collect())
-            }
+            Step::Targets(names) => table
+                .put_targets(names.into_iter().map(str::to_owned).collect())
+                .unwrap_or_default(),
+            Step::AllOwn(all) => table.replace_own(
+                all.into_iter()
+                    .map(|(n, hash)| (key(n), own(hash % 4, true)))
+                    .collect(),
+            ),
         };
         for key in touched {
             table.refresh(&key);
@@ -492,14 +584,33 @@ mod tests {
         assert_eq!(table.put_targets(targets()), None);
         assert_eq!(table.refresh(&key(1)), Some(RowChange::Client(key(1))));
         let peers = table.peers();
-        let names: Vec<_> = peers.iter().map(|peer| (peer.name.as_str(), peer.watched)).collect();
-        assert_eq!(names, [("a", true), ("me", true), ("no-url", false), ("z", true)]);
-        assert_eq!(peers[2].reason.as_deref(), Some(crate::mesh::column::UNWATCHED));
+        let names: Vec<_> = peers
+            .iter()
+            .map(|peer| (peer.name.as_str(), peer.watched))
+            .collect();
+        assert_eq!(
+            names,
+            [("a", true), ("me", true), ("no-url", false), ("z", true)]
+        );
+        assert_eq!(
+            peers[2].reason.as_deref(),
+            Some(crate::mesh::column::UNWATCHED)
+        );
         let client = table.client(&key(1)).unwrap();
         let cell = &client.cells[2];
-        assert_eq!((cell.peer.as_str(), cell.state), ("no-url", CellState::Unknown));
-        assert_eq!(cell.reason.as_deref(), Some("nothing is sent to it from here"));
-        assert_eq!(table.summary().peers, 3, "who is not looked at neither agrees nor differs");
+        assert_eq!(
+            (cell.peer.as_str(), cell.state),
+            ("no-url", CellState::Unknown)
+        );
+        assert_eq!(
+            cell.reason.as_deref(),
+            Some("nothing is sent to it from here")
+        );
+        assert_eq!(
+            table.summary().peers,
+            3,
+            "who is not looked at neither agrees nor differs"
+        );
         assert_eq!(table.put_targets(BTreeSet::new()), Some(vec![key(1)]));
         assert_eq!(table.client(&key(1)).unwrap().cells.len(), 3);
     }
@@ -515,7 +626,10 @@ mod tests {
         assert_eq!(table.refresh(&key(1)), Some(RowChange::Client(key(1))));
         assert_eq!(table.refresh(&key(1)), None, "nothing new");
         let client = table.client(&key(1)).unwrap();
-        assert_eq!((client.own, client.changed_at, client.cells.len()), (false, Some(5), 3));
+        assert_eq!(
+            (client.own, client.changed_at, client.cells.len()),
+            (false, Some(5), 3)
+        );
         assert_eq!(client.cells[0].hash_prefix.as_deref(), Some("bbbbbbbb"));
         table.put_held(0, &key(1), None, None);
         assert_eq!(table.refresh(&key(1)), Some(RowChange::Gone(key(1))));

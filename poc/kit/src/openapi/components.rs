@@ -6,12 +6,14 @@ use utoipa::openapi::schema::ComponentsBuilder;
 
 use crate::health::{Missing, Readiness};
 use crate::mesh::model::{
-    CellState, MeshCell, MeshClient, MeshHealth, MeshPage, MeshSummary, MissingPart, PeerControlled,
-    PeerHealth, PeerState, PeerSummary, QueueState, Timeline,
+    CellState, MeshCell, MeshClient, MeshHealth, MeshPage, MeshSummary, MissingPart,
+    PeerControlled, PeerHealth, PeerState, PeerSummary, QueueState, Timeline,
 };
 use crate::openapi::schema as body;
 use crate::problem::Problem;
-use crate::surface::administration::{CredentialState, HistoryEntry, PivotState, StatePage, TargetState};
+use crate::surface::administration::{
+    CredentialState, HistoryEntry, PivotState, StatePage, TargetState,
+};
 use crate::surface::signed_call::SentRequest;
 
 macro_rules! all {
@@ -20,7 +22,8 @@ macro_rules! all {
 
 /// Those of a peer of this mode.
 pub(super) fn of(mode: Mode) -> Components {
-    let everybodys = all!(ComponentsBuilder::new(); Problem, Missing, Readiness, body::Alive, body::Echo);
+    let everybodys =
+        all!(ComponentsBuilder::new(); Problem, Missing, Readiness, body::Alive, body::Echo);
     match mode {
         Mode::ReceiveOnly => everybodys.build(),
         Mode::Full => of_the_view(of_management(everybodys)).build(),

@@ -13,7 +13,11 @@ pub(super) fn takes(body: RequestBodyBuilder, operation: Operation) -> RequestBo
     let written = fields::written(operation);
     let form = written.iter().fold(ObjectBuilder::new(), |form, field| {
         let form = form.property(field.name, schema(field));
-        if field.required { form.required(field.name) } else { form }
+        if field.required {
+            form.required(field.name)
+        } else {
+            form
+        }
     });
     let content = Content::new(Some(RefOr::T(Schema::from(form.build()))));
     body.content("application/x-www-form-urlencoded", content)
@@ -38,6 +42,10 @@ fn schema(field: &Written) -> RefOr<Schema> {
 
 fn text(meaning: &str) -> RefOr<Schema> {
     let text = ObjectBuilder::new().schema_type(Type::String);
-    let described = if meaning.is_empty() { text } else { text.description(Some(meaning)) };
+    let described = if meaning.is_empty() {
+        text
+    } else {
+        text.description(Some(meaning))
+    };
     RefOr::T(Schema::from(described.build()))
 }

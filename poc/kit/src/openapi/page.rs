@@ -52,7 +52,12 @@ fn route(page: &mut String, method: &str, path: &str, operation: &Value) {
     if let Some(schema) = request {
         let _ = write!(page, "<tr><th>takes<td>{}", type_of(schema));
     }
-    for parameter in operation.get("parameters").and_then(Value::as_array).into_iter().flatten() {
+    for parameter in operation
+        .get("parameters")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let _ = write!(
             page,
             "<tr><th>{}<td><code>{}</code>",
@@ -76,14 +81,21 @@ fn route(page: &mut String, method: &str, path: &str, operation: &Value) {
 fn shape(page: &mut String, name: &str, schema: &Value) {
     let name = escape(name);
     let about = escape(text(schema, "/description"));
-    let _ = write!(page, "<details id='{name}'><summary><code>{name}</code> {about}</summary><table>");
+    let _ = write!(
+        page,
+        "<details id='{name}'><summary><code>{name}</code> {about}</summary><table>"
+    );
     let required: Vec<&str> = schema
         .get("required")
         .and_then(Value::as_array)
         .map(|names| names.iter().filter_map(Value::as_str).collect())
         .unwrap_or_default();
     for (field, schema) in members(schema, "/properties") {
-        let needed = if required.contains(&field) { "" } else { "optional" };
+        let needed = if required.contains(&field) {
+            ""
+        } else {
+            "optional"
+        };
         let _ = write!(
             page,
             "<tr><th><code>{}</code><td>{}<td>{needed}<td>{}",
@@ -116,11 +128,17 @@ fn type_of(schema: &Value) -> String {
 
 fn members<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let object = value.pointer(pointer).and_then(Value::as_object);
-    object.into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+    object
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.as_str(), value))
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn escape(text: &str) -> String {
@@ -148,6 +166,9 @@ mod tests {
 
     #[test]
     fn names_are_escaped() {
-        assert_eq!(escape("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+        assert_eq!(
+            escape("<a href='x'>&\""),
+            "&lt;a href=&#39;x&#39;&gt;&amp;&quot;"
+        );
     }
 }

@@ -203,7 +203,8 @@ impl Echo {
             client_id: client_id.to_owned(),
             peer: peer.to_owned(),
             received: (!body.is_empty()).then(|| {
-                serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into())
+                serde_json::from_slice(body)
+                    .unwrap_or_else(|_| String::from_utf8_lossy(body).into())
             }),
         }
     }

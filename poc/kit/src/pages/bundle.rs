@@ -51,14 +51,23 @@ impl Bundle {
         let mut hasher = DefaultHasher::new();
         style.hash(&mut hasher);
         let style_name = format!("style-{:016x}.css", hasher.finish());
-        Self { folder, style, style_name, current: Mutex::new(None) }
+        Self {
+            folder,
+            style,
+            style_name,
+            current: Mutex::new(None),
+        }
     }
 
     /// The folder that a build of this workspace writes to, seen from a program of the same build; `None` when nothing was
     /// written there.
     pub fn beside_the_program() -> Option<PathBuf> {
         let program = std::env::current_exe().ok()?;
-        let mut folders = program.ancestors().skip(1).take(3).map(|folder| folder.join("dashboard"));
+        let mut folders = program
+            .ancestors()
+            .skip(1)
+            .take(3)
+            .map(|folder| folder.join("dashboard"));
         folders.find(|folder| folder.join(MANIFEST).is_file())
     }
 
@@ -66,8 +75,14 @@ impl Bundle {
     pub fn assets(&self) -> Assets {
         let path = |name: &str| format!("{PREFIX}{name}");
         match self.manifest() {
-            Some(manifest) => Assets { style: path(&manifest.css), start: Some(path(&manifest.start)) },
-            None => Assets { style: path(&self.style_name), start: None },
+            Some(manifest) => Assets {
+                style: path(&manifest.css),
+                start: Some(path(&manifest.start)),
+            },
+            None => Assets {
+                style: path(&self.style_name),
+                start: None,
+            },
         }
     }
 
@@ -76,7 +91,10 @@ impl Bundle {
         let Some(content_type) = content_type(name) else {
             return Reply::problem(&Problem::no_route());
         };
-        let found = self.folder.as_deref().and_then(|folder| read(folder, name, accept_encoding));
+        let found = self
+            .folder
+            .as_deref()
+            .and_then(|folder| read(folder, name, accept_encoding));
         let (body, encoding) = match found {
             Some(found) => found,
             None if name == self.style_name => (self.style.into(), None),
@@ -90,13 +108,17 @@ impl Bundle {
             ("cross-origin-resource-policy", "same-origin"),
         ];
         let mut reply = Reply::new(200, headers, body);
-        reply.headers.extend(encoding.map(|encoding| ("content-encoding", encoding.to_owned())));
+        reply
+            .headers
+            .extend(encoding.map(|encoding| ("content-encoding", encoding.to_owned())));
         reply
     }
 
     fn manifest(&self) -> Option<Manifest> {
         let path = self.folder.as_ref()?.join(MANIFEST);
-        let written = fs::metadata(&path).and_then(|about| about.modified()).ok()?;
+        let written = fs::metadata(&path)
+            .and_then(|about| about.modified())
+            .ok()?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, manifest)) = current.as_ref()
             && *known == written
@@ -123,7 +145,11 @@ fn content_type(name: &str) -> Option<&'static str> {
     }
 }
 
-fn read(folder: &Path, name: &str, accept_encoding: Option<&str>) -> Option<(Vec<u8>, Option<&'static str>)> {
+fn read(
+    folder: &Path,
+    name: &str,
+    accept_encoding: Option<&str>,
+) -> Option<(Vec<u8>, Option<&'static str>)> {
     for (encoding, suffix) in [("br", "br"), ("gzip", "gz")] {
         if allows(accept_encoding.unwrap_or_default(), encoding)
             && let Ok(body) = fs::read(folder.join(format!("{name}.{suffix}")))
@@ -137,8 +163,14 @@ fn read(folder: &Path, name: &str, accept_encoding: Option<&str>) -> Option<(Vec
 fn allows(accept_encoding: &str, encoding: &str) -> bool {
     accept_encoding.split(',').any(|one| {
         let mut parts = one.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
-        named && !parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
+        let named = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(encoding));
+        named
+            && !parts.any(|part| {
+                part.strip_prefix("q=")
+                    .is_some_and(|q| q.parse() == Ok(0.0))
+            })
     })
 }
 
@@ -148,7 +180,8 @@ mod tests {
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let manifest = r#"{"js":"d-1.js","wasm":"d-1.wasm","css":"style-1.css","start":"start-1.js"}"#;
+        let manifest =
+            r#"{"js":"d-1.js","wasm":"d-1.wasm","css":"style-1.css","start":"start-1.js"}"#;
         for (name, text) in [
             (MANIFEST, manifest),
             ("style-1.css", "plain"),
@@ -170,20 +203,39 @@ mod tests {
         let folder = folder();
         let bundle = Bundle::new(Some(folder.path().into()), "s");
         assert_eq!(bundle.assets().start.as_deref(), Some("/pkg/start-1.js"));
-        assert_eq!(body(&bundle.file("style-1.css", Some("gzip, br"))), (200, "small"));
-        assert_eq!(body(&bundle.file("style-1.css", Some("br;q=0, gzip"))), (200, "plain"));
+        assert_eq!(
+            body(&bundle.file("style-1.css", Some("gzip, br"))),
+            (200, "small")
+        );
+        assert_eq!(
+            body(&bundle.file("style-1.css", Some("br;q=0, gzip"))),
+            (200, "plain")
+        );
         assert_eq!(body(&bundle.file("style-1.css", None)), (200, "plain"));
         let wasm = bundle.file("d-1.wasm", Some("br"));
-        assert!(wasm.headers.contains(&("content-type", "application/wasm".to_owned())));
-        assert!(wasm.headers.contains(&("cache-control", FOR_GOOD.to_owned())));
+        assert!(
+            wasm.headers
+                .contains(&("content-type", "application/wasm".to_owned()))
+        );
+        assert!(
+            wasm.headers
+                .contains(&("cache-control", FOR_GOOD.to_owned()))
+        );
     }
 
     #[test]
     fn nothing_else_is_served() {
         let folder = folder();
         let bundle = Bundle::new(Some(folder.path().join("sub")), "s");
-        for name in ["manifest.json", "secret.txt", "../style-1.css", "..%2fstyle-1.css", ".css", "", "a.css"]
-        {
+        for name in [
+            "manifest.json",
+            "secret.txt",
+            "../style-1.css",
+            "..%2fstyle-1.css",
+            ".css",
+            "",
+            "a.css",
+        ] {
             assert_eq!(bundle.file(name, None).status, 404, "{name}");
         }
     }
@@ -193,7 +245,10 @@ mod tests {
         let bundle = Bundle::new(None, "body{}");
         let assets = bundle.assets();
         assert_eq!(assets.start, None);
-        assert_eq!(body(&bundle.file(assets.style.strip_prefix(PREFIX).unwrap(), None)), (200, "body{}"));
+        assert_eq!(
+            body(&bundle.file(assets.style.strip_prefix(PREFIX).unwrap(), None)),
+            (200, "body{}")
+        );
     }
 
     #[test]
@@ -203,8 +258,14 @@ mod tests {
         assert_eq!(bundle.assets().style, "/pkg/style-1.css");
         let path = folder.path().join(MANIFEST);
         fs::write(&path, r#"{"css":"style-2.css","start":"start-2.js"}"#).unwrap();
-        let later = fs::metadata(&path).unwrap().modified().unwrap() + std::time::Duration::from_secs(1);
-        fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+        let later =
+            fs::metadata(&path).unwrap().modified().unwrap() + std::time::Duration::from_secs(1);
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(later)
+            .unwrap();
         assert_eq!(bundle.assets().style, "/pkg/style-2.css");
     }
 }

@@ -53,6 +53,10 @@ impl Reply {
         body: Vec<u8>,
     ) -> Self {
         let headers = headers.map(|(name, value)| (name, value.to_owned())).into();
-        Self { status, headers, body }
+        Self {
+            status,
+            headers,
+            body,
+        }
     }
 }

@@ -83,9 +83,10 @@ impl From<AdministrationError> for Problem {
         let message = error.to_string();
         match &error {
             AdministrationError::UnknownTarget { .. } => Self::new(404, "UNKNOWN_TARGET", message),
-            AdministrationError::SelfTarget { .. } => {
-                Self { error: "SELF_TARGET", ..Self::invalid("targetAmqpQueue", message) }
-            }
+            AdministrationError::SelfTarget { .. } => Self {
+                error: "SELF_TARGET",
+                ..Self::invalid("targetAmqpQueue", message)
+            },
             AdministrationError::TargetInUse { .. } => Self::new(409, "TARGET_IN_USE", message),
             AdministrationError::InvalidCursor => Self::invalid("cursor", message),
             AdministrationError::Unavailable(_) => {
@@ -110,7 +111,11 @@ pub trait Administration: Send + Sync + 'static {
     async fn delete_target(&self, name: &str) -> Result<(), AdministrationError>;
 
     /// One page of credentials with their pivots, and all targets.
-    async fn state(&self, cursor: Option<&str>, limit: usize) -> Result<StatePage, AdministrationError>;
+    async fn state(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<StatePage, AdministrationError>;
 
     /// Those of the named credentials that there are, with their pivots; no targets and no next page.
     async fn credentials(&self, keys: &[CredentialKey]) -> Result<StatePage, AdministrationError>;

@@ -48,7 +48,11 @@ pub fn check_either(method: &str, headers: &impl HeaderText) -> Result<Encoding,
         (None, None) => true,
     };
     if !from_here {
-        return Err(Problem::new(403, "CROSS_SITE_REQUEST", "requests of another site's pages are refused"));
+        return Err(Problem::new(
+            403,
+            "CROSS_SITE_REQUEST",
+            "requests of another site's pages are refused",
+        ));
     }
     match headers.text("content-type") {
         None => Ok(Encoding::Json),
@@ -92,32 +96,66 @@ mod tests {
     fn other_sites_are_refused_and_programs_are_not() {
         assert_eq!(code("POST", &[]), "OK");
         assert_eq!(code("POST", &[("sec-fetch-site", "same-origin")]), "OK");
-        assert_eq!(code("POST", &[("sec-fetch-site", "cross-site")]), "CROSS_SITE_REQUEST");
-        assert_eq!(code("DELETE", &[("sec-fetch-site", "same-site")]), "CROSS_SITE_REQUEST");
+        assert_eq!(
+            code("POST", &[("sec-fetch-site", "cross-site")]),
+            "CROSS_SITE_REQUEST"
+        );
+        assert_eq!(
+            code("DELETE", &[("sec-fetch-site", "same-site")]),
+            "CROSS_SITE_REQUEST"
+        );
         let host = ("host", "127.0.0.1:3001");
-        assert_eq!(code("POST", &[host, ("origin", "http://127.0.0.1:3001")]), "OK");
-        assert_eq!(code("POST", &[host, ("origin", "http://127.0.0.1:3002")]), "CROSS_SITE_REQUEST");
-        assert_eq!(code("POST", &[host, ("origin", "null")]), "CROSS_SITE_REQUEST");
+        assert_eq!(
+            code("POST", &[host, ("origin", "http://127.0.0.1:3001")]),
+            "OK"
+        );
+        assert_eq!(
+            code("POST", &[host, ("origin", "http://127.0.0.1:3002")]),
+            "CROSS_SITE_REQUEST"
+        );
+        assert_eq!(
+            code("POST", &[host, ("origin", "null")]),
+            "CROSS_SITE_REQUEST"
+        );
         assert_eq!(code("GET", &[("sec-fetch-site", "cross-site")]), "OK");
     }
 
     #[test]
     fn a_declared_body_is_json() {
-        assert_eq!(code("POST", &[("content-type", "application/json; charset=utf-8")]), "OK");
-        assert_eq!(code("POST", &[("content-type", "text/plain")]), "UNSUPPORTED_MEDIA_TYPE");
+        assert_eq!(
+            code(
+                "POST",
+                &[("content-type", "application/json; charset=utf-8")]
+            ),
+            "OK"
+        );
+        assert_eq!(
+            code("POST", &[("content-type", "text/plain")]),
+            "UNSUPPORTED_MEDIA_TYPE"
+        );
         let form = ("content-type", "application/x-www-form-urlencoded");
         assert_eq!(code("POST", &[form]), "UNSUPPORTED_MEDIA_TYPE");
     }
 
     #[test]
     fn a_form_passes_where_forms_are_taken_and_only_from_this_site() {
-        let either =
-            |headers: &[(&str, &str)]| check_either("POST", &Pairs(headers)).map_err(|problem| problem.error);
-        let form = ("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
+        let either = |headers: &[(&str, &str)]| {
+            check_either("POST", &Pairs(headers)).map_err(|problem| problem.error)
+        };
+        let form = (
+            "content-type",
+            "application/x-www-form-urlencoded; charset=UTF-8",
+        );
         let host = ("host", "127.0.0.1:3003");
         assert_eq!(either(&[form]), Ok(Encoding::Form));
-        assert_eq!(either(&[form, ("sec-fetch-site", "same-origin")]), Ok(Encoding::Form));
-        assert_eq!(either(&[form, host, ("origin", "http://127.0.0.1:3003")]), Ok(Encoding::Form));
+        assert_eq!(
+            either(&[form, ("sec-fetch-site", "same-origin")]),
+            Ok(Encoding::Form)
+        );
+        assert_eq!(
+            either(&[form, host, ("origin", "http://127.0.0.1:3003")]),
+            Ok(Encoding::Form)
+        );
         for other_site in [
             ("sec-fetch-site", "cross-site"),
             ("sec-fetch-site", "same-site"),
@@ -128,7 +166,10 @@ mod tests {
         }
         let multipart = ("content-type", "multipart/form-data; boundary=x");
         assert_eq!(either(&[multipart]), Err("UNSUPPORTED_MEDIA_TYPE"));
-        assert_eq!(either(&[("content-type", "application/json")]), Ok(Encoding::Json));
+        assert_eq!(
+            either(&[("content-type", "application/json")]),
+            Ok(Encoding::Json)
+        );
         assert_eq!(either(&[]), Ok(Encoding::Json));
     }
 }

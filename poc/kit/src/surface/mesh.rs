@@ -38,36 +38,51 @@ impl Surface {
 
     pub(super) async fn control(&self, input: Input<'_>, run: bool) -> Result<Value, Problem> {
         Fields::parse(input.body, &[])?;
-        Ok(json!(self.mesh()?.control(input.name.unwrap_or_default(), run).await?))
+        Ok(json!(
+            self.mesh()?
+                .control(input.name.unwrap_or_default(), run)
+                .await?
+        ))
     }
 
     pub(super) async fn timeline(&self, query: Option<&str>) -> Result<Value, Problem> {
         let mut query = Query::parse(query, &["clientId", "track", "before", "limit"])?;
-        let client_id = query.take("clientId").ok_or_else(|| Problem::invalid("clientId", "is missing"))?;
-        let client_id =
-            ClientId::parse(&client_id).map_err(|error| Problem::invalid("clientId", error.to_string()))?;
+        let client_id = query
+            .take("clientId")
+            .ok_or_else(|| Problem::invalid("clientId", "is missing"))?;
+        let client_id = ClientId::parse(&client_id)
+            .map_err(|error| Problem::invalid("clientId", error.to_string()))?;
         let track = match query.take("track") {
             None => Track::Http,
-            Some(text) => {
-                Track::parse(&text).ok_or_else(|| Problem::invalid("track", "must be http or message"))?
-            }
+            Some(text) => Track::parse(&text)
+                .ok_or_else(|| Problem::invalid("track", "must be http or message"))?,
         };
         let before = match query.take("before") {
             None => None,
             Some(text) => {
-                let id = text.parse().map_err(|_| Problem::invalid("before", "is not the id of an entry"))?;
+                let id = text
+                    .parse()
+                    .map_err(|_| Problem::invalid("before", "is not the id of an entry"))?;
                 Some(id)
             }
         };
-        let limit = query.number("limit", 1, HISTORY_LIMIT)?.unwrap_or(HISTORY_DEFAULT);
+        let limit = query
+            .number("limit", 1, HISTORY_LIMIT)?
+            .unwrap_or(HISTORY_DEFAULT);
         let key = CredentialKey { track, client_id };
-        let row = self.administration.credentials(std::slice::from_ref(&key)).await?;
+        let row = self
+            .administration
+            .credentials(std::slice::from_ref(&key))
+            .await?;
         let entries = self.administration.history(&key, before, limit).await?;
         let client = match &self.mesh {
             Some(mesh) => mesh.client(&key).await,
             None => None,
         };
-        let next = entries.last().filter(|_| entries.len() == limit).map(|entry| entry.id);
+        let next = entries
+            .last()
+            .filter(|_| entries.len() == limit)
+            .map(|entry| entry.id);
         Ok(json!(Timeline {
             client_id: key.client_id.to_string(),
             track: track.as_str(),

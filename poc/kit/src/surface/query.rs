@@ -21,7 +21,10 @@ impl Query {
             if !known.contains(&name.as_ref()) {
                 return Err(Problem::invalid(name, "is not a parameter of this route"));
             }
-            if parameters.insert(name.to_string(), value.into_owned()).is_some() {
+            if parameters
+                .insert(name.to_string(), value.into_owned())
+                .is_some()
+            {
                 return Err(Problem::invalid(name, "is given twice"));
             }
         }
@@ -43,7 +46,10 @@ impl Query {
         };
         match text.parse() {
             Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
-            _ => Err(Problem::invalid(name, format!("must be a whole number of {min} to {max}"))),
+            _ => Err(Problem::invalid(
+                name,
+                format!("must be a whole number of {min} to {max}"),
+            )),
         }
     }
 }
@@ -57,11 +63,26 @@ mod tests {
         let mut query = Query::parse(Some("limit=5&cursor=a%20b"), &["cursor", "limit"]).unwrap();
         assert_eq!(query.number("limit", 1, 10).unwrap(), Some(5));
         assert_eq!(query.take("cursor").unwrap(), "a b");
-        assert_eq!(Query::parse(Some("x=1"), &["limit"]).unwrap_err().field.unwrap(), "x");
-        assert_eq!(Query::parse(Some("a=1&a=2"), &["a"]).unwrap_err().field.unwrap(), "a");
+        assert_eq!(
+            Query::parse(Some("x=1"), &["limit"])
+                .unwrap_err()
+                .field
+                .unwrap(),
+            "x"
+        );
+        assert_eq!(
+            Query::parse(Some("a=1&a=2"), &["a"])
+                .unwrap_err()
+                .field
+                .unwrap(),
+            "a"
+        );
         for wrong in ["limit=0", "limit=11", "limit=-1", "limit=", "limit=ten"] {
             let mut query = Query::parse(Some(wrong), &["limit"]).unwrap();
-            assert_eq!(query.number("limit", 1, 10).unwrap_err().field.unwrap(), "limit");
+            assert_eq!(
+                query.number("limit", 1, 10).unwrap_err().field.unwrap(),
+                "limit"
+            );
         }
     }
 }

@@ -115,35 +115,124 @@ impl Prefix {
     }
 }
 
-const fn route(method: Method, path: &'static str, operation: Operation, summary: &'static str) -> Route {
-    Route { method, path, operation, summary }
+const fn route(
+    method: Method,
+    path: &'static str,
+    operation: Operation,
+    summary: &'static str,
+) -> Route {
+    Route {
+        method,
+        path,
+        operation,
+        summary,
+    }
 }
 
 use Method::{Delete, Get, Post};
 
 /// The management surface of a full-mode peer.
 pub const ROUTES: &[Route] = &[
-    route(Post, "/ensure", Operation::Ensure, "Gives a client a secret, here and on the targets"),
-    route(Post, "/rotate", Operation::Rotate, "Gives a known client a new secret, here and on its targets"),
-    route(Post, "/revoke", Operation::Revoke, "Takes a credential away, here and on the targets"),
+    route(
+        Post,
+        "/ensure",
+        Operation::Ensure,
+        "Gives a client a secret, here and on the targets",
+    ),
+    route(
+        Post,
+        "/rotate",
+        Operation::Rotate,
+        "Gives a known client a new secret, here and on its targets",
+    ),
+    route(
+        Post,
+        "/revoke",
+        Operation::Revoke,
+        "Takes a credential away, here and on the targets",
+    ),
     route(Post, "/sync", Operation::Sync, "Sends what waits"),
-    route(Post, "/resync", Operation::Resync, "Sends the current state of a target or a client again"),
-    route(Get, "/state", Operation::State, "Shows credentials, targets and how far each change has come"),
-    route(Post, "/targets", Operation::PutTarget, "Adds a target to the inventory, or changes it"),
-    route(Delete, "/targets/{queue}", Operation::DeleteTarget, "Takes a target out of the inventory"),
-    route(Post, "/call-target", Operation::CallTarget, "Calls a peer's echo, signed as a client"),
-    route(Post, "/hash", Operation::Hash, "Hashes a secret with this peer's pepper"),
-    route(Get, "/local-clients", Operation::LocalClients, "Lists the credentials in this peer's own store"),
-    route(Get, "/mesh", Operation::Mesh, "Shows what every peer's store holds, beside what it should"),
-    route(Get, "/mesh/health", Operation::MeshHealth, "Shows how every peer is, and what to do next"),
-    route(Post, "/mesh/peers/{queue}/stop", Operation::StopPeer, "Stops a peer of this process (demo)"),
-    route(Post, "/mesh/peers/{queue}/start", Operation::StartPeer, "Starts a peer of this process (demo)"),
-    route(Get, "/timeline", Operation::Timeline, "Shows one client's way through the mesh"),
+    route(
+        Post,
+        "/resync",
+        Operation::Resync,
+        "Sends the current state of a target or a client again",
+    ),
+    route(
+        Get,
+        "/state",
+        Operation::State,
+        "Shows credentials, targets and how far each change has come",
+    ),
+    route(
+        Post,
+        "/targets",
+        Operation::PutTarget,
+        "Adds a target to the inventory, or changes it",
+    ),
+    route(
+        Delete,
+        "/targets/{queue}",
+        Operation::DeleteTarget,
+        "Takes a target out of the inventory",
+    ),
+    route(
+        Post,
+        "/call-target",
+        Operation::CallTarget,
+        "Calls a peer's echo, signed as a client",
+    ),
+    route(
+        Post,
+        "/hash",
+        Operation::Hash,
+        "Hashes a secret with this peer's pepper",
+    ),
+    route(
+        Get,
+        "/local-clients",
+        Operation::LocalClients,
+        "Lists the credentials in this peer's own store",
+    ),
+    route(
+        Get,
+        "/mesh",
+        Operation::Mesh,
+        "Shows what every peer's store holds, beside what it should",
+    ),
+    route(
+        Get,
+        "/mesh/health",
+        Operation::MeshHealth,
+        "Shows how every peer is, and what to do next",
+    ),
+    route(
+        Post,
+        "/mesh/peers/{queue}/stop",
+        Operation::StopPeer,
+        "Stops a peer of this process (demo)",
+    ),
+    route(
+        Post,
+        "/mesh/peers/{queue}/start",
+        Operation::StartPeer,
+        "Starts a peer of this process (demo)",
+    ),
+    route(
+        Get,
+        "/timeline",
+        Operation::Timeline,
+        "Shows one client's way through the mesh",
+    ),
 ];
 
 /// Where changes are pushed as they happen: no operation with one answer, but a stream of events.
 pub const EVENTS: &str = "/api/mesh/events";
 
 /// What only forms need, on peers that take them below `/api`: a form knows no DELETE.
-pub const FORM_ROUTES: &[Route] =
-    &[route(Post, "/targets/{queue}", Operation::DeleteTarget, "Takes a target out of the inventory")];
+pub const FORM_ROUTES: &[Route] = &[route(
+    Post,
+    "/targets/{queue}",
+    Operation::DeleteTarget,
+    "Takes a target out of the inventory",
+)];

@@ -58,7 +58,11 @@ impl SentRequest {
             }
             (name, value)
         });
-        Self { method: "GET".to_owned(), url: url.to_string(), headers: shown.collect() }
+        Self {
+            method: "GET".to_owned(),
+            url: url.to_string(),
+            headers: shown.collect(),
+        }
     }
 }
 
@@ -75,10 +79,12 @@ pub trait SignedGet: Send + Sync + 'static {
 /// A 400 [`Problem`] for anything else.
 pub fn resolve(target: &str, peers: &[(PeerName, Url)]) -> Result<Url, Problem> {
     if let Some((_, base)) = peers.iter().find(|(name, _)| name.as_str() == target) {
-        return base.join(ECHO).map_err(|_| refused("is a peer without a usable URL"));
+        return base
+            .join(ECHO)
+            .map_err(|_| refused("is a peer without a usable URL"));
     }
-    let url =
-        Url::parse(target).map_err(|_| refused("is neither the name nor the URL of a configured peer"))?;
+    let url = Url::parse(target)
+        .map_err(|_| refused("is neither the name nor the URL of a configured peer"))?;
     if !peers.iter().any(|(_, base)| base.origin() == url.origin()) || !url.origin().is_tuple() {
         return Err(refused("is not a URL of a configured peer"));
     }
@@ -104,16 +110,29 @@ mod tests {
     fn a_signature_is_shown_shortened() {
         let url = Url::parse("http://127.0.0.1:3002/api/echo").unwrap();
         let headers = [("x-client-id", "a"), ("x-signature", "0123456789abcdef")];
-        let sent = SentRequest::get(&url, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let sent = SentRequest::get(
+            &url,
+            headers.map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
         assert_eq!(sent.headers[0].1, "a");
         assert_eq!(sent.headers[1].1, "01234567…");
     }
 
     #[test]
     fn only_the_echo_of_configured_peers_is_called() {
-        let peers = [(PeerName::parse("consumer").unwrap(), Url::parse("http://127.0.0.1:3002").unwrap())];
-        for good in ["consumer", "http://127.0.0.1:3002", "http://127.0.0.1:3002/api/echo"] {
-            assert_eq!(resolve(good, &peers).unwrap().as_str(), "http://127.0.0.1:3002/api/echo");
+        let peers = [(
+            PeerName::parse("consumer").unwrap(),
+            Url::parse("http://127.0.0.1:3002").unwrap(),
+        )];
+        for good in [
+            "consumer",
+            "http://127.0.0.1:3002",
+            "http://127.0.0.1:3002/api/echo",
+        ] {
+            assert_eq!(
+                resolve(good, &peers).unwrap().as_str(),
+                "http://127.0.0.1:3002/api/echo"
+            );
         }
         for bad in [
             "other",
@@ -126,7 +145,11 @@ mod tests {
             "http://127.0.0.1:3002/api/../metrics",
             "file:///etc/passwd",
         ] {
-            assert_eq!(resolve(bad, &peers).unwrap_err().field.unwrap(), "target", "{bad}");
+            assert_eq!(
+                resolve(bad, &peers).unwrap_err().field.unwrap(),
+                "target",
+                "{bad}"
+            );
         }
     }
 }

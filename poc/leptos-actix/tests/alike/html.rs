@@ -20,9 +20,15 @@ const PATHS: [&str; 9] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_of_one_state_are_the_same() {
     // A page tells its own peer from the others: so each framework has a mesh in which it is the left one.
-    let meshes = [Peers::named(["left", "right"]).await, Peers::named(["right", "left"]).await];
-    let lefts: Vec<&Peer> =
-        meshes.iter().flat_map(|mesh| &mesh.all).filter(|peer| peer.name == "left").collect();
+    let meshes = [
+        Peers::named(["left", "right"]).await,
+        Peers::named(["right", "left"]).await,
+    ];
+    let lefts: Vec<&Peer> = meshes
+        .iter()
+        .flat_map(|mesh| &mesh.all)
+        .filter(|peer| peer.name == "left")
+        .collect();
     for left in &lefts {
         fill(left).await;
     }
@@ -46,15 +52,23 @@ async fn the_pages_of_one_state_are_the_same() {
 /// Something of everything: a client that is kept, one that is gone, one of the other track, one of here alone.
 async fn fill(left: &Peer) {
     let ensure = |client: &str, track: &str, targets: &[&str]| json!({ "clientId": client, "secret": SECRET, "track": track, "targets": targets });
-    left.post("/api/ensure", &ensure("kept", "http", &["right"])).await;
+    left.post("/api/ensure", &ensure("kept", "http", &["right"]))
+        .await;
     settled(left).await;
-    left.post("/api/ensure", &ensure("gone", "http", &["right"])).await;
+    left.post("/api/ensure", &ensure("gone", "http", &["right"]))
+        .await;
     settled(left).await;
-    left.post("/api/revoke", &json!({ "clientId": "gone", "targets": ["right"] })).await;
+    left.post(
+        "/api/revoke",
+        &json!({ "clientId": "gone", "targets": ["right"] }),
+    )
+    .await;
     settled(left).await;
-    left.post("/api/ensure", &ensure("message", "message", &["right"])).await;
+    left.post("/api/ensure", &ensure("message", "message", &["right"]))
+        .await;
     settled(left).await;
-    left.post("/api/ensure", &ensure("alone", "http", &[])).await;
+    left.post("/api/ensure", &ensure("alone", "http", &[]))
+        .await;
     eventually("the matrix has settled", async || {
         let page = left.get("/api/mesh").await;
         page["summary"] == json!({ "clients": 4, "inSync": 4, "peers": 2, "peersInSync": 2 })
@@ -87,7 +101,11 @@ fn acknowledged(client: &Value) -> bool {
 async fn settled(left: &Peer) {
     eventually("acknowledged", async || {
         let state = left.get("/api/state").await;
-        state["pivots"].as_array().unwrap().iter().all(|pivot| pivot["status"] == "success")
+        state["pivots"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|pivot| pivot["status"] == "success")
     })
     .await;
 }
@@ -97,7 +115,11 @@ async fn without_ids(left: &Peer, page: String) -> String {
     let mut page = page;
     for client in ["kept", "gone"] {
         let timeline = left.get(&format!("/api/timeline?clientId={client}")).await;
-        for id in timeline["entries"].as_array().unwrap().iter().filter_map(|entry| entry["eventId"].as_str())
+        for id in timeline["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|entry| entry["eventId"].as_str())
         {
             page = page.replace(id, "EVENT").replace(&id[..8], "EVENT");
         }
@@ -118,12 +140,29 @@ fn without_moments(page: &str) -> String {
     for span in ["0.0 s", "0 ms", "0 min", "0 s"] {
         text = text.replace(span, "SPAN");
     }
-    text.replace("SPAN SPAN", "SPAN").replace("SPAN ago", "SPAN").replace("now<", "SPAN<")
+    text.replace("SPAN SPAN", "SPAN")
+        .replace("SPAN ago", "SPAN")
+        .replace("now<", "SPAN<")
 }
 
 /// Where two pages begin to differ.
 fn difference(path: &str, axum: &str, actix: &str) -> Option<String> {
-    let same = axum.chars().zip(actix.chars()).take_while(|(one, other)| one == other).count();
-    let around = |page: &str| page.chars().skip(same.saturating_sub(120)).take(240).collect::<String>();
-    (axum != actix).then(|| format!("{path}\n  axum  {}\n  actix {}", around(axum), around(actix)))
+    let same = axum
+        .chars()
+        .zip(actix.chars())
+        .take_while(|(one, other)| one == other)
+        .count();
+    let around = |page: &str| {
+        page.chars()
+            .skip(same.saturating_sub(120))
+            .take(240)
+            .collect::<String>()
+    };
+    (axum != actix).then(|| {
+        format!(
+            "{path}\n  axum  {}\n  actix {}",
+            around(axum),
+            around(actix)
+        )
+    })
 }

@@ -17,7 +17,9 @@ async fn until(stream: &mut Response, event: &str, text: &str) {
             let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
             seen.push_str(std::str::from_utf8(&chunk).unwrap());
             let mut blocks = seen.split("\n\n");
-            if blocks.any(|block| block.starts_with(&format!("event: {event}\n")) && block.contains(text)) {
+            if blocks.any(|block| {
+                block.starts_with(&format!("event: {event}\n")) && block.contains(text)
+            }) {
                 return;
             }
         }
@@ -45,10 +47,17 @@ async fn changes_are_pushed_and_the_streams_end_with_their_peers() {
     }
     let started = Instant::now();
     peers.stop().await;
-    assert!(started.elapsed() < HTTP_LIMIT, "open streams hold nobody up: {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < HTTP_LIMIT,
+        "open streams hold nobody up: {:?}",
+        started.elapsed()
+    );
     for mut stream in streams {
         let rest = async { while let Ok(Some(_)) = stream.chunk().await {} };
-        assert!(timeout(Duration::from_secs(1), rest).await.is_ok(), "a stream outlives its peer");
+        assert!(
+            timeout(Duration::from_secs(1), rest).await.is_ok(),
+            "a stream outlives its peer"
+        );
     }
 }
 
@@ -74,7 +83,10 @@ async fn each_path_has_its_page() {
             assert_eq!(page.status(), status, "{} {path}", peer.name);
             assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
             let document = page.text().await.unwrap();
-            assert!(document.starts_with("<!doctype html>") && !document.contains(SECRET), "{path}");
+            assert!(
+                document.starts_with("<!doctype html>") && !document.contains(SECRET),
+                "{path}"
+            );
         }
     }
     peers.stop().await;

@@ -23,10 +23,20 @@ mod tests {
     use crate::peers::{Peer, Peers, SECRET, eventually};
 
     /// Method, path, further headers, body.
-    type Case = (Method, &'static str, Vec<(&'static str, &'static str)>, String);
+    type Case = (
+        Method,
+        &'static str,
+        Vec<(&'static str, &'static str)>,
+        String,
+    );
 
     fn case(method: Method, path: &'static str, body: &str) -> Case {
-        (method, path, vec![("content-type", "application/json")], body.to_owned())
+        (
+            method,
+            path,
+            vec![("content-type", "application/json")],
+            body.to_owned(),
+        )
     }
 
     fn cases() -> Vec<Case> {
@@ -39,7 +49,11 @@ mod tests {
             case(Method::POST, "/api/ensure", &"x".repeat(65_537)),
             case(Method::POST, "/api/ensure", &"x".repeat(900_000)),
             case(Method::POST, "/api/ensure?dry=1", &ensure),
-            case(Method::POST, "/api/rotate", r#"{"clientId":"nobody","secret":"long enough a secret"}"#),
+            case(
+                Method::POST,
+                "/api/rotate",
+                r#"{"clientId":"nobody","secret":"long enough a secret"}"#,
+            ),
             case(Method::POST, "/api/sync", r#"{"now":true}"#),
             case(Method::GET, "/api/ensure", ""),
             case(Method::PUT, "/api/ensure", ""),
@@ -78,28 +92,82 @@ mod tests {
         let own = ("sec-fetch-site", "same-origin");
         let other = ("sec-fetch-site", "cross-site");
         vec![
-            (Method::POST, "/api/ensure", vec![form, html, own], good.clone()),
+            (
+                Method::POST,
+                "/api/ensure",
+                vec![form, html, own],
+                good.clone(),
+            ),
             (Method::POST, "/api/ensure", vec![form, own], good.clone()),
-            (Method::POST, "/api/ensure", vec![form, html, other], good.clone()),
+            (
+                Method::POST,
+                "/api/ensure",
+                vec![form, html, other],
+                good.clone(),
+            ),
             (Method::POST, "/admin/ensure", vec![form, html, own], good),
-            (Method::POST, "/api/ensure", vec![form, html], "clientId=&secret=short".to_owned()),
-            (Method::POST, "/api/ensure", vec![form], "clientId=&secret=short".to_owned()),
-            (Method::POST, "/api/ensure", vec![form, html], "back=//evil.example".to_owned()),
-            (Method::POST, "/api/targets/nowhere", vec![form], "_method=DELETE".to_owned()),
-            (Method::POST, "/api/targets/nowhere", vec![form, html], "_method=DELETE".to_owned()),
-            (Method::POST, "/api/targets/nowhere", vec![], "{}".to_owned()),
+            (
+                Method::POST,
+                "/api/ensure",
+                vec![form, html],
+                "clientId=&secret=short".to_owned(),
+            ),
+            (
+                Method::POST,
+                "/api/ensure",
+                vec![form],
+                "clientId=&secret=short".to_owned(),
+            ),
+            (
+                Method::POST,
+                "/api/ensure",
+                vec![form, html],
+                "back=//evil.example".to_owned(),
+            ),
+            (
+                Method::POST,
+                "/api/targets/nowhere",
+                vec![form],
+                "_method=DELETE".to_owned(),
+            ),
+            (
+                Method::POST,
+                "/api/targets/nowhere",
+                vec![form, html],
+                "_method=DELETE".to_owned(),
+            ),
+            (
+                Method::POST,
+                "/api/targets/nowhere",
+                vec![],
+                "{}".to_owned(),
+            ),
             (Method::POST, "/api/ensure", vec![form], "x".repeat(70_000)),
         ]
     }
 
     fn of_pages() -> Vec<Case> {
         let html = vec![("accept", "text/html")];
-        let paths = ["/", "/targets", "/health", "/clients/http/a%2Fb%20c", "/clients/x/y/z", "/nowhere"];
-        let mut cases: Vec<Case> = paths.map(|path| (Method::GET, path, html.clone(), String::new())).into();
+        let paths = [
+            "/",
+            "/targets",
+            "/health",
+            "/clients/http/a%2Fb%20c",
+            "/clients/x/y/z",
+            "/nowhere",
+        ];
+        let mut cases: Vec<Case> = paths
+            .map(|path| (Method::GET, path, html.clone(), String::new()))
+            .into();
         cases.push((Method::HEAD, "/", html.clone(), String::new()));
         cases.push((Method::POST, "/", html.clone(), String::new()));
         cases.push((Method::POST, "/nowhere", html, String::new()));
-        for path in ["/pkg/none.js", "/pkg/..%2fmanifest.json", "/pkg/manifest.json", "/pkg/"] {
+        for path in [
+            "/pkg/none.js",
+            "/pkg/..%2fmanifest.json",
+            "/pkg/manifest.json",
+            "/pkg/",
+        ] {
             cases.push((Method::GET, path, Vec::new(), String::new()));
         }
         cases
@@ -113,10 +181,15 @@ mod tests {
             let mut answers = Vec::new();
             for peer in &peers.all {
                 let answer = peer.send(&method, path, &headers, &body).await;
-                answers.push(without_ids(without_content(&answer).replace(peer.name, "PEER").as_str()));
+                answers.push(without_ids(
+                    without_content(&answer).replace(peer.name, "PEER").as_str(),
+                ));
             }
             if answers[0] != answers[1] {
-                different.push(format!("{method} {path}\n  axum  {}\n  actix {}", answers[0], answers[1]));
+                different.push(format!(
+                    "{method} {path}\n  axum  {}\n  actix {}",
+                    answers[0], answers[1]
+                ));
             }
         }
         assert!(different.is_empty(), "{}", different.join("\n"));
@@ -126,15 +199,18 @@ mod tests {
     /// A page shows what its own peer sees of the mesh; that it is a page, and what it may do, is the servers' part.
     fn without_content(answer: &str) -> &str {
         const PAGE: &str = "<!doctype html>";
-        answer.find(PAGE).map_or(answer, |begin| &answer[..begin + PAGE.len()])
+        answer
+            .find(PAGE)
+            .map_or(answer, |begin| &answer[..begin + PAGE.len()])
     }
 
     /// Moments and the ids of outcomes differ between any two answers.
     fn without_ids(answer: &str) -> String {
         let mut parts = answer.split("said=");
         let first = parts.next().unwrap_or_default().to_owned();
-        let text =
-            parts.fold(first, |text, part| format!("{text}said=ID{}", part.get(32..).unwrap_or_default()));
+        let text = parts.fold(first, |text, part| {
+            format!("{text}said=ID{}", part.get(32..).unwrap_or_default())
+        });
         text.split_inclusive(|c: char| !c.is_ascii_digit())
             .map(|word| if word.len() > 13 { "MOMENT" } else { word })
             .collect()
@@ -147,17 +223,31 @@ mod tests {
             let page = peer.answer("/").await;
             assert_eq!(page.status(), 200);
             let header = |name: &str| page.headers()[name].to_str().unwrap().to_owned();
-            assert!(header("content-security-policy").starts_with("default-src 'none'; script-src 'self'"));
+            assert!(
+                header("content-security-policy")
+                    .starts_with("default-src 'none'; script-src 'self'")
+            );
             assert_eq!(
-                (header("cache-control").as_str(), header("x-frame-options").as_str()),
+                (
+                    header("cache-control").as_str(),
+                    header("x-frame-options").as_str()
+                ),
                 ("no-store", "DENY")
             );
             let document = page.text().await.unwrap();
-            let style = document.split('"').find(|part| part.starts_with("/pkg/style-")).unwrap();
+            let style = document
+                .split('"')
+                .find(|part| part.starts_with("/pkg/style-"))
+                .unwrap();
             let style = peer.answer(style).await;
             assert_eq!(style.status(), 200);
             assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
-            assert!(style.headers()["cache-control"].to_str().unwrap().contains("immutable"));
+            assert!(
+                style.headers()["cache-control"]
+                    .to_str()
+                    .unwrap()
+                    .contains("immutable")
+            );
         }
         peers.stop().await;
     }
@@ -172,7 +262,8 @@ mod tests {
             eventually("the row says success", || async {
                 let state = from.get("/api/state").await;
                 let rows = state["pivots"].as_array().cloned().unwrap_or_default();
-                rows.iter().any(|row| row["clientId"] == client && row["status"] == "success")
+                rows.iter()
+                    .any(|row| row["clientId"] == client && row["status"] == "success")
             })
             .await;
             let call = json!({ "target": to.name, "clientId": client, "secret": SECRET });
@@ -181,7 +272,13 @@ mod tests {
             let expected = json!({ "ok": true, "clientId": client, "peer": to.name });
             assert_eq!(answer["body"], expected, "{answer}");
         }
-        assert_eq!(axum.get("/api/local-clients").await.as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            axum.get("/api/local-clients")
+                .await
+                .as_array()
+                .map(Vec::len),
+            Some(2)
+        );
         peers.stop().await;
     }
 
@@ -191,7 +288,9 @@ mod tests {
         let mut open = Vec::new();
         for peer in &peers.all {
             let mut idle = TcpStream::connect(peer.address).await.unwrap();
-            idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+                .await
+                .unwrap();
             let mut some = [0; 64];
             assert!(idle.read(&mut some).await.unwrap() > 0);
             let mut half = TcpStream::connect(peer.address).await.unwrap();
@@ -202,7 +301,11 @@ mod tests {
         }
         let started = Instant::now();
         peers.stop().await;
-        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            started.elapsed()
+        );
         for (mut idle, mut half) in open {
             let mut rest = Vec::new();
             for stream in [&mut idle, &mut half] {
@@ -235,11 +338,17 @@ mod tests {
     fn cells_of(row: &Value) -> Vec<(String, String)> {
         let cells = row["cells"].as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        cells.iter().map(|cell| (text(&cell["peer"]), text(&cell["state"]))).collect()
+        cells
+            .iter()
+            .map(|cell| (text(&cell["peer"]), text(&cell["state"])))
+            .collect()
     }
 
     fn states(actix: &str, axum: &str) -> Vec<(String, String)> {
-        vec![("leptos-actix".to_owned(), actix.to_owned()), ("leptos-axum".to_owned(), axum.to_owned())]
+        vec![
+            ("leptos-actix".to_owned(), actix.to_owned()),
+            ("leptos-axum".to_owned(), axum.to_owned()),
+        ]
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -248,7 +357,10 @@ mod tests {
         let [axum, actix] = &peers.all;
         for peer in &peers.all {
             let page = peer.get("/api/mesh").await;
-            assert_eq!(page["summary"], json!({ "clients": 0, "inSync": 0, "peers": 2, "peersInSync": 2 }));
+            assert_eq!(
+                page["summary"],
+                json!({ "clients": 0, "inSync": 0, "peers": 2, "peersInSync": 2 })
+            );
         }
         let ensure = json!({ "clientId": "c", "secret": SECRET, "targets": ["leptos-actix"] });
         axum.post("/api/ensure", &ensure).await;
@@ -272,34 +384,74 @@ mod tests {
         // Somebody removes it by hand, and it is seen; a resync heals it.
         let lost = ClientId::parse("c").unwrap();
         assert!(peers.stores("leptos-actix").http.delete_now(&lost));
-        eventually("missing", async || cells(axum).await == states("missing", "inSync")).await;
+        eventually("missing", async || {
+            cells(axum).await == states("missing", "inSync")
+        })
+        .await;
         assert_eq!(axum.get("/api/mesh?show=attention").await["matching"], 1);
         axum.post("/api/resync", &json!({ "clientId": "c" })).await;
-        eventually("healed", async || cells(axum).await == states("inSync", "inSync")).await;
+        eventually("healed", async || {
+            cells(axum).await == states("inSync", "inSync")
+        })
+        .await;
 
-        axum.post("/api/revoke", &json!({ "clientId": "c", "targets": ["leptos-actix"] })).await;
+        axum.post(
+            "/api/revoke",
+            &json!({ "clientId": "c", "targets": ["leptos-actix"] }),
+        )
+        .await;
         eventually("revoked", async || {
             let page = axum.get("/api/mesh").await;
             page["clients"][0]["revoked"] == true && page["summary"]["inSync"] == 1
         })
         .await;
-        eventually("gone for the other", async || actix.get("/api/mesh").await["summary"]["clients"] == 0)
-            .await;
+        eventually("gone for the other", async || {
+            actix.get("/api/mesh").await["summary"]["clients"] == 0
+        })
+        .await;
 
         let timeline = axum.get("/api/timeline?clientId=c&limit=3").await;
-        assert_eq!((&timeline["known"], timeline["entries"].as_array().unwrap().len()), (&json!(true), 3));
+        assert_eq!(
+            (
+                &timeline["known"],
+                timeline["entries"].as_array().unwrap().len()
+            ),
+            (&json!(true), 3)
+        );
         assert_eq!(timeline["pivots"][0]["targetAmqpQueue"], "leptos-actix");
-        let older = axum.get(&format!("/api/timeline?clientId=c&before={}", timeline["next"])).await;
+        let older = axum
+            .get(&format!(
+                "/api/timeline?clientId=c&before={}",
+                timeline["next"]
+            ))
+            .await;
         assert!(!older["entries"].as_array().unwrap().is_empty());
-        assert_eq!(axum.get("/api/timeline?clientId=nobody").await["known"], false);
+        assert_eq!(
+            axum.get("/api/timeline?clientId=nobody").await["known"],
+            false
+        );
 
         let health = axum.get("/api/mesh/health").await;
-        for (peer, name) in health["peers"].as_array().unwrap().iter().zip(["leptos-actix", "leptos-axum"]) {
-            assert_eq!((&peer["name"], &peer["state"]), (&json!(name), &json!("ready")), "{health}");
-            assert_eq!((&peer["queue"]["consumers"], &peer["controllable"]), (&json!(1), &json!(false)));
+        for (peer, name) in health["peers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(["leptos-actix", "leptos-axum"])
+        {
+            assert_eq!(
+                (&peer["name"], &peer["state"]),
+                (&json!(name), &json!("ready")),
+                "{health}"
+            );
+            assert_eq!(
+                (&peer["queue"]["consumers"], &peer["controllable"]),
+                (&json!(1), &json!(false))
+            );
             assert_eq!((&peer["advice"], &peer["drift"]), (&json!([]), &json!(0)));
         }
-        let stop = axum.post("/api/mesh/peers/leptos-actix/stop", &json!({})).await;
+        let stop = axum
+            .post("/api/mesh/peers/leptos-actix/stop", &json!({}))
+            .await;
         assert_eq!(stop["error"], "NOT_FOUND", "only a demo can");
         peers.stop().await;
     }

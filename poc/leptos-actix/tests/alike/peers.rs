@@ -61,7 +61,11 @@ impl Peers {
 
     /// Stops both and starts them again on what they had.
     pub(crate) async fn restart(self) -> Self {
-        let Self { all, backends, folder } = self;
+        let Self {
+            all,
+            backends,
+            folder,
+        } = self;
         let names = [all[0].name, all[1].name];
         stop(all).await;
         Self::on(backends, folder, names).await
@@ -81,15 +85,30 @@ impl Peers {
         kit::tls::install_provider();
         let addresses = [free(), free()];
         let axum = config(&leptos_axum::DEFAULTS, names, addresses);
-        let axum = leptos_axum::build_on(&axum, |config, stop| backends.full(config, stop)).await.unwrap();
+        let axum = leptos_axum::build_on(&axum, |config, stop| backends.full(config, stop))
+            .await
+            .unwrap();
         let [on_axum, on_actix] = names;
-        let actix = config(&leptos_actix::DEFAULTS, [on_actix, on_axum], [addresses[1], addresses[0]]);
-        let actix = leptos_actix::build_on(&actix, |config, stop| backends.full(config, stop)).await.unwrap();
+        let actix = config(
+            &leptos_actix::DEFAULTS,
+            [on_actix, on_axum],
+            [addresses[1], addresses[0]],
+        );
+        let actix = leptos_actix::build_on(&actix, |config, stop| backends.full(config, stop))
+            .await
+            .unwrap();
         let all = [Peer::run(on_axum, axum), Peer::run(on_actix, actix)];
         for peer in &all {
-            eventually("ready", || async { peer.get("/readyz").await["status"] == "ready" }).await;
+            eventually("ready", || async {
+                peer.get("/readyz").await["status"] == "ready"
+            })
+            .await;
         }
-        Self { all, backends, folder }
+        Self {
+            all,
+            backends,
+            folder,
+        }
     }
 }
 
@@ -98,18 +117,28 @@ async fn stop(all: [Peer; 2]) {
         peer.stop.ask();
     }
     for peer in all {
-        timeout(Duration::from_secs(10), peer.running).await.expect("stops in time").unwrap().unwrap();
+        timeout(Duration::from_secs(10), peer.running)
+            .await
+            .expect("stops in time")
+            .unwrap()
+            .unwrap();
     }
 }
 
 /// An address that was free a moment ago: the peers must know each other before they start.
 fn free() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// The configuration of the first of two peers.
 fn config(defaults: &Defaults, [own, other]: [&str; 2], addresses: [SocketAddr; 2]) -> Config {
-    let mut urls = [format!("{own}=http://{}", addresses[0]), format!("{other}=http://{}", addresses[1])];
+    let mut urls = [
+        format!("{own}=http://{}", addresses[0]),
+        format!("{other}=http://{}", addresses[1]),
+    ];
     urls.sort();
     let source = Source::from_pairs([
         ("PORT", addresses[0].port().to_string()),
@@ -118,9 +147,15 @@ fn config(defaults: &Defaults, [own, other]: [&str; 2], addresses: [SocketAddr; 
         ("REDIS_URL", "redis://127.0.0.1:1".to_owned()),
         ("DATABASE_URL", "sqlite::memory:".to_owned()),
         ("PROPAGATION_SECRET", format!("propagation-of-{own}")),
-        ("PROPAGATION_TARGETS", format!("{other}=propagation-of-{other}")),
+        (
+            "PROPAGATION_TARGETS",
+            format!("{other}=propagation-of-{other}"),
+        ),
         ("HMAC_SECRET_TOKEN", format!("pepper-of-{own}")),
-        ("SECRETS_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
+        (
+            "SECRETS_KEY",
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned(),
+        ),
         ("PEER_URLS", urls.join(",")),
     ]);
     Config::load(&source, defaults).unwrap()
@@ -156,9 +191,15 @@ impl Peer {
         }
         let answer = request.body(body.to_owned()).send().await.unwrap();
         let status = answer.status().as_u16();
-        let headers: Vec<String> =
-            SHOWN.iter().map(|name| format!("{:?}", answer.headers().get(*name))).collect();
-        format!("{status} {} {}", headers.join(" "), answer.text().await.unwrap())
+        let headers: Vec<String> = SHOWN
+            .iter()
+            .map(|name| format!("{:?}", answer.headers().get(*name)))
+            .collect();
+        format!(
+            "{status} {} {}",
+            headers.join(" "),
+            answer.text().await.unwrap()
+        )
     }
 
     pub(crate) async fn answer(&self, path: &str) -> Response {
@@ -167,7 +208,12 @@ impl Peer {
 
     /// The answer to who wants to read a page.
     pub(crate) async fn page(&self, path: &str) -> Response {
-        self.client.get(self.url(path)).header("accept", "text/html").send().await.unwrap()
+        self.client
+            .get(self.url(path))
+            .header("accept", "text/html")
+            .send()
+            .await
+            .unwrap()
     }
 
     fn url(&self, path: &str) -> String {
@@ -186,7 +232,11 @@ impl Peer {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let request = self.client.post(self.url(path)).body(body.to_string());
-        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        let answer = request
+            .header("content-type", "application/json")
+            .send()
+            .await
+            .unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 }

@@ -8,17 +8,21 @@ use crate::peers::{Peer, Peers, SECRET, eventually};
 async fn a_target_without_a_url_has_a_column_that_says_what_is_known() {
     let peers = Peers::start().await;
     let peer = &peers.all[0];
-    let ensure =
-        |client: &str, targets: Value| json!({ "clientId": client, "secret": SECRET, "targets": targets });
-    peer.post("/api/ensure", &ensure("elsewhere", json!([]))).await;
-    eventually("the client is there", async || peer.get("/api/mesh").await["summary"]["inSync"] == 1).await;
+    let ensure = |client: &str, targets: Value| json!({ "clientId": client, "secret": SECRET, "targets": targets });
+    peer.post("/api/ensure", &ensure("elsewhere", json!([])))
+        .await;
+    eventually("the client is there", async || {
+        peer.get("/api/mesh").await["summary"]["inSync"] == 1
+    })
+    .await;
     let target = json!({ "targetAmqpQueue": "far", "propagationSecret": "a-propagation-secret" });
     peer.post("/api/targets", &target).await;
     eventually("the target has a column", async || {
         columns(peer).await == ["far", "leptos-actix", "leptos-axum"]
     })
     .await;
-    peer.post("/api/ensure", &ensure("booked", json!(["far"]))).await;
+    peer.post("/api/ensure", &ensure("booked", json!(["far"])))
+        .await;
     eventually("the cell says how far it came", async || {
         cell(peer, "booked").await == json!({ "peer": "far", "state": "unknown", "status": "sent", "attempts": 1, "reason": "sent, not acknowledged yet" })
     })
@@ -29,12 +33,26 @@ async fn a_target_without_a_url_has_a_column_that_says_what_is_known() {
         (&json!("unknown"), &json!("nothing is sent to it from here"))
     );
     let page = peer.get("/api/mesh?show=attention").await;
-    assert_eq!((&page["matching"], &page["clients"][0]["clientId"]), (&json!(1), &json!("booked")));
-    assert_eq!(page["summary"], json!({ "clients": 2, "inSync": 1, "peers": 2, "peersInSync": 2 }));
+    assert_eq!(
+        (&page["matching"], &page["clients"][0]["clientId"]),
+        (&json!(1), &json!("booked"))
+    );
+    assert_eq!(
+        page["summary"],
+        json!({ "clients": 2, "inSync": 1, "peers": 2, "peersInSync": 2 })
+    );
     let health = peer.get("/api/mesh/health").await;
-    assert!(health["peers"][0]["advice"].to_string().contains("Name far in PEER_REDIS_URLS"), "{health}");
+    assert!(
+        health["peers"][0]["advice"]
+            .to_string()
+            .contains("Name far in PEER_REDIS_URLS"),
+        "{health}"
+    );
     let html = peer.page("/").await.text().await.unwrap();
-    assert!(html.contains("its store is not read from here") && html.contains("sent, not acknowledged yet"));
+    assert!(
+        html.contains("its store is not read from here")
+            && html.contains("sent, not acknowledged yet")
+    );
 
     peer.post(
         "/api/targets",
@@ -44,13 +62,21 @@ async fn a_target_without_a_url_has_a_column_that_says_what_is_known() {
     eventually("another column", async || columns(peer).await.len() == 4).await;
     let answer = peer.delete("/api/targets/other").await;
     assert_eq!(answer["op"], "target.delete");
-    eventually("the column is gone", async || columns(peer).await.len() == 3).await;
+    eventually("the column is gone", async || {
+        columns(peer).await.len() == 3
+    })
+    .await;
     peers.stop().await;
 }
 
 async fn columns(peer: &Peer) -> Vec<String> {
     let page = peer.get("/api/mesh").await;
-    page["peers"].as_array().unwrap().iter().map(|peer| peer["name"].as_str().unwrap().to_owned()).collect()
+    page["peers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|peer| peer["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 async fn client(peer: &Peer, client: &str) -> Value {

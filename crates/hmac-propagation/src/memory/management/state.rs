@@ -7,8 +7,8 @@ use hmac_auth::credential::Change;
 use hmac_auth::secret::{Secret, SecretHash};
 
 use crate::management::{
-    Accepted, AckMark, DesiredRecord, Operation, PendingMessage, PendingPropagation, PendingQuery, Reopening,
-    SentMark, SettledQuery, SettledRow, SettledScope,
+    Accepted, AckMark, DesiredRecord, Operation, PendingMessage, PendingPropagation, PendingQuery,
+    Reopening, SentMark, SettledQuery, SettledRow, SettledScope,
 };
 use crate::memory::management::PivotStatus;
 use crate::peer_store::CredentialKey;
@@ -52,9 +52,16 @@ pub(super) struct Pivot {
 impl State {
     /// Strictly rising: see the module page of [`crate::management`].
     pub(super) fn next_ts(&self, key: &CredentialKey, now_ms: i64, floor_ts: Option<i64>) -> i64 {
-        let used = self.credentials.get(key).map(|row| row.last_ts.saturating_add(1));
+        let used = self
+            .credentials
+            .get(key)
+            .map(|row| row.last_ts.saturating_add(1));
         let floor = floor_ts.map(|floor| floor.saturating_add(1));
-        [Some(now_ms), used, floor].into_iter().flatten().max().unwrap_or(now_ms)
+        [Some(now_ms), used, floor]
+            .into_iter()
+            .flatten()
+            .max()
+            .unwrap_or(now_ms)
     }
 
     pub(super) fn accept(
@@ -64,19 +71,27 @@ impl State {
         plain: Option<Secret>,
         change_ts: i64,
     ) -> Accepted {
-        let row = self.credentials.entry(key.clone()).or_insert(CredentialRow {
-            generation: 0,
-            local_generation: 0,
-            change_ts,
-            last_ts: change_ts,
-            plain: None,
-            record: None,
-        });
+        let row = self
+            .credentials
+            .entry(key.clone())
+            .or_insert(CredentialRow {
+                generation: 0,
+                local_generation: 0,
+                change_ts,
+                last_ts: change_ts,
+                plain: None,
+                record: None,
+            });
         let created = row.record.is_none();
         row.generation += 1;
         (row.change_ts, row.last_ts, row.plain) = (change_ts, change_ts, plain);
         row.record.clone_from(&record);
-        Accepted { created, generation: row.generation, change_ts, record }
+        Accepted {
+            created,
+            generation: row.generation,
+            change_ts,
+            record,
+        }
     }
 
     pub(super) fn book(&mut self, key: &CredentialKey, targets: &[PeerName], accepted: &Accepted) {
@@ -111,7 +126,8 @@ impl State {
     /// Tells whether every target has what is wanted of the credential.
     pub(super) fn is_everywhere(&self, key: &CredentialKey) -> bool {
         let rows = self.pivots.iter().filter(|((of, _), _)| of == key);
-        rows.map(|(_, pivot)| pivot.status).all(|status| status == PivotStatus::Success)
+        rows.map(|(_, pivot)| pivot.status)
+            .all(|status| status == PivotStatus::Success)
     }
 
     pub(super) fn merge(
@@ -121,12 +137,17 @@ impl State {
         rules: &Change<AllowedIps>,
         expiry: &Change<Option<i64>>,
     ) -> DesiredRecord {
-        let stored = self.credentials.get(key).and_then(|row| row.record.as_ref());
+        let stored = self
+            .credentials
+            .get(key)
+            .and_then(|row| row.record.as_ref());
         DesiredRecord {
             secret_hash: hash.clone(),
             allowed_ips: match rules {
                 Change::Set(rules) => rules.clone(),
-                Change::Keep => stored.map(|record| record.allowed_ips.clone()).unwrap_or_default(),
+                Change::Keep => stored
+                    .map(|record| record.allowed_ips.clone())
+                    .unwrap_or_default(),
             },
             expires_at: match expiry {
                 Change::Set(at) => *at,
@@ -159,7 +180,9 @@ impl State {
     ) -> Option<PendingPropagation> {
         let secret = self.targets.get(&slot.1).cloned();
         let pivot = self.pivots.get_mut(slot)?;
-        let ts = pivot.last_ts.map_or(pivot.change_ts, |last| last.saturating_add(1));
+        let ts = pivot
+            .last_ts
+            .map_or(pivot.change_ts, |last| last.saturating_add(1));
         pivot.last_ts = Some(ts);
         pivot.attempts += 1;
         pivot.event_id = Some(event_id.to_owned());
@@ -193,7 +216,9 @@ impl State {
         let settled = self
             .pivots
             .iter()
-            .filter(|((_, target), pivot)| *target == query.target && pivot.status == PivotStatus::Success)
+            .filter(|((_, target), pivot)| {
+                *target == query.target && pivot.status == PivotStatus::Success
+            })
             .map(|((key, _), pivot)| self.settled_row(key, pivot));
         match &query.scope {
             SettledScope::Page { after, limit } => settled
@@ -229,9 +254,16 @@ impl State {
         true
     }
 
-    pub(super) fn pivot(&mut self, key: &CredentialKey, target: &str, generation: u64) -> Option<&mut Pivot> {
+    pub(super) fn pivot(
+        &mut self,
+        key: &CredentialKey,
+        target: &str,
+        generation: u64,
+    ) -> Option<&mut Pivot> {
         let target = PeerName::parse(target).ok()?;
-        self.pivots.get_mut(&(key.clone(), target)).filter(|pivot| pivot.generation == generation)
+        self.pivots
+            .get_mut(&(key.clone(), target))
+            .filter(|pivot| pivot.generation == generation)
     }
 
     pub(super) fn acknowledge(&mut self, mark: &AckMark) {
@@ -267,10 +299,15 @@ impl CredentialRow {
 impl Pivot {
     fn is_due(&self, query: &PendingQuery) -> bool {
         // A moment that lies further ahead than any honest one was written before the clock was set back.
-        let lease_bound = query.now_ms.saturating_add(query.lease_ms.saturating_mul(2));
-        let resend_bound = query.now_ms.saturating_add(query.resend_after_ms.max(query.lease_ms));
+        let lease_bound = query
+            .now_ms
+            .saturating_add(query.lease_ms.saturating_mul(2));
+        let resend_bound = query
+            .now_ms
+            .saturating_add(query.resend_after_ms.max(query.lease_ms));
         let latest = query.now_ms.saturating_sub(query.resend_after_ms);
-        let overdue = query.overdue && (self.waiting_since <= latest || self.waiting_since > resend_bound);
+        let overdue =
+            query.overdue && (self.waiting_since <= latest || self.waiting_since > resend_bound);
         let waiting = match self.status {
             PivotStatus::Pending => !self.unsendable || overdue,
             PivotStatus::Sent | PivotStatus::Error => overdue,

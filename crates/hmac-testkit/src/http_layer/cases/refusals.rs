@@ -19,12 +19,31 @@ pub(super) fn table(world: &World) -> Vec<Row> {
 fn heads(world: &World) -> Vec<Row> {
     let good = || world.signed("billing", "GET", "/echo", b"");
     let at = |now_ms| world.signed_with("billing", &secret("billing"), "GET", "/echo", b"", now_ms);
-    let bare = good().without("x-client-id").without("x-signature").without("x-timestamp").without("x-nonce");
+    let bare = good()
+        .without("x-client-id")
+        .without("x-signature")
+        .without("x-timestamp")
+        .without("x-nonce");
     vec![
         ("no header at all", bare.clone(), "MISSING_CLIENT_ID", 401),
-        ("blank client id", good().replace("x-client-id", "  "), "MISSING_CLIENT_ID", 401),
-        ("client id only", bare.clone().with("x-client-id", "billing"), "MISSING_SIGNATURE", 401),
-        ("no signature", good().without("x-signature"), "MISSING_SIGNATURE", 401),
+        (
+            "blank client id",
+            good().replace("x-client-id", "  "),
+            "MISSING_CLIENT_ID",
+            401,
+        ),
+        (
+            "client id only",
+            bare.clone().with("x-client-id", "billing"),
+            "MISSING_SIGNATURE",
+            401,
+        ),
+        (
+            "no signature",
+            good().without("x-signature"),
+            "MISSING_SIGNATURE",
+            401,
+        ),
         (
             "no timestamp and no nonce",
             good().without("x-timestamp").without("x-nonce"),
@@ -32,7 +51,12 @@ fn heads(world: &World) -> Vec<Row> {
             401,
         ),
         ("no nonce", good().without("x-nonce"), "MISSING_NONCE", 401),
-        ("timestamp in words", good().replace("x-timestamp", "soon"), "INVALID_TIMESTAMP", 401),
+        (
+            "timestamp in words",
+            good().replace("x-timestamp", "soon"),
+            "INVALID_TIMESTAMP",
+            401,
+        ),
         (
             "timestamp beyond i64",
             good().replace("x-timestamp", "9223372036854775808"),
@@ -41,7 +65,15 @@ fn heads(world: &World) -> Vec<Row> {
         ),
         ("too old", at(NOW_MS - SKEW_MS - 1), "TIMESTAMP_SKEW", 401),
         ("too early", at(NOW_MS + SKEW_MS + 1), "TIMESTAMP_SKEW", 401),
-        ("unsigned HEAD", RawRequest { method: "HEAD".to_owned(), ..bare }, "MISSING_CLIENT_ID", 401),
+        (
+            "unsigned HEAD",
+            RawRequest {
+                method: "HEAD".to_owned(),
+                ..bare
+            },
+            "MISSING_CLIENT_ID",
+            401,
+        ),
     ]
 }
 
@@ -51,7 +83,12 @@ fn credentials(world: &World) -> Vec<Row> {
     vec![
         ("unknown client", get("nobody"), "UNKNOWN_CLIENT", 401),
         ("expired client", get("expired"), "CLIENT_EXPIRED", 401),
-        ("address not allowed", get("confined"), "CLIENT_IP_NOT_ALLOWED", 403),
+        (
+            "address not allowed",
+            get("confined"),
+            "CLIENT_IP_NOT_ALLOWED",
+            403,
+        ),
         (
             "a forwarded address from nobody's proxy",
             get("confined").with("x-forwarded-for", "10.1.2.3"),
@@ -66,26 +103,68 @@ fn signatures(world: &World) -> Vec<Row> {
     let get = || world.signed("billing", "GET", "/echo?a=1", b"");
     let post = || world.signed("billing", "POST", "/echo", b"{\"a\":1}");
     let wrong = world.signed_with("billing", &secret("reporting"), "GET", "/echo", b"", NOW_MS);
-    let moved = |target: &str| RawRequest { target: target.to_owned(), ..get() };
-    let changed = |body: &[u8]| RawRequest { body: body.to_owned(), ..post() };
-    let deleted = RawRequest { method: "DELETE".to_owned(), ..get() };
+    let moved = |target: &str| RawRequest {
+        target: target.to_owned(),
+        ..get()
+    };
+    let changed = |body: &[u8]| RawRequest {
+        body: body.to_owned(),
+        ..post()
+    };
+    let deleted = RawRequest {
+        method: "DELETE".to_owned(),
+        ..get()
+    };
     vec![
         ("wrong secret", wrong, "BAD_SIGNATURE", 401),
-        ("no hex", get().replace("x-signature", "zz"), "BAD_SIGNATURE", 401),
+        (
+            "no hex",
+            get().replace("x-signature", "zz"),
+            "BAD_SIGNATURE",
+            401,
+        ),
         ("another method", deleted, "BAD_SIGNATURE", 401),
         ("another query", moved("/echo?a=2"), "BAD_SIGNATURE", 401),
         ("no query", moved("/echo"), "BAD_SIGNATURE", 401),
         ("another path", moved("/echo/b?a=1"), "BAD_SIGNATURE", 401),
-        ("another nested path", moved("/nested/echo?a=1"), "BAD_SIGNATURE", 401),
+        (
+            "another nested path",
+            moved("/nested/echo?a=1"),
+            "BAD_SIGNATURE",
+            401,
+        ),
         ("another body", changed(b"{\"a\":2}"), "BAD_SIGNATURE", 401),
         ("no body", changed(b""), "BAD_SIGNATURE", 401),
-        ("another body in chunks", changed(b"{\"a\":2}").framing(Framing::Chunked), "BAD_SIGNATURE", 401),
-        ("another timestamp", get().replace("x-timestamp", &(NOW_MS + 1).to_string()), "BAD_SIGNATURE", 401),
-        ("another nonce", get().replace("x-nonce", "00112233445566778899aabbccddeeff"), "BAD_SIGNATURE", 401),
-        ("another client's signature", get().replace("x-client-id", "reporting"), "BAD_SIGNATURE", 401),
+        (
+            "another body in chunks",
+            changed(b"{\"a\":2}").framing(Framing::Chunked),
+            "BAD_SIGNATURE",
+            401,
+        ),
+        (
+            "another timestamp",
+            get().replace("x-timestamp", &(NOW_MS + 1).to_string()),
+            "BAD_SIGNATURE",
+            401,
+        ),
+        (
+            "another nonce",
+            get().replace("x-nonce", "00112233445566778899aabbccddeeff"),
+            "BAD_SIGNATURE",
+            401,
+        ),
+        (
+            "another client's signature",
+            get().replace("x-client-id", "reporting"),
+            "BAD_SIGNATURE",
+            401,
+        ),
         (
             "a bad signature on a restricted route",
-            RawRequest { target: "/only".to_owned(), ..get() },
+            RawRequest {
+                target: "/only".to_owned(),
+                ..get()
+            },
             "BAD_SIGNATURE",
             401,
         ),
@@ -110,19 +189,45 @@ fn ambiguities(world: &World) -> Vec<Row> {
 /// Bodies beyond the limit, announced and not.
 fn sizes(world: &World) -> Vec<Row> {
     let post = |length: usize| world.signed("billing", "POST", "/echo", &vec![b'x'; length]);
-    let announced = RawRequest { body: Vec::new(), framing: Framing::Announced(BODY_LIMIT + 1), ..post(0) };
-    let huge = announced.clone().framing(Framing::Announced(usize::MAX / 2));
+    let announced = RawRequest {
+        body: Vec::new(),
+        framing: Framing::Announced(BODY_LIMIT + 1),
+        ..post(0)
+    };
+    let huge = announced
+        .clone()
+        .framing(Framing::Announced(usize::MAX / 2));
     let unsigned = announced.clone().without("x-client-id");
     vec![
-        ("one byte too many", post(BODY_LIMIT + 1), "PAYLOAD_TOO_LARGE", 413),
+        (
+            "one byte too many",
+            post(BODY_LIMIT + 1),
+            "PAYLOAD_TOO_LARGE",
+            413,
+        ),
         (
             "one byte too many in chunks",
             post(BODY_LIMIT + 1).framing(Framing::Chunked),
             "PAYLOAD_TOO_LARGE",
             413,
         ),
-        ("too much announced, nothing sent", announced, "PAYLOAD_TOO_LARGE", 413),
-        ("absurdly much announced, nothing sent", huge, "PAYLOAD_TOO_LARGE", 413),
-        ("too much announced by nobody", unsigned, "MISSING_CLIENT_ID", 401),
+        (
+            "too much announced, nothing sent",
+            announced,
+            "PAYLOAD_TOO_LARGE",
+            413,
+        ),
+        (
+            "absurdly much announced, nothing sent",
+            huge,
+            "PAYLOAD_TOO_LARGE",
+            413,
+        ),
+        (
+            "too much announced by nobody",
+            unsigned,
+            "MISSING_CLIENT_ID",
+            401,
+        ),
     ]
 }

@@ -1,0 +1,66 @@
+//! `cargo demo`: builds the mesh and runs it.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use crate::step::Step;
+use crate::{Error, dashboard, install};
+
+/// What the peers stand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Services {
+    /// In the demo's own process: nothing to install.
+    Embedded,
+    /// RabbitMQ, MariaDB and Redis as native programs of this machine.
+    Local,
+    /// The same in containers.
+    Docker,
+}
+
+/// Options of `cargo demo`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What the peers stand on.
+    #[arg(long, value_enum, default_value = "embedded")]
+    services: Services,
+    /// Use free ports instead of 3001 to 3004.
+    #[arg(long)]
+    free_ports: bool,
+    /// Bring the mesh up, try what is printed, and stop.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs the mesh until Ctrl-C.
+pub(crate) async fn run(options: Options) -> Result<(), Error> {
+    println!("The first build takes minutes; later ones take seconds.");
+    let services = match options.services {
+        Services::Embedded => "embedded",
+        Services::Local => "local",
+        Services::Docker => "docker",
+    };
+    if options.services == Services::Local {
+        install::servers(install::given).await?;
+    }
+    Step::cargo("build")
+        .arguments(["build", "--bin", "mesh"])
+        .run()
+        .await?;
+    dashboard::build().await?;
+    let mut mesh = Command::new(std::env::current_exe()?.with_file_name("mesh"));
+    mesh.args(["--services", services]);
+    if options.services == Services::Docker {
+        mesh.env("HMAC_MESH_CONTAINERS", "1");
+    }
+    for (flag, asked) in [
+        ("--free-ports", options.free_ports),
+        ("--check", options.check),
+    ] {
+        if asked {
+            mesh.arg(flag);
+        }
+    }
+    // The mesh takes this process' place: Ctrl-C and its exit status are its own.
+    println!();
+    Err(format!("the mesh cannot be run: {}", mesh.exec()).into())
+}
