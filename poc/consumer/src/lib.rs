@@ -3,9 +3,10 @@
 use std::error::Error;
 
 use hmac_propagation::propagator::Mode;
-use kit::application::{Application, ApplicationError};
+use kit::application::{self, Application};
 use kit::config::{Config, Defaults};
 use kit::parts::Parts;
+use kit::process::Failure;
 use kit::shutdown::Stop;
 use kit_actix::Server;
 use kit_backends::real;
@@ -22,18 +23,18 @@ pub const DEFAULTS: Defaults = Defaults {
 /// Builds the peer over RabbitMQ and Redis.
 ///
 /// # Errors
-/// [`ApplicationError`], when the configuration can never work or the port is taken.
-pub async fn build(config: Config) -> Result<Application, ApplicationError> {
+/// When the configuration can never work or the port is taken.
+pub async fn build(config: Config) -> Result<Application, Failure> {
     build_on(&config, real::receive_only).await
 }
 
 /// Builds the peer over the backends that `wire` gives.
 ///
 /// # Errors
-/// [`ApplicationError`], when the configuration can never work or the port is taken.
+/// When the configuration can never work or the port is taken.
 pub async fn build_on<E: Error + Send + Sync + 'static>(
     config: &Config,
     wire: impl FnOnce(&Config, &Stop) -> Result<Parts, E>,
-) -> Result<Application, ApplicationError> {
-    Application::build(config, wire, Server, None).await
+) -> Result<Application, Failure> {
+    application::build(config, wire, Server, None).await
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::TryFutureExt;
 use hmac_auth::clock::SystemClock;
 use hmac_auth::store::{CredentialStore, NonceStore};
 use hmac_auth::verify::Verifier;
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::propagator::{Mode, Propagator};
+use peer_kit::application::Peer;
 
 use crate::config::{Config, Full};
 use crate::events::Events;
@@ -15,7 +17,7 @@ use crate::forms::Forms;
 use crate::health::{Check, Health};
 use crate::mesh::{MeshParts, MeshSources, MeshView};
 use crate::metrics::Metrics;
-use crate::metrics::rows::{Rows, RowsCounter};
+use crate::metrics::rows::{Backlog, Rows, RowsCounter};
 use crate::openapi::{document, page};
 use crate::pages::Pages;
 use crate::shutdown::Stop;
@@ -52,6 +54,7 @@ pub struct ManagementParts {
 
 /// What the handlers of one peer share, whatever serves them.
 pub struct Context {
+    pub(crate) life: Peer,
     /// The peer's name.
     pub peer: String,
     /// Receives, and propagates in full mode.
@@ -86,10 +89,14 @@ impl Context {
         stop: Stop,
     ) -> Self {
         let peer = config.peer.as_str();
-        let metrics = Arc::new(Metrics::new(peer));
-        let verifier =
-            crate::verifier::build(config, parts.verified_credentials, parts.nonces, &metrics);
-        let health = Health::of(parts.propagator.clone(), peer, parts.checks, stop.clone());
+        let life = Peer::new(parts.propagator.clone(), peer, parts.checks, stop.clone());
+        let (metrics, health) = (Arc::clone(&life.metrics), Arc::clone(&life.health));
+        let mut verifier = Verifier::new(parts.verified_credentials, parts.nonces)
+            .trusted_proxies(config.trusted_proxies.clone())
+            .on_bad_signature(metrics.bad_signatures());
+        if let Some(grace) = config.rotation_grace {
+            verifier = verifier.rotation_grace(grace);
+        }
         let surface = full.zip(parts.management).map(|(full, mut management)| {
             let mesh = management.mesh.take().map(|mesh| {
                 let sources = MeshSources {
@@ -122,6 +129,7 @@ impl Context {
         };
         let document = document(peer, mode, pages.is_some());
         Self {
+            life,
             peer: peer.to_owned(),
             propagator: parts.propagator,
             health,
@@ -141,7 +149,15 @@ impl Context {
     pub async fn metrics_text(&self) -> String {
         let readiness = self.health.readiness().await;
         let rows = match &self.surface {
-            Some(surface) => self.rows.count(&*surface.administration).await,
+            Some(surface) => {
+                let backlog = surface.administration.backlog().map_ok(|backlog| Backlog {
+                    pending: backlog.pending,
+                    sent: backlog.sent,
+                    error: backlog.error,
+                    oldest_change_at: backlog.oldest_change_at,
+                });
+                self.rows.count(backlog).await
+            },
             None => Rows::None,
         };
         self.metrics.render(&self.propagator, &readiness, rows)

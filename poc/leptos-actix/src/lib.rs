@@ -3,10 +3,11 @@
 use std::error::Error;
 
 use hmac_propagation::propagator::Mode;
-use kit::application::{Application, ApplicationError};
+use kit::application::{self, Application};
 use kit::config::{Config, Defaults};
 use kit::pages::Pages;
 use kit::parts::Parts;
+use kit::process::Failure;
 use kit::shutdown::Stop;
 use kit_actix::Server;
 use kit_backends::real;
@@ -23,19 +24,19 @@ pub const DEFAULTS: Defaults = Defaults {
 /// Builds the peer over RabbitMQ, Redis and SQL.
 ///
 /// # Errors
-/// [`ApplicationError`], when the configuration can never work or the port is taken.
-pub async fn build(config: Config) -> Result<Application, ApplicationError> {
+/// When the configuration can never work or the port is taken.
+pub async fn build(config: Config) -> Result<Application, Failure> {
     build_on(&config, real::full).await
 }
 
 /// Builds the peer over the backends that `wire` gives.
 ///
 /// # Errors
-/// [`ApplicationError`], when the configuration can never work or the port is taken.
+/// When the configuration can never work or the port is taken.
 pub async fn build_on<E: Error + Send + Sync + 'static>(
     config: &Config,
     wire: impl FnOnce(&Config, &Stop) -> Result<Parts, E>,
-) -> Result<Application, ApplicationError> {
+) -> Result<Application, Failure> {
     let pages = Pages::new(config, dashboard::render_json, dashboard::STYLE);
-    Application::build(config, wire, Server, Some(pages)).await
+    application::build(config, wire, Server, Some(pages)).await
 }

@@ -12,6 +12,7 @@ use kit::config::source::Source;
 use kit::config::{Config, Defaults};
 use kit::mesh::control::PeerControl;
 use kit::parts::Parts;
+use kit::process::Failure;
 use kit::shutdown::Stop;
 use kit_backends::error::WiringError;
 use services::http::exchange;
@@ -177,7 +178,7 @@ impl Peers {
         Ok(exchange(method, url(&self.slot(name)?.config).join(path)?, body).await?)
     }
 
-    async fn build(&self, slot: &Slot) -> Result<Application, ApplicationError> {
+    async fn build(&self, slot: &Slot) -> Result<Application, Failure> {
         let full = |config: &Config, stop: &Stop| self.full(config, stop);
         match slot.place.name {
             "consumer" => {

@@ -1,9 +1,9 @@
 //! What must hold for any configuration. The fuzz target includes this file, so that both hold the same.
 
 use hmac_propagation::propagator::Mode;
-use kit::config::source::Source;
-use kit::config::variable::{Variable, variable};
-use kit::config::{Config, Defaults, Role};
+use peer_kit::config::source::Source;
+use peer_kit::config::variable::{Variable, variable};
+use peer_kit::config::{Config, Defaults, Role};
 use url::Url;
 
 /// Takes the place of `%S` in a secret's value, so that it can be looked for.

@@ -8,6 +8,7 @@ use hmac_auth::client_address::TrustedProxies;
 use hmac_auth::secret::Secret;
 use hmac_propagation::propagator::Mode;
 use hmac_propagation::queue::PeerName;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
@@ -288,16 +289,11 @@ fn log_format(text: &str) -> Parsed<LogFormat> {
     }
 }
 
-/// Encodes every byte that is not unreserved in a URL.
+/// Everything that is not unreserved in a URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 fn percent_encode(text: &str) -> Zeroizing<String> {
     let mut encoded = Zeroizing::new(String::with_capacity(text.len() * 3));
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
+    encoded.extend(utf8_percent_encode(text, RESERVED));
     encoded
 }

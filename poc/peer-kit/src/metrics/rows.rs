@@ -1,19 +1,31 @@
 //! The rows that are not done, as `/metrics` tells them.
 
+use std::error::Error;
 use std::time::Duration;
 
+use hmac_auth::report::chain;
 use metrics::gauge;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
-
-use crate::problem::log_failure;
-use crate::surface::administration::{Administration, Backlog};
 
 /// Counting takes no longer than this, or the number is not known.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// A number is used again for this long, however many ask.
 const KEPT_FOR: Duration = Duration::from_secs(1);
+
+/// The rows that have not come to `success`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Wait to be sent.
+    pub pending: u64,
+    /// Wait for the target's answer.
+    pub sent: u64,
+    /// Were refused, or cannot be sent.
+    pub error: u64,
+    /// When the oldest change among them was accepted; epoch milliseconds.
+    pub oldest_change_at: Option<i64>,
+}
 
 /// What is known of the rows that are not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,18 +45,21 @@ pub struct RowsCounter {
 }
 
 impl RowsCounter {
-    /// Counts, or tells what was counted a moment ago.
-    pub async fn count(&self, store: &dyn Administration) -> Rows {
+    /// Counts by `backlog`, or tells what was counted a moment ago.
+    pub async fn count<E: Error + 'static>(
+        &self,
+        backlog: impl Future<Output = Result<Backlog, E>>,
+    ) -> Rows {
         let mut kept = self.kept.lock().await;
         if let Some((at, rows)) = *kept
             && at.elapsed() < KEPT_FOR
         {
             return rows;
         }
-        let rows = match timeout(LIMIT, store.backlog()).await {
+        let rows = match timeout(LIMIT, backlog).await {
             Ok(Ok(backlog)) => Rows::Counted(backlog),
             Ok(Err(error)) => {
-                log_failure("the rows that are not done cannot be counted", &error);
+                tracing::warn!(error = %chain(&error), "the rows that are not done cannot be counted");
                 Rows::Unknown
             }
             Err(_) => Rows::Unknown,

@@ -3,9 +3,11 @@
 mod drift;
 pub mod rows;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hmac_auth::clock::{Clock, SystemClock};
+use hmac_auth::verify::BadSignatureHook;
 use hmac_propagation::propagator::{Mode, Propagator};
 use metrics::{SharedString, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -63,11 +65,25 @@ impl Metrics {
         });
     }
 
-    /// Counts a signed request that was refused for its signature.
-    pub fn bad_signature(&self) {
+    fn bad_signature(&self) {
         with_local_recorder(&self.recorder, || {
             counter!("hmac_bad_signatures_total").increment(1);
         });
+    }
+
+    /// What a verifier tells of bad signatures: they are counted and logged.
+    pub fn bad_signatures(self: &Arc<Self>) -> BadSignatureHook {
+        let metrics = Arc::clone(self);
+        Arc::new(move |report| {
+            metrics.bad_signature();
+            tracing::warn!(
+                client_id = %report.client_id,
+                method = report.method,
+                path = report.path,
+                address = report.client_address.map(tracing::field::display),
+                "bad signature"
+            );
+        })
     }
 
     /// The text of `/metrics`, with the propagator's and the process's figures of this moment.

@@ -12,7 +12,7 @@ use clap::{Arg, ArgMatches, Command};
 use hmac_auth::report::chain;
 use hmac_propagation::propagator::Mode;
 
-use crate::application::{Application, ApplicationError};
+use crate::application::Application;
 use crate::config::mistake::Mistakes;
 use crate::config::source::Source;
 use crate::config::variable::{VARIABLES, Variable};
@@ -33,14 +33,15 @@ enum Action {
     ResealSecrets,
 }
 
-type Failure = Box<dyn Error + Send + Sync>;
+/// Why a peer does not start or go on. What a `main` adds nothing to: it is logged with its sources, and the process ends.
+pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// Runs a receive-only peer: reads the command line and the configuration, builds the peer by `build`, and serves until a
 /// signal comes. It is given [`LIMIT`] to end after that.
 pub fn run<F, Fut>(defaults: &Defaults, build: F) -> ExitCode
 where
     F: FnOnce(Config) -> Fut,
-    Fut: Future<Output = Result<Application, ApplicationError>>,
+    Fut: Future<Output = Result<Application, Failure>>,
 {
     perform(
         defaults,
@@ -53,7 +54,7 @@ where
 pub fn run_full<F, Fut, R, Done>(defaults: &Defaults, build: F, reseal: R) -> ExitCode
 where
     F: FnOnce(Config) -> Fut,
-    Fut: Future<Output = Result<Application, ApplicationError>>,
+    Fut: Future<Output = Result<Application, Failure>>,
     R: FnOnce(Config) -> Done,
     Done: Future<Output = Result<Resealed, Failure>>,
 {
@@ -63,7 +64,7 @@ where
 fn perform<F, Fut, R, Done>(defaults: &Defaults, build: F, reseal: Option<R>) -> ExitCode
 where
     F: FnOnce(Config) -> Fut,
-    Fut: Future<Output = Result<Application, ApplicationError>>,
+    Fut: Future<Output = Result<Application, Failure>>,
     R: FnOnce(Config) -> Done,
     Done: Future<Output = Result<Resealed, Failure>>,
 {
@@ -116,7 +117,7 @@ where
 fn start<F, Fut>(config: Config, build: F) -> ExitCode
 where
     F: FnOnce(Config) -> Fut,
-    Fut: Future<Output = Result<Application, ApplicationError>>,
+    Fut: Future<Output = Result<Application, Failure>>,
 {
     telemetry::start(&config);
     tls::install_provider();
@@ -141,7 +142,7 @@ where
         tokio::select! {
             served = serve(build(config), stop.clone()) => match served {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed(&error),
+                Err(error) => failed(error.as_ref()),
             },
             () = overdue => {
                 tracing::error!("not stopped in time, leaving all the same");
@@ -154,16 +155,16 @@ where
 }
 
 async fn serve(
-    building: impl Future<Output = Result<Application, ApplicationError>>,
+    building: impl Future<Output = Result<Application, Failure>>,
     asked: Stop,
-) -> Result<(), ApplicationError> {
+) -> Result<(), Failure> {
     let application = building.await?;
     let own = application.stop();
     tokio::spawn(async move {
         asked.asked().await;
         own.ask();
     });
-    application.run_until_stopped().await
+    Ok(application.run_until_stopped().await?)
 }
 
 fn command(defaults: &Defaults) -> Command {

@@ -11,7 +11,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use kit::config::variable::VARIABLES;
+use peer_kit::config::variable::VARIABLES;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::FileFailurePersistence;
