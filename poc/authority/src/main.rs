@@ -3,5 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kit::process::run_full(&authority::DEFAULTS, authority::build, kit_backends::reseal)
+    peer_kit::process::run_full(
+        &authority::DEFAULTS,
+        authority::build,
+        peer_backends::sql::reseal,
+    )
 }

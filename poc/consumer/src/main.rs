@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kit::process::run(&consumer::DEFAULTS, consumer::build)
+    peer_kit::process::run(&consumer::DEFAULTS, consumer::build)
 }

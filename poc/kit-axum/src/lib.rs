@@ -4,10 +4,8 @@
 
 mod answer;
 mod body;
-mod connections;
 mod pages;
 mod routes;
-mod unread;
 
 use std::sync::Arc;
 
@@ -26,6 +24,6 @@ impl Serve for Server {
     fn serve(self: Box<Self>, listener: TcpListener, context: Shared) -> Serving {
         let stop = context.stop.clone();
         let router = routes::router(context);
-        Box::pin(connections::serve(listener, router, stop))
+        Box::pin(axum_serve::serve(listener, router, stop.token()))
     }
 }

@@ -25,7 +25,7 @@ use kit::surface::routes::{EVENTS, Method, Prefix, Route};
 use tokio::time::timeout;
 
 use crate::answer::{Headers, refuse, respond, send, stream};
-use crate::{Shared, body, pages, unread};
+use crate::{Shared, body, pages};
 
 /// All routes of the peer.
 pub(crate) fn router(context: Shared) -> Router {
@@ -51,7 +51,6 @@ pub(crate) fn router(context: Shared) -> Router {
         .fallback(pages::not_found)
         .method_not_allowed_fallback(|| async { refuse(&Problem::method_not_allowed()) })
         .layer(from_fn(limit))
-        .layer(from_fn(unread::announce))
         .layer(from_fn_with_state(Arc::clone(&context), observe))
         .with_state(context)
 }

@@ -1,13 +1,12 @@
 //! What a web framework brings to a peer.
 
-use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-pub use peer_kit::application::{Application, ApplicationError};
 use peer_kit::application::listen;
+pub use peer_kit::application::{Application, ApplicationError};
 use peer_kit::process::Failure;
 use tokio::net::TcpListener;
 
@@ -31,9 +30,9 @@ pub trait Serve: Send + 'static {
 ///
 /// # Errors
 /// When the configuration can never work or the port is taken.
-pub async fn build<E: Error + Send + Sync + 'static>(
+pub async fn build(
     config: &Config,
-    wire: impl FnOnce(&Config, &Stop) -> Result<Parts, E>,
+    wire: impl FnOnce(&Config, &Stop) -> Result<Parts, Failure>,
     server: impl Serve,
     pages: Option<Pages>,
 ) -> Result<Application, Failure> {

@@ -34,7 +34,7 @@ pub struct Parts {
     pub verified_credentials: Arc<dyn CredentialStore>,
     /// The nonces of the http track.
     pub nonces: Arc<dyn NonceStore>,
-    /// What must be there before the peer is ready.
+    /// What must be there before the peer is ready, besides the broker.
     pub checks: Vec<Box<dyn Check>>,
     /// What only a full-mode peer has.
     pub management: Option<ManagementParts>,
@@ -89,7 +89,7 @@ impl Context {
         stop: Stop,
     ) -> Self {
         let peer = config.peer.as_str();
-        let life = Peer::new(parts.propagator.clone(), peer, parts.checks, stop.clone());
+        let life = Peer::new(peer, parts.propagator.clone(), parts.checks, stop.clone());
         let (metrics, health) = (Arc::clone(&life.metrics), Arc::clone(&life.health));
         let mut verifier = Verifier::new(parts.verified_credentials, parts.nonces)
             .trusted_proxies(config.trusted_proxies.clone())
@@ -157,7 +157,7 @@ impl Context {
                     oldest_change_at: backlog.oldest_change_at,
                 });
                 self.rows.count(backlog).await
-            },
+            }
             None => Rows::None,
         };
         self.metrics.render(&self.propagator, &readiness, rows)

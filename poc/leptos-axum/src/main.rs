@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kit::process::run_full(
+    peer_kit::process::run_full(
         &leptos_axum::DEFAULTS,
         leptos_axum::build,
-        kit_backends::reseal,
+        peer_backends::sql::reseal,
     )
 }

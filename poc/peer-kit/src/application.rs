@@ -1,16 +1,16 @@
 //! The life of a peer, whatever framework serves it: what `main` and the tests start alike.
 
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, iter};
 
 use hmac_propagation::propagator::Propagator;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-use crate::health::{Check, Health};
+use crate::health::{BrokerCheck, Check, Health};
 use crate::metrics::Metrics;
 use crate::metrics::rows::Rows;
 use crate::shutdown::{HTTP_LIMIT, Stop};
@@ -61,8 +61,15 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Puts it together. `checks` are what must be there before the peer is ready.
-    pub fn new(propagator: Propagator, name: &str, checks: Vec<Box<dyn Check>>, stop: Stop) -> Self {
+    /// Puts it together. `checks` are what must be there before the peer is ready, besides the broker.
+    pub fn new(
+        name: &str,
+        propagator: Propagator,
+        checks: Vec<Box<dyn Check>>,
+        stop: Stop,
+    ) -> Self {
+        let broker: Box<dyn Check> = Box::new(BrokerCheck(propagator.clone()));
+        let checks = iter::once(broker).chain(checks).collect();
         Self {
             health: Health::of(propagator.clone(), name, checks, stop.clone()),
             metrics: Arc::new(Metrics::new(name)),

@@ -136,6 +136,11 @@ impl std::fmt::Debug for Full {
     }
 }
 
+/// A configuration was read for the other kind of peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration is one of another kind of peer")]
+pub struct OtherRole;
+
 impl Config {
     /// Judges all values and lists every mistake at once. Contacts nobody; reads only `_FILE`s.
     ///
@@ -164,6 +169,28 @@ impl Config {
         match self.role {
             Role::Full(_) => Mode::Full,
             Role::ReceiveOnly { .. } => Mode::ReceiveOnly,
+        }
+    }
+
+    /// What a full-mode peer needs besides.
+    ///
+    /// # Errors
+    /// [`OtherRole`].
+    pub fn full(&self) -> Result<&Full, OtherRole> {
+        match &self.role {
+            Role::Full(full) => Ok(full),
+            Role::ReceiveOnly { .. } => Err(OtherRole),
+        }
+    }
+
+    /// The sources that a receive-only peer knows, and their secrets.
+    ///
+    /// # Errors
+    /// [`OtherRole`].
+    pub fn sources(&self) -> Result<&[(PeerName, Secret)], OtherRole> {
+        match &self.role {
+            Role::ReceiveOnly { sources } => Ok(sources),
+            Role::Full(_) => Err(OtherRole),
         }
     }
 

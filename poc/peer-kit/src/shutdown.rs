@@ -27,6 +27,11 @@ impl Stop {
         self.0.cancelled().await;
     }
 
+    /// The same in tokio's terms, for servers.
+    pub fn token(&self) -> CancellationToken {
+        self.0.clone()
+    }
+
     /// Tells whether somebody asked.
     pub fn is_asked(&self) -> bool {
         self.0.is_cancelled()

@@ -290,7 +290,11 @@ fn log_format(text: &str) -> Parsed<LogFormat> {
 }
 
 /// Everything that is not unreserved in a URL.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 fn percent_encode(text: &str) -> Zeroizing<String> {
     let mut encoded = Zeroizing::new(String::with_capacity(text.len() * 3));

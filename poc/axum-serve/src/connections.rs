@@ -1,4 +1,4 @@
-//! Accepts connections and serves them, until the peer is asked to stop.
+//! Accepts connections and serves them, until somebody cancels.
 
 use std::convert::Infallible;
 use std::io;
@@ -8,16 +8,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
+use axum::middleware::from_fn;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use kit::shutdown::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+use crate::unread;
 
 /// A request's head comes within this time after the connection was made or the last answer was given.
 const HEAD_LIMIT: Duration = Duration::from_secs(15);
@@ -25,8 +28,17 @@ const HEAD_LIMIT: Duration = Duration::from_secs(15);
 /// How long nothing is accepted when the process has too many files open.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves until `stop` is asked for, then waits for the requests that are open. Whoever drops the future cuts them off.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) -> io::Result<()> {
+/// Serves until `stop` is cancelled, then waits for the requests that are open. Whoever drops the future cuts them off.
+/// Handlers may take [`ConnectInfo<SocketAddr>`].
+///
+/// # Errors
+/// None yet: what goes wrong with one connection ends that connection.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let router = router.layer(from_fn(unread::announce));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT);
@@ -41,7 +53,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) -> 
             },
             // A connection that has ended is forgotten.
             Some(_) = connections.join_next() => {}
-            () = stop.asked() => break,
+            () = stop.cancelled() => break,
         }
     }
     drop(listener);
@@ -54,7 +66,7 @@ async fn converse(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
-    stop: Stop,
+    stop: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
@@ -66,7 +78,7 @@ async fn converse(
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
         served = connection.as_mut() => served,
-        () = stop.asked() => {
+        () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -81,7 +93,7 @@ async fn answer(router: Router, request: Request) -> Result<Response, Infallible
 }
 
 /// One connection that is gone before it is accepted says nothing; a lack of files does, and needs a pause.
-async fn not_accepted(error: &io::Error, stop: &Stop) {
+async fn not_accepted(error: &io::Error, stop: &CancellationToken) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if matches!(
         error.kind(),
@@ -91,7 +103,7 @@ async fn not_accepted(error: &io::Error, stop: &Stop) {
     }
     tracing::error!(%error, "no connection can be accepted");
     // Whether the pause is over or the peer shall stop, the caller sees for itself.
-    let _ = timeout(PAUSE, stop.asked()).await;
+    let _ = timeout(PAUSE, stop.cancelled()).await;
 }
 
 #[cfg(test)]
@@ -102,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    async fn serving(stop: &Stop) -> SocketAddr {
+    async fn serving(stop: &CancellationToken) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", get(|| async { "here" }));
@@ -112,7 +124,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_does_not_come_ends_the_connection() {
-        let address = serving(&Stop::default()).await;
+        let address = serving(&CancellationToken::new()).await;
         let started = Instant::now();
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
@@ -123,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_connection_ends_when_the_peer_stops() {
-        let stop = Stop::default();
+        let stop = CancellationToken::new();
         let address = serving(&stop).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream
@@ -133,7 +145,7 @@ mod tests {
         let mut some = [0; 256];
         let length = stream.read(&mut some).await.unwrap();
         assert!(some[..length].starts_with(b"HTTP/1.1 200"));
-        stop.ask();
+        stop.cancel();
         assert_eq!(stream.read(&mut some).await.unwrap(), 0);
         assert!(TcpStream::connect(address).await.is_err());
     }

@@ -1,6 +1,6 @@
 //! The management store behind the peer's seams: it may come late, and its inventory is seeded when it does.
 
-use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,18 +12,18 @@ use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::inventory::{InventoryError, Target, TargetUpserted};
 use hmac_propagation_sqlx::state::{AuditEntry, CredentialView, PivotView, StateError};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
-use kit::config::{Config, Full, Role};
-use kit::health::Check;
-use kit::late::Late;
-use kit::reseal::{Resealed, ResealedColumn};
-use kit::shutdown::Stop;
 use kit::surface::administration::{
     Administration, AdministrationError, Backlog, CredentialState, HistoryEntry, NewTarget,
     PivotState, StatePage, TargetOperation, TargetState,
 };
+use peer_kit::config::{Config, Full, OtherRole};
+use peer_kit::health::Check;
+use peer_kit::late::Late;
+use peer_kit::process::Failure;
+use peer_kit::reseal::{Resealed, ResealedColumn};
+use peer_kit::shutdown::Stop;
 use tokio::time::timeout;
 
-use crate::error::WiringError;
 use crate::retention;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -32,14 +32,23 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// More would cost an idle peer memory and bring a busy one nothing.
 const CONNECTIONS: u32 = 4;
 
-/// Connects, migrates and seeds, and tries again until it is done; then deletes what is too old, until the peer is asked to stop.
-pub(crate) async fn connect(place: Late<SqlManagement>, config: Config, stop: Stop) {
-    let Role::Full(full) = &config.role else {
-        return;
-    };
+/// The management store of a full-mode peer: it comes as soon as the database lets it, and says until then that it is away. It is
+/// migrated and seeded when it comes; then what is too old is deleted now and then, until the peer is asked to stop.
+///
+/// # Errors
+/// [`OtherRole`].
+pub fn connect(config: &Config, stop: &Stop) -> Result<Late<SqlManagement>, OtherRole> {
+    let place = Late::new();
+    let full = config.full()?.clone();
+    let (config, stop) = (config.clone(), stop.clone());
+    tokio::spawn(arrive(place.clone(), config, full, stop));
+    Ok(place)
+}
+
+async fn arrive(place: Late<SqlManagement>, config: Config, full: Full, stop: Stop) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match connect_once(&config, full).await {
+        match connect_once(&config, &full).await {
             Ok(store) => {
                 place.arrive(store);
                 tracing::info!("the management store is connected, migrated and seeded");
@@ -59,15 +68,22 @@ pub(crate) async fn connect(place: Late<SqlManagement>, config: Config, stop: St
     }
 }
 
+/// The URL of a SQLite file, whatever its path holds.
+pub fn sqlite_url(path: &Path) -> String {
+    let path = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3F")
+        .replace('#', "%23");
+    format!("sqlite://{path}")
+}
+
 /// Seals everything in a full-mode peer's schema anew, with the first of its keys.
 ///
 /// # Errors
-/// [`WiringError::NotFullMode`]; [`ManagementError`] of the database.
-pub async fn reseal(config: Config) -> Result<Resealed, Box<dyn Error + Send + Sync>> {
-    let Role::Full(full) = &config.role else {
-        return Err(WiringError::NotFullMode.into());
-    };
-    let store = open(full).await?;
+/// [`OtherRole`]; [`ManagementError`] of the database.
+pub async fn reseal(config: Config) -> Result<Resealed, Failure> {
+    let store = open(config.full()?).await?;
     let resealed = store.reseal().await;
     store.close().await;
     let columns = resealed?.columns.into_iter().map(|column| ResealedColumn {
@@ -116,15 +132,11 @@ fn key(full: &Full) -> SecretsKey {
 }
 
 /// Ready when the peer's own row of the inventory can be read.
-pub(crate) struct SqlCheck {
-    store: Late<SqlManagement>,
-    own: PeerName,
-}
-
-impl SqlCheck {
-    pub(crate) fn new(store: Late<SqlManagement>, own: PeerName) -> Self {
-        Self { store, own }
-    }
+pub struct SqlCheck {
+    /// The store.
+    pub store: Late<SqlManagement>,
+    /// The peer.
+    pub own: PeerName,
 }
 
 #[async_trait]
@@ -145,7 +157,7 @@ impl Check for SqlCheck {
 }
 
 /// The inventory and the state over SQL.
-pub(crate) struct SqlAdministration(pub(crate) Late<SqlManagement>);
+pub struct SqlAdministration(pub Late<SqlManagement>);
 
 impl SqlAdministration {
     fn store(&self) -> Result<&SqlManagement, AdministrationError> {

@@ -33,7 +33,7 @@ impl HttpSignedGet {
     /// # Errors
     /// When the client cannot be made.
     pub fn new() -> Result<Self, reqwest::Error> {
-        kit::tls::install_provider();
+        peer_kit::tls::install_provider();
         Ok(Self {
             plain: builder().tls_certs_only([]).build()?,
             secure: OnceLock::new(),

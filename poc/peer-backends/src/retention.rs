@@ -6,7 +6,7 @@ use hmac_auth::clock::Clock;
 use hmac_auth::report::chain;
 use hmac_propagation::management::ManagementError;
 use hmac_propagation_sqlx::SqlManagement;
-use kit::shutdown::Stop;
+use peer_kit::shutdown::Stop;
 use tokio::time::timeout;
 
 /// How often old transitions are looked for.
