@@ -25,7 +25,7 @@ use kit::shutdown::Stop;
 
 use crate::error::WiringError;
 use crate::signed_get::HttpSignedGet;
-use crate::sql::{self, SqlAdministration, SqlCheck};
+use crate::sql::{self, LateAdministration, SqlCheck};
 use crate::views::MemoryChanges;
 
 /// The backends of several peers in one process. Clones share them; what a peer holds outlives its stop.
@@ -131,7 +131,7 @@ impl Embedded {
         )));
         parts.management = Some(ManagementParts {
             credentials: BTreeMap::from([(Track::Http, http), (Track::Message, message)]),
-            administration: Arc::new(SqlAdministration(management)),
+            administration: Arc::new(LateAdministration(management)),
             mesh: Some(MeshParts {
                 stores: views,
                 probe: signed_get.clone(),

@@ -33,7 +33,7 @@ use kit::shutdown::Stop;
 
 use crate::error::WiringError;
 use crate::signed_get::HttpSignedGet;
-use crate::sql::{self, SqlAdministration, SqlCheck};
+use crate::sql::{self, LateAdministration, SqlCheck};
 use crate::views::RedisChanges;
 
 /// How long Redis keeps the nonce of a readiness probe.
@@ -71,7 +71,7 @@ pub fn full(config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
     )));
     parts.management = Some(ManagementParts {
         credentials: BTreeMap::from([(Track::Http, http), (Track::Message, message)]),
-        administration: Arc::new(SqlAdministration(management)),
+        administration: Arc::new(LateAdministration(management)),
         mesh: Some(MeshParts {
             stores,
             probe: signed_get.clone(),
