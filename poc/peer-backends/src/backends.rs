@@ -5,8 +5,8 @@ use std::sync::Arc;
 use hmac_auth::store::{CredentialStore, NonceStore};
 use hmac_propagation::broker::Broker;
 use hmac_propagation::peer_store::PeerStore;
-use kit::mesh::control::PeerControl;
-use kit::mesh::stores::PeerStoreView;
+use mesh_view::control::PeerControl;
+use mesh_view::stores::PeerStoreView;
 use peer_kit::health::Check;
 
 /// The broker and the stores of a peer, but for its management store. A peer's `main.rs` makes them of real servers,

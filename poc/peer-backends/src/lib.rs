@@ -7,5 +7,4 @@ pub mod redis;
 pub mod signed_get;
 pub mod sql;
 
-pub mod interim;
 mod retention;

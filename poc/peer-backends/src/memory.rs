@@ -12,7 +12,7 @@ use hmac_propagation::memory::broker::{MemoryBroker, MemoryBus};
 use hmac_propagation::memory::peer_store::MemoryPeerStore;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::queue::PeerName;
-use kit::mesh::stores::{ChangeSource, Changes, PeerStoreView, StoreChange};
+use mesh_view::stores::{ChangeSource, Changes, PeerStoreView, StoreChange};
 use peer_kit::config::{Config, Role};
 use tokio::sync::Notify;
 

@@ -17,7 +17,7 @@ use hmac_propagation::peer_store::Track;
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use hmac_propagation_redis::watch::{self, StoreWatch};
-use kit::mesh::stores::{ChangeSource, Changes, PeerStoreView, StoreChange};
+use mesh_view::stores::{ChangeSource, Changes, PeerStoreView, StoreChange};
 use peer_kit::health::Check;
 
 /// How long Redis keeps the nonce of a readiness probe.

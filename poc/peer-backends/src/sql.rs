@@ -9,13 +9,14 @@ use hmac_auth::report::chain;
 use hmac_propagation::management::{Management, ManagementError};
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
-use hmac_propagation_sqlx::inventory::{InventoryError, Target, TargetUpserted};
-use hmac_propagation_sqlx::state::{AuditEntry, CredentialView, PivotView, StateError};
+use hmac_propagation_sqlx::inventory::InventoryError;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
-use kit::surface::administration::{
-    Administration, AdministrationError, Backlog, CredentialState, HistoryEntry, NewTarget,
-    PivotState, StatePage, TargetOperation, TargetState,
+use mesh_api::state::StatePage;
+use mesh_api::timeline::HistoryEntry;
+use mesh_management::administration::{
+    Administration, AdministrationError, Backlog, NewTarget, TargetOperation,
 };
+use mesh_management_sqlx::SqlAdministration;
 use peer_kit::config::{Config, Full, OtherRole};
 use peer_kit::health::Check;
 use peer_kit::late::Late;
@@ -156,41 +157,26 @@ impl Check for SqlCheck {
     }
 }
 
-/// The inventory and the state over SQL.
-pub struct SqlAdministration(pub Late<SqlManagement>);
+/// The inventory and the state over SQL, once the store is there.
+pub struct LateAdministration(pub Late<SqlManagement>);
 
-impl SqlAdministration {
-    fn store(&self) -> Result<&SqlManagement, AdministrationError> {
-        self.0
-            .store()
-            .map_err(|error| AdministrationError::Unavailable(Box::new(error)))
+impl LateAdministration {
+    fn store(&self) -> Result<SqlAdministration, AdministrationError> {
+        match self.0.store() {
+            Ok(store) => Ok(SqlAdministration(store.clone())),
+            Err(error) => Err(AdministrationError::Unavailable(Box::new(error))),
+        }
     }
 }
 
 #[async_trait]
-impl Administration for SqlAdministration {
+impl Administration for LateAdministration {
     async fn put_target(&self, target: &NewTarget) -> Result<TargetOperation, AdministrationError> {
-        let upserted = self
-            .store()?
-            .upsert_target(
-                &target.name,
-                &target.propagation_secret,
-                target.note.as_deref(),
-                SystemClock.now_ms(),
-            )
-            .await
-            .map_err(of_inventory)?;
-        Ok(match upserted {
-            TargetUpserted::Created => TargetOperation::Create,
-            TargetUpserted::Updated => TargetOperation::Update,
-        })
+        self.store()?.put_target(target).await
     }
 
     async fn delete_target(&self, name: &str) -> Result<(), AdministrationError> {
-        self.store()?
-            .delete_target(name)
-            .await
-            .map_err(of_inventory)
+        self.store()?.delete_target(name).await
     }
 
     async fn state(
@@ -198,36 +184,15 @@ impl Administration for SqlAdministration {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<StatePage, AdministrationError> {
-        let page = self.store()?.state(cursor, limit).await.map_err(of_state)?;
-        Ok(StatePage {
-            credentials: page.credentials.into_iter().map(credential).collect(),
-            targets: page.targets.into_iter().map(target).collect(),
-            pivots: page.pivots.into_iter().map(pivot).collect(),
-            next: page.next,
-        })
+        self.store()?.state(cursor, limit).await
     }
 
     async fn credentials(&self, keys: &[CredentialKey]) -> Result<StatePage, AdministrationError> {
-        let (credentials, pivots) = self
-            .store()?
-            .credentials(keys)
-            .await
-            .map_err(of_management)?;
-        Ok(StatePage {
-            credentials: credentials.into_iter().map(credential).collect(),
-            pivots: pivots.into_iter().map(pivot).collect(),
-            ..StatePage::default()
-        })
+        self.store()?.credentials(keys).await
     }
 
     async fn backlog(&self) -> Result<Backlog, AdministrationError> {
-        let backlog = self.store()?.backlog().await.map_err(of_management)?;
-        Ok(Backlog {
-            pending: backlog.pending,
-            sent: backlog.sent,
-            error: backlog.error,
-            oldest_change_at: backlog.oldest_change_ts,
-        })
+        self.store()?.backlog().await
     }
 
     async fn history(
@@ -236,103 +201,6 @@ impl Administration for SqlAdministration {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, AdministrationError> {
-        let entries = self
-            .store()?
-            .history(key, before, limit)
-            .await
-            .map_err(of_management)?;
-        Ok(entries.into_iter().map(entry).collect())
-    }
-}
-
-fn entry(entry: AuditEntry) -> HistoryEntry {
-    HistoryEntry {
-        id: entry.id,
-        at: entry.at_ms,
-        target: entry.target_amqp_queue,
-        transition: entry.transition,
-        generation: entry.generation,
-        attempt: entry.attempt_count,
-        event_id: entry.event_id,
-        ts: entry.ts,
-        reason: entry.reason,
-    }
-}
-
-fn credential(view: CredentialView) -> CredentialState {
-    CredentialState {
-        client_id: view.client_id,
-        track: view.track,
-        plain: if view.plain_present {
-            "present"
-        } else {
-            "absent"
-        },
-        secret_hash: view.hash_prefix,
-        allowed_ips: view.allowed_ips,
-        expires_at: view.expires_at,
-        generation: view.generation,
-        revoked: view.revoked,
-        changed_at: view.change_ts,
-    }
-}
-
-fn target(target: Target) -> TargetState {
-    TargetState {
-        target_amqp_queue: target.target_amqp_queue,
-        note: target.note,
-        is_self: target.is_self,
-        booked_clients: target.booked_clients,
-        created_at: target.created_at,
-        updated_at: target.updated_at,
-    }
-}
-
-fn pivot(view: PivotView) -> PivotState {
-    PivotState {
-        client_id: view.client_id,
-        track: view.track,
-        target_amqp_queue: view.target_amqp_queue,
-        status: view.status.as_str(),
-        op: view.operation,
-        secret_hash: view.hash_prefix,
-        generation: view.generation,
-        attempt_count: view.attempt_count,
-        reason: view.reason,
-        sent_at: view.sent_at,
-        applied_at: view.applied_at,
-        failed_at: view.failed_at,
-        changed_at: view.change_ts,
-        last_ts: view.last_ts,
-    }
-}
-
-fn of_inventory(error: InventoryError) -> AdministrationError {
-    match error {
-        InventoryError::SelfTarget { target } => AdministrationError::SelfTarget { name: target },
-        InventoryError::UnknownTarget { target } => {
-            AdministrationError::UnknownTarget { name: target }
-        }
-        InventoryError::TargetInUse { target, count, .. } => AdministrationError::TargetInUse {
-            name: target,
-            clients: count,
-        },
-        InventoryError::Management(error) => of_management(error),
-        other => AdministrationError::Failed(Box::new(other)),
-    }
-}
-
-fn of_state(error: StateError) -> AdministrationError {
-    match error {
-        StateError::InvalidCursor => AdministrationError::InvalidCursor,
-        StateError::Management(error) => of_management(error),
-        other => AdministrationError::Failed(Box::new(other)),
-    }
-}
-
-fn of_management(error: ManagementError) -> AdministrationError {
-    match error {
-        ManagementError::Unavailable(_) => AdministrationError::Unavailable(Box::new(error)),
-        other => AdministrationError::Failed(Box::new(other)),
+        self.store()?.history(key, before, limit).await
     }
 }

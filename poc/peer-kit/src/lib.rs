@@ -14,3 +14,6 @@ pub mod metrics;
 pub mod shutdown;
 
 pub mod late;
+
+pub mod echo;
+pub mod openapi;
