@@ -32,8 +32,12 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         })?,
     };
     let given = members.0.into_iter();
-    read(given.map(|(name, value)| (name, Given::Json(value))).collect())
-        .map_err(|mistake| mistake.of_json())
+    read(
+        given
+            .map(|(name, value)| (name, Given::Json(value)))
+            .collect(),
+    )
+    .map_err(|mistake| mistake.of_json())
 }
 
 /// Reads a query, without its question mark.
@@ -42,8 +46,12 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 /// A 400 [`Problem`] that names the parameter.
 pub fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Problem> {
     let given = parse(query.unwrap_or_default().as_bytes()).into_owned();
-    read(given.map(|(name, text)| (name, Given::Text(text))).collect())
-        .map_err(|mistake| mistake.of_query())
+    read(
+        given
+            .map(|(name, text)| (name, Given::Text(text)))
+            .collect(),
+    )
+    .map_err(|mistake| mistake.of_query())
 }
 
 fn read<T: DeserializeOwned>(given: Vec<(String, Given)>) -> Result<T, Mistake> {
@@ -112,23 +120,65 @@ mod tests {
         for (body, field, message) in [
             ("{}", "clientId", "is missing"),
             (r#"{"clientId":null}"#, "clientId", "is missing"),
-            (r#"{"clientId":"a","clientId":"b"}"#, "clientId", "is given twice"),
-            (r#"{"clientId":7}"#, "clientId", "must be a text, not a number"),
-            (r#"{"clientId":{"a":1}}"#, "clientId", "must be a text, not an object"),
-            (r#"{"targets":"s3cr3t"}"#, "targets", "must be a list of texts, not a text"),
-            (r#"{"targets":["a",1]}"#, "targets", "must be a list of texts, not a number"),
-            (r#"{"targets":[null]}"#, "targets", "must be a list of texts, not null"),
+            (
+                r#"{"clientId":"a","clientId":"b"}"#,
+                "clientId",
+                "is given twice",
+            ),
+            (
+                r#"{"clientId":7}"#,
+                "clientId",
+                "must be a text, not a number",
+            ),
+            (
+                r#"{"clientId":{"a":1}}"#,
+                "clientId",
+                "must be a text, not an object",
+            ),
+            (
+                r#"{"targets":"s3cr3t"}"#,
+                "targets",
+                "must be a list of texts, not a text",
+            ),
+            (
+                r#"{"targets":["a",1]}"#,
+                "targets",
+                "must be a list of texts, not a number",
+            ),
+            (
+                r#"{"targets":[null]}"#,
+                "targets",
+                "must be a list of texts, not null",
+            ),
             (r#"{"track":"tcp"}"#, "track", "must be http or message"),
             (r#"{"track":""}"#, "track", "must be http or message"),
-            (r#"{"track":true}"#, "track", "must be a text, not true or false"),
-            (r#"{"allowedIps":"a"}"#, "allowedIps", "must be a list of texts, not a text"),
+            (
+                r#"{"track":true}"#,
+                "track",
+                "must be a text, not true or false",
+            ),
+            (
+                r#"{"allowedIps":"a"}"#,
+                "allowedIps",
+                "must be a list of texts, not a text",
+            ),
         ] {
-            assert_eq!(refused::<Ensure>(body), (field.to_owned(), message.to_owned()), "{body}");
+            assert_eq!(
+                refused::<Ensure>(body),
+                (field.to_owned(), message.to_owned()),
+                "{body}"
+            );
         }
         let unknown = "is not a field of this request; it has clientId, secret, track";
-        assert_eq!(refused::<Rotate>(r#"{"secert":1}"#), ("secert".to_owned(), unknown.to_owned()));
+        assert_eq!(
+            refused::<Rotate>(r#"{"secert":1}"#),
+            ("secert".to_owned(), unknown.to_owned())
+        );
         let unknown = "is not a field of this request, which has none";
-        assert_eq!(refused::<Nothing>(r#"{"now":1}"#), ("now".to_owned(), unknown.to_owned()));
+        assert_eq!(
+            refused::<Nothing>(r#"{"now":1}"#),
+            ("now".to_owned(), unknown.to_owned())
+        );
     }
 
     #[test]
@@ -142,7 +192,10 @@ mod tests {
             ("[]", "a list"),
         ] {
             let (field, message) = refused::<Ensure>(&format!(r#"{{"expiresAt":{number}}}"#));
-            assert_eq!((&*field, message), ("expiresAt", format!("{wanted} {found}")));
+            assert_eq!(
+                (&*field, message),
+                ("expiresAt", format!("{wanted} {found}"))
+            );
         }
     }
 
@@ -153,12 +206,21 @@ mod tests {
             json::<Ensure>(body.as_bytes()).unwrap()
         };
         let absent = ensure("");
-        assert_eq!((absent.allowed_ips, absent.expires_at), (Change::Keep, Change::Keep));
+        assert_eq!(
+            (absent.allowed_ips, absent.expires_at),
+            (Change::Keep, Change::Keep)
+        );
         let null = ensure(r#","allowedIps":null,"expiresAt":null,"track":null"#);
-        assert_eq!((null.allowed_ips, null.expires_at), (Change::Clear, Change::Clear));
+        assert_eq!(
+            (null.allowed_ips, null.expires_at),
+            (Change::Clear, Change::Clear)
+        );
         assert_eq!(null.track, None);
         let value = ensure(r#","allowedIps":[],"expiresAt":5"#);
-        assert_eq!((value.allowed_ips, value.expires_at), (Change::Set(vec![]), Change::Set(5)));
+        assert_eq!(
+            (value.allowed_ips, value.expires_at),
+            (Change::Set(vec![]), Change::Set(5))
+        );
         assert!(json::<Resync>(br#"{"track":null}"#).unwrap().track == Change::Clear);
         assert!(json::<Resync>(b" \n").unwrap().track.is_keep());
     }
@@ -176,10 +238,17 @@ mod tests {
             "{\"clientId\":\"a\"} x",
         ] {
             let problem = json::<Rotate>(body.as_bytes()).unwrap_err();
-            assert_eq!((problem.status, &*problem.error), (400, "INVALID_JSON"), "{body}");
+            assert_eq!(
+                (problem.status, &*problem.error),
+                (400, "INVALID_JSON"),
+                "{body}"
+            );
             assert!(!problem.message.contains("secret-value"));
         }
-        assert_eq!(json::<Rotate>(b"\xff\xfe").unwrap_err().error, "INVALID_JSON");
+        assert_eq!(
+            json::<Rotate>(b"\xff\xfe").unwrap_err().error,
+            "INVALID_JSON"
+        );
     }
 
     #[test]
@@ -193,15 +262,24 @@ mod tests {
         for wrong in ["limit=0", "limit=501", "limit=-1", "limit=", "limit=ten"] {
             let problem = said(wrong);
             assert_eq!(problem.field.as_deref(), Some("limit"));
-            assert_eq!(problem.message, "must be a whole number of 1 to 500", "{wrong}");
+            assert_eq!(
+                problem.message, "must be a whole number of 1 to 500",
+                "{wrong}"
+            );
         }
         let mesh: MeshQuery = query(Some("show=&sort=changed&filter=")).unwrap();
-        assert_eq!((mesh.show, mesh.filter.as_deref()), (Some(Show::All), Some("")));
+        assert_eq!(
+            (mesh.show, mesh.filter.as_deref()),
+            (Some(Show::All), Some(""))
+        );
         let problem = query::<MeshQuery>(Some("show=sideways")).unwrap_err();
         assert_eq!(problem.message, "must be all or attention");
         let problem = query::<TimelineQuery>(Some("clientId=a&before=x")).unwrap_err();
         assert_eq!(problem.message, "is not the id of an entry");
-        assert_eq!(query::<TimelineQuery>(None).unwrap_err().message, "is missing");
+        assert_eq!(
+            query::<TimelineQuery>(None).unwrap_err().message,
+            "is missing"
+        );
     }
 
     proptest! {

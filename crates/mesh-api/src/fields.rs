@@ -1,7 +1,9 @@
 //! Which fields a request has, asked of its own `Deserialize`: so a field stands in its struct and nowhere else.
 
 use serde::de::value::{Error, MapAccessDeserializer};
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess,
+};
 use serde::de::{Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -107,7 +109,10 @@ struct Fields<'a> {
 impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
         let Some(name) = self.names.next() else {
             return Ok(None);
         };

@@ -20,7 +20,11 @@ pub struct TimelineQuery {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub track: Option<Track>,
     /// Only entries older than the one of this id
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "entry_id")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "entry_id"
+    )]
     #[cfg_attr(feature = "openapi", schema(required = false))]
     pub before: Option<i64>,
     /// Entries at once; 50 unless given

@@ -39,10 +39,7 @@ impl Administration for SqlAdministration {
     }
 
     async fn delete_target(&self, name: &str) -> Result<(), AdministrationError> {
-        self.0
-            .delete_target(name)
-            .await
-            .map_err(of_inventory)
+        self.0.delete_target(name).await.map_err(of_inventory)
     }
 
     async fn state(
@@ -60,11 +57,7 @@ impl Administration for SqlAdministration {
     }
 
     async fn credentials(&self, keys: &[CredentialKey]) -> Result<StatePage, AdministrationError> {
-        let (credentials, pivots) = self
-            .0
-            .credentials(keys)
-            .await
-            .map_err(of_management)?;
+        let (credentials, pivots) = self.0.credentials(keys).await.map_err(of_management)?;
         Ok(StatePage {
             credentials: credentials.into_iter().map(credential).collect(),
             pivots: pivots.into_iter().map(pivot).collect(),

@@ -25,10 +25,7 @@ pub struct SignedCall {
 }
 
 /// A signed GET as an operator may see it: of the signature only the first 8 characters.
-pub fn sent_request(
-    url: &Url,
-    headers: impl IntoIterator<Item = (String, String)>,
-) -> SentRequest {
+pub fn sent_request(url: &Url, headers: impl IntoIterator<Item = (String, String)>) -> SentRequest {
     let shown = headers.into_iter().map(|(name, mut value)| {
         if name == hmac_auth::sign::header::SIGNATURE {
             value = value.chars().take(8).chain(['…']).collect();

@@ -149,7 +149,10 @@ mod tests {
             ("origin", "https://evil.example"),
             ("origin", "null"),
         ] {
-            assert_eq!(either(&[form, host, other_site]), Err("CROSS_SITE_REQUEST".to_owned()));
+            assert_eq!(
+                either(&[form, host, other_site]),
+                Err("CROSS_SITE_REQUEST".to_owned())
+            );
         }
         let multipart = ("content-type", "multipart/form-data; boundary=x");
         assert_eq!(

@@ -347,8 +347,8 @@ impl Management {
 
     /// Takes the name of a peer other than this one, whose row is the configuration's.
     fn other_peer(&self, name: &str) -> Result<PeerName, RequestError> {
-        let name = PeerName::parse(name)
-            .map_err(|error| invalid("targetAmqpQueue", error.to_string()))?;
+        let name =
+            PeerName::parse(name).map_err(|error| invalid("targetAmqpQueue", error.to_string()))?;
         if name == self.peer {
             let name = name.to_string();
             return Err(AdministrationError::SelfTarget { name }.into());

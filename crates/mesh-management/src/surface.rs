@@ -66,7 +66,9 @@ impl Surface {
 
     /// The routes to register.
     pub fn routes(&self) -> impl Iterator<Item = &'static Route> {
-        ROUTES.iter().chain(self.forms.as_ref().map(|_| &DELETE_TARGET_FORM))
+        ROUTES
+            .iter()
+            .chain(self.forms.as_ref().map(|_| &DELETE_TARGET_FORM))
     }
 
     /// Whether changes are pushed, at [`mesh_api::routes::EVENTS`].
@@ -186,9 +188,9 @@ pub enum Answer {
 impl Reply {
     /// Tells what was answered, or why not.
     pub fn answer<A: Serialize>(self, answered: Result<A, RequestError>) -> Answer {
-        let answered: Result<Value, Problem> = answered.map_err(Problem::from).and_then(|answer| {
-            serde_json::to_value(answer).map_err(|_| Problem::internal())
-        });
+        let answered: Result<Value, Problem> = answered
+            .map_err(Problem::from)
+            .and_then(|answer| serde_json::to_value(answer).map_err(|_| Problem::internal()));
         if let Some((forms, kept)) = self.back {
             let location = forms.keep(self.head.operation, &answered, kept);
             return Answer::Redirect { location };

@@ -135,15 +135,25 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (form, field, message) in [
-            ("clientId=a&secret=b&targets=c", "targets", "is not a field of this form"),
+            (
+                "clientId=a&secret=b&targets=c",
+                "targets",
+                "is not a field of this form",
+            ),
             ("clientId=a&clientId=b", "clientId", "is given twice"),
             ("clientId=a", "secret", "is missing"),
         ] {
             let problem = read_form::<Rotate>(form).unwrap_err();
-            assert_eq!((problem.field.unwrap(), &*problem.message), (field.to_owned(), message));
+            assert_eq!(
+                (problem.field.unwrap(), &*problem.message),
+                (field.to_owned(), message)
+            );
         }
         let problem = read_form::<Ensure>("expiresAt=tomorrow").unwrap_err();
-        assert_eq!(problem.message, "must be a moment such as 2030-12-31T23:59 (UTC)");
+        assert_eq!(
+            problem.message,
+            "must be a moment such as 2030-12-31T23:59 (UTC)"
+        );
     }
 
     #[test]

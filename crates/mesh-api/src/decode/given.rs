@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use serde::de::value::{MapAccessDeserializer, SeqDeserializer};
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Unexpected,
-    Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess,
+    Unexpected, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
@@ -132,7 +132,9 @@ impl<'de> Deserializer<'de> for Reader {
         match &self.0 {
             Given::Field(text) => match moment::parse(text) {
                 Some(moment) => visitor.visit_i64(moment),
-                None => Err(Mistake::said("must be a moment such as 2030-12-31T23:59 (UTC)")),
+                None => Err(Mistake::said(
+                    "must be a moment such as 2030-12-31T23:59 (UTC)",
+                )),
             },
             _ => self.deserialize_any(visitor),
         }

@@ -49,7 +49,10 @@ impl Mistake {
     pub(super) fn of_json(self) -> Problem {
         self.problem(|known| match known {
             [] => "is not a field of this request, which has none".to_owned(),
-            known => format!("is not a field of this request; it has {}", known.join(", ")),
+            known => format!(
+                "is not a field of this request; it has {}",
+                known.join(", ")
+            ),
         })
     }
 
@@ -111,7 +114,10 @@ impl Error for Mistake {
 
     fn unknown_variant(_: &str, words: &'static [&'static str]) -> Self {
         let words = words.iter().copied().filter(|word| !word.is_empty());
-        Self::said(format!("must be {}", words.collect::<Vec<_>>().join(" or ")))
+        Self::said(format!(
+            "must be {}",
+            words.collect::<Vec<_>>().join(" or ")
+        ))
     }
 
     fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {

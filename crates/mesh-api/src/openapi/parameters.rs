@@ -53,7 +53,8 @@ fn query<Q: ToSchema + DeserializeOwned>(operation: OperationBuilder) -> Operati
             .parameter_in(ParameterIn::Query)
             .required(required)
             .description(schema.description.take());
-        operation.parameter(parameter.schema(Some(RefOr::T(Schema::from(text(schema, field.kind))))))
+        operation
+            .parameter(parameter.schema(Some(RefOr::T(Schema::from(text(schema, field.kind))))))
     })
 }
 
@@ -61,7 +62,9 @@ fn query<Q: ToSchema + DeserializeOwned>(operation: OperationBuilder) -> Operati
 fn text(mut schema: Object, kind: Kind) -> Object {
     if let SchemaType::Array(types) = &schema.schema_type {
         let other = types.iter().find(|one| **one != Type::Null);
-        schema.schema_type = other.cloned().map_or(SchemaType::AnyValue, SchemaType::Type);
+        schema.schema_type = other
+            .cloned()
+            .map_or(SchemaType::AnyValue, SchemaType::Type);
     }
     schema.format = None;
     if let Kind::Choice(words) = kind {
