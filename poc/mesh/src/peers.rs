@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use hmac_auth::report::chain;
 use hmac_propagation::queue::PeerName;
-use kit::mesh::control::PeerControl;
+use mesh_view::control::PeerControl;
 use peer_kit::application::{Application, ApplicationError};
 use peer_kit::config::source::Source;
 use peer_kit::config::{Config, Defaults};

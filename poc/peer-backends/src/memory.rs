@@ -64,7 +64,9 @@ impl Memory {
         Backends {
             broker: Arc::new(MemoryBroker::connect(&self.bus)),
             store: own.peer_store,
-            credentials: Arc::new(own.http),
+            verified: Arc::new(own.http.clone()),
+            http: Arc::new(own.http),
+            message: Arc::new(own.message),
             nonces: Arc::new(own.nonces),
             checks: Vec::new(),
             views,

@@ -7,12 +7,13 @@ use std::time::Duration;
 use std::{io, iter};
 
 use hmac_propagation::propagator::Propagator;
+use hmac_propagation::queue::PeerName;
+use mesh_management::administration::Administration;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 use crate::health::{BrokerCheck, Check, Health};
 use crate::metrics::Metrics;
-use crate::metrics::rows::Rows;
 use crate::shutdown::{HTTP_LIMIT, Stop};
 
 /// The propagator gets this long to finish or give back what is in hand.
@@ -63,26 +64,28 @@ pub struct Peer {
 impl Peer {
     /// Puts it together. `checks` are what must be there before the peer is ready, besides the broker.
     pub fn new(
-        name: &str,
+        name: &PeerName,
         propagator: Propagator,
         checks: Vec<Box<dyn Check>>,
         stop: Stop,
     ) -> Self {
         let broker: Box<dyn Check> = Box::new(BrokerCheck(propagator.clone()));
         let checks = iter::once(broker).chain(checks).collect();
+        let name = name.to_string();
         Self {
-            health: Health::of(propagator.clone(), name, checks, stop.clone()),
-            metrics: Arc::new(Metrics::new(name)),
-            name: name.to_owned(),
+            health: Health::of(propagator.clone(), &name, checks, stop.clone()),
+            metrics: Arc::new(Metrics::new(&name)),
+            name,
             propagator,
             stop,
         }
     }
 
-    /// The text of `/metrics`, of this moment.
-    pub async fn metrics_text(&self, rows: Rows) -> String {
+    /// The text of `/metrics`, of this moment; `store` is the management store of a full-mode peer.
+    pub async fn metrics_text(&self, store: Option<&dyn Administration>) -> String {
         let readiness = self.health.readiness().await;
-        self.metrics.render(&self.propagator, &readiness, rows)
+        let metrics = &self.metrics;
+        metrics.render(&self.propagator, &readiness, store).await
     }
 }
 

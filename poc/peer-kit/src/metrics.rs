@@ -1,7 +1,7 @@
 //! Metrics of one peer, as Prometheus text. Each peer has its own registry: several may live in one process.
 
 mod drift;
-pub mod rows;
+mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,12 @@ use std::time::Duration;
 use hmac_auth::clock::{Clock, SystemClock};
 use hmac_auth::verify::BadSignatureHook;
 use hmac_propagation::propagator::{Mode, Propagator};
+use mesh_management::administration::Administration;
 use metrics::{SharedString, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use crate::health::Readiness;
-use crate::metrics::rows::Rows;
+use crate::metrics::rows::{Rows, RowsCounter};
 use crate::shutdown::Stop;
 
 /// Upper bounds of the buckets of request durations, in seconds.
@@ -28,6 +29,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
+    rows: RowsCounter,
 }
 
 impl Metrics {
@@ -44,18 +46,22 @@ impl Metrics {
         with_local_recorder(&recorder, || {
             counter!("hmac_bad_signatures_total").increment(0)
         });
-        Self { recorder, handle }
+        Self {
+            recorder,
+            handle,
+            rows: RowsCounter::default(),
+        }
     }
 
     /// Counts one HTTP request. `route` is the route's pattern, never the path: labels must stay few.
     pub fn request(
         &self,
         route: impl Into<SharedString>,
-        method: &'static str,
+        method: &str,
         status: u16,
         took: Duration,
     ) {
-        let route = route.into();
+        let (route, method) = (route.into(), method_name(method));
         with_local_recorder(&self.recorder, || {
             let status = status_text(status);
             counter!("http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
@@ -86,8 +92,18 @@ impl Metrics {
         })
     }
 
-    /// The text of `/metrics`, with the propagator's and the process's figures of this moment.
-    pub fn render(&self, propagator: &Propagator, readiness: &Readiness, rows: Rows) -> String {
+    /// The text of `/metrics`, with the figures of this moment: the propagator's, the process's, and where there is a management
+    /// store, its rows that are not done.
+    pub async fn render(
+        &self,
+        propagator: &Propagator,
+        readiness: &Readiness,
+        store: Option<&dyn Administration>,
+    ) -> String {
+        let rows = match store {
+            Some(store) => self.rows.count(store).await,
+            None => Rows::None,
+        };
         with_local_recorder(&self.recorder, || {
             propagation(propagator);
             drift::record(&propagator.drift());
@@ -152,6 +168,17 @@ fn propagation(propagator: &Propagator) {
     gauge!("full_mode").set(f64::from(u8::from(status.mode == Mode::Full)));
     if let Some(at_ms) = status.last_sync_at_ms {
         gauge!("propagation_last_sync_timestamp_seconds").set(at_ms as f64 / 1_000.0);
+    }
+}
+
+/// Methods that no route has must stay few labels.
+fn method_name(method: &str) -> &'static str {
+    match method {
+        "GET" => "GET",
+        "POST" => "POST",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        _ => "other",
     }
 }
 

@@ -1,9 +1,9 @@
 //! The rows that are not done, as `/metrics` tells them.
 
-use std::error::Error;
 use std::time::Duration;
 
 use hmac_auth::report::chain;
+use mesh_management::administration::{Administration, Backlog};
 use metrics::gauge;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -14,22 +14,9 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// A number is used again for this long, however many ask.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
-/// The rows that have not come to `success`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Wait to be sent.
-    pub pending: u64,
-    /// Wait for the target's answer.
-    pub sent: u64,
-    /// Were refused, or cannot be sent.
-    pub error: u64,
-    /// When the oldest change among them was accepted; epoch milliseconds.
-    pub oldest_change_at: Option<i64>,
-}
-
 /// What is known of the rows that are not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
+pub(crate) enum Rows {
     /// There are none to know of: the peer only receives.
     None,
     /// The management store is away.
@@ -40,23 +27,20 @@ pub enum Rows {
 
 /// Counts them, not more often than need be.
 #[derive(Default)]
-pub struct RowsCounter {
+pub(crate) struct RowsCounter {
     kept: Mutex<Option<(Instant, Rows)>>,
 }
 
 impl RowsCounter {
-    /// Counts by `backlog`, or tells what was counted a moment ago.
-    pub async fn count<E: Error + 'static>(
-        &self,
-        backlog: impl Future<Output = Result<Backlog, E>>,
-    ) -> Rows {
+    /// Counts, or tells what was counted a moment ago.
+    pub(crate) async fn count(&self, store: &dyn Administration) -> Rows {
         let mut kept = self.kept.lock().await;
         if let Some((at, rows)) = *kept
             && at.elapsed() < KEPT_FOR
         {
             return rows;
         }
-        let rows = match timeout(LIMIT, backlog).await {
+        let rows = match timeout(LIMIT, store.backlog()).await {
             Ok(Ok(backlog)) => Rows::Counted(backlog),
             Ok(Err(error)) => {
                 tracing::warn!(error = %chain(&error), "the rows that are not done cannot be counted");
