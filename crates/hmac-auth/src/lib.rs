@@ -13,10 +13,9 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use hmac_auth::credentials::{Credentials, NewCredential};
-//! use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
-//! use hmac_auth::sign::Signer;
-//! use hmac_auth::verify::{RequestHead, Verifier};
+//! use hmac_auth::{
+//!     Credentials, MemoryCredentialStore, MemoryNonceStore, NewCredential, RequestHead, Signer, Verifier,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -78,24 +77,34 @@ pub mod rejection;
 
 pub mod credential;
 pub mod credentials;
-pub mod secret;
+pub mod secret_hash;
 
 pub mod allowed_ips;
 pub mod client_address;
 pub mod previous_use;
 
-pub mod message;
-
 pub mod canonical;
-pub mod canonical_json;
+pub mod header;
 pub mod signed_head;
 
+pub mod credential_store;
 pub mod memory;
 pub mod record;
-pub mod store;
 
 pub mod layer;
-pub mod report;
 
-pub mod clock;
-pub mod random;
+pub use auth_base::clock::{Clock, SystemClock};
+pub use auth_base::nonce_store::{MemoryNonceStore, NonceStore};
+pub use auth_base::secret::Secret;
+pub use auth_base::store_error::StoreError;
+
+pub use crate::allowed_ips::AllowedIps;
+pub use crate::credential::{Change, ClientId, Credential, CredentialChange};
+pub use crate::credential_store::CredentialStore;
+pub use crate::credentials::{Credentials, NewCredential};
+pub use crate::layer::OnlyClients;
+pub use crate::memory::MemoryCredentialStore;
+pub use crate::rejection::Rejection;
+pub use crate::secret_hash::{SecretHash, hash_client_secret};
+pub use crate::sign::Signer;
+pub use crate::verify::{RequestHead, Verified, Verifier};
