@@ -52,13 +52,13 @@
 //! | to | take |
 //! |---|---|
 //! | sign a request | [`sign::Signer`] |
-//! | verify one | [`verify::Verifier`], over a [`store::CredentialStore`] and a [`store::NonceStore`] |
+//! | verify one | [`verify::Verifier`], over a [`CredentialStore`] and a [`NonceStore`] |
 //! | know why it was refused | [`rejection::Rejection`]: wire code, status, body |
 //! | make, rotate, revert, delete clients | [`credentials::Credentials`] |
 //! | restrict a client to addresses | [`allowed_ips::AllowedIps`]; behind a proxy, [`client_address::TrustedProxies`] |
-//! | sign or verify messages that are no requests | [`message`] |
-//! | write a web framework's layer | [`verify::Headers`], [`layer`] |
-//! | write a store | [`store`], with [`record`] for the JSON and [`memory`] as the model |
+//! | sign or verify messages that are no requests | the crate `hmac-message` |
+//! | write a web framework's layer | [`header::Headers`], [`layer`] |
+//! | write a store | [`credential_store`], with [`record`] for the JSON and [`memory`] as the model |
 //!
 //! # Rotation without refusals
 //! With [`verify::Verifier::rotation_grace`] the secret before the last change is still accepted for a while, so that a
@@ -67,7 +67,7 @@
 //! [`credentials::Credentials::retire_previous`] ends the overlap at once.
 //!
 //! # Secrets
-//! [`secret::Secret`] and [`secret::SecretHash`] never show themselves, are compared in constant time only, and are wiped
+//! [`Secret`] and [`SecretHash`] never show themselves, are compared in constant time only, and are wiped
 //! when dropped. The hash signs requests, so it is as precious as the secret it was made of.
 
 pub mod sign;

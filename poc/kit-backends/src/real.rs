@@ -9,7 +9,6 @@ use auth_base::clock::{Clock, SystemClock};
 use auth_base::error_chain::chain;
 use auth_base::nonce_store::NonceStore;
 use auth_base::random::{Random, SystemRandom};
-use hmac_auth::credential::ClientId;
 use hmac_auth::credential_store::CredentialStore;
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
