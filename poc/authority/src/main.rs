@@ -5,18 +5,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use auth_base::clock::SystemClock;
 use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::{Router, routing::get};
-use hmac_auth::clock::SystemClock;
 use hmac_auth::verify::Verifier;
 use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
-use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::propagator::{Mode, Propagator};
@@ -42,6 +41,7 @@ use peer_kit::openapi::Documentation;
 use peer_kit::process::Failure;
 use peer_kit::shutdown::Stop;
 use peer_kit::{metrics, process, tls};
+use redis_link::link::RedisLink;
 
 /// What the peer is when nothing is said.
 pub const DEFAULTS: Defaults = Defaults {
@@ -89,7 +89,10 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     Ok(Backends {
         broker: Arc::new(AmqpBroker::connect(amqp)),
         store: Arc::new(store),
-        verified: Arc::new(CachedCredentials::spawn(http.clone(), CacheOptions::default())),
+        verified: Arc::new(CachedCredentials::spawn(
+            http.clone(),
+            CacheOptions::default(),
+        )),
         http: Arc::new(http),
         message: Arc::new(message),
         nonces: Arc::new(nonces.clone()),
@@ -179,7 +182,10 @@ fn app(shared: Shared, verifier: Verifier) -> Router {
         .route_layer(HmacAuthLayer::new(verifier).body_limit(BODY_LIMIT))
         .nest("/admin", mesh_management_axum::router(admin))
         .nest("/api", mesh_management_axum::router(api))
-        .route("/livez", get(|| async { json(200, r#"{"status":"alive"}"#) }))
+        .route(
+            "/livez",
+            get(|| async { json(200, r#"{"status":"alive"}"#) }),
+        )
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(openapi))

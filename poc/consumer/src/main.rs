@@ -14,7 +14,6 @@ use hmac_auth::verify::Verifier;
 use hmac_auth_actix::{HmacAuth, VerifiedClient};
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
-use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_propagation::propagator::{Mode, Propagator};
 use hmac_propagation_amqp::broker::AmqpBroker;
@@ -32,6 +31,7 @@ use peer_kit::openapi::Documentation;
 use peer_kit::process::Failure;
 use peer_kit::shutdown::{HTTP_LIMIT, Stop};
 use peer_kit::{metrics, process, tls};
+use redis_link::link::RedisLink;
 
 /// What the peer is when nothing is said.
 pub const DEFAULTS: Defaults = Defaults {
@@ -75,7 +75,10 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     Ok(Backends {
         broker: Arc::new(AmqpBroker::connect(amqp)),
         store: Arc::new(store),
-        verified: Arc::new(CachedCredentials::spawn(http.clone(), CacheOptions::default())),
+        verified: Arc::new(CachedCredentials::spawn(
+            http.clone(),
+            CacheOptions::default(),
+        )),
         http: Arc::new(http),
         message: Arc::new(message),
         nonces: Arc::new(nonces.clone()),
@@ -175,7 +178,11 @@ async fn echo(
     VerifiedClient(client): VerifiedClient,
     body: Bytes,
 ) -> HttpResponse {
-    json(200).json(Echo::new(&shared.peer.name, client.client_id.as_str(), &body))
+    json(200).json(Echo::new(
+        &shared.peer.name,
+        client.client_id.as_str(),
+        &body,
+    ))
 }
 
 async fn livez() -> HttpResponse {
@@ -220,7 +227,10 @@ async fn observe<B: MessageBody>(
             Ok(response) => response.status(),
             Err(error) => error.as_response_error().status_code(),
         };
-        let (route, took) = (route.unwrap_or_else(|| "other".to_owned()), started.elapsed());
+        let (route, took) = (
+            route.unwrap_or_else(|| "other".to_owned()),
+            started.elapsed(),
+        );
         let metrics = &shared.peer.metrics;
         metrics.request(route, method.as_str(), status.as_u16(), took);
     }

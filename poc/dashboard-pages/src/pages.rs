@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hmac_auth::clock::{Clock, SystemClock};
-use hmac_auth::random::SystemRandom;
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::random::SystemRandom;
 use mesh_api::decode;
 use mesh_api::problem::Problem;
 use mesh_management::Management;
@@ -184,12 +184,12 @@ impl Pages {
         value(self.management.mesh_page(decoded(parameters)?).await)
     }
 
-    async fn timeline(
-        &self,
-        client: &(String, String),
-        visit: &Visit,
-    ) -> Result<Value, Problem> {
-        value(self.management.timeline(decoded(history(client, visit))?).await)
+    async fn timeline(&self, client: &(String, String), visit: &Visit) -> Result<Value, Problem> {
+        value(
+            self.management
+                .timeline(decoded(history(client, visit))?)
+                .await,
+        )
     }
 }
 

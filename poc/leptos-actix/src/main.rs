@@ -12,13 +12,12 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, Error, HttpResponse, HttpServer};
+use auth_base::clock::SystemClock;
 use dashboard_pages::pages::Pages;
-use hmac_auth::clock::SystemClock;
 use hmac_auth::verify::Verifier;
 use hmac_auth_actix::{HmacAuth, VerifiedClient};
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
-use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::propagator::{Mode, Propagator};
@@ -44,6 +43,7 @@ use peer_kit::openapi::Documentation;
 use peer_kit::process::Failure;
 use peer_kit::shutdown::{HTTP_LIMIT, Stop};
 use peer_kit::{metrics, process, tls};
+use redis_link::link::RedisLink;
 
 use self::pages::{read, resource};
 
@@ -96,7 +96,10 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     Ok(Backends {
         broker: Arc::new(AmqpBroker::connect(amqp)),
         store: Arc::new(store),
-        verified: Arc::new(CachedCredentials::spawn(http.clone(), CacheOptions::default())),
+        verified: Arc::new(CachedCredentials::spawn(
+            http.clone(),
+            CacheOptions::default(),
+        )),
         http: Arc::new(http),
         message: Arc::new(message),
         nonces: Arc::new(nonces.clone()),
@@ -230,7 +233,11 @@ async fn echo(
     VerifiedClient(client): VerifiedClient,
     body: Bytes,
 ) -> HttpResponse {
-    json(200).json(Echo::new(&shared.peer.name, client.client_id.as_str(), &body))
+    json(200).json(Echo::new(
+        &shared.peer.name,
+        client.client_id.as_str(),
+        &body,
+    ))
 }
 
 async fn livez() -> HttpResponse {
@@ -276,7 +283,10 @@ async fn observe<B: MessageBody>(
             Ok(response) => response.status(),
             Err(error) => error.as_response_error().status_code(),
         };
-        let (route, took) = (route.unwrap_or_else(|| "other".to_owned()), started.elapsed());
+        let (route, took) = (
+            route.unwrap_or_else(|| "other".to_owned()),
+            started.elapsed(),
+        );
         let metrics = &shared.peer.metrics;
         metrics.request(route, method.as_str(), status.as_u16(), took);
     }

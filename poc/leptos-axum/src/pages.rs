@@ -25,7 +25,10 @@ where
     let page = |page| {
         get(
             async move |State(pages): State<Arc<Pages>>, RawQuery(query): RawQuery| {
-                let visit = Visit { client: None, query };
+                let visit = Visit {
+                    client: None,
+                    query,
+                };
                 send(pages.answer(page, visit).await)
             },
         )
@@ -68,7 +71,10 @@ pub(crate) async fn not_found(
     if method != Method::GET || !wants_html(accept) {
         return refuse(Problem::no_route());
     }
-    let visit = Visit { client: None, query };
+    let visit = Visit {
+        client: None,
+        query,
+    };
     send(pages.answer(Page::NotFound, visit).await)
 }
 

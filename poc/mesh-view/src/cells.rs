@@ -9,7 +9,6 @@ use hmac_auth::credential::Credential;
 use mesh_api::mesh::CellState;
 use mesh_api::state::{CredentialState, DeliveryStatus, PivotState};
 
-
 /// The first 8 characters of a hash.
 pub(crate) type Prefix = [u8; 8];
 
@@ -460,7 +459,11 @@ mod tests {
         for (status, asks, words) in [
             (None, false, "nothing is sent to it from here"),
             (Some(DeliveryStatus::Pending), true, "waits to be sent"),
-            (Some(DeliveryStatus::Sent), true, "sent, not acknowledged yet"),
+            (
+                Some(DeliveryStatus::Sent),
+                true,
+                "sent, not acknowledged yet",
+            ),
             (Some(DeliveryStatus::Success), false, "acknowledged"),
             (Some(DeliveryStatus::Error), true, "failed"),
         ] {

@@ -12,7 +12,6 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-
 /// Blocks a subscriber may be behind before it is told to read everything anew.
 pub(crate) const CAPACITY: usize = 1_024;
 

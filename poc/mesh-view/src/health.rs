@@ -63,7 +63,10 @@ struct ReportedReadiness {
 impl HealthChecker {
     /// Knows the peers whose stores are read or whose URLs are configured.
     pub(crate) fn new(sources: &Sources) -> Self {
-        let stores = sources.stores.iter().map(|store| (store.name.clone(), None));
+        let stores = sources
+            .stores
+            .iter()
+            .map(|store| (store.name.clone(), None));
         let mut peers: BTreeMap<PeerName, Option<Url>> = stores.collect();
         peers.insert(sources.peer.clone(), None);
         let urls = sources.peer_urls.iter().cloned();
@@ -87,11 +90,8 @@ impl HealthChecker {
             return seen.clone();
         }
         let named = |name: &str| columns.iter().find(|column| column.name == name);
-        let known = |column: &&PeerSummary| {
-            self.peers
-                .keys()
-                .any(|name| name.as_str() == column.name)
-        };
+        let known =
+            |column: &&PeerSummary| self.peers.keys().any(|name| name.as_str() == column.name);
         // Targets that were added meanwhile, of whom no address is known.
         let added: Vec<PeerName> = columns
             .iter()
@@ -370,7 +370,8 @@ mod tests {
             (told.status.as_str(), told.missing.len(), told.last_sync_at),
             ("unavailable", 1, Some(5))
         );
-        let told: ReportedReadiness = serde_json::from_str(r#"{"status":"ready","missing":[]}"#).unwrap();
+        let told: ReportedReadiness =
+            serde_json::from_str(r#"{"status":"ready","missing":[]}"#).unwrap();
         assert_eq!((told.last_sync_at, told.receives_only), (None, false));
         let told: ReportedReadiness =
             serde_json::from_str(r#"{"status":"ready","missing":[],"receivesOnly":true}"#).unwrap();

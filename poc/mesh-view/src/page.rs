@@ -230,11 +230,7 @@ mod tests {
             ("cursor=1/http/", "cursor"),
             ("x=1", "x"),
         ] {
-            assert_eq!(
-                parse(text).unwrap_err().field.unwrap(),
-                name,
-                "{text}"
-            );
+            assert_eq!(parse(text).unwrap_err().field.unwrap(), name, "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hmac_auth::clock::Clock;
+use auth_base::clock::Clock;
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
 use mesh_management::administration::Administration;

@@ -569,10 +569,7 @@ mod tests {
             names,
             [("a", true), ("me", true), ("no-url", false), ("z", true)]
         );
-        assert_eq!(
-            peers[2].reason.as_deref(),
-            Some(crate::column::UNWATCHED)
-        );
+        assert_eq!(peers[2].reason.as_deref(), Some(crate::column::UNWATCHED));
         let client = table.client(&key(1)).unwrap();
         let cell = &client.cells[2];
         assert_eq!(

@@ -240,12 +240,13 @@ async fn watch_health(shared: Arc<Shared>) {
 mod tests {
     use std::collections::BTreeMap;
 
+    use auth_base::clock::ManualClock;
+    use auth_base::secret::Secret;
     use futures_util::StreamExt;
-    use hmac_auth::clock::ManualClock;
     use hmac_auth::credential::{ClientId, CredentialChange};
+    use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
     use hmac_auth::memory::MemoryCredentialStore;
-    use hmac_auth::secret::{Secret, SecretHash};
-    use hmac_auth::store::{CredentialWrite, WriteCondition};
+    use hmac_auth::secret_hash::SecretHash;
     use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryPeerStore};
     use hmac_propagation::peer_store::Track;
     use hmac_propagation::propagator::Propagator;

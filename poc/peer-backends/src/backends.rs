@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hmac_auth::store::{CredentialStore, NonceStore};
+use auth_base::nonce_store::NonceStore;
+use hmac_auth::credential_store::CredentialStore;
 use hmac_propagation::broker::Broker;
 use hmac_propagation::peer_store::PeerStore;
 use mesh_view::control::PeerControl;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use auth_base::nonce_store::MemoryNonceStore;
 use hmac_auth::credential::ClientId;
-use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore, Watcher};
-use hmac_auth::store::CredentialStore;
+use hmac_auth::credential_store::CredentialStore;
+use hmac_auth::memory::{MemoryCredentialStore, Watcher};
 use hmac_propagation::memory::broker::{MemoryBroker, MemoryBus};
 use hmac_propagation::memory::peer_store::MemoryPeerStore;
 use hmac_propagation::peer_store::{CredentialKey, Track};

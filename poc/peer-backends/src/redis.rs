@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::clock::{Clock, SystemClock};
-use hmac_auth::credential::ClientId;
-use hmac_auth::random::{Random, SystemRandom};
-use hmac_auth::report::chain;
-use hmac_auth::store::{CredentialStore, NonceStore};
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::error_chain::chain;
+use auth_base::nonce_store::NonceStore;
+use auth_base::random::{Random, SystemRandom};
+use hmac_auth::credential_store::CredentialStore;
 use hmac_auth_redis::credential_store::RedisCredentialStore;
-use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::queue::PeerName;
@@ -19,6 +18,7 @@ use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use hmac_propagation_redis::watch::{self, StoreWatch};
 use mesh_view::stores::{ChangeSource, Changes, PeerStoreView, StoreChange};
 use peer_kit::health::Check;
+use redis_link::link::RedisLink;
 
 /// How long Redis keeps the nonce of a readiness probe.
 const KEPT_FOR: Duration = Duration::from_secs(1);
@@ -78,10 +78,9 @@ impl Check for RedisCheck {
         let mut nonce = [0; 8];
         SystemRandom.fill(&mut nonce);
         let nonce = format!("{:016x}", u64::from_le_bytes(nonce));
-        let nobody = ClientId::parse("readyz").map_err(|error| error.to_string())?;
         let kept = self
             .0
-            .remember(&nobody, &nonce, SystemClock.now_ms(), KEPT_FOR)
+            .remember("readyz", &nonce, SystemClock.now_ms(), KEPT_FOR)
             .await;
         kept.map(drop).map_err(|error| chain(&error))
     }

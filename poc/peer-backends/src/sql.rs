@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::clock::{Clock, SystemClock};
-use hmac_auth::report::chain;
+use auth_base::backoff::Backoff;
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::error_chain::chain;
 use hmac_propagation::management::{Management, ManagementError};
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
@@ -27,8 +28,8 @@ use tokio::time::timeout;
 
 use crate::retention;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between two attempts to connect.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// More would cost an idle peer memory and bring a busy one nothing.
 const CONNECTIONS: u32 = 4;
@@ -47,8 +48,8 @@ pub fn connect(config: &Config, stop: &Stop) -> Result<Late<SqlManagement>, Othe
 }
 
 async fn arrive(place: Late<SqlManagement>, config: Config, full: Full, stop: Stop) {
-    let mut pause = FIRST_PAUSE;
-    loop {
+    for failures in 0.. {
+        let pause = PAUSES.pause(failures);
         match connect_once(&config, &full).await {
             Ok(store) => {
                 place.arrive(store);
@@ -62,7 +63,6 @@ async fn arrive(place: Late<SqlManagement>, config: Config, full: Full, stop: St
         if timeout(pause, stop.asked()).await.is_ok() {
             return;
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     if let (Ok(store), Some(retention)) = (place.store(), full.audit_retention) {
         retention::watch(store, retention, &SystemClock, &stop).await;

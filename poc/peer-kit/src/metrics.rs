@@ -6,7 +6,7 @@ mod rows;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_auth::clock::{Clock, SystemClock};
+use auth_base::clock::{Clock, SystemClock};
 use hmac_auth::verify::BadSignatureHook;
 use hmac_propagation::propagator::{Mode, Propagator};
 use mesh_management::administration::Administration;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hmac_auth::report::chain;
+use auth_base::error_chain::chain;
 use mesh_management::administration::{Administration, Backlog};
 use metrics::gauge;
 use tokio::sync::Mutex;

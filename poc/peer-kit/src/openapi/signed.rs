@@ -1,7 +1,7 @@
 //! What a route behind signatures takes and refuses with.
 
+use auth_base::store_error::StoreError;
 use hmac_auth::rejection::Rejection;
-use hmac_auth::store::StoreError;
 use mesh_api::openapi::refusals::add;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
