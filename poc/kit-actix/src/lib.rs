@@ -2,8 +2,6 @@
 //!
 //! A peer on actix-web is `Application::build(&config, wire, Server, pages)`.
 
-mod answer;
-mod body;
 mod pages;
 mod routes;
 

@@ -1,16 +1,18 @@
 //! The pages, and the files that they load.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use kit::forms::accept::wants_html;
 use kit::pages::bundle::PREFIX;
+use kit::pages::reply::Reply;
 use kit::pages::{PATHS, Page, Visit, file};
 use kit::parts::Context;
-use kit::problem::Problem;
-use kit::surface::guard::HeaderText;
+use mesh_api::problem::Problem;
+use mesh_management::form::accept::wants_html;
+use mesh_management::guard::HeaderText;
+use mesh_management_actix::answer::{Headers, refuse};
 
 use crate::Shared;
-use crate::answer::{Headers, refuse, send};
 use crate::routes::{read, resource};
 
 /// Adds the routes of the pages; none without pages.
@@ -40,7 +42,7 @@ pub(crate) async fn not_found(context: Data<Context>, request: HttpRequest) -> H
     if request.method() == "GET" && wants_html(Headers(request.headers()).text("accept")) {
         return visit(&context, Page::NotFound, None, &request).await;
     }
-    refuse(&Problem::no_route())
+    refuse(Problem::no_route())
 }
 
 async fn visit(
@@ -52,6 +54,15 @@ async fn visit(
     let query = request.uri().query().map(str::to_owned);
     match &context.pages {
         Some(pages) => send(pages.answer(context, page, &Visit { client, query }).await),
-        None => refuse(&Problem::no_route()),
+        None => refuse(Problem::no_route()),
     }
+}
+
+fn send(reply: Reply) -> HttpResponse {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    for header in reply.headers {
+        response.insert_header(header);
+    }
+    response.body(reply.body)
 }

@@ -2,8 +2,6 @@
 //!
 //! A peer on axum is `Application::build(&config, wire, Server, pages)`.
 
-mod answer;
-mod body;
 mod connections;
 mod pages;
 mod routes;

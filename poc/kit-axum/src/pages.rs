@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use kit::forms::accept::wants_html;
 use kit::pages::bundle::PREFIX;
+use kit::pages::reply::Reply;
 use kit::pages::{PATHS, Page, Visit, file};
-use kit::problem::Problem;
-use kit::surface::guard::HeaderText;
+use mesh_api::problem::Problem;
+use mesh_management::form::accept::wants_html;
+use mesh_management::guard::HeaderText;
+use mesh_management_axum::answer::{Headers, refuse};
 
 use crate::Shared;
-use crate::answer::{Headers, refuse, send};
 
 /// The routes of the pages; none without pages.
 pub(crate) fn router(context: &Shared) -> Router<Shared> {
@@ -58,12 +60,24 @@ pub(crate) async fn not_found(
         )
         .await;
     }
-    refuse(&Problem::no_route())
+    refuse(Problem::no_route())
 }
 
 async fn visit(context: &Shared, page: Page, visit: Visit) -> Response {
     match &context.pages {
         Some(pages) => send(pages.answer(context, page, &visit).await),
-        None => refuse(&Problem::no_route()),
+        None => refuse(Problem::no_route()),
     }
+}
+
+fn send(reply: Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in reply.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }

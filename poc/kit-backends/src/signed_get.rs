@@ -8,8 +8,10 @@ use hmac_auth::secret::SecretHash;
 use hmac_auth::sign::Signer;
 use hmac_auth_client::SignedClient;
 use kit::mesh::health::{PROBE_LIMIT, PeerProbe};
-use kit::problem::{Problem, log_failure};
-use kit::surface::signed_call::{PeerAnswer, SentRequest, SignedCall, SignedGet};
+use mesh_api::call::CallAnswer;
+use mesh_api::problem::Problem;
+use mesh_management::call::{SignedCall, SignedGet, sent_request};
+use mesh_management::error::log_failure;
 use reqwest::{Client, ClientBuilder, Method, Request, Response, Url, redirect, retry};
 use serde_json::Value;
 
@@ -63,7 +65,7 @@ fn builder() -> ClientBuilder {
 
 #[async_trait]
 impl SignedGet for HttpSignedGet {
-    async fn get(&self, call: SignedCall) -> Result<PeerAnswer, Problem> {
+    async fn get(&self, call: SignedCall) -> Result<CallAnswer, Problem> {
         let answer = self.call(&call, call.secret_hash.clone()).await?;
         match &call.previous {
             // The client's side of a rotation's overlap: the callee has not heard of it yet, and has done nothing.
@@ -80,7 +82,7 @@ impl HttpSignedGet {
         &self,
         call: &SignedCall,
         secret_hash: SecretHash,
-    ) -> Result<PeerAnswer, Problem> {
+    ) -> Result<CallAnswer, Problem> {
         let http = self.client(call.url.scheme())?;
         let signer = Signer::new(call.client_id.clone(), secret_hash);
         // Signed here and sent as it is, so that what is shown is what was sent.
@@ -88,7 +90,7 @@ impl HttpSignedGet {
             .attempt_timeout(LIMIT)
             .sign(&Request::new(Method::GET, call.url.clone()))
             .map_err(|error| no_answer(&error))?;
-        let shown = SentRequest::get(&call.url, headers(&request));
+        let shown = sent_request(&call.url, headers(&request));
         let response = http
             .execute(request)
             .await
@@ -99,7 +101,7 @@ impl HttpSignedGet {
         };
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Ok(PeerAnswer {
+        Ok(CallAnswer {
             status,
             body,
             request: shown,

@@ -7,7 +7,6 @@
 pub mod control;
 pub mod events;
 pub mod health;
-pub mod model;
 pub mod page;
 pub mod stores;
 
@@ -20,11 +19,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::Stream;
 use hmac_auth::clock::Clock;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
+use mesh_api::health::{MeshHealth, PeerControlled, PeerHealth, PeerState};
+use mesh_api::mesh::{MeshClient, MeshPage, MeshQuery};
+use mesh_api::problem::Problem;
+use mesh_management::administration::Administration;
+use mesh_management::view::{self, Events};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{Notify, broadcast, watch};
@@ -36,13 +41,10 @@ use crate::health::Health;
 use crate::mesh::control::PeerControl;
 use crate::mesh::events::{CAPACITY, block, reload};
 use crate::mesh::health::{Doctor, PeerProbe};
-use crate::mesh::model::{MeshClient, MeshHealth, MeshPage, PeerControlled, PeerHealth, PeerState};
 use crate::mesh::page::PageQuery;
 use crate::mesh::stores::PeerStoreView;
 use crate::mesh::table::{RowChange, RowKey, Table};
-use crate::problem::Problem;
 use crate::shutdown::Stop;
-use crate::surface::administration::Administration;
 
 /// The first question waits this long for the stores; what did not answer by then is told as unreachable.
 const FIRST_ANSWER: Duration = Duration::from_secs(4);
@@ -290,6 +292,33 @@ impl MeshView {
     }
 }
 
+#[async_trait]
+impl view::MeshView for MeshView {
+    async fn page(&self, query: MeshQuery) -> Result<MeshPage, Problem> {
+        Ok(self.page(&PageQuery::new(query)?).await)
+    }
+
+    async fn client(&self, key: &CredentialKey) -> Option<MeshClient> {
+        self.client(key).await
+    }
+
+    async fn health(&self) -> MeshHealth {
+        self.health().await
+    }
+
+    async fn control(&self, peer: &str, run: bool) -> Result<PeerControlled, Problem> {
+        self.control(peer, run).await
+    }
+
+    fn inventory_changed(&self) {
+        self.inventory_changed();
+    }
+
+    fn events(&self) -> Events {
+        Box::pin(self.events())
+    }
+}
+
 /// A panic elsewhere leaves it whole.
 fn slot(slot: &Mutex<Option<Watching>>) -> MutexGuard<'_, Option<Watching>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
@@ -453,8 +482,10 @@ mod tests {
 
     use super::*;
     use crate::mesh::stores::{ChangeSource, Changes, StoreChange};
-    use crate::surface::administration::{
-        AdministrationError, Backlog, HistoryEntry, NewTarget, StatePage, TargetOperation,
+    use mesh_api::state::StatePage;
+    use mesh_api::timeline::HistoryEntry;
+    use mesh_management::administration::{
+        AdministrationError, Backlog, NewTarget, TargetOperation,
     };
 
     struct Nothing;
@@ -589,7 +620,8 @@ mod tests {
     }
 
     async fn page(view: &MeshView) -> MeshPage {
-        view.page(&PageQuery::parse(None).unwrap()).await
+        view.page(&PageQuery::new(MeshQuery::default()).unwrap())
+            .await
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,18 +11,21 @@ use std::sync::Arc;
 
 use hmac_auth::clock::{Clock, SystemClock};
 use hmac_auth::random::SystemRandom;
+use mesh_api::decode;
+use mesh_api::problem::Problem;
+use mesh_management::Management;
+use mesh_management::error::{RequestError, log_failure};
+use mesh_management::form::Forms;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 use url::form_urlencoded;
 
 use crate::config::{Config, Role};
-use crate::forms::Forms;
 use crate::pages::bundle::Bundle;
 use crate::pages::reply::Reply;
 use crate::parts::Context;
-use crate::problem::{Problem, log_failure};
-use crate::surface::routes::Operation;
-use crate::surface::{Input, Surface};
 
 /// What a page may do: nothing that is not from here, no inline script, no frame around it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
@@ -83,7 +86,7 @@ pub struct Visit {
 pub struct Pages {
     render: Render,
     bundle: Bundle,
-    forms: Forms,
+    forms: Arc<Forms>,
     clock: Arc<dyn Clock>,
 }
 
@@ -100,14 +103,14 @@ impl Pages {
         Self {
             render,
             bundle: Bundle::new(folder, style),
-            forms: Forms::new(Arc::clone(&clock), Arc::new(SystemRandom)),
+            forms: Arc::new(Forms::new(Arc::clone(&clock), Arc::new(SystemRandom))),
             clock,
         }
     }
 
     /// What the pages' forms go through.
-    pub fn forms(&self) -> &Forms {
-        &self.forms
+    pub fn forms(&self) -> Arc<Forms> {
+        Arc::clone(&self.forms)
     }
 
     /// Answers a visit.
@@ -128,10 +131,10 @@ impl Pages {
     /// Collects what a page shows, and its HTTP status.
     async fn data(&self, context: &Context, page: Page, visit: &Visit, live: bool) -> (u16, Value) {
         let mut data = Map::new();
-        let Some(surface) = &context.surface else {
+        let Some(management) = &context.management else {
             return (404, Value::Null);
         };
-        let (status, page) = content(surface, page, visit, &mut data).await;
+        let (status, page) = content(management, page, visit, &mut data).await;
         if let Some(outcome) = self.forms.outcome(visit.query.as_deref()) {
             data.insert("outcome".to_owned(), json!(outcome));
         }
@@ -139,10 +142,9 @@ impl Pages {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), Value::String(value)))
             .collect();
-        let urls: Vec<&str> = surface
-            .peer_urls
-            .iter()
-            .map(|(name, _)| name.as_str())
+        let urls: Vec<&str> = management
+            .callable_peers()
+            .map(|name| name.as_str())
             .collect();
         data.insert("page".to_owned(), json!(page.as_str()));
         data.insert("peer".to_owned(), json!(context.peer));
@@ -167,34 +169,23 @@ pub async fn file(context: Arc<Context>, name: String, accept_encoding: Option<S
 
 /// Asks the surface for what the page shows. What cannot be had is left out, and `problem` says why.
 async fn content(
-    surface: &Surface,
+    management: &Management,
     page: Page,
     visit: &Visit,
     data: &mut Map<String, Value>,
 ) -> (u16, Page) {
     let mut status = 200;
-    let asked = match (page, &visit.client) {
-        (Page::Matrix, _) => ("mesh", Operation::Mesh, chosen(visit.query.as_deref())),
-        (Page::Targets, _) => ("mesh", Operation::Mesh, vec![("limit", "1".to_owned())]),
-        (Page::Health, _) => ("health", Operation::MeshHealth, Vec::new()),
-        (Page::Client, Some(client)) => ("timeline", Operation::Timeline, history(client, visit)),
+    let (name, asked) = match (page, &visit.client) {
+        (Page::Matrix, _) => (
+            "mesh",
+            mesh(management, &chosen(visit.query.as_deref())).await,
+        ),
+        (Page::Targets, _) => ("mesh", mesh(management, &[("limit", "1".to_owned())]).await),
+        (Page::Health, _) => ("health", shown(management.mesh_health().await)),
+        (Page::Client, Some(client)) => ("timeline", timeline(management, client, visit).await),
         (Page::Client, None) | (Page::NotFound, _) => return (404, Page::NotFound),
     };
-    let (name, operation, parameters) = asked;
-    let query = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters)
-        .finish();
-    let query = Some(query.as_str()).filter(|query| !query.is_empty());
-    match surface
-        .answer(
-            operation,
-            Input {
-                query,
-                ..Input::default()
-            },
-        )
-        .await
-    {
+    match asked {
         Ok(value) => {
             if value["known"] == false {
                 status = 404;
@@ -211,7 +202,7 @@ async fn content(
         }
     }
     if page != Page::Health {
-        match surface.administration.state(None, 1).await {
+        match management.administration().state(None, 1).await {
             Ok(state) => {
                 data.insert("targets".to_owned(), json!(state.targets));
             }
@@ -225,14 +216,35 @@ async fn content(
     (status, page)
 }
 
+async fn mesh(management: &Management, parameters: &[(&str, String)]) -> Result<Value, Problem> {
+    shown(management.mesh_page(query(parameters)?).await)
+}
+
 /// What a client's page asks for; its `cursor` is where the older entries begin.
-fn history((track, client_id): &(String, String), visit: &Visit) -> Vec<(&'static str, String)> {
+async fn timeline(
+    management: &Management,
+    (track, client_id): &(String, String),
+    visit: &Visit,
+) -> Result<Value, Problem> {
     let mut parameters = vec![("clientId", client_id.clone()), ("track", track.clone())];
     let cursor = chosen(visit.query.as_deref())
         .into_iter()
         .find(|(name, _)| *name == "cursor");
     parameters.extend(cursor.map(|(_, id)| ("before", id)));
-    parameters
+    shown(management.timeline(query(&parameters)?).await)
+}
+
+/// A query as a program would write it.
+fn query<Q: DeserializeOwned>(parameters: &[(&str, String)]) -> Result<Q, Problem> {
+    let text = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters)
+        .finish();
+    decode::query(Some(&text))
+}
+
+fn shown(answered: Result<impl Serialize, RequestError>) -> Result<Value, Problem> {
+    let answer = answered?;
+    serde_json::to_value(answer).map_err(|_| Problem::internal())
 }
 
 /// The parameters that a page reads, the first of each name.

@@ -8,21 +8,20 @@ use hmac_auth::store::{CredentialStore, NonceStore};
 use hmac_auth::verify::Verifier;
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::propagator::{Mode, Propagator};
+use mesh_api::openapi::page;
+use mesh_management::administration::Administration;
+use mesh_management::call::SignedGet;
+use mesh_management::view;
+use mesh_management::{Management, Surface};
 
 use crate::config::{Config, Full};
-use crate::events::Events;
-use crate::forms::Forms;
 use crate::health::{Check, Health};
 use crate::mesh::{MeshParts, MeshSources, MeshView};
 use crate::metrics::Metrics;
 use crate::metrics::rows::{Rows, RowsCounter};
-use crate::openapi::{document, page};
+use crate::openapi::document;
 use crate::pages::Pages;
 use crate::shutdown::Stop;
-use crate::surface::Surface;
-use crate::surface::administration::Administration;
-use crate::surface::routes::{Prefix, ROUTES, Route};
-use crate::surface::signed_call::SignedGet;
 
 /// What a peer is wired from.
 pub struct Parts {
@@ -62,11 +61,10 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Judges signed requests.
     pub verifier: Verifier,
-    /// The management surface; a receive-only peer has none.
-    pub surface: Option<Surface>,
+    /// What the management surface does; a receive-only peer has none.
+    pub management: Option<Arc<Management>>,
     /// The pages; a peer without the dashboard has none.
     pub pages: Option<Pages>,
-    no_forms: Forms,
     rows: RowsCounter,
     /// The OpenAPI document.
     pub openapi: String,
@@ -90,7 +88,7 @@ impl Context {
         let verifier =
             crate::verifier::build(config, parts.verified_credentials, parts.nonces, &metrics);
         let health = Health::of(parts.propagator.clone(), peer, parts.checks, stop.clone());
-        let surface = full.zip(parts.management).map(|(full, mut management)| {
+        let management = full.zip(parts.management).map(|(full, mut management)| {
             let mesh = management.mesh.take().map(|mesh| {
                 let sources = MeshSources {
                     peer: config.peer.clone(),
@@ -101,21 +99,21 @@ impl Context {
                     clock: Arc::new(SystemClock),
                     stop: stop.clone(),
                 };
-                MeshView::new(mesh, sources)
+                MeshView::new(mesh, sources) as Arc<dyn view::MeshView>
             });
-            Surface {
-                peer: config.peer.clone(),
-                propagator: parts.propagator.clone(),
-                administration: management.administration,
-                credentials: management.credentials,
-                signed_get: management.signed_get,
-                peer_urls: full.peer_urls.clone(),
-                secret_token: config.secret_token.clone(),
-                rotation_grace: config.rotation_grace,
-                mesh,
-            }
+            let propagator = parts.propagator.clone();
+            let surface =
+                Management::new(config.peer.clone(), propagator, management.administration)
+                    .calls(management.signed_get, full.peer_urls.clone())
+                    .secret_token(config.secret_token.clone())
+                    .rotation_grace(config.rotation_grace)
+                    .mesh(mesh);
+            let credentials = management.credentials.into_iter();
+            Arc::new(credentials.fold(surface, |surface, (track, store)| {
+                surface.credentials(track, store)
+            }))
         });
-        let mode = if surface.is_some() {
+        let mode = if management.is_some() {
             Mode::Full
         } else {
             Mode::ReceiveOnly
@@ -127,9 +125,8 @@ impl Context {
             health,
             metrics,
             verifier,
-            surface,
+            management,
             pages,
-            no_forms: Forms::none(),
             rows: RowsCounter::default(),
             page: page::render(&document),
             openapi: serde_json::json!(document).to_string(),
@@ -140,38 +137,24 @@ impl Context {
     /// The text of `/metrics`, of this moment.
     pub async fn metrics_text(&self) -> String {
         let readiness = self.health.readiness().await;
-        let rows = match &self.surface {
-            Some(surface) => self.rows.count(&*surface.administration).await,
+        let rows = match &self.management {
+            Some(management) => self.rows.count(management.administration()).await,
             None => Rows::None,
         };
         self.metrics.render(&self.propagator, &readiness, rows)
     }
 
-    /// Changes as they happen, until the peer is asked to stop; `None` where nobody watches the mesh.
-    pub fn events(&self) -> Option<Events> {
-        let mesh = self.surface.as_ref()?.mesh.as_ref()?;
-        Some(Box::pin(mesh.events()))
-    }
-
-    /// What the management surface's forms go through.
-    pub fn forms(&self) -> &Forms {
-        self.pages.as_ref().map_or(&self.no_forms, Pages::forms)
-    }
-
-    /// The routes of the management surface; a receive-only peer has none.
-    pub fn routes(&self) -> Vec<(Prefix, &'static Route)> {
-        if self.surface.is_none() {
+    /// The management surface, by the path it is mounted at: as the authority has it, and as the dashboards have it. A
+    /// receive-only peer has none.
+    pub fn surfaces(&self) -> Vec<(&'static str, Surface)> {
+        let Some(management) = &self.management else {
             return Vec::new();
-        }
-        let both = Prefix::ALL
-            .into_iter()
-            .flat_map(|prefix| ROUTES.iter().map(move |route| (prefix, route)));
-        both.chain(
-            self.forms()
-                .routes()
-                .iter()
-                .map(|route| (Prefix::Api, route)),
-        )
-        .collect()
+        };
+        let forms = self.pages.as_ref().map(Pages::forms);
+        let surface = || Surface::new(Arc::clone(management));
+        vec![
+            ("/admin", surface().created()),
+            ("/api", surface().forms(forms).events()),
+        ]
     }
 }

@@ -7,8 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use hmac_auth::credential::Credential;
 
-use crate::mesh::model::CellState;
-use crate::surface::administration::{CredentialState, PivotState};
+use mesh_api::mesh::CellState;
+use mesh_api::state::{CredentialState, DeliveryStatus, PivotState};
 
 /// The first 8 characters of a hash.
 pub(crate) type Prefix = [u8; 8];
@@ -65,7 +65,7 @@ pub(crate) struct Pivot {
     pub(crate) target: String,
     deletes: bool,
     hash: Option<Prefix>,
-    pub(crate) status: &'static str,
+    pub(crate) status: DeliveryStatus,
     pub(crate) attempts: i64,
     pub(crate) reason: Option<String>,
     changed_at: i64,
@@ -101,7 +101,7 @@ impl From<&PivotState> for Pivot {
     fn from(pivot: &PivotState) -> Self {
         Self {
             target: pivot.target_amqp_queue.clone(),
-            deletes: pivot.op == Some("credential.delete"),
+            deletes: pivot.op.as_deref() == Some("credential.delete"),
             hash: pivot.secret_hash.as_deref().and_then(prefix),
             status: pivot.status,
             attempts: pivot.attempt_count,
@@ -175,7 +175,7 @@ pub(crate) fn is_attention(own: Option<&Own>, seen: &Seen<'_>, state: CellState)
         return is_mismatch(state) || state == CellState::Unknown;
     }
     own.and_then(|own| own.pivot(seen.peer))
-        .is_some_and(|pivot| pivot.status != "success")
+        .is_some_and(|pivot| pivot.status != DeliveryStatus::Success)
 }
 
 /// All that is known of a target whose store is not read here, in words.
@@ -183,10 +183,10 @@ pub(crate) fn hearsay(pivot: Option<&Pivot>) -> String {
     let words = match pivot.map(|pivot| (pivot.status, &pivot.reason)) {
         None => "nothing is sent to it from here",
         Some((_, Some(reason))) => reason,
-        Some(("success", None)) => "acknowledged",
-        Some(("sent", None)) => "sent, not acknowledged yet",
-        Some(("error", None)) => "failed",
-        Some(_) => "waits to be sent",
+        Some((DeliveryStatus::Success, None)) => "acknowledged",
+        Some((DeliveryStatus::Sent, None)) => "sent, not acknowledged yet",
+        Some((DeliveryStatus::Error, None)) => "failed",
+        Some((DeliveryStatus::Pending, None)) => "waits to be sent",
     };
     words.to_owned()
 }
@@ -211,7 +211,7 @@ fn against_own(own: &Own, seen: &Seen<'_>) -> CellState {
         },
         (Some(pivot), None) if pivot.deletes => CellState::InSync,
         (Some(pivot), Some(_)) if pivot.deletes => match pivot.status {
-            "success" => CellState::Unexpected,
+            DeliveryStatus::Success => CellState::Unexpected,
             _ => CellState::Behind,
         },
         (Some(pivot), held) => {
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    fn pivot(target: &str, hash: Option<&str>, status: &'static str) -> Pivot {
+    fn pivot(target: &str, hash: Option<&str>, status: DeliveryStatus) -> Pivot {
         Pivot {
             target: target.to_owned(),
             deletes: hash.is_none(),
@@ -357,84 +357,84 @@ mod tests {
             ),
             (
                 "pending, not there",
-                live(&[pivot("t", Some(A), "pending")]),
+                live(&[pivot("t", Some(A), DeliveryStatus::Pending)]),
                 "t",
                 None,
                 Missing,
             ),
             (
                 "sent, not there",
-                live(&[pivot("t", Some(A), "sent")]),
+                live(&[pivot("t", Some(A), DeliveryStatus::Sent)]),
                 "t",
                 None,
                 Missing,
             ),
             (
                 "success, lost there",
-                live(&[pivot("t", Some(A), "success")]),
+                live(&[pivot("t", Some(A), DeliveryStatus::Success)]),
                 "t",
                 None,
                 Missing,
             ),
             (
                 "pending, an older one there",
-                live(&[pivot("t", Some(A), "pending")]),
+                live(&[pivot("t", Some(A), DeliveryStatus::Pending)]),
                 "t",
                 Some(&b),
                 Behind,
             ),
             (
                 "success, another there",
-                live(&[pivot("t", Some(A), "success")]),
+                live(&[pivot("t", Some(A), DeliveryStatus::Success)]),
                 "t",
                 Some(&b),
                 Behind,
             ),
             (
                 "success and there",
-                live(&[pivot("t", Some(A), "success")]),
+                live(&[pivot("t", Some(A), DeliveryStatus::Success)]),
                 "t",
                 Some(&a),
                 InSync,
             ),
             (
                 "there before the ack",
-                live(&[pivot("t", Some(A), "sent")]),
+                live(&[pivot("t", Some(A), DeliveryStatus::Sent)]),
                 "t",
                 Some(&a),
                 InSync,
             ),
             (
                 "the target has its own last change",
-                live(&[pivot("t", Some(B), "success")]),
+                live(&[pivot("t", Some(B), DeliveryStatus::Success)]),
                 "t",
                 Some(&b),
                 InSync,
             ),
             (
                 "deleted",
-                revoked(&[pivot("t", None, "success")]),
+                revoked(&[pivot("t", None, DeliveryStatus::Success)]),
                 "t",
                 None,
                 InSync,
             ),
             (
                 "deletion on its way",
-                revoked(&[pivot("t", None, "sent")]),
+                revoked(&[pivot("t", None, DeliveryStatus::Sent)]),
                 "t",
                 Some(&a),
                 Behind,
             ),
             (
                 "deletion refused",
-                revoked(&[pivot("t", None, "error")]),
+                revoked(&[pivot("t", None, DeliveryStatus::Error)]),
                 "t",
                 Some(&a),
                 Behind,
             ),
             (
                 "back after the deletion",
-                revoked(&[pivot("t", None, "success")]),
+                revoked(&[pivot("t", None, DeliveryStatus::Success)]),
                 "t",
                 Some(&a),
                 Unexpected,
@@ -459,10 +459,14 @@ mod tests {
         };
         for (status, asks, words) in [
             (None, false, "nothing is sent to it from here"),
-            (Some("pending"), true, "waits to be sent"),
-            (Some("sent"), true, "sent, not acknowledged yet"),
-            (Some("success"), false, "acknowledged"),
-            (Some("error"), true, "failed"),
+            (Some(DeliveryStatus::Pending), true, "waits to be sent"),
+            (
+                Some(DeliveryStatus::Sent),
+                true,
+                "sent, not acknowledged yet",
+            ),
+            (Some(DeliveryStatus::Success), false, "acknowledged"),
+            (Some(DeliveryStatus::Error), true, "failed"),
         ] {
             let own = own(
                 Some(A),
@@ -502,13 +506,13 @@ mod tests {
             state_of(&own(Some(A), &[]), seen("me", Some(&restricted))),
             Behind
         );
-        let last = own(Some(A), &[pivot("t", Some(A), "success")]);
+        let last = own(Some(A), &[pivot("t", Some(A), DeliveryStatus::Success)]);
         assert_eq!(state_of(&last, seen("t", Some(&restricted))), Behind);
         let earlier = own(
             Some(A),
             &[Pivot {
                 changed_at: 5,
-                ..pivot("t", Some(A), "success")
+                ..pivot("t", Some(A), DeliveryStatus::Success)
             }],
         );
         assert_eq!(state_of(&earlier, seen("t", Some(&restricted))), InSync);
@@ -517,7 +521,7 @@ mod tests {
     #[test]
     fn a_newer_change_of_another_source_makes_a_client_foreign() {
         let (older, newer) = (held(A, 11), held(B, 20));
-        let ours = own(Some(A), &[pivot("t", Some(A), "success")]);
+        let ours = own(Some(A), &[pivot("t", Some(A), DeliveryStatus::Success)]);
         let at = |cursor| Seen {
             cursor: Some(cursor),
             ..seen("t", Some(&newer))

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use mesh_api::mesh::CellState;
+
 use crate::mesh::cells::{Held, Seen};
-use crate::mesh::model::CellState;
 use crate::mesh::table::RowKey;
 
 /// Why nothing is known of what a target holds.

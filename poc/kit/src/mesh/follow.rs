@@ -9,8 +9,12 @@ use futures_util::future::join_all;
 use hmac_auth::credential::ClientId;
 use hmac_auth::report::chain;
 use hmac_auth::store::StoreError;
-use hmac_propagation::peer_store::{CredentialKey, Track};
+use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::progress::ProgressEvent;
+use mesh_api::state::StatePage;
+use mesh_api::track;
+use mesh_management::administration::AdministrationError;
+use mesh_management::track::named;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -19,7 +23,6 @@ use crate::mesh::Shared;
 use crate::mesh::cells::{Held, Own, Pivot};
 use crate::mesh::stores::{PeerStoreView, StoreChange};
 use crate::mesh::table::RowKey;
-use crate::surface::administration::{AdministrationError, StatePage};
 
 /// Everything is read again this often, changes or not.
 const FULL_EVERY: Duration = Duration::from_secs(60);
@@ -289,7 +292,7 @@ async fn read_wanted_of(
 }
 
 fn wanted(page: &StatePage) -> HashMap<RowKey, Own> {
-    let mut pivots: HashMap<(&str, &str), Vec<Pivot>> = HashMap::new();
+    let mut pivots: HashMap<(track::Track, &str), Vec<Pivot>> = HashMap::new();
     for pivot in &page.pivots {
         pivots
             .entry((pivot.track, &pivot.client_id))
@@ -303,7 +306,7 @@ fn wanted(page: &StatePage) -> HashMap<RowKey, Own> {
         let client_id = ClientId::parse(&credential.client_id).ok()?;
         let key = RowKey {
             client_id,
-            track: Track::parse(credential.track)?,
+            track: named(Some(credential.track)),
         };
         Some((key, Own::of(credential, pivots)))
     });

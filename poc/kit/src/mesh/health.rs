@@ -8,13 +8,14 @@ use futures_util::future::join_all;
 use hmac_propagation::drift::DriftReport;
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
+use mesh_api::health::{MissingPart, PeerHealth, PeerState, QueueState};
+use mesh_api::mesh::PeerSummary;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::health::Health;
 use crate::mesh::control::PeerControl;
-use crate::mesh::model::{MissingPart, PeerHealth, PeerState, PeerSummary, QueueState};
 
 /// A peer answers within this time, or counts as unreachable.
 pub const PROBE_LIMIT: Duration = Duration::from_secs(2);

@@ -2,27 +2,13 @@
 
 use hmac_auth::credential::ClientId;
 use hmac_propagation::peer_store::Track;
+use mesh_api::mesh::{MeshClient, MeshQuery, Show, Sort};
+use mesh_api::problem::Problem;
 
-use crate::mesh::model::MeshClient;
 use crate::mesh::table::{RowKey, Table};
-use crate::problem::Problem;
-use crate::surface::query::Query;
-
-/// A page has at most this many rows.
-pub const PAGE_LIMIT: usize = 200;
 
 /// How many rows a page has unless told.
 const PAGE_DEFAULT: usize = 50;
-
-/// In which order rows come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// By client id.
-    #[default]
-    Client,
-    /// The last changed first.
-    Changed,
-}
 
 /// Which rows are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,7 +22,7 @@ pub struct PageQuery {
     /// Only rows that are not in sync.
     attention: bool,
     /// In which order.
-    order: Order,
+    order: Sort,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,42 +39,26 @@ pub(crate) struct Rows {
 }
 
 impl PageQuery {
-    /// Reads `cursor`, `limit`, `filter`, `show` and `sort`.
+    /// Takes a query.
     ///
     /// # Errors
-    /// A 400 [`Problem`] that names the parameter.
-    pub fn parse(query: Option<&str>) -> Result<Self, Problem> {
-        let mut query = Query::parse(query, &["cursor", "limit", "filter", "show", "sort"])?;
-        let cursor = query.take("cursor").filter(|text| !text.is_empty());
-        let cursor = cursor.map(|text| Cursor::parse(&text)).transpose()?;
-        let attention = match query.take("show").as_deref() {
-            None | Some("" | "all") => false,
-            Some("attention") => true,
-            Some(_) => return Err(Problem::invalid("show", "must be all or attention")),
-        };
-        let order = match query.take("sort").as_deref() {
-            None | Some("" | "client") => Order::Client,
-            Some("changed") => Order::Changed,
-            Some(_) => return Err(Problem::invalid("sort", "must be client or changed")),
-        };
-        let limit = query
-            .number("limit", 1, PAGE_LIMIT)?
-            .unwrap_or(PAGE_DEFAULT);
-        let filter = query.take("filter").unwrap_or_default().trim().to_owned();
+    /// A 400 [`Problem`] for a cursor that is not of this view.
+    pub fn new(query: MeshQuery) -> Result<Self, Problem> {
+        let cursor = query.cursor.filter(|text| !text.is_empty());
         Ok(Self {
-            cursor,
-            limit,
-            filter,
-            attention,
-            order,
+            cursor: cursor.map(|text| Cursor::parse(&text)).transpose()?,
+            limit: query.limit.map_or(PAGE_DEFAULT, |limit| limit.count()),
+            filter: query.filter.unwrap_or_default().trim().to_owned(),
+            attention: query.show == Some(Show::Attention),
+            order: query.sort.unwrap_or_default(),
         })
     }
 
     /// Takes the rows. One walk over all of them, and only those of the page are made.
     pub(crate) fn rows(&self, table: &Table) -> Rows {
         match self.order {
-            Order::Client => self.walk(table, table.by_client()),
-            Order::Changed => self.walk(table, table.by_change()),
+            Sort::Client => self.walk(table, table.by_client()),
+            Sort::Changed => self.walk(table, table.by_change()),
         }
     }
 
@@ -128,8 +98,8 @@ impl PageQuery {
             return true;
         };
         match self.order {
-            Order::Client => *key > cursor.key,
-            Order::Changed => {
+            Sort::Client => *key > cursor.key,
+            Sort::Changed => {
                 changed_at < cursor.changed_at
                     || (changed_at == cursor.changed_at && *key > cursor.key)
             }
@@ -168,6 +138,8 @@ fn holds(text: &str, part: &str) -> bool {
 mod tests {
     use std::collections::HashMap;
 
+    use mesh_api::decode;
+
     use super::*;
     use crate::mesh::cells::Held;
 
@@ -201,8 +173,12 @@ mod tests {
         table
     }
 
+    fn read(text: &str) -> Result<PageQuery, Problem> {
+        PageQuery::new(decode::query(Some(text))?)
+    }
+
     fn query(text: &str) -> PageQuery {
-        PageQuery::parse(Some(text)).unwrap()
+        read(text).unwrap()
     }
 
     fn walk(table: &Table, text: &str) -> Vec<String> {
@@ -253,11 +229,7 @@ mod tests {
             ("cursor=1/http/", "cursor"),
             ("x=1", "x"),
         ] {
-            assert_eq!(
-                PageQuery::parse(Some(text)).unwrap_err().field.unwrap(),
-                name,
-                "{text}"
-            );
+            assert_eq!(read(text).unwrap_err().field.unwrap(), name, "{text}");
         }
     }
 

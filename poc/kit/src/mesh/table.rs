@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hmac_auth::credential::ClientId;
 use hmac_propagation::peer_store::{CredentialKey, Track};
+use mesh_api::mesh::{CellState, MeshCell, MeshClient, MeshSummary, PeerSummary};
+use mesh_management::track::shown;
 
 use crate::mesh::cells::{Held, Own, Seen, hearsay, is_attention, is_mismatch, judge};
 use crate::mesh::column::Column;
-use crate::mesh::model::{CellState, MeshCell, MeshClient, MeshSummary, PeerSummary};
 
 /// Names a row: in the order of client ids, whatever the track.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -309,7 +310,7 @@ impl Table {
         };
         Some(MeshClient {
             client_id: key.client_id.to_string(),
-            track: key.track.as_str(),
+            track: shown(key.track),
             own: row.own,
             attention: row.attention,
             revoked: own.map_or(newest.is_none(), |own| own.revoked),
@@ -413,10 +414,11 @@ fn fingerprint(own: Option<&Own>, seen: &[Seen<'_>]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use mesh_api::state::{CredentialState, DeliveryStatus, PivotState};
+    use mesh_api::track as api;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::surface::administration::{CredentialState, PivotState};
 
     const PEERS: [&str; 3] = ["a", "me", "z"];
 
@@ -440,8 +442,8 @@ mod tests {
         let hash = (n > 0).then(|| char::from(b'a' + n).to_string().repeat(8));
         let credential = CredentialState {
             client_id: String::new(),
-            track: "http",
-            plain: "absent",
+            track: api::Track::Http,
+            plain: "absent".to_owned(),
             secret_hash: hash.clone(),
             allowed_ips: Vec::new(),
             expires_at: None,
@@ -451,17 +453,17 @@ mod tests {
         };
         let pivot = PivotState {
             client_id: String::new(),
-            track: "http",
+            track: api::Track::Http,
             target_amqp_queue: "z".to_owned(),
             status: if n.is_multiple_of(2) {
-                "success"
+                DeliveryStatus::Success
             } else {
-                "pending"
+                DeliveryStatus::Pending
             },
             op: Some(if n == 0 {
-                "credential.delete"
+                "credential.delete".to_owned()
             } else {
-                "credential.update"
+                "credential.update".to_owned()
             }),
             secret_hash: hash,
             generation: 1,

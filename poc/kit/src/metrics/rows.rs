@@ -6,8 +6,8 @@ use metrics::gauge;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::problem::log_failure;
-use crate::surface::administration::{Administration, Backlog};
+use mesh_management::administration::{Administration, Backlog};
+use mesh_management::error::log_failure;
 
 /// Counting takes no longer than this, or the number is not known.
 const LIMIT: Duration = Duration::from_secs(2);

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use mesh_api::problem::Problem;
 use serde::Deserialize;
 
 use crate::pages::reply::Reply;
-use crate::problem::Problem;
 
 /// Where the files are served.
 pub const PREFIX: &str = "/pkg/";

@@ -1,6 +1,6 @@
 //! An answer that is no JSON, as a framework sends it.
 
-use crate::problem::Problem;
+use mesh_api::problem::Problem;
 
 /// Status, headers and body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +38,6 @@ impl Reply {
             ("x-content-type-options", "nosniff"),
         ];
         Self::new(problem.status, headers, problem.body().into_bytes())
-    }
-
-    /// 303 to another page of this site.
-    pub fn see_other(location: String) -> Self {
-        let mut reply = Self::new(303, [("cache-control", "no-store")], Vec::new());
-        reply.headers.push(("location", location));
-        reply
     }
 
     pub(crate) fn new<const N: usize>(
