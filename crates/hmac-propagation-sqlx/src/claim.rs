@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::management::{Operation, PendingMessage, PendingPropagation, PendingQuery};
 use hmac_propagation::queue::PeerName;
 

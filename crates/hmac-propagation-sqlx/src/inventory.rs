@@ -1,6 +1,6 @@
 //! The inventory of targets: whom this peer may tell, and the secret each of them takes an event by.
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::management::ManagementError;
 use hmac_propagation::queue::PeerName;
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::management::ManagementError;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 

@@ -6,8 +6,8 @@ use std::ops::Bound;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
-use hmac_auth::secret::Secret;
 
 use crate::management::{
     Accepted, AckMark, DesiredRecord, FullyPropagated, LocalChange, Management, ManagementError,

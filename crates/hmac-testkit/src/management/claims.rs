@@ -203,7 +203,7 @@ pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
     }
     source
         .inspect
-        .put_target(&peer("bad"), &hmac_auth::secret::Secret::new("mended"))
+        .put_target(&peer("bad"), &auth_base::secret::Secret::new("mended"))
         .await;
     let mended = source.claim(NOW + RESEND_AFTER + 1).await;
     let bad: Vec<_> = mended.iter().filter(|row| row.target == "bad").collect();

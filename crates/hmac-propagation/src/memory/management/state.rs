@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::Change;
-use hmac_auth::secret::{Secret, SecretHash};
+use hmac_auth::secret_hash::SecretHash;
 
 use crate::management::{
     Accepted, AckMark, DesiredRecord, Operation, PendingMessage, PendingPropagation, PendingQuery,
