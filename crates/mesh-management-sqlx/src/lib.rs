@@ -1,7 +1,7 @@
 //! The management surface's inventory and state over SQL: `hmac-propagation-sqlx` behind the seam of `mesh-management`.
 
 use async_trait::async_trait;
-use hmac_auth::clock::{Clock, SystemClock};
+use auth_base::clock::{Clock, SystemClock};
 use hmac_propagation::management::ManagementError;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation_sqlx::SqlManagement;

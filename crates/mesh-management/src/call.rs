@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hmac_auth::credential::ClientId;
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::queue::PeerName;
 use mesh_api::call::{CallAnswer, SentRequest};
 use mesh_api::problem::Problem;
@@ -27,7 +27,7 @@ pub struct SignedCall {
 /// A signed GET as an operator may see it: of the signature only the first 8 characters.
 pub fn sent_request(url: &Url, headers: impl IntoIterator<Item = (String, String)>) -> SentRequest {
     let shown = headers.into_iter().map(|(name, mut value)| {
-        if name == hmac_auth::sign::header::SIGNATURE {
+        if name == hmac_auth::header::SIGNATURE {
             value = value.chars().take(8).chain(['…']).collect();
         }
         (name, value)

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use hmac_auth::report::chain;
-use hmac_auth::store::StoreError;
+use auth_base::error_chain::chain;
+use auth_base::store_error::StoreError;
 use hmac_propagation::error::PropagationError;
 use mesh_api::problem::Problem;
 

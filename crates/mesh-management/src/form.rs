@@ -11,8 +11,8 @@ mod back;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hmac_auth::clock::Clock;
-use hmac_auth::random::Random;
+use auth_base::clock::Clock;
+use auth_base::random::Random;
 use mesh_api::decode::form;
 use mesh_api::fields::{self, Field, Kind};
 use mesh_api::outcome::Outcome;

@@ -5,10 +5,11 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_auth::clock::{Clock, SystemClock};
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::secret::Secret;
 use hmac_auth::credential::{self, ClientId, Credential};
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
-use hmac_auth::store::CredentialStore;
+use hmac_auth::credential_store::CredentialStore;
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::options::{self, SyncSummary};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;

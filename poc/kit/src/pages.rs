@@ -9,6 +9,8 @@ pub mod reply;
 use std::error::Error;
 use std::sync::Arc;
 
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::random::SystemRandom;
 use mesh_api::decode;
 use mesh_api::problem::Problem;
 use mesh_management::Management;
@@ -16,8 +18,6 @@ use mesh_management::error::{RequestError, log_failure};
 use mesh_management::form::Forms;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use auth_base::clock::{Clock, SystemClock};
-use auth_base::random::SystemRandom;
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 use url::form_urlencoded;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hmac_auth::clock::Clock;
-use hmac_auth::random::Random;
+use auth_base::clock::Clock;
+use auth_base::random::Random;
 use mesh_api::outcome::Outcome;
 
 /// At most this many outcomes wait.
@@ -102,8 +102,8 @@ impl Waiting {
 mod tests {
     use std::collections::BTreeMap;
 
-    use hmac_auth::clock::ManualClock;
-    use hmac_auth::random::SystemRandom;
+    use auth_base::clock::ManualClock;
+    use auth_base::random::SystemRandom;
     use mesh_api::routes::Operation;
     use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! The echo, which takes signed requests: the headers of a signature, and how one is refused.
 
+use auth_base::store_error::StoreError;
 use hmac_auth::rejection::Rejection;
-use hmac_auth::store::StoreError;
 use mesh_api::openapi::parts::{described, operation};
 use mesh_api::openapi::refusals::add;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
