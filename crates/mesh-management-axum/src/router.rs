@@ -22,8 +22,9 @@ use crate::answer::{refuse, send, stream};
 use crate::input::{At, Input};
 use crate::limit::limit;
 
-/// The routes of the surface, below the path at which the router is nested. A [`mesh_management::Management`] will do.
-pub fn router(surface: impl Into<Surface>) -> Router {
+/// The routes of the surface, below the path at which the router is nested. A [`mesh_management::Management`] will do. The state
+/// of the application is not used.
+pub fn router<S: Clone + Send + Sync + 'static>(surface: impl Into<Surface>) -> Router<S> {
     let surface = surface.into();
     let mut router = Router::new();
     for route in surface.routes() {

@@ -14,9 +14,10 @@ use mesh_api::track;
 use mesh_management::administration::{
     Administration, AdministrationError, Backlog, NewTarget, TargetOperation,
 };
+use mesh_management::track::shown;
 
 /// The inventory and the state of one management store.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SqlAdministration(pub SqlManagement);
 
 #[async_trait]
@@ -153,10 +154,7 @@ fn pivot(view: PivotView) -> PivotState {
 }
 
 fn track(name: &str) -> track::Track {
-    match Track::parse(name) {
-        Some(Track::Message) => track::Track::Message,
-        Some(Track::Http) | None => track::Track::Http,
-    }
+    shown(Track::parse(name).unwrap_or(Track::Http))
 }
 
 fn status(name: &str) -> DeliveryStatus {

@@ -30,6 +30,7 @@ pub mod body;
 pub mod error;
 pub mod form;
 pub mod guard;
+pub mod track;
 
 pub use management::Management;
 pub use surface::Surface;

@@ -22,16 +22,17 @@ use mesh_api::health::{MeshHealth, PeerControlled};
 use mesh_api::local::LocalClient;
 use mesh_api::mesh::{MeshPage, MeshQuery};
 use mesh_api::problem::Problem;
+use mesh_api::secret;
 use mesh_api::state::{StatePage, StateQuery};
 use mesh_api::sync::{Resync, Summary};
 use mesh_api::target::{Target, TargetAnswer};
 use mesh_api::timeline::{Timeline, TimelineQuery};
-use mesh_api::{secret, track};
 use url::Url;
 
 use crate::administration::{Administration, AdministrationError, NewTarget};
 use crate::call::{SignedCall, SignedGet, resolve};
 use crate::error::RequestError;
+use crate::track::{named, shown};
 use crate::view::{Events, MeshView};
 
 /// How many credentials `state` answers unless told.
@@ -138,7 +139,7 @@ impl Management {
                 client_id: ensure.client_id,
                 secret: plain(ensure.secret),
                 targets: ensure.targets,
-                track: of(ensure.track),
+                track: named(ensure.track),
                 allowed_ips,
                 expires_at,
             })
@@ -154,7 +155,7 @@ impl Management {
         let rotate = options::Rotate {
             client_id: rotate.client_id,
             secret: plain(rotate.secret),
-            track: of(rotate.track),
+            track: named(rotate.track),
         };
         let client_id = self.propagator.rotate(rotate).await?.to_string();
         Ok(Client { client_id })
@@ -165,7 +166,7 @@ impl Management {
         let revoke = options::Revoke {
             client_id: revoke.client_id,
             targets: revoke.targets,
-            track: of(revoke.track),
+            track: named(revoke.track),
         };
         let client_id = self.propagator.revoke(revoke).await?.to_string();
         Ok(Client { client_id })
@@ -190,7 +191,7 @@ impl Management {
             (Some(target), None) => options::Resync::Target(target),
             (None, Some(client_id)) => options::Resync::Client {
                 client_id,
-                track: of(resync.track.value()),
+                track: named(resync.track.value()),
             },
         };
         Ok(summary(self.propagator.resync(resync).await?))
@@ -308,7 +309,7 @@ impl Management {
     pub async fn timeline(&self, query: TimelineQuery) -> Result<Timeline, RequestError> {
         let limit = query.limit.map_or(HISTORY_DEFAULT, |limit| limit.count());
         let key = CredentialKey {
-            track: of(query.track),
+            track: named(query.track),
             client_id: client_id(&query.client_id)?,
         };
         let row = self
@@ -422,22 +423,6 @@ fn invalid(field: &str, message: impl Into<String>) -> RequestError {
 
 fn plain(secret: secret::Secret) -> Secret {
     Secret::new(secret.into_plain())
-}
-
-/// The track as the propagator names it; `http` unless given.
-fn of(track: Option<track::Track>) -> Track {
-    match track.unwrap_or_default() {
-        track::Track::Http => Track::Http,
-        track::Track::Message => Track::Message,
-    }
-}
-
-/// The track as it is shown.
-pub fn shown(track: Track) -> track::Track {
-    match track {
-        Track::Http => track::Track::Http,
-        Track::Message => track::Track::Message,
-    }
 }
 
 fn summary(summary: SyncSummary) -> Summary {
