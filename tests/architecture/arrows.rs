@@ -124,9 +124,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What a crate's tests may use beside what the crate itself may use.
 const FOR_TESTS: &[&str] = &["hmac-testkit", "services"];
-/// The peers, and what their tests may use besides: what reads their answers, and one to compare with.
+/// The peers, and what their tests may use besides: one to compare with.
 const PEERS: &[&str] = &["authority", "consumer", "leptos-actix", "leptos-axum"];
-const FOR_TESTS_OF_PEERS: &[&str] = &["dashboard", "leptos-axum"];
+const FOR_TESTS_OF_PEERS: &[&str] = &["leptos-axum"];
 /// What a peer puts together, besides libraries.
 const FOR_PEERS: &[&str] = &[
     "axum-serve",

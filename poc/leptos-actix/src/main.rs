@@ -191,16 +191,14 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         .tcp_nodelay(true)
         .disable_signals()
         .shutdown_timeout(HTTP_LIMIT.as_secs())
-        .listen(listener.into_std()?)?;
-    Ok(Application::new(address, peer, async move {
-        let server = server.run();
-        let handle = server.handle();
-        tokio::spawn(async move {
-            stop.asked().await;
-            handle.stop(true).await;
-        });
-        server.await
-    }))
+        .listen(listener.into_std()?)?
+        .run();
+    let handle = server.handle();
+    tokio::spawn(async move {
+        stop.asked().await;
+        handle.stop(true).await;
+    });
+    Ok(Application::new(address, peer, server))
 }
 
 /// All routes. Those of management ask nobody who they are: keep them where only operators reach them.

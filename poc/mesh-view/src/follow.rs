@@ -14,12 +14,13 @@ use hmac_propagation::progress::ProgressEvent;
 use mesh_api::state::StatePage;
 use mesh_api::track::Track;
 use mesh_management::administration::AdministrationError;
+use mesh_management::track::named;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::cells::{Held, Own, Pivot};
-use crate::row_key::{RowKey, track};
+use crate::row_key::RowKey;
 use crate::shared::Shared;
 use crate::stores::{PeerStoreView, StoreChange};
 
@@ -305,7 +306,7 @@ fn wanted(page: &StatePage) -> HashMap<RowKey, Own> {
         let client_id = ClientId::parse(&credential.client_id).ok()?;
         let key = RowKey {
             client_id,
-            track: track(credential.track),
+            track: named(Some(credential.track)),
         };
         Some((key, Own::of(credential, pivots)))
     });

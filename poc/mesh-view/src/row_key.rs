@@ -2,7 +2,6 @@
 
 use hmac_auth::credential::ClientId;
 use hmac_propagation::peer_store::{CredentialKey, Track};
-use mesh_api::track;
 
 /// Names a row: in the order of client ids, whatever the track.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,23 +25,5 @@ impl From<RowKey> for CredentialKey {
             track: key.track,
             client_id: key.client_id,
         }
-    }
-}
-
-impl RowKey {
-    /// The track, as answers tell it.
-    pub(crate) fn shown_track(&self) -> track::Track {
-        match self.track {
-            Track::Http => track::Track::Http,
-            Track::Message => track::Track::Message,
-        }
-    }
-}
-
-/// The track of an answer.
-pub(crate) fn track(shown: track::Track) -> Track {
-    match shown {
-        track::Track::Http => Track::Http,
-        track::Track::Message => Track::Message,
     }
 }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mesh_api::mesh::{CellState, MeshCell, MeshClient, MeshSummary, PeerSummary};
+use mesh_management::track::shown;
 
 use crate::cells::{Held, Own, Seen, is_attention, is_mismatch, judge, reported_status};
 use crate::column::Column;
@@ -283,7 +284,7 @@ impl Table {
         };
         Some(MeshClient {
             client_id: key.client_id.to_string(),
-            track: key.shown_track(),
+            track: shown(key.track),
             own: row.own,
             attention: row.attention,
             revoked: own.map_or(newest.is_none(), |own| own.revoked),
