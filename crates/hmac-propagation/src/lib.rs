@@ -100,6 +100,7 @@
 
 pub mod broker;
 pub mod counters;
+pub mod delivery;
 pub mod drift;
 pub mod error;
 pub mod event;
