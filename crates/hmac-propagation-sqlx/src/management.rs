@@ -291,12 +291,12 @@ impl Management for SqlManagement {
     }
 
     async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {
-        self.run(&MarkSent(std::slice::from_ref(mark))).await
+        self.mark_targets_sent(std::slice::from_ref(mark)).await
     }
 
     async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError> {
         let marks = std::slice::from_ref(mark);
-        self.run(&MarkAcknowledged(marks)).await
+        self.mark_targets_acknowledged(marks).await
     }
 
     async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError> {
@@ -307,7 +307,8 @@ impl Management for SqlManagement {
         &self,
         mark: &FullyPropagated,
     ) -> Result<(), ManagementError> {
-        self.run(&MarkPropagated(std::slice::from_ref(mark))).await
+        let marks = std::slice::from_ref(mark);
+        self.mark_credentials_fully_propagated(marks).await
     }
 
     async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError> {

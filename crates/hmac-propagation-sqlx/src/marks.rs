@@ -16,15 +16,11 @@ use crate::statements::{DELIVERIES, Statements};
 pub(crate) struct MarkSent<'a>(pub(crate) &'a [SentMark]);
 
 impl Work for MarkSent<'_> {
-    type Output = ();
+    type Output = u64;
 
-    async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
-        let keys = self.0.iter().map(|mark| (&mark.key, mark.target.as_str()));
-        let mut deliveries = Deliveries::lock(session, keys).await?;
-        for mark in self.0 {
-            deliveries.change(&mark.key, &mark.target, |delivery| delivery.sent(mark));
-        }
-        deliveries.store(session).await
+    async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
+        let slot = |mark: &SentMark| (mark.key.clone(), mark.target.clone());
+        change(session, self.0, slot, Delivery::sent).await
     }
 }
 
@@ -32,17 +28,11 @@ impl Work for MarkSent<'_> {
 pub(crate) struct MarkAcknowledged<'a>(pub(crate) &'a [AckMark]);
 
 impl Work for MarkAcknowledged<'_> {
-    type Output = ();
+    type Output = u64;
 
-    async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
-        let keys = self.0.iter().map(|mark| (&mark.key, mark.target.as_str()));
-        let mut deliveries = Deliveries::lock(session, keys).await?;
-        for mark in self.0 {
-            deliveries.change(&mark.key, mark.target.as_str(), |delivery| {
-                delivery.acknowledged(mark)
-            });
-        }
-        deliveries.store(session).await
+    async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
+        let slot = |mark: &AckMark| (mark.key.clone(), mark.target.to_string());
+        change(session, self.0, slot, Delivery::acknowledged).await
     }
 }
 
@@ -56,17 +46,11 @@ impl Work for Reopen<'_> {
     type Output = u64;
 
     async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
-        let keys = self.rows.iter().map(|row| (&row.key, row.target.as_str()));
-        let mut deliveries = Deliveries::lock(session, keys).await?;
-        let mut reopened = 0;
-        for row in self.rows {
-            let reopen = deliveries.change(&row.key, row.target.as_str(), |delivery| {
-                delivery.reopened(row, self.now_ms)
-            });
-            reopened += u64::from(reopen);
-        }
-        deliveries.store(session).await?;
-        Ok(reopened)
+        let slot = |row: &Reopening| (row.key.clone(), row.target.to_string());
+        change(session, self.rows, slot, |delivery, row| {
+            delivery.reopened(row, self.now_ms)
+        })
+        .await
     }
 }
 
@@ -126,62 +110,46 @@ fn propagated(mark: &FullyPropagated) -> Step {
     }
 }
 
-/// Locked deliveries, and what has to be written of them.
-struct Deliveries {
-    rows: BTreeMap<(CredentialKey, String), (DeliveryRow, bool)>,
-    audit: Vec<JsonRow>,
-}
-
-impl Deliveries {
-    /// Locks in the order of the keys, so that two batches never wait for each other.
-    async fn lock<'a>(
-        session: &mut Session,
-        keys: impl Iterator<Item = (&'a CredentialKey, &'a str)>,
-    ) -> Result<Self, SqlError> {
-        let keys: BTreeSet<_> = keys.collect();
-        let keys: Vec<JsonRow> = keys
-            .into_iter()
-            .map(|(key, target)| write_delivery_key(key, target))
-            .collect();
-        let mut rows = BTreeMap::new();
-        let sql = &Statements::of(session.dialect()).lock_deliveries;
-        for row in session.fetch_bulk(sql, &keys).await? {
-            let row = DeliveryRow::read(&row)?;
-            rows.insert((row.key.clone(), row.target.clone()), (row, false));
-        }
-        Ok(Self {
-            rows,
-            audit: Vec::new(),
-        })
+/// Moves the deliveries that marks are about; tells how many of the marks changed anything. The rows are locked in the
+/// order of their keys, so that two batches never wait for each other.
+async fn change<M>(
+    session: &mut Session,
+    marks: &[M],
+    slot: impl Fn(&M) -> (CredentialKey, String),
+    change: impl Fn(Delivery, &M) -> Moved,
+) -> Result<u64, SqlError> {
+    let statements = Statements::of(session.dialect());
+    let slots: Vec<_> = marks.iter().map(slot).collect();
+    let keys: BTreeSet<_> = slots.iter().collect();
+    let keys: Vec<JsonRow> = keys
+        .into_iter()
+        .map(|(key, target)| write_delivery_key(key, target))
+        .collect();
+    let mut rows = BTreeMap::new();
+    let sql = &statements.lock_deliveries;
+    for row in session.fetch_bulk(sql, &keys).await? {
+        let row = DeliveryRow::read(&row)?;
+        rows.insert((row.key.clone(), row.target.clone()), (row, false));
     }
-
-    /// Moves a delivery, if it is there; tells whether anything happened.
-    fn change(
-        &mut self,
-        key: &CredentialKey,
-        target: &str,
-        change: impl FnOnce(Delivery) -> Moved,
-    ) -> bool {
-        let Some((row, changed)) = self.rows.get_mut(&(key.clone(), target.to_owned())) else {
-            return false;
+    let (mut count, mut audit) = (0, Vec::new());
+    for (mark, slot) in marks.iter().zip(&slots) {
+        let Some((row, changed)) = rows.get_mut(slot) else {
+            continue;
         };
-        let moved = change(row.delivery.clone());
+        let moved = change(row.delivery.clone(), mark);
         row.delivery = moved.delivery;
-        self.audit
-            .extend(moved.steps.iter().map(|step| row.audit(step)));
-        *changed |= !moved.steps.is_empty();
-        !moved.steps.is_empty()
+        audit.extend(moved.steps.iter().map(|step| row.audit(step)));
+        if !moved.steps.is_empty() {
+            (*changed, count) = (true, count + 1);
+        }
     }
-
-    async fn store(self, session: &mut Session) -> Result<(), SqlError> {
-        let statements = Statements::of(session.dialect());
-        let changed = self.rows.values().filter(|(_, changed)| *changed);
-        let written: Vec<JsonRow> = changed.map(|(row, _)| row.write_progress()).collect();
-        session
-            .execute_bulk(&statements.update_delivery_progress, &written)
-            .await?;
-        session
-            .execute_bulk(&statements.insert_audit, &self.audit)
-            .await
-    }
+    let changed = rows.values().filter(|(_, changed)| *changed);
+    let written: Vec<JsonRow> = changed.map(|(row, _)| row.write_progress()).collect();
+    session
+        .execute_bulk(&statements.update_delivery_progress, &written)
+        .await?;
+    session
+        .execute_bulk(&statements.insert_audit, &audit)
+        .await?;
+    Ok(count)
 }

@@ -8,7 +8,7 @@ use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{DesiredRecord, ManagementError, Operation};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 
-use crate::database::{Mode, Session, Value, Work};
+use crate::database::{JsonRow, Mode, Session, Value, Work};
 use crate::error::SqlError;
 use crate::inventory::{ListTargets, Target};
 use crate::rows::{CredentialRow, DeliveryRow, write_credential_key};
@@ -164,27 +164,27 @@ impl Work for ReadCredentials<'_> {
         let mut credentials = BTreeMap::new();
         for row in session.fetch_bulk(&statements.credentials, &keys).await? {
             let row = CredentialRow::read(&row)?;
-            credentials.insert(row.key.clone(), row);
+            credentials.insert(row.key.clone(), credential_view(&row, self.vault));
         }
-        let mut deliveries = BTreeMap::new();
-        for row in session
-            .fetch_bulk(&statements.credential_deliveries, &keys)
-            .await?
-        {
-            let row = DeliveryRow::read(&row)?;
-            deliveries.insert((row.key.clone(), row.target.clone()), row);
-        }
-        Ok((
-            credentials
-                .values()
-                .map(|row| credential_view(row, self.vault))
-                .collect(),
-            deliveries
-                .values()
-                .map(|row| delivery_view(row, self.vault))
-                .collect(),
-        ))
+        let deliveries = read_deliveries(session, &keys, self.vault).await?;
+        Ok((credentials.into_values().collect(), deliveries))
     }
+}
+
+/// The deliveries of credentials, in the order of (track, client id, target).
+async fn read_deliveries(
+    session: &mut Session,
+    keys: &[JsonRow],
+    vault: &Vault,
+) -> Result<Vec<DeliveryView>, SqlError> {
+    let sql = &Statements::of(session.dialect()).credential_deliveries;
+    let mut deliveries = BTreeMap::new();
+    for row in session.fetch_bulk(sql, keys).await? {
+        let row = DeliveryRow::read(&row)?;
+        let view = delivery_view(&row, vault);
+        deliveries.insert((row.key, row.target), view);
+    }
+    Ok(deliveries.into_values().collect())
 }
 
 /// Reads `track/client`, the cursor of a page.
@@ -199,7 +199,6 @@ impl Work for ReadState<'_> {
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<StatePage, SqlError> {
-        let statements = Statements::of(session.dialect());
         let (track, client_id) = match &self.after {
             Some((track, client_id)) => (track.as_str(), client_id.as_str()),
             None => ("", ""),
@@ -219,14 +218,6 @@ impl Work for ReadState<'_> {
             .iter()
             .map(|row| write_credential_key(&row.key))
             .collect();
-        let mut deliveries = BTreeMap::new();
-        for row in session
-            .fetch_bulk(&statements.credential_deliveries, &keys)
-            .await?
-        {
-            let row = DeliveryRow::read(&row)?;
-            deliveries.insert((row.key.clone(), row.target.clone()), row);
-        }
         let next = credentials
             .last()
             .filter(|_| credentials.len() >= self.limit)
@@ -237,10 +228,7 @@ impl Work for ReadState<'_> {
                 .map(|row| credential_view(row, self.vault))
                 .collect(),
             targets: ListTargets.run(session).await?,
-            deliveries: deliveries
-                .values()
-                .map(|row| delivery_view(row, self.vault))
-                .collect(),
+            deliveries: read_deliveries(session, &keys, self.vault).await?,
             next,
         })
     }

@@ -39,6 +39,9 @@
 
 pub mod plan;
 
+mod status;
+mod transition;
+
 use crate::management::{
     AckMark, DesiredRecord, Operation, PendingMessage, PendingPropagation, PendingQuery, Reopening,
     SentMark, SettledRow,
@@ -46,113 +49,8 @@ use crate::management::{
 use crate::peer_store::CredentialKey;
 use crate::queue::PeerName;
 
-/// How far a delivery has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DeliveryStatus {
-    /// Waits to be sent, or is being sent.
-    Pending,
-    /// The broker has it; the target has not answered yet.
-    Sent,
-    /// The target has it.
-    Success,
-    /// The target refused it, or it cannot be sent.
-    Error,
-}
-
-/// When a delivery may be claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// As soon as no lease is on it.
-    AtOnce,
-    /// Once it has waited for [`PendingQuery::resend_after_ms`].
-    WhenOverdue,
-    /// Not until a change, a resync or a check for drift makes it pending.
-    Never,
-}
-
-impl DeliveryStatus {
-    /// Every status.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Success, Self::Error];
-
-    /// The word for it in tables and answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Success => "success",
-            Self::Error => "error",
-        }
-    }
-
-    /// Reads the word.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-
-    /// When a delivery of this status may be claimed.
-    pub fn turn(self) -> Turn {
-        match self {
-            Self::Pending => Turn::AtOnce,
-            Self::Sent | Self::Error => Turn::WhenOverdue,
-            Self::Success => Turn::Never,
-        }
-    }
-
-    /// Tells whether the target is known to hold what it should.
-    pub fn is_done(self) -> bool {
-        self == Self::Success
-    }
-}
-
-/// What happened to a delivery, or to a credential as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as the arrows of the module's picture")]
-pub enum Transition {
-    Ensured,
-    Rotated,
-    Revoked,
-    Rebooked,
-    Reopened,
-    Claimed,
-    Unsendable,
-    NotSent,
-    Sent,
-    Success,
-    Error,
-    Propagated,
-}
-
-impl Transition {
-    /// The word for it in an audit.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ensured => "ensured",
-            Self::Rotated => "rotated",
-            Self::Revoked => "revoked",
-            Self::Rebooked => "rebooked",
-            Self::Reopened => "reopened",
-            Self::Claimed => "claimed",
-            Self::Unsendable => "unsendable",
-            Self::NotSent => "not sent",
-            Self::Sent => "sent",
-            Self::Success => "success",
-            Self::Error => "error",
-            Self::Propagated => "propagated",
-        }
-    }
-}
-
-/// A transition that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Which.
-    pub transition: Transition,
-    /// When, epoch milliseconds.
-    pub at_ms: i64,
-    /// Why, where there is more to say.
-    pub reason: Option<String>,
-}
+pub use status::{DeliveryStatus, Turn};
+pub use transition::{Step, Transition};
 
 /// A delivery after a transition.
 #[derive(Clone, Debug)]
@@ -547,5 +445,153 @@ impl ClaimWindow {
 
     fn is_over(&self, lease_until: i64) -> bool {
         lease_until <= self.now_ms || lease_until > self.lease_bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hmac_auth::credential::ClientId;
+
+    use super::*;
+    use crate::peer_store::Track;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn key() -> CredentialKey {
+        CredentialKey {
+            track: Track::Http,
+            client_id: ClientId::parse("client").unwrap(),
+        }
+    }
+
+    fn query() -> PendingQuery {
+        PendingQuery {
+            now_ms: NOW,
+            resend_after_ms: 60_000,
+            overdue: true,
+            lease_ms: 30_000,
+            limit: 1,
+            event_ids: vec!["event".to_owned()],
+        }
+    }
+
+    /// Claimed under the id `event`, then brought to a status by hand.
+    fn delivery(status: DeliveryStatus) -> Delivery {
+        let moment = Moment {
+            transition: Transition::Ensured,
+            generation: 7,
+            change_ts: NOW,
+            now_ms: NOW,
+        };
+        let booked = Delivery::booked(None, Some(Operation::Delete), moment);
+        Delivery {
+            status,
+            ..booked.leased(&query(), "event")
+        }
+    }
+
+    fn sent(generation: u64, event_id: &str, outcome: Result<(), String>) -> SentMark {
+        SentMark {
+            key: key(),
+            target: "target".to_owned(),
+            generation,
+            event_id: event_id.to_owned(),
+            at_ms: NOW + 1,
+            outcome,
+        }
+    }
+
+    fn acknowledged(generation: u64, outcome: Result<(), String>) -> AckMark {
+        AckMark {
+            key: key(),
+            target: PeerName::parse("target").unwrap(),
+            generation,
+            event_id: "event".to_owned(),
+            sent_at: NOW,
+            at_ms: NOW + 1,
+            outcome,
+        }
+    }
+
+    fn reopening(generation: u64) -> Reopening {
+        Reopening {
+            key: key(),
+            target: PeerName::parse("target").unwrap(),
+            generation,
+            reason: "gone".to_owned(),
+        }
+    }
+
+    /// Every arrow of the picture, and that there is no other.
+    #[test]
+    fn the_picture_has_every_arrow() {
+        use DeliveryStatus::{Error, Pending, Sent, Success};
+        let refused = || Err("no".to_owned());
+        let after =
+            |status, change: &dyn Fn(Delivery) -> Moved| change(delivery(status)).delivery.status;
+        for (name, change, to) in [
+            (
+                "sent",
+                &(|d: Delivery| d.sent(&sent(7, "event", Ok(())))) as &dyn Fn(Delivery) -> Moved,
+                [Sent, Sent, Success, Error],
+            ),
+            (
+                "not sent",
+                &|d: Delivery| d.sent(&sent(7, "event", Err("no".to_owned()))),
+                [Pending, Sent, Success, Error],
+            ),
+            (
+                "applied",
+                &|d: Delivery| d.acknowledged(&acknowledged(7, Ok(()))),
+                [Success; 4],
+            ),
+            (
+                "refused",
+                &|d: Delivery| d.acknowledged(&acknowledged(7, Err("no".to_owned()))),
+                [Error, Error, Success, Error],
+            ),
+            (
+                "reopened",
+                &|d: Delivery| d.reopened(&reopening(7), NOW),
+                [Pending, Sent, Pending, Error],
+            ),
+        ] {
+            let found = DeliveryStatus::ALL.map(|status| after(status, change));
+            assert_eq!(found, to, "{name}");
+        }
+        for status in DeliveryStatus::ALL {
+            for moved in [
+                delivery(status).sent(&sent(6, "event", Ok(()))),
+                delivery(status).sent(&sent(7, "another", refused())),
+                delivery(status).acknowledged(&acknowledged(8, Ok(()))),
+                delivery(status).reopened(&reopening(6), NOW),
+            ] {
+                assert_eq!(moved.delivery, delivery(status), "another's mark");
+                assert!(moved.steps.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_is_of_what_waits_and_is_not_under_a_lease() {
+        let window = ClaimWindow::of(&query());
+        let due = |status, waiting_since, lease_until| {
+            let delivery = Delivery {
+                waiting_since,
+                lease_until,
+                ..delivery(status)
+            };
+            delivery.is_due(&window)
+        };
+        let (recent, overdue) = (NOW - 59_999, NOW - 60_000);
+        let at = |since| DeliveryStatus::ALL.map(|status| due(status, since, None));
+        assert_eq!(at(recent), [true, false, false, false]);
+        assert_eq!(at(overdue), [true, true, false, true]);
+        assert_eq!(at(NOW + 60_001), at(overdue), "the clock was set back");
+        let leased = |until| due(DeliveryStatus::Pending, recent, Some(until));
+        assert_eq!(
+            [NOW, NOW + 1, NOW + 60_000, NOW + 60_001].map(leased),
+            [true, false, false, true]
+        );
     }
 }
