@@ -10,17 +10,18 @@
 
 use std::collections::BTreeSet;
 
+use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::canonical::{
     hash_body, normalize_received_target, normalize_target, sign_request, signing_payload,
 };
-use hmac_auth::canonical_json::{canonical_json, compare_keys};
 use hmac_auth::client_address::parse_address;
 use hmac_auth::credential::ClientId;
-use hmac_auth::message::{Message, message_hash, sign_message};
 use hmac_auth::record;
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_auth::signed_head::parse_timestamp;
+use hmac_message::canonical_json::{canonical_json, compare_keys};
+use hmac_message::message::{Message, message_hash, sign_message};
 use hmac_testkit::hostile;
 use serde_json::Value;
 

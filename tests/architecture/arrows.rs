@@ -6,24 +6,49 @@ use crate::{Member, members, none};
 
 /// Normal dependencies that a crate may have on other crates of the workspace. Whoever is not listed may have none.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("hmac-auth-redis", &["hmac-auth"]),
-    ("hmac-auth-axum", &["hmac-auth"]),
-    ("hmac-auth-actix", &["hmac-auth"]),
-    ("hmac-auth-client", &["hmac-auth"]),
-    ("hmac-propagation", &["hmac-auth"]),
-    ("hmac-propagation-amqp", &["hmac-auth", "hmac-propagation"]),
-    ("hmac-propagation-sqlx", &["hmac-auth", "hmac-propagation"]),
+    ("redis-link", &["auth-base"]),
+    ("hmac-auth", &["auth-base"]),
+    ("hmac-message", &["auth-base", "hmac-auth"]),
+    ("hmac-auth-redis", &["auth-base", "hmac-auth", "redis-link"]),
+    ("hmac-auth-axum", &["auth-base", "hmac-auth"]),
+    ("hmac-auth-actix", &["auth-base", "hmac-auth"]),
+    ("hmac-auth-client", &["auth-base", "hmac-auth"]),
+    ("hmac-propagation", &["auth-base", "hmac-auth"]),
+    (
+        "hmac-propagation-amqp",
+        &["auth-base", "hmac-auth", "hmac-propagation"],
+    ),
+    (
+        "hmac-propagation-sqlx",
+        &["auth-base", "hmac-auth", "hmac-propagation"],
+    ),
     (
         "hmac-propagation-redis",
-        &["hmac-auth", "hmac-auth-redis", "hmac-propagation"],
+        &[
+            "auth-base",
+            "hmac-auth",
+            "hmac-auth-redis",
+            "hmac-propagation",
+            "redis-link",
+        ],
     ),
-    ("hmac-testkit", &["hmac-auth", "hmac-propagation"]),
-    ("kit", &["hmac-auth", "hmac-propagation"]),
-    ("kit-axum", &["hmac-auth", "hmac-auth-axum", "kit"]),
-    ("kit-actix", &["hmac-auth", "hmac-auth-actix", "kit"]),
+    (
+        "hmac-testkit",
+        &["auth-base", "hmac-auth", "hmac-message", "hmac-propagation"],
+    ),
+    ("kit", &["auth-base", "hmac-auth", "hmac-propagation"]),
+    (
+        "kit-axum",
+        &["auth-base", "hmac-auth", "hmac-auth-axum", "kit"],
+    ),
+    (
+        "kit-actix",
+        &["auth-base", "hmac-auth", "hmac-auth-actix", "kit"],
+    ),
     (
         "kit-backends",
         &[
+            "auth-base",
             "hmac-auth",
             "hmac-auth-client",
             "hmac-auth-redis",
@@ -32,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hmac-propagation-redis",
             "hmac-propagation-sqlx",
             "kit",
+            "redis-link",
         ],
     ),
     (
@@ -66,6 +92,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "mesh",
         &[
+            "auth-base",
             "authority",
             "consumer",
             "hmac-auth",
@@ -77,9 +104,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "services",
         ],
     ),
-    ("simulation", &["hmac-auth", "hmac-propagation"]),
-    ("broken", &["hmac-auth", "mutants"]),
-    ("mutants", &["hmac-auth"]),
+    (
+        "simulation",
+        &["auth-base", "hmac-auth", "hmac-propagation"],
+    ),
+    ("broken", &["auth-base", "hmac-auth", "mutants"]),
+    ("mutants", &["auth-base", "hmac-auth"]),
     ("xtask", &["services"]),
 ];
 
@@ -87,7 +117,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const FOR_TESTS: &[&str] = &["hmac-testkit", "services"];
 /// The peers, and what their tests may use besides: our own client side of the wire, and one to compare with.
 const PEERS: &[&str] = &["authority", "consumer", "leptos-actix", "leptos-axum"];
-const FOR_TESTS_OF_PEERS: &[&str] = &["hmac-auth", "hmac-propagation", "leptos-axum"];
+const FOR_TESTS_OF_PEERS: &[&str] = &["auth-base", "hmac-auth", "hmac-propagation", "leptos-axum"];
 /// What the end-to-end stories may use: the servers, and the libraries, whose guides are compiled there. Peers are processes to them.
 pub(crate) const STORIES: &str = "e2e";
 /// What the benches measure below the peers.

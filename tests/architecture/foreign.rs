@@ -8,6 +8,7 @@ use crate::{Member, members, metadata, none};
 
 /// Crates that another must not reach, however far down.
 const UNREACHABLE: &[(&str, &[&str])] = &[
+    ("auth-base", &["tokio", "http", "serde", "tracing"]),
     (
         "hmac-auth",
         &[
@@ -19,6 +20,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "reqwest",
             "lapin",
             "sqlx",
+            "icu_collator",
         ],
     ),
     (
@@ -53,7 +55,12 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("lapin", &["hmac-propagation-amqp", "xtask"]),
     (
         "redis",
-        &["hmac-auth-redis", "hmac-propagation-redis", "xtask"],
+        &[
+            "hmac-auth-redis",
+            "hmac-propagation-redis",
+            "redis-link",
+            "xtask",
+        ],
     ),
     ("sqlx", &["hmac-propagation-sqlx", "services", "xtask"]),
     ("testcontainers", &["services"]),

@@ -28,6 +28,8 @@ mod documentation;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod earlier_version;
+#[cfg(test)]
 mod faults_acks;
 #[cfg(test)]
 mod faults_alarm;

@@ -40,8 +40,8 @@ pub(crate) use environment::{Peer, Secrets};
 use leaks::Leaks;
 pub(crate) use links::Dependency;
 use links::Links;
-pub(crate) use node::program;
 use node::{Home, Node};
+pub(crate) use node::{Version, program};
 use own::Own;
 pub(crate) use server::Server;
 pub(crate) use signed::Caller;
@@ -170,6 +170,14 @@ impl Mesh {
         match &self.world {
             World::Own(_) => vec!["127.0.0.0/8".to_owned()],
             World::Composed(composed) => vec![composed.own_address()],
+        }
+    }
+
+    /// Which version of its program a peer runs from its next start on. Only a mesh of processes can choose.
+    pub(crate) fn run(&mut self, peer: Peer, version: Version) {
+        match &mut self.node_mut(peer).home {
+            Home::Program(own) => own.version = version,
+            Home::Container(_) => panic!("a container runs the version of its image"),
         }
     }
 

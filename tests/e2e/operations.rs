@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use hmac_auth::secret::{Secret, hash_client_secret};
+use auth_base::secret::Secret;
+use hmac_auth::secret_hash::hash_client_secret;
 use serde_json::json;
 use sqlx::Row as _;
 

@@ -1,6 +1,6 @@
 //! A peer of ours takes the place of one of the original, on its Redis and its queue (`docs/migrating-from-node.md`).
 
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use redis::AsyncCommands;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! A schema is restored from a backup, as `docs/operations.md` says.
 
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use serde_json::json;
 use sqlx::mysql::MySqlConnection;
 

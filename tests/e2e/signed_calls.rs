@@ -1,7 +1,7 @@
 //! Signed calls are accepted or refused by the contract, by every peer alike.
 
 use hmac_auth::canonical::{hash_body, sign_request, signing_payload};
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_auth::sign::SignedHeaders;
 use reqwest::Method;
 use serde_json::json;

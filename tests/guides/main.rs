@@ -18,8 +18,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use auth_base::secret::Secret;
 use hmac_auth::credential::ClientId;
-use hmac_auth::secret::{Secret, hash_client_secret};
+use hmac_auth::secret_hash::hash_client_secret;
 use hmac_auth::sign::Signer;
 use hmac_auth_client::SignedClient;
 use page::Page;

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::sync::Arc;
 
 use actix_web::{App, HttpServer, web};
-use hmac_auth::credentials::{Credentials, NewCredential};
-use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
-use hmac_auth::{secret::Secret, verify::Verifier};
+use hmac_auth::{
+    Credentials, MemoryCredentialStore, MemoryNonceStore, NewCredential, Secret, Verifier,
+};
 use hmac_auth_actix::{HmacAuth, VerifiedClient};
 
 async fn greet(VerifiedClient(client): VerifiedClient) -> String {

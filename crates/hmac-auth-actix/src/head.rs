@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::dev;
 use actix_web::http::Version;
 use actix_web::http::header::{HeaderMap, HeaderValue};
-use hmac_auth::verify::Headers;
+use hmac_auth::header::Headers;
 
 /// A view over actix's header map.
 pub(crate) struct HeaderView<'a>(pub(crate) &'a HeaderMap);

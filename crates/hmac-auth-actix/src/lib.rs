@@ -7,14 +7,11 @@
 //! use actix_web::http::StatusCode;
 //! use actix_web::test::{TestRequest, call_service, init_service, read_body};
 //! use actix_web::{App, web};
-//! # use hmac_auth::clock::{Clock, SystemClock};
-//! # use hmac_auth::credential::CredentialChange;
-//! use hmac_auth::credential::ClientId;
-//! use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
-//! use hmac_auth::secret::{Secret, hash_client_secret};
-//! use hmac_auth::sign::Signer;
-//! # use hmac_auth::store::{CredentialWrite, WriteCondition};
-//! use hmac_auth::verify::Verifier;
+//! # use hmac_auth::{Clock, CredentialChange, SystemClock};
+//! # use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
+//! use hmac_auth::{
+//!     ClientId, MemoryCredentialStore, MemoryNonceStore, Secret, Signer, Verifier, hash_client_secret,
+//! };
 //! use hmac_auth_actix::{HmacAuth, VerifiedClient};
 //!
 //! async fn greet(VerifiedClient(verified): VerifiedClient, body: String) -> String {

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
-use hmac_auth::credentials::{Credentials, NewCredential};
-use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
-use hmac_auth::{secret::Secret, verify::Verifier};
+use hmac_auth::{
+    Credentials, MemoryCredentialStore, MemoryNonceStore, NewCredential, Secret, Verifier,
+};
 use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
 
 async fn greet(VerifiedClient(client): VerifiedClient) -> String {

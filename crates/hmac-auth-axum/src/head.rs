@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::connect_info::MockConnectInfo;
 use axum::extract::{ConnectInfo, OriginalUri};
-use hmac_auth::verify::Headers;
+use hmac_auth::header::Headers;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version};
 

@@ -8,14 +8,11 @@
 //! use axum::http::{Request, StatusCode};
 //! use axum::routing::post;
 //! use axum::Router;
-//! # use hmac_auth::clock::{Clock, SystemClock};
-//! # use hmac_auth::credential::CredentialChange;
-//! use hmac_auth::credential::ClientId;
-//! use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
-//! use hmac_auth::secret::{Secret, hash_client_secret};
-//! use hmac_auth::sign::Signer;
-//! # use hmac_auth::store::{CredentialWrite, WriteCondition};
-//! use hmac_auth::verify::Verifier;
+//! # use hmac_auth::{Clock, CredentialChange, SystemClock};
+//! # use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
+//! use hmac_auth::{
+//!     ClientId, MemoryCredentialStore, MemoryNonceStore, Secret, Signer, Verifier, hash_client_secret,
+//! };
 //! use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
 //! use tower::ServiceExt;
 //!

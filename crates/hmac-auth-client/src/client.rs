@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_auth::sign::{Signer, header};
+use hmac_auth::header;
+use hmac_auth::sign::Signer;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, StatusCode};
 use reqwest::{Client, ClientBuilder, Request, Response, redirect, retry};

@@ -1,9 +1,7 @@
 //! Sends signed requests over a `reqwest` client that the application chooses.
 //!
 //! ```
-//! use hmac_auth::credential::ClientId;
-//! use hmac_auth::secret::{Secret, hash_client_secret};
-//! use hmac_auth::sign::Signer;
+//! use hmac_auth::{ClientId, Secret, Signer, hash_client_secret};
 //! use hmac_auth_client::error::Blame;
 //! use hmac_auth_client::{ClientError, RetryPolicy, SignedClient};
 //! # use axum::http::HeaderMap;

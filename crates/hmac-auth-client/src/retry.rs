@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hmac_auth::random::{Random, SystemRandom};
+use auth_base::random::{Random, SystemRandom};
 use http::{Method, StatusCode};
 
 /// When a request is sent again, signed anew each time.

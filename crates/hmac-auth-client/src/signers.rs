@@ -143,8 +143,9 @@ impl Signers {
 
 #[cfg(test)]
 mod tests {
+    use auth_base::secret::Secret;
     use hmac_auth::credential::ClientId;
-    use hmac_auth::secret::{Secret, hash_client_secret};
+    use hmac_auth::secret_hash::hash_client_secret;
 
     use super::*;
 

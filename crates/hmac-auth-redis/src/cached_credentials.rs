@@ -20,14 +20,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{ClientId, Credential};
-use hmac_auth::store::{
-    CredentialPage, CredentialStore, CredentialWrite, StoreError, StoredCredential, WriteOutcome,
+use hmac_auth::credential_store::{
+    CredentialPage, CredentialStore, CredentialWrite, StoredCredential, WriteOutcome,
 };
+use redis_link::tracking::{Listener, Tracked, Tracker};
 use tokio::time::Instant;
 
 use crate::credential_store::RedisCredentialStore;
-use crate::tracking::{Listener, Tracked, Tracker};
 
 /// Bounds of [`CachedCredentials`].
 #[derive(Clone, Copy, Debug)]

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{Change, ClientId, Credential, CredentialChange};
-use hmac_auth::record;
-use hmac_auth::secret::SecretHash;
-use hmac_auth::store::{
-    CredentialPage, CredentialStore, CredentialWrite, StoreError, StoredCredential, WriteCondition,
+use hmac_auth::credential_store::{
+    CredentialPage, CredentialStore, CredentialWrite, StoredCredential, WriteCondition,
     WriteOutcome,
 };
+use hmac_auth::record;
+use hmac_auth::secret_hash::SecretHash;
 use redis::Value;
+use redis_link::failure::unexpected;
+use redis_link::link::RedisLink;
+use redis_link::script::{Call, Script, text};
 
-use crate::failure::unexpected;
 use crate::keys::Namespace;
-use crate::link::RedisLink;
-use crate::script::{Call, Script, text};
 
 /// Reading, merging and writing one record, in Lua: the beginning of every script that writes one.
 pub const RECORD_LUA: &str = include_str!("lua/record.lua");

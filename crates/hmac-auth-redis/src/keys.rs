@@ -26,8 +26,8 @@ impl Namespace {
     }
 
     /// One nonce: `<ns>:nonce:<client>:<nonce>:<timestamp>`.
-    pub fn nonce(&self, client_id: &ClientId, nonce: &str, timestamp_ms: i64) -> String {
-        format!("{self}:nonce:{client_id}:{nonce}:{timestamp_ms}")
+    pub fn nonce(&self, owner: &str, nonce: &str, timestamp_ms: i64) -> String {
+        format!("{self}:nonce:{owner}:{nonce}:{timestamp_ms}")
     }
 }
 
@@ -57,7 +57,7 @@ mod tests {
             "hmacauth:credentials-backup:billing:eu"
         );
         assert_eq!(
-            Namespace::new("hmac:http").nonce(&client, "n1", 17),
+            Namespace::new("hmac:http").nonce(client.as_str(), "n1", 17),
             "hmac:http:nonce:billing:eu:n1:17"
         );
     }

@@ -3,11 +3,9 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
-//! use hmac_auth_redis::credential_store::RedisCredentialStore;
-//! use hmac_auth_redis::keys::Namespace;
-//! use hmac_auth_redis::link::RedisLink;
-//! use hmac_auth_redis::nonce_store::RedisNonceStore;
+//! use hmac_auth_redis::{
+//!     CacheOptions, CachedCredentials, Namespace, RedisCredentialStore, RedisLink, RedisNonceStore,
+//! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let link = RedisLink::open("redis://127.0.0.1:6379")?;
@@ -22,21 +20,19 @@
 //! ```
 //!
 //! Three things to note:
-//! - Nothing here connects before it is used, and nothing has to be told to reconnect; see [`link`].
+//! - Nothing here connects before it is used, and nothing has to be told to reconnect; see [`redis_link::link`].
 //! - A write is one Lua script, so that two writers never see each other's halves; the merge is
 //!   [`hmac_auth::credential::CredentialChange::merge`] in Lua (`src/lua/record.lua`).
 //! - One Redis (or a primary with replicas), not a Redis Cluster: the key names are frozen and bear no hash tags.
-//!
-//! The types of the `redis` crate appear in [`link`], [`script`] and [`failure`] only, for the sibling crate
-//! `hmac-propagation-redis`.
 
 pub mod cached_credentials;
 pub mod credential_store;
-pub mod failure;
-pub mod key_watch;
 pub mod keys;
-pub mod link;
 pub mod nonce_store;
-pub mod script;
 
-mod tracking;
+pub use redis_link::link::{LinkOptions, RedisLink};
+
+pub use crate::cached_credentials::{CacheOptions, CachedCredentials};
+pub use crate::credential_store::RedisCredentialStore;
+pub use crate::keys::Namespace;
+pub use crate::nonce_store::RedisNonceStore;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::credential::ClientId;
-use hmac_auth::store::{NonceStore, StoreError};
+use auth_base::nonce_store::NonceStore;
+use auth_base::store_error::StoreError;
 use redis::Value;
+use redis_link::failure::unexpected;
+use redis_link::link::RedisLink;
 
-use crate::failure::unexpected;
 use crate::keys::Namespace;
-use crate::link::RedisLink;
 
 /// Redis refuses expiries that overflow; nobody needs a nonce for longer than a year.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -32,7 +32,7 @@ impl RedisNonceStore {
 impl NonceStore for RedisNonceStore {
     async fn remember(
         &self,
-        client_id: &ClientId,
+        owner: &str,
         nonce: &str,
         timestamp_ms: i64,
         ttl: Duration,
@@ -41,7 +41,7 @@ impl NonceStore for RedisNonceStore {
         let mut pipeline = redis::pipe();
         pipeline
             .cmd("SET")
-            .arg(self.namespace.nonce(client_id, nonce, timestamp_ms))
+            .arg(self.namespace.nonce(owner, nonce, timestamp_ms))
             .arg("1")
             .arg("NX")
             .arg("PX")

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hmac_auth::credential::{ClientId, CredentialChange};
-use hmac_auth::secret::SecretHash;
-use hmac_auth::store::{CredentialStore, CredentialWrite, WriteCondition};
+use hmac_auth::credential_store::{CredentialStore, CredentialWrite, WriteCondition};
+use hmac_auth::secret_hash::SecretHash;
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
-use hmac_auth_redis::link::{LinkOptions, RedisLink};
 use hmac_testkit::eventually;
+use redis_link::link::{LinkOptions, RedisLink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hmac_auth::store::{CredentialStore, NonceStore};
+use auth_base::nonce_store::NonceStore;
+use hmac_auth::credential_store::CredentialStore;
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
-use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_testkit::eventually;
+use redis_link::link::RedisLink;
 
 fn fresh() -> Namespace {
     static COUNT: AtomicUsize = AtomicUsize::new(0);

@@ -3,19 +3,19 @@
 
 use std::time::Duration;
 
+use auth_base::nonce_store::NonceStore;
+use auth_base::store_error::StoreError;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
+use hmac_auth::credential_store::{CredentialStore, CredentialWrite, WriteCondition, WriteOutcome};
 use hmac_auth::record;
-use hmac_auth::secret::SecretHash;
-use hmac_auth::store::{
-    CredentialStore, CredentialWrite, NonceStore, StoreError, WriteCondition, WriteOutcome,
-};
+use hmac_auth::secret_hash::SecretHash;
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
-use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
+use redis_link::link::RedisLink;
 
 const OLD: &str = "53573f7d3f8a7f7bcada80253685d2b1e058d74729cde4370f7998ee7fb11a16";
 const NEW: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -118,7 +118,7 @@ async fn records_backups_and_nonces_are_where_the_wire_contract_says() {
 
     assert!(
         nonces
-            .remember(&id, "n1", 17, Duration::from_millis(90_500))
+            .remember(id.as_str(), "n1", 17, Duration::from_millis(90_500))
             .await
             .unwrap()
     );
@@ -389,7 +389,7 @@ async fn a_read_costs_one_round_trip_and_so_does_a_nonce() {
     for i in 0..50 {
         store.find(&client("a")).await.unwrap();
         nonces
-            .remember(&client("a"), "n", i, Duration::from_secs(60))
+            .remember("a", "n", i, Duration::from_secs(60))
             .await
             .unwrap();
     }

@@ -3,16 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use auth_base::nonce_store::NonceStore;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{ClientId, CredentialChange};
-use hmac_auth::secret::SecretHash;
-use hmac_auth::store::{
-    CredentialStore, CredentialWrite, NonceStore, StoreError, WriteCondition, WriteOutcome,
-};
+use hmac_auth::credential_store::{CredentialStore, CredentialWrite, WriteCondition, WriteOutcome};
+use hmac_auth::secret_hash::SecretHash;
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
-use hmac_auth_redis::link::{LinkOptions, RedisLink};
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_testkit::eventually;
+use redis_link::link::{LinkOptions, RedisLink};
 
 const CONNECT: Duration = Duration::from_millis(400);
 const RESPONSE: Duration = Duration::from_millis(300);
@@ -59,7 +59,7 @@ async fn write(stores: &Stores, digit: &str) -> Result<WriteOutcome, StoreError>
 async fn remember(stores: &Stores, nonce: &str) -> Result<bool, StoreError> {
     stores
         .nonces
-        .remember(&client(), nonce, 1, Duration::from_secs(60))
+        .remember(client().as_str(), nonce, 1, Duration::from_secs(60))
         .await
 }
 

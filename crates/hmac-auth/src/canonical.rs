@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::secret::SecretHash;
-use crate::sign::InvalidTarget;
+use crate::secret_hash::SecretHash;
 
 /// Hashes a body: `SHA-256` of its raw bytes in lower-case hex. An empty body has the digest of the empty string.
 ///
@@ -71,6 +70,11 @@ pub fn normalize_received_target(target: &str) -> Result<Cow<'_, str>, InvalidTa
     }
     normalize_target(target)
 }
+
+/// The request target cannot be read as a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request target is not a valid URL")]
+pub struct InvalidTarget;
 
 /// A reference that starts with more than two slashes starts with two: so the URL standard says, and the `url` crate does
 /// it for absolute URLs only.
@@ -141,8 +145,8 @@ impl SigningHead {
         &self.text[self.nonce_start..self.text.len() - 1]
     }
 
-    pub(crate) fn signature(&self, secret_hash: &SecretHash, body_digest: &HexDigest) -> [u8; 32] {
-        secret_hash.sign(&[self.text.as_bytes(), body_digest])
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
     }
 }
 
@@ -169,7 +173,7 @@ pub(crate) fn write_hex(bytes: &[u8], text: &mut [u8]) {
 }
 
 /// Reads 64 lower-case digits: the one spelling a signature has.
-pub(crate) fn read_hex(text: &[u8]) -> Option<[u8; 32]> {
+pub fn read_hex(text: &[u8]) -> Option<[u8; 32]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),

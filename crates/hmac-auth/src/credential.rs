@@ -4,8 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::allowed_ips::AllowedIps;
-use crate::secret::SecretHash;
-use crate::signed_head::has_control;
+use crate::secret_hash::SecretHash;
 
 /// A client's name: trimmed, 1..=128 bytes, no control characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +43,14 @@ impl fmt::Debug for ClientId {
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+pub(crate) fn has_control(text: &str) -> bool {
+    if text.is_ascii() {
+        text.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
     }
 }
 

@@ -4,9 +4,7 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! use std::sync::Arc;
 //!
-//! use hmac_auth::credentials::{Credentials, NewCredential};
-//! use hmac_auth::memory::MemoryCredentialStore;
-//! use hmac_auth::secret::Secret;
+//! use hmac_auth::{Credentials, MemoryCredentialStore, NewCredential, Secret};
 //!
 //! let credentials = Credentials::new(Arc::new(MemoryCredentialStore::new())).pepper(Secret::new("pepper"));
 //! let issued = credentials.create("orders", NewCredential::generated()).await?;
@@ -23,17 +21,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::random::{Random, SystemRandom};
+use auth_base::secret::Secret;
+use auth_base::store_error::StoreError;
 use zeroize::Zeroizing;
 
 use crate::allowed_ips::{AllowedIps, InvalidRule};
-use crate::clock::{Clock, SystemClock};
 use crate::credential::{Change, ClientId, Credential, CredentialChange};
-use crate::random::{Random, SystemRandom};
-use crate::secret::{Secret, SecretHash, hash_client_secret};
-use crate::store::{
-    CredentialPage, CredentialStore, CredentialWrite, StoreError, StoredCredential, WriteCondition,
+use crate::credential_store::{
+    CredentialPage, CredentialStore, CredentialWrite, StoredCredential, WriteCondition,
     WriteOutcome,
 };
+use crate::secret_hash::{SecretHash, hash_client_secret};
 
 /// How many bytes a plain secret has, at least and at most.
 pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
@@ -411,8 +411,9 @@ fn parse(client_id: &str) -> Done<ClientId> {
 
 #[cfg(test)]
 mod tests {
+    use auth_base::clock::ManualClock;
+
     use super::*;
-    use crate::clock::ManualClock;
     use crate::memory::MemoryCredentialStore;
 
     fn bench() -> (Arc<ManualClock>, Credentials) {

@@ -9,12 +9,13 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::error_chain::chain;
 use bytes::{Bytes, BytesMut};
 
 use crate::credential::{ClientId, InvalidClientId};
+use crate::header::Headers;
 use crate::rejection::Rejection;
-use crate::report::chain;
-use crate::verify::{Headers, Verified};
+use crate::verify::Verified;
 
 /// How much of a body a layer reads before the handler runs. It must hold the whole body to hash it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,10 +13,9 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use hmac_auth::credentials::{Credentials, NewCredential};
-//! use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
-//! use hmac_auth::sign::Signer;
-//! use hmac_auth::verify::{RequestHead, Verifier};
+//! use hmac_auth::{
+//!     Credentials, MemoryCredentialStore, MemoryNonceStore, NewCredential, RequestHead, Signer, Verifier,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -53,13 +52,13 @@
 //! | to | take |
 //! |---|---|
 //! | sign a request | [`sign::Signer`] |
-//! | verify one | [`verify::Verifier`], over a [`store::CredentialStore`] and a [`store::NonceStore`] |
+//! | verify one | [`verify::Verifier`], over a [`CredentialStore`] and a [`NonceStore`] |
 //! | know why it was refused | [`rejection::Rejection`]: wire code, status, body |
 //! | make, rotate, revert, delete clients | [`credentials::Credentials`] |
 //! | restrict a client to addresses | [`allowed_ips::AllowedIps`]; behind a proxy, [`client_address::TrustedProxies`] |
-//! | sign or verify messages that are no requests | [`message`] |
-//! | write a web framework's layer | [`verify::Headers`], [`layer`] |
-//! | write a store | [`store`], with [`record`] for the JSON and [`memory`] as the model |
+//! | sign or verify messages that are no requests | the crate `hmac-message` |
+//! | write a web framework's layer | [`header::Headers`], [`layer`] |
+//! | write a store | [`credential_store`], with [`record`] for the JSON and [`memory`] as the model |
 //!
 //! # Rotation without refusals
 //! With [`verify::Verifier::rotation_grace`] the secret before the last change is still accepted for a while, so that a
@@ -68,7 +67,7 @@
 //! [`credentials::Credentials::retire_previous`] ends the overlap at once.
 //!
 //! # Secrets
-//! [`secret::Secret`] and [`secret::SecretHash`] never show themselves, are compared in constant time only, and are wiped
+//! [`Secret`] and [`SecretHash`] never show themselves, are compared in constant time only, and are wiped
 //! when dropped. The hash signs requests, so it is as precious as the secret it was made of.
 
 pub mod sign;
@@ -78,24 +77,34 @@ pub mod rejection;
 
 pub mod credential;
 pub mod credentials;
-pub mod secret;
+pub mod secret_hash;
 
 pub mod allowed_ips;
 pub mod client_address;
 pub mod previous_use;
 
-pub mod message;
-
 pub mod canonical;
-pub mod canonical_json;
+pub mod header;
 pub mod signed_head;
 
+pub mod credential_store;
 pub mod memory;
 pub mod record;
-pub mod store;
 
 pub mod layer;
-pub mod report;
 
-pub mod clock;
-pub mod random;
+pub use auth_base::clock::{Clock, SystemClock};
+pub use auth_base::nonce_store::{MemoryNonceStore, NonceStore};
+pub use auth_base::secret::Secret;
+pub use auth_base::store_error::StoreError;
+
+pub use crate::allowed_ips::AllowedIps;
+pub use crate::credential::{Change, ClientId, Credential, CredentialChange};
+pub use crate::credential_store::CredentialStore;
+pub use crate::credentials::{Credentials, NewCredential};
+pub use crate::layer::OnlyClients;
+pub use crate::memory::MemoryCredentialStore;
+pub use crate::rejection::Rejection;
+pub use crate::secret_hash::{SecretHash, hash_client_secret};
+pub use crate::sign::Signer;
+pub use crate::verify::{RequestHead, Verified, Verifier};

@@ -1,20 +1,20 @@
-//! Complete stores in memory: for the embedded mesh, for tests and for the simulation.
+//! A complete store in memory: for the embedded mesh, for tests and for the simulation.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::store_error::StoreError;
 
-use crate::clock::{Clock, SystemClock};
 use crate::credential::{ClientId, Credential};
-use crate::secret::SecretHash;
-use crate::store::{
-    CredentialPage, CredentialStore, CredentialWrite, NonceStore, StoreError, StoredCredential,
-    WriteCondition, WriteOutcome,
+use crate::credential_store::{
+    CredentialPage, CredentialStore, CredentialWrite, StoredCredential, WriteCondition,
+    WriteOutcome,
 };
+use crate::secret_hash::SecretHash;
 
 /// Keeps credentials in memory. Clones share what is kept.
 ///
@@ -200,98 +200,6 @@ impl CredentialStore for MemoryCredentialStore {
     }
 }
 
-/// Remembers nonces in memory. Clones share what is remembered.
-///
-/// Every call forgets the nonces that have expired, so memory is bounded by what verified clients send within one time
-/// to live.
-#[derive(Clone)]
-pub struct MemoryNonceStore {
-    nonces: Arc<Mutex<Nonces>>,
-    clock: Arc<dyn Clock>,
-}
-
-#[derive(Default)]
-struct Nonces {
-    known: HashSet<Arc<NonceKey>>,
-    by_expiry: BinaryHeap<Reverse<(i64, Arc<NonceKey>)>>,
-}
-
-#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct NonceKey {
-    client_id: ClientId,
-    nonce: Box<str>,
-    timestamp_ms: i64,
-}
-
-impl Default for MemoryNonceStore {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl MemoryNonceStore {
-    /// Makes an empty store on the system's clock.
-    pub fn new() -> Self {
-        Self::with_clock(Arc::new(SystemClock))
-    }
-
-    /// Makes an empty store whose nonces expire by `clock`.
-    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            nonces: Arc::default(),
-            clock,
-        }
-    }
-
-    /// Counts the nonces that are kept, those that expired since the last call included.
-    pub fn len(&self) -> usize {
-        lock(&self.nonces).known.len()
-    }
-
-    /// Tells whether no nonce is kept.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl Nonces {
-    fn forget_expired(&mut self, now_ms: i64) {
-        while let Some(Reverse((expires_at, _))) = self.by_expiry.peek()
-            && *expires_at <= now_ms
-        {
-            if let Some(Reverse((_, key))) = self.by_expiry.pop() {
-                self.known.remove(&key);
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl NonceStore for MemoryNonceStore {
-    async fn remember(
-        &self,
-        client_id: &ClientId,
-        nonce: &str,
-        timestamp_ms: i64,
-        ttl: Duration,
-    ) -> Result<bool, StoreError> {
-        let now_ms = self.clock.now_ms();
-        let key = Arc::new(NonceKey {
-            client_id: client_id.clone(),
-            nonce: nonce.into(),
-            timestamp_ms,
-        });
-        let expires_at = now_ms.saturating_add(millis(ttl.max(Duration::from_secs(1))));
-        let mut nonces = lock(&self.nonces);
-        nonces.forget_expired(now_ms);
-        let fresh = nonces.known.insert(Arc::clone(&key));
-        if fresh {
-            nonces.by_expiry.push(Reverse((expires_at, key)));
-        }
-        Ok(fresh)
-    }
-}
-
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -303,10 +211,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use auth_base::clock::ManualClock;
+    use auth_base::secret::Secret;
+
     use super::*;
-    use crate::clock::ManualClock;
     use crate::credential::CredentialChange;
-    use crate::secret::{Secret, hash_client_secret};
+    use crate::secret_hash::hash_client_secret;
 
     fn client(name: &str) -> ClientId {
         ClientId::parse(name).unwrap()
@@ -461,28 +371,5 @@ mod tests {
         assert_eq!(seen.len(), 25);
         seen.dedup();
         assert_eq!(seen.len(), 25);
-    }
-
-    #[tokio::test]
-    async fn nonces_are_forgotten_when_they_expire() {
-        let clock = Arc::new(ManualClock::new(0));
-        let store = MemoryNonceStore::with_clock(clock.clone());
-        let ttl = Duration::from_secs(2);
-        assert!(store.remember(&client("a"), "n", 1, ttl).await.unwrap());
-        assert!(!store.remember(&client("a"), "n", 1, ttl).await.unwrap());
-        assert!(store.remember(&client("a"), "n", 2, ttl).await.unwrap());
-        assert!(store.remember(&client("b"), "n", 1, ttl).await.unwrap());
-        assert!(
-            store
-                .remember(&client("b"), "short", 1, Duration::ZERO)
-                .await
-                .unwrap()
-        );
-        clock.set(999);
-        assert!(!store.remember(&client("b"), "short", 1, ttl).await.unwrap());
-        assert_eq!(store.len(), 4);
-        clock.set(2_000);
-        assert!(store.remember(&client("a"), "n", 1, ttl).await.unwrap());
-        assert_eq!(store.len(), 1);
     }
 }

@@ -35,7 +35,8 @@ impl PreviousSecretUses {
             .collect()
     }
 
-    pub(crate) fn record(&self, client_id: &ClientId, now_ms: i64) {
+    /// Counts a signature that `client_id` made with its previous secret.
+    pub fn record(&self, client_id: &ClientId, now_ms: i64) {
         let mut uses = self.lock();
         if uses.len() >= MAX_CLIENTS && !uses.contains_key(client_id) {
             let oldest = uses.iter().min_by_key(|(_, seen)| seen.last_seen_ms);

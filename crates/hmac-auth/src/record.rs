@@ -2,14 +2,14 @@
 //!
 //! A store that keeps text reads and writes it through [`decode`] and [`encode`], so that the two sides of one Redis agree.
 
+use auth_base::store_error::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::allowed_ips::AllowedIps;
 use crate::credential::{ClientId, Credential};
-use crate::secret::SecretHash;
-use crate::store::StoreError;
+use crate::secret_hash::SecretHash;
 
 /// A stored value that is no record. Says why, never what was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

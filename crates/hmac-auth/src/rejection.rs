@@ -3,7 +3,7 @@
 //! What the caller reads ([`Rejection::body`]) is the code and one sentence. What the log reads is the error with its
 //! source: only [`Rejection::Store`] has one.
 
-use crate::store::StoreError;
+use auth_base::store_error::StoreError;
 
 /// Why a request is not accepted (wire contract 1.3).
 ///

@@ -3,27 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::canonical::{
-    SigningHead, body_digest, hex_digest, hex_text, normalize_target, write_hex,
-};
-use crate::clock::{Clock, SystemClock};
-use crate::credential::ClientId;
-use crate::random::{Random, SystemRandom};
-use crate::secret::SecretHash;
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::random::{Random, SystemRandom};
 
-/// Names of the four headers of a signed request (wire contract 1.2).
-pub mod header {
-    /// Who signs.
-    pub const CLIENT_ID: &str = "x-client-id";
-    /// When, in epoch milliseconds.
-    pub const TIMESTAMP: &str = "x-timestamp";
-    /// 16 random bytes in hex, used once.
-    pub const NONCE: &str = "x-nonce";
-    /// The signature, 64 hex characters.
-    pub const SIGNATURE: &str = "x-signature";
-    /// The address chain that proxies leave.
-    pub const FORWARDED_FOR: &str = "x-forwarded-for";
-}
+use crate::canonical::{
+    InvalidTarget, SigningHead, body_digest, hex_digest, hex_text, normalize_target, write_hex,
+};
+use crate::credential::ClientId;
+use crate::header;
+use crate::secret_hash::SecretHash;
 
 /// The values of the four headers.
 #[derive(Clone, Debug)]
@@ -58,11 +46,6 @@ pub struct Signer {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
-
-/// The request target cannot be read as a URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the request target is not a valid URL")]
-pub struct InvalidTarget;
 
 impl Signer {
     /// Signs as `client_id` with its secret hash, on the system's clock and randomness.
@@ -103,7 +86,9 @@ impl Signer {
         self.random.fill(&mut random);
         write_hex(&random, &mut nonce);
         let head = SigningHead::new(method, &path, timestamp_ms, hex_text(&nonce));
-        let signature = head.signature(&self.secret_hash, &body_digest(body));
+        let signature = self
+            .secret_hash
+            .sign(&[head.as_bytes(), &body_digest(body)]);
         Ok(SignedHeaders {
             client_id: self.client_id.as_str().to_owned(),
             timestamp: head.timestamp().to_owned(),
@@ -133,10 +118,12 @@ impl fmt::Debug for Signer {
 
 #[cfg(test)]
 mod tests {
+    use auth_base::clock::ManualClock;
+    use auth_base::secret::Secret;
+
     use super::*;
     use crate::canonical::{hash_body, sign_request, signing_payload};
-    use crate::clock::ManualClock;
-    use crate::secret::{Secret, hash_client_secret};
+    use crate::secret_hash::hash_client_secret;
 
     fn signer() -> Signer {
         let secret_hash = hash_client_secret(&Secret::new("secret"), None);

@@ -1,9 +1,8 @@
 //! The four headers of a signed request as they arrive: present once, not blank, readable (wire contract 1.3, checks 1 to 5).
 
-use crate::credential::ClientId;
+use crate::credential::{ClientId, has_control};
+use crate::header::{self, Headers};
 use crate::rejection::Rejection;
-use crate::sign::header;
-use crate::verify::Headers;
 
 const MAX_NONCE_BYTES: usize = 256;
 
@@ -62,14 +61,6 @@ fn only_value<'a, H: Headers>(headers: &'a H, name: &'static str) -> Option<&'a 
 fn parse_nonce(nonce: &[u8]) -> Option<&str> {
     let nonce = std::str::from_utf8(nonce).ok()?;
     (nonce.len() <= MAX_NONCE_BYTES && !has_control(nonce)).then_some(nonce)
-}
-
-pub(crate) fn has_control(text: &str) -> bool {
-    if text.is_ascii() {
-        text.bytes().any(|byte| byte.is_ascii_control())
-    } else {
-        text.chars().any(char::is_control)
-    }
 }
 
 #[cfg(test)]

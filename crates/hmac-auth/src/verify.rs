@@ -12,48 +12,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtle::ConstantTimeEq;
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::nonce_store::NonceStore;
 
 use crate::canonical::{SigningHead, body_digest, normalize_received_target, read_hex};
 use crate::client_address::TrustedProxies;
-use crate::clock::{Clock, SystemClock};
 use crate::credential::{ClientId, Credential};
+use crate::credential_store::{CredentialStore, StoredCredential};
+use crate::header::{self, Headers};
 use crate::previous_use::{PreviousSecretUse, PreviousSecretUses};
 use crate::rejection::Rejection;
-use crate::secret::SecretHash;
-use crate::sign::header;
+use crate::secret_hash::SecretHash;
 use crate::signed_head::SignedHead;
-use crate::store::{CredentialStore, NonceStore, StoredCredential};
-
-/// Reads header values; a thin view over the framework's own map.
-pub trait Headers {
-    /// Returns the values of header `name` (lower case), in order, as raw bytes.
-    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
-}
-
-/// Plain (name, value) pairs, for tests and for transports that have no map.
-impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for Vec<(N, V)> {
-    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        values_of(self, name)
-    }
-}
-
-/// The pairs of [`crate::sign::SignedHeaders::pairs`], as they are.
-impl<N: AsRef<str>, V: AsRef<[u8]>, const LENGTH: usize> Headers for [(N, V); LENGTH] {
-    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        values_of(self, name)
-    }
-}
-
-fn values_of<'a, N: AsRef<str>, V: AsRef<[u8]>>(
-    pairs: &'a [(N, V)],
-    name: &'a str,
-) -> impl Iterator<Item = &'a [u8]> {
-    pairs
-        .iter()
-        .filter(move |(own, _)| own.as_ref().eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_ref())
-}
 
 /// The head of a request, as any framework can give it.
 #[derive(Debug)]
@@ -84,6 +54,22 @@ pub enum SecretUsed {
     Current,
     /// The previous one, within the rotation grace.
     Previous,
+}
+
+impl SecretUsed {
+    /// Finds out which of two hashes made `signature` over `parts`; `None` when neither did.
+    pub fn of(
+        current: &SecretHash,
+        previous: Option<&SecretHash>,
+        parts: &[&[u8]],
+        signature: &[u8; 32],
+    ) -> Option<Self> {
+        if current.signed(parts, signature) {
+            return Some(Self::Current);
+        }
+        let previous = previous?;
+        previous.signed(parts, signature).then_some(Self::Previous)
+    }
 }
 
 /// The proof that a request was accepted.
@@ -150,16 +136,13 @@ impl PendingVerification {
     }
 
     fn secret_used(&self, body: &[u8]) -> Option<SecretUsed> {
-        let body_digest = body_digest(body);
-        let signed_with = |secret_hash: &SecretHash| -> bool {
-            let expected = self.head.signature(secret_hash, &body_digest);
-            expected.ct_eq(&self.signature).into()
-        };
-        if signed_with(&self.secret_hash) {
-            return Some(SecretUsed::Current);
-        }
-        let previous = self.previous.as_ref()?;
-        signed_with(previous).then_some(SecretUsed::Previous)
+        let payload = [self.head.as_bytes(), &body_digest(body)];
+        SecretUsed::of(
+            &self.secret_hash,
+            self.previous.as_ref(),
+            &payload,
+            &self.signature,
+        )
     }
 }
 
@@ -276,7 +259,7 @@ impl Verifier {
         let fresh = self
             .nonces
             .remember(
-                &pending.client_id,
+                pending.client_id.as_str(),
                 pending.head.nonce(),
                 pending.timestamp_ms,
                 self.nonce_ttl(pending.timestamp_ms, now_ms),
@@ -392,16 +375,19 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use async_trait::async_trait;
+    use auth_base::clock::ManualClock;
+    use auth_base::nonce_store::MemoryNonceStore;
+    use auth_base::secret::Secret;
+    use auth_base::store_error::StoreError;
     use proptest::prelude::*;
 
     use super::*;
     use crate::allowed_ips::AllowedIps;
-    use crate::clock::ManualClock;
     use crate::credential::{Change, CredentialChange};
-    use crate::memory::{MemoryCredentialStore, MemoryNonceStore};
-    use crate::secret::{Secret, hash_client_secret};
+    use crate::credential_store::{CredentialPage, CredentialWrite, WriteCondition, WriteOutcome};
+    use crate::memory::MemoryCredentialStore;
+    use crate::secret_hash::hash_client_secret;
     use crate::sign::Signer;
-    use crate::store::{CredentialPage, CredentialWrite, StoreError, WriteCondition, WriteOutcome};
 
     const NOW: i64 = 1_700_000_000_000;
     const BODY: &[u8] = br#"{"hello":"world"}"#;
@@ -783,7 +769,7 @@ mod tests {
     impl NonceStore for BrokenStore {
         async fn remember(
             &self,
-            _: &ClientId,
+            _: &str,
             _: &str,
             _: i64,
             _: Duration,

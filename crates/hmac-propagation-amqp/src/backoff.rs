@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hmac_auth::random::{Random, SystemRandom};
+use auth_base::random::{Random, SystemRandom};
 
 /// Doubling pauses with jitter: each is between half of the current step and the whole of it.
 pub(crate) struct Backoff {

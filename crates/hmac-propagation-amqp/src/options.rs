@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 
 /// How to reach RabbitMQ, and every bound. The password shows in no `Debug` output, log, status or error.

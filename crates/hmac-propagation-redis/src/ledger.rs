@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::ClientId;
-use hmac_auth::store::StoreError;
-use hmac_auth_redis::failure::unexpected;
-use hmac_auth_redis::link::RedisLink;
-use hmac_auth_redis::script::{Call, Script, text};
 use hmac_propagation::peer_store::{
     AckResult, CredentialKey, FinalStatus, InFlight, KEPT_TRIES, Track,
 };
 use hmac_propagation::queue::PeerName;
 use redis::Value;
+use redis_link::failure::unexpected;
+use redis_link::link::RedisLink;
+use redis_link::script::{Call, Script, text};
 
 use crate::keys::Keys;
 

@@ -1,7 +1,7 @@
 //! Cursor, in-flight ledger and atomic apply in Redis (propagation wire 2.3 and 2.5).
 //!
 //! ```no_run
-//! use hmac_auth_redis::link::RedisLink;
+//! use hmac_auth_redis::RedisLink;
 //! use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 //!
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {

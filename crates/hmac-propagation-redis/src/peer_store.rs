@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{ClientId, CredentialChange};
-use hmac_auth::store::StoreError;
 use hmac_auth_redis::credential_store::{RECORD_LUA, corrupt, with_change};
-use hmac_auth_redis::failure::unexpected;
 use hmac_auth_redis::keys::Namespace;
-use hmac_auth_redis::link::RedisLink;
-use hmac_auth_redis::script::{Call, Script, text};
 use hmac_propagation::peer_store::{
     AckResult, Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, InFlight, PeerStore,
     Stamp, Track,
 };
 use redis::Value;
+use redis_link::failure::unexpected;
+use redis_link::link::RedisLink;
+use redis_link::script::{Call, Script, text};
 
 use crate::keys::Keys;
 use crate::ledger::Ledger;

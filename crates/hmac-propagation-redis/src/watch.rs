@@ -5,9 +5,9 @@
 //! otherwise (by hand, a restore) moves no cursor, and everything must be read again.
 
 use hmac_auth::credential::ClientId;
-use hmac_auth_redis::key_watch::{KeyChange, KeyWatch};
-use hmac_auth_redis::link::RedisLink;
 use hmac_propagation::peer_store::{CredentialKey, Track};
+use redis_link::key_watch::{KeyChange, KeyWatch};
+use redis_link::link::RedisLink;
 
 use crate::keys::Keys;
 use crate::peer_store::PeerStoreOptions;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
-use hmac_auth_redis::link::RedisLink;
 use hmac_propagation::peer_store::PeerStore;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use hmac_testkit::peer_store::Peer;
+use redis_link::link::RedisLink;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_applies_and_books_as_the_contract_says() {

@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
-use hmac_auth::secret::SecretHash;
-use hmac_auth::store::StoreError;
-use hmac_auth_redis::link::RedisLink;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::peer_store::{
     AckResult, Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, InFlight, PeerStore,
     Stamp, Track,
@@ -15,6 +14,7 @@ use hmac_propagation::queue::PeerName;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
+use redis_link::link::RedisLink;
 
 const OLD: &str = "53573f7d3f8a7f7bcada80253685d2b1e058d74729cde4370f7998ee7fb11a16";
 const NEW: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

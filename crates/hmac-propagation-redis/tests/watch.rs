@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use hmac_auth::credential::{ClientId, CredentialChange};
-use hmac_auth::secret::SecretHash;
-use hmac_auth_redis::link::RedisLink;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::peer_store::{Apply, ApplyOperation, CredentialKey, PeerStore, Stamp, Track};
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use hmac_propagation_redis::watch::{StoreChange, StoreWatch};
+use redis_link::link::RedisLink;
 use tokio::time::timeout;
 
 fn key(track: Track, client: &str) -> CredentialKey {

@@ -5,9 +5,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use hmac_auth::clock::{Clock, SystemClock};
-use hmac_auth::credential::{Change, ClientId};
-use hmac_auth::secret::{Secret, hash_client_secret};
+use hmac_auth::{Change, ClientId, Clock, Secret, SystemClock, hash_client_secret};
 use hmac_propagation::management::{
     AckMark, FullyPropagated, Management, PendingQuery, SentMark, Upsert, UpsertOperation,
 };

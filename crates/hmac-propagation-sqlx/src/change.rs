@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hmac_auth::secret::{Secret, SecretHash};
+use auth_base::secret::Secret;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::delivery::plan::{Before, Booking, Content, Plan, by_credential};
 use hmac_propagation::management::{Accepted, ManagementError, ResyncRow, Rotation, Upsert};
 use hmac_propagation::peer_store::CredentialKey;

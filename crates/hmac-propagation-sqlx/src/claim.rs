@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::delivery::ClaimWindow;
 use hmac_propagation::management::{PendingPropagation, PendingQuery};
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::management::{ManagementError, Operation};
 use hmac_propagation::queue::PeerName;
 use serde_json::json;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hmac_auth::secret::{Secret, SecretHash};
+use auth_base::secret::Secret;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::management::{
     Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,

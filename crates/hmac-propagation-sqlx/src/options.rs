@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_auth::random::{Random, SystemRandom};
+use auth_base::random::{Random, SystemRandom};
 
 /// Bounds of [`crate::SqlManagement`].
 #[derive(Clone)]

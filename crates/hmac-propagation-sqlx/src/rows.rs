@@ -2,7 +2,7 @@
 
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::ClientId;
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::delivery::plan::Credential;
 use hmac_propagation::delivery::{Delivery, DeliveryStatus, Step};
 use hmac_propagation::management::{DesiredRecord, Operation};

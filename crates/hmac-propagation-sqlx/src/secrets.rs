@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
+use auth_base::random::Random;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac_auth::random::Random;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -240,7 +240,7 @@ impl Vault {
 
 #[cfg(test)]
 mod tests {
-    use hmac_auth::random::SystemRandom;
+    use auth_base::random::SystemRandom;
 
     use super::*;
 

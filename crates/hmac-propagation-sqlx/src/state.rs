@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{DesiredRecord, ManagementError, Operation};
 use hmac_propagation::peer_store::{CredentialKey, Track};

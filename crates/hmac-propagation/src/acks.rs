@@ -4,7 +4,7 @@
 //! the event, mark the credential fully propagated, forget the event. The delivery is settled after the last; until then the
 //! broker keeps the acknowledgement.
 
-use hmac_auth::report::chain;
+use auth_base::error_chain::chain;
 
 use crate::counters::add;
 use crate::error::PropagationError;
@@ -136,8 +136,8 @@ pub(crate) fn is_one_rows_fault(error: &PropagationError) -> bool {
     let one = matches!(
         error,
         PropagationError::Management(ManagementError::Failed(_))
-            | PropagationError::Store(hmac_auth::store::StoreError::Corrupt { .. })
-            | PropagationError::Store(hmac_auth::store::StoreError::Refused(_))
+            | PropagationError::Store(auth_base::store_error::StoreError::Corrupt { .. })
+            | PropagationError::Store(auth_base::store_error::StoreError::Refused(_))
     );
     if one {
         tracing::warn!(

@@ -6,11 +6,12 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
+use auth_base::error_chain::chain;
+use auth_base::secret::Secret;
+use auth_base::store_error::StoreError;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
-use hmac_auth::report::chain;
-use hmac_auth::secret::{Secret, hash_client_secret};
-use hmac_auth::store::StoreError;
+use hmac_auth::secret_hash::hash_client_secret;
 
 use crate::counters::add;
 use crate::error::PropagationError;

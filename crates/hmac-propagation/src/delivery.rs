@@ -369,7 +369,7 @@ impl Delivery {
     pub fn message(
         &self,
         target: &str,
-        secret: Option<Result<hmac_auth::secret::Secret, String>>,
+        secret: Option<Result<auth_base::secret::Secret, String>>,
         record: impl FnOnce() -> Result<Option<DesiredRecord>, String>,
     ) -> Result<PendingMessage, String> {
         PeerName::parse(target).map_err(|error| error.to_string())?;

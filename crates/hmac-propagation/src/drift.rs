@@ -36,9 +36,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use auth_base::error_chain::chain;
 use futures_util::future::join_all;
-use hmac_auth::report::chain;
-use hmac_auth::store::CredentialStore;
+use hmac_auth::credential_store::CredentialStore;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::drift::digest::{Content, Digest, share};

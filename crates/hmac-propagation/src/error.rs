@@ -1,7 +1,7 @@
 //! What the helpers of a propagator answer when they cannot do what they were asked.
 
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::ClientId;
-use hmac_auth::store::StoreError;
 
 use crate::broker::BrokerError;
 use crate::management::ManagementError;

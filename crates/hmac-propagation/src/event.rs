@@ -5,9 +5,10 @@
 
 use std::fmt;
 
+use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
-use hmac_auth::secret::{Secret, SecretHash};
+use hmac_auth::secret_hash::SecretHash;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroize;

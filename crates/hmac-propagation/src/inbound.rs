@@ -10,8 +10,8 @@ mod classify;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hmac_auth::report::chain;
-use hmac_auth::store::StoreError;
+use auth_base::error_chain::chain;
+use auth_base::store_error::StoreError;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::acks::{self, ReceivedAck};

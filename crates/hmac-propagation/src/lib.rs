@@ -37,9 +37,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use hmac_auth::credential::ClientId;
-//! use hmac_auth::memory::MemoryCredentialStore;
-//! use hmac_auth::secret::Secret;
+//! use hmac_auth::{ClientId, MemoryCredentialStore, Secret};
 //! use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 //! use hmac_propagation::options::Ensure;
 //! use hmac_propagation::propagator::Propagator;

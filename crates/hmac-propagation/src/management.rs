@@ -19,9 +19,10 @@ mod desired;
 mod repair;
 
 use async_trait::async_trait;
+use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId};
-use hmac_auth::secret::{Secret, SecretHash};
+use hmac_auth::secret_hash::SecretHash;
 
 use crate::peer_store::{CredentialKey, FinalStatus};
 use crate::queue::PeerName;

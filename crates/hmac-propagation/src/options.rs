@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use auth_base::secret::Secret;
 use hmac_auth::credential::{Change, ClientId};
-use hmac_auth::secret::Secret;
 
 use crate::management::Operation;
 use crate::peer_store::Track;

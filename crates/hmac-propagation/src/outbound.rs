@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use auth_base::error_chain::chain;
 use futures_util::future::join_all;
 use hmac_auth::allowed_ips::AllowedIps;
-use hmac_auth::report::chain;
 use tokio::time::{Instant, timeout};
 
 use crate::broker::{BrokerError, OutboundMessage, PublishError};

@@ -5,8 +5,8 @@
 //! implementation with `hmac_testkit::peer_store`; [`crate::memory::MemoryPeerStore`] is the complete model.
 
 use async_trait::async_trait;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{ClientId, CredentialChange};
-use hmac_auth::store::StoreError;
 
 use crate::queue::PeerName;
 

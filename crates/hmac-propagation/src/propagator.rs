@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-use hmac_auth::clock::{Clock, SystemClock};
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::error_chain::chain;
+use auth_base::random::{Random, SystemRandom};
+use auth_base::secret::Secret;
 use hmac_auth::credential::ClientId;
-use hmac_auth::random::{Random, SystemRandom};
-use hmac_auth::report::chain;
-use hmac_auth::secret::Secret;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hmac_auth::report::chain;
+use auth_base::error_chain::chain;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hmac_auth::secret::Secret;
-use hmac_auth::store::StoreError;
+use auth_base::secret::Secret;
+use auth_base::store_error::StoreError;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hmac_auth::report::chain;
+use auth_base::error_chain::chain;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 

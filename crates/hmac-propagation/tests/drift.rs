@@ -11,9 +11,9 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, CredentialChange};
-use hmac_auth::secret::Secret;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::drift::DriftReport;
 use hmac_propagation::error::PropagationError;

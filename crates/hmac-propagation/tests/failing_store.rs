@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::clock::Clock;
+use auth_base::clock::Clock;
+use auth_base::secret::Secret;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{Change, ClientId};
 use hmac_auth::memory::MemoryCredentialStore;
-use hmac_auth::secret::Secret;
-use hmac_auth::store::StoreError;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Settings};

@@ -11,8 +11,8 @@ mod harness;
 
 use std::time::Duration;
 
+use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
-use hmac_auth::secret::Secret;
 use hmac_propagation::broker::{Broker, OutboundMessage};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::error::PropagationError;

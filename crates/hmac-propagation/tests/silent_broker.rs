@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use auth_base::secret::Secret;
 use futures_util::future::join_all;
 use hmac_auth::memory::MemoryCredentialStore;
-use hmac_auth::secret::Secret;
 use hmac_propagation::broker::{
     Broker, BrokerError, BrokerStatus, OutboundMessage, PublishError, Subscription,
 };

@@ -2,8 +2,7 @@
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use hmac_auth::memory::MemoryCredentialStore;
-//! # use hmac_auth::store::CredentialStore;
+//! # use hmac_auth::{CredentialStore, MemoryCredentialStore};
 //! # async fn example() {
 //! hmac_testkit::credential_store::suite(async || {
 //!     let store = Arc::new(MemoryCredentialStore::new());
@@ -24,13 +23,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::secret::Secret;
 use futures_util::future::join_all;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId, Credential, CredentialChange};
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
-use hmac_auth::store::{
+use hmac_auth::credential_store::{
     CredentialStore, CredentialWrite, StoredCredential, WriteCondition, WriteOutcome,
 };
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 
 use crate::eventually;
 

@@ -16,9 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId};
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{
     Accepted, AckMark, FullyPropagated, Management, ManagementError, PendingPropagation,

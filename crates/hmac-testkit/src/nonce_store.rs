@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::nonce_store::NonceStore;
 use futures_util::future::join_all;
-use hmac_auth::credential::ClientId;
-use hmac_auth::store::NonceStore;
 
 use crate::eventually;
 
@@ -79,14 +78,13 @@ pub async fn any_time_to_live_is_at_least_a_second([store, _]: &[Arc<dyn NonceSt
 
 async fn remember(
     store: &Arc<dyn NonceStore>,
-    client_id: &str,
+    owner: &str,
     nonce: &str,
     timestamp_ms: i64,
     ttl: Duration,
 ) -> bool {
-    let client_id = ClientId::parse(client_id).expect("a client id");
     store
-        .remember(&client_id, nonce, timestamp_ms, ttl)
+        .remember(owner, nonce, timestamp_ms, ttl)
         .await
         .expect("remember")
 }

@@ -5,11 +5,12 @@ pub mod ledger;
 
 use std::sync::Arc;
 
+use auth_base::secret::Secret;
 use futures_util::future::join_all;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
-use hmac_auth::store::{CredentialStore, StoredCredential};
+use hmac_auth::credential_store::{CredentialStore, StoredCredential};
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::peer_store::{
     Applied, Apply, ApplyOperation, CredentialKey, PeerStore, Stamp, Track,
 };

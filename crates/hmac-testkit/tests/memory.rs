@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
-use hmac_auth::store::{CredentialStore, NonceStore};
+use auth_base::nonce_store::MemoryNonceStore;
+use auth_base::nonce_store::NonceStore;
+use hmac_auth::credential_store::CredentialStore;
+use hmac_auth::memory::MemoryCredentialStore;
 use hmac_propagation::broker::Broker;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryPeerStore};
 use hmac_propagation::peer_store::PeerStore;

@@ -10,8 +10,9 @@ fn client() -> reqwest::ClientBuilder {
 mod tests {
     use std::time::Duration;
 
+    use auth_base::secret::Secret;
     use hmac_auth::credential::ClientId;
-    use hmac_auth::secret::{Secret, hash_client_secret};
+    use hmac_auth::secret_hash::hash_client_secret;
     use hmac_auth::sign::Signer;
     use hmac_propagation::propagator::Mode;
     use kit::config::source::Source;

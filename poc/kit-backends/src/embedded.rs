@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
-use hmac_auth::secret::Secret;
-use hmac_auth::store::CredentialStore;
+use auth_base::nonce_store::MemoryNonceStore;
+use auth_base::secret::Secret;
+use hmac_auth::credential_store::CredentialStore;
+use hmac_auth::memory::MemoryCredentialStore;
 use hmac_propagation::broker::Broker;
 use hmac_propagation::memory::broker::{MemoryBroker, MemoryBus};
 use hmac_propagation::memory::peer_store::MemoryPeerStore;

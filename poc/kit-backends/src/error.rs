@@ -1,7 +1,7 @@
 //! Why a peer cannot be wired.
 
-use hmac_auth_redis::link::InvalidRedisUrl;
 use hmac_propagation_amqp::options::InvalidAmqpUrl;
+use redis_link::link::InvalidRedisUrl;
 
 /// An adapter refused its configuration.
 #[derive(Debug, thiserror::Error)]

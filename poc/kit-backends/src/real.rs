@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::clock::{Clock, SystemClock};
-use hmac_auth::credential::ClientId;
-use hmac_auth::random::{Random, SystemRandom};
-use hmac_auth::report::chain;
-use hmac_auth::store::{CredentialStore, NonceStore};
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::error_chain::chain;
+use auth_base::nonce_store::NonceStore;
+use auth_base::random::{Random, SystemRandom};
+use hmac_auth::credential_store::CredentialStore;
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
-use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_propagation::broker::Broker;
 use hmac_propagation::peer_store::Track;
@@ -30,6 +29,7 @@ use kit::mesh::MeshParts;
 use kit::mesh::stores::PeerStoreView;
 use kit::parts::{ManagementParts, Parts};
 use kit::shutdown::Stop;
+use redis_link::link::RedisLink;
 
 use crate::error::WiringError;
 use crate::signed_get::HttpSignedGet;
@@ -203,10 +203,9 @@ impl Check for RedisCheck {
         let mut nonce = [0; 8];
         SystemRandom.fill(&mut nonce);
         let nonce = format!("{:016x}", u64::from_le_bytes(nonce));
-        let nobody = ClientId::parse("readyz").map_err(|error| error.to_string())?;
         let kept = self
             .0
-            .remember(&nobody, &nonce, SystemClock.now_ms(), KEPT_FOR)
+            .remember("readyz", &nonce, SystemClock.now_ms(), KEPT_FOR)
             .await;
         kept.map(drop).map_err(|error| chain(&error))
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hmac_auth::clock::Clock;
-use hmac_auth::report::chain;
+use auth_base::clock::Clock;
+use auth_base::error_chain::chain;
 use hmac_propagation::management::ManagementError;
 use hmac_propagation_sqlx::SqlManagement;
 use kit::shutdown::Stop;
@@ -51,9 +51,10 @@ async fn prune(store: &SqlManagement, before_ms: i64, stop: &Stop) -> Result<u64
 
 #[cfg(test)]
 mod tests {
-    use hmac_auth::clock::ManualClock;
+    use auth_base::clock::ManualClock;
+    use auth_base::secret::Secret;
     use hmac_auth::credential::{Change, ClientId};
-    use hmac_auth::secret::{Secret, hash_client_secret};
+    use hmac_auth::secret_hash::hash_client_secret;
     use hmac_propagation::management::{Management, Upsert, UpsertOperation};
     use hmac_propagation::peer_store::{CredentialKey, Track};
     use hmac_propagation_sqlx::{SecretsKey, SqlOptions};

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_auth::sign::Signer;
 use hmac_auth_client::SignedClient;
 use kit::mesh::health::{PROBE_LIMIT, PeerProbe};
@@ -154,8 +154,9 @@ fn no_answer(error: &(dyn std::error::Error + 'static)) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use auth_base::secret::Secret;
     use hmac_auth::credential::ClientId;
-    use hmac_auth::secret::{Secret, hash_client_secret};
+    use hmac_auth::secret_hash::hash_client_secret;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 

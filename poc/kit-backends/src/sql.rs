@@ -4,8 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::clock::{Clock, SystemClock};
-use hmac_auth::report::chain;
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::error_chain::chain;
 use hmac_propagation::management::{Management, ManagementError};
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use hmac_auth::credential::ClientId;
 use hmac_auth::memory::{MemoryCredentialStore, Watcher};
-use hmac_auth_redis::link::RedisLink;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation_redis::peer_store::PeerStoreOptions;
 use hmac_propagation_redis::watch::{self, StoreWatch};
 use kit::mesh::stores::{ChangeSource, Changes, StoreChange};
+use redis_link::link::RedisLink;
 use tokio::sync::Notify;
 
 /// Changes of a store in memory that may wait to be taken; with more of them everything is read again.

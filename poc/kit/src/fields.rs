@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
-use hmac_auth::secret::Secret;
 use hmac_propagation::peer_store::Track;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};

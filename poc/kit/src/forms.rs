@@ -13,8 +13,8 @@ pub mod outcome;
 
 use std::sync::Arc;
 
-use hmac_auth::clock::Clock;
-use hmac_auth::random::Random;
+use auth_base::clock::Clock;
+use auth_base::random::Random;
 use serde_json::Value;
 
 use crate::forms::accept::wants_html;

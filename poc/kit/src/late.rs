@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::management::{
     Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,

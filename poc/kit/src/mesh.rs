@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use auth_base::clock::Clock;
 use futures_util::Stream;
-use hmac_auth::clock::Clock;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -442,12 +442,13 @@ mod tests {
     use std::pin::pin;
 
     use async_trait::async_trait;
+    use auth_base::clock::ManualClock;
+    use auth_base::secret::Secret;
     use futures_util::StreamExt;
-    use hmac_auth::clock::ManualClock;
     use hmac_auth::credential::{ClientId, CredentialChange};
+    use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
     use hmac_auth::memory::MemoryCredentialStore;
-    use hmac_auth::secret::{Secret, SecretHash};
-    use hmac_auth::store::{CredentialWrite, WriteCondition};
+    use hmac_auth::secret_hash::SecretHash;
     use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryPeerStore};
     use hmac_propagation::peer_store::Track;
 

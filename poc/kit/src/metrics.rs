@@ -5,7 +5,7 @@ pub mod rows;
 
 use std::time::Duration;
 
-use hmac_auth::clock::{Clock, SystemClock};
+use auth_base::clock::{Clock, SystemClock};
 use hmac_propagation::propagator::{Mode, Propagator};
 use metrics::{SharedString, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};

@@ -9,8 +9,8 @@ pub mod reply;
 use std::error::Error;
 use std::sync::Arc;
 
-use hmac_auth::clock::{Clock, SystemClock};
-use hmac_auth::random::SystemRandom;
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::random::SystemRandom;
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 use url::form_urlencoded;

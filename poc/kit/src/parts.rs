@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hmac_auth::clock::SystemClock;
-use hmac_auth::store::{CredentialStore, NonceStore};
+use auth_base::clock::SystemClock;
+use auth_base::nonce_store::NonceStore;
+use hmac_auth::credential_store::CredentialStore;
 use hmac_auth::verify::Verifier;
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::propagator::{Mode, Propagator};

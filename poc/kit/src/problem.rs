@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use hmac_auth::report::chain;
-use hmac_auth::store::StoreError;
+use auth_base::error_chain::chain;
+use auth_base::store_error::StoreError;
 use hmac_propagation::error::PropagationError;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use auth_base::error_chain::chain;
 use clap::{Arg, ArgMatches, Command};
-use hmac_auth::report::chain;
 use hmac_propagation::propagator::Mode;
 
 use crate::application::{Application, ApplicationError};

@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_auth::clock::{Clock, SystemClock};
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::secret::Secret;
 use hmac_auth::credential::ClientId;
-use hmac_auth::secret::{Secret, hash_client_secret};
-use hmac_auth::store::CredentialStore;
+use hmac_auth::credential_store::CredentialStore;
+use hmac_auth::secret_hash::hash_client_secret;
 use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate, SyncSummary};
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::propagator::Propagator;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hmac_auth::store::{CredentialStore, NonceStore};
+use auth_base::nonce_store::NonceStore;
+use hmac_auth::credential_store::CredentialStore;
 use hmac_auth::verify::{BadSignatureReport, Verifier};
 
 use crate::config::Config;

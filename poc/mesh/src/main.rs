@@ -14,8 +14,8 @@ mod tour;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use auth_base::error_chain::chain;
 use clap::{Parser, ValueEnum};
-use hmac_auth::report::chain;
 use kit::shutdown::Stop;
 use services::mesh::PLACES;
 use tokio::runtime::Builder;

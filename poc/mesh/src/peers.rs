@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use hmac_auth::report::chain;
+use auth_base::error_chain::chain;
 use hmac_propagation::queue::PeerName;
 use kit::application::{Application, ApplicationError};
 use kit::config::source::Source;

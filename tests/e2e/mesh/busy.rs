@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hmac_auth::credential::ClientId;
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_auth::sign::Signer;
 use hmac_auth_client::error::Blame;
 use hmac_auth_client::{RetryPolicy, SignedClient};

@@ -1,8 +1,9 @@
 //! Who the peers are, what they know, and how they are told.
 
+use auth_base::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 
 use super::node::Node;
 

@@ -41,9 +41,33 @@ pub(super) enum Home {
     Container(Container),
 }
 
+/// Which program a peer runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Version {
+    /// The one built beside this test.
+    Current,
+    /// The one in the folder that `HMAC_MESH_EARLIER` names.
+    Earlier,
+}
+
+impl Version {
+    fn program(self, name: &str) -> PathBuf {
+        match self {
+            Self::Current => program(name),
+            Self::Earlier => {
+                let folder = services::variable("HMAC_MESH_EARLIER");
+                let folder =
+                    folder.expect("HMAC_MESH_EARLIER names the programs of an earlier version");
+                PathBuf::from(folder).join(name)
+            }
+        }
+    }
+}
+
 /// A peer's program, and its process while it runs.
 pub(super) struct Program {
     pub(super) port: u16,
+    pub(super) version: Version,
     pub(super) log: PathBuf,
     pub(super) process: Option<Process>,
 }
@@ -137,7 +161,8 @@ impl Node {
 impl Program {
     fn launch(&mut self, peer: Peer, environment: &[(String, String)]) {
         self.until_port_is_free(peer);
-        let command = [program(peer.name()).display().to_string()];
+        let program = self.version.program(peer.name());
+        let command = [program.display().to_string()];
         let process = Process::start(&command, environment, &self.log);
         self.process = Some(process.expect("the peer's process starts"));
     }

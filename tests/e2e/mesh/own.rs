@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::environment::{Peer, Secrets};
 use super::leaks::Leaks;
 use super::links::Links;
-use super::node::{self, Home, Node, Program};
+use super::node::{self, Home, Node, Program, Version};
 use super::server::Server;
 use super::slot::Slot;
 use super::{Mesh, Options, World, rows};
@@ -46,6 +46,7 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
             database,
             home: Home::Program(Program {
                 port,
+                version: Version::Current,
                 log,
                 process: None,
             }),

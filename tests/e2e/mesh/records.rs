@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use serde_json::Value;

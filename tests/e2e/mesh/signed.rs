@@ -1,7 +1,7 @@
 //! Signed calls, as any client would make them.
 
 use hmac_auth::credential::ClientId;
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_auth::sign::{SignedHeaders, Signer};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use hmac_auth::clock::{Clock, SystemClock};
+use auth_base::clock::{Clock, SystemClock};
 
 /// Whatever must come has come by then, also on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

@@ -4,19 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::secret::Secret;
 use axum::Router;
 use axum::routing::get;
 use hmac_auth::credential::{ClientId, CredentialChange};
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
+use hmac_auth::credential_store::{CredentialStore, CredentialWrite, WriteCondition};
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_auth::sign::Signer;
-use hmac_auth::store::{CredentialStore, CredentialWrite, WriteCondition};
 use hmac_auth::verify::Verifier;
 use hmac_auth_axum::layer::HmacAuthLayer;
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
-use hmac_auth_redis::link::RedisLink;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
+use redis_link::link::RedisLink;
 use tokio::net::TcpListener;
 
 use crate::load::{self, Request};

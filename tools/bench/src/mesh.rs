@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hmac_auth::clock::{Clock, SystemClock};
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
-use hmac_auth::secret::Secret;
-use hmac_auth::store::CredentialStore;
+use hmac_auth::credential_store::CredentialStore;
 use hmac_auth_redis::credential_store::RedisCredentialStore;
-use hmac_auth_redis::link::RedisLink;
 use hmac_propagation::drift::StoreView;
 use hmac_propagation::options::{Ensure, Settings};
 use hmac_propagation::peer_store::Track;
@@ -19,6 +18,7 @@ use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
+use redis_link::link::RedisLink;
 use services::{MariaDb, RabbitMq, Redis};
 
 use crate::Error;

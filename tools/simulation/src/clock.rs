@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use hmac_auth::clock::Clock;
+use auth_base::clock::Clock;
 use tokio::time::Instant;
 
 /// The simulated moment at which every story begins, epoch milliseconds.

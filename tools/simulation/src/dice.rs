@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hmac_auth::random::Random;
+use auth_base::random::Random;
 
 /// A generator. Whoever shares it takes turns.
 #[derive(Debug)]

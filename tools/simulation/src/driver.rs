@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;

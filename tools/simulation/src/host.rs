@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use auth_base::clock::Clock;
+use auth_base::secret::Secret;
 use futures_util::FutureExt;
-use hmac_auth::clock::Clock;
 use hmac_auth::credential::{Change, Credential, CredentialChange};
+use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
 use hmac_auth::memory::MemoryCredentialStore;
-use hmac_auth::secret::Secret;
-use hmac_auth::store::{CredentialWrite, WriteCondition};
 use hmac_propagation::memory::{MemoryManagement, MemoryPeerStore};
 use hmac_propagation::peer_store::{
     Apply, ApplyOperation, CredentialKey, InFlight, PeerStore, Stamp, Track,

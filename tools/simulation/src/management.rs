@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{
     Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,

@@ -1,7 +1,7 @@
 //! A peer's own store with faults, watched by the oracle.
 
 use async_trait::async_trait;
-use hmac_auth::store::StoreError;
+use auth_base::store_error::StoreError;
 use hmac_propagation::peer_store::{
     AckResult, Applied, Apply, CredentialKey, FinalStatus, InFlight, PeerStore, Stamp, Track,
 };

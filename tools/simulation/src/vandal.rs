@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::Credential;
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::peer_store::CredentialKey;
 
 use crate::content::in_words;

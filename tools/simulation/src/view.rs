@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{ClientId, Credential};
-use hmac_auth::store::{
-    CredentialPage, CredentialStore, CredentialWrite, StoreError, StoredCredential, WriteOutcome,
+use hmac_auth::credential_store::{
+    CredentialPage, CredentialStore, CredentialWrite, StoredCredential, WriteOutcome,
 };
 use hmac_propagation::drift::StoreView;
 use hmac_propagation::peer_store::{

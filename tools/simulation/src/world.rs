@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hmac_auth::clock::Clock;
+use auth_base::clock::Clock;
 use hmac_propagation::options::Settings;
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;

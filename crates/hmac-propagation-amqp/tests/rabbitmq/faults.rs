@@ -143,7 +143,7 @@ async fn a_refused_account_is_told_without_its_password_and_tried_again() {
     let user = format!("user-{}", std::process::id());
     let mut options = options(&url, "peer");
     options.user.clone_from(&user);
-    options.password = hmac_auth::secret::Secret::new("hunter2-secret");
+    options.password = auth_base::secret::Secret::new("hunter2-secret");
     let broker = connect(options);
     let told = status(&broker, "the refusal is told", |status| {
         status

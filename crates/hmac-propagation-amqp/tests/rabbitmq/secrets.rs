@@ -57,7 +57,7 @@ async fn no_secret_in_logs() {
 
     let mut options = options(&url, "peer");
     options.user.clone_from(&user);
-    options.password = hmac_auth::secret::Secret::new("hunter2-secret");
+    options.password = auth_base::secret::Secret::new("hunter2-secret");
     let broker = connect(options);
     let (known, unknown) = (peer("known"), peer("unknown"));
     let mut subscription = broker.subscribe(&known, 10).await.unwrap();

@@ -1,7 +1,8 @@
 //! What lies in the tables.
 
+use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
-use hmac_auth::secret::{Secret, hash_client_secret};
+use hmac_auth::secret_hash::hash_client_secret;
 use hmac_propagation::management::{
     Management, ManagementError, PendingQuery, SettledQuery, SettledScope, Upsert, UpsertOperation,
 };

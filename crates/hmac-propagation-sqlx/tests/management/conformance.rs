@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::management::Management;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;

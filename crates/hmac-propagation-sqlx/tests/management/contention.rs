@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use auth_base::secret::Secret;
 use futures_util::future::join_all;
 use hmac_auth::credential::Change;
-use hmac_auth::secret::{Secret, hash_client_secret};
+use hmac_auth::secret_hash::hash_client_secret;
 use hmac_propagation::management::{
     AckMark, Management, PendingPropagation, PendingQuery, ResyncQuery, ResyncScope, Rotation,
     SentMark, Upsert, UpsertOperation,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use auth_base::secret::Secret;
 use futures_util::future::join_all;
-use hmac_auth::secret::Secret;
 use hmac_propagation::management::Management;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use hmac_testkit::eventually;

@@ -1,6 +1,6 @@
 //! The operator's side of targets.
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::management::{AckMark, Management, PendingQuery, Upsert, UpsertOperation};
 use hmac_propagation_sqlx::inventory::{InventoryError, TargetUpserted};
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};

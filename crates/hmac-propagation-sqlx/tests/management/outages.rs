@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::management::{Management, ManagementError};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use hmac_testkit::eventually;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::management::{Management, Rotation, Upsert, UpsertOperation};
 use hmac_propagation_sqlx::reseal::{Resealed, ResealedColumn};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement};

@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::Change;
-use hmac_auth::secret::{Secret, SecretHash};
+use hmac_auth::secret_hash::SecretHash;
 
 use crate::delivery::{Delivery, DeliveryStatus, Moment, Step, Transition};
 use crate::management::{

@@ -2,7 +2,7 @@
 
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::Credential;
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use sha2::Sha256;
 
 use crate::management::DesiredRecord;
@@ -102,8 +102,9 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use auth_base::secret::Secret;
     use hmac_auth::credential::ClientId;
-    use hmac_auth::secret::{Secret, hash_client_secret};
+    use hmac_auth::secret_hash::hash_client_secret;
 
     use super::*;
     use crate::peer_store::Track;

@@ -1,7 +1,7 @@
 //! Healing what differs.
 
-use hmac_auth::report::chain;
-use hmac_auth::store::StoreError;
+use auth_base::error_chain::chain;
+use auth_base::store_error::StoreError;
 
 use crate::changes::write_of;
 use crate::counters::add;

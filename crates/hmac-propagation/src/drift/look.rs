@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::Credential;
-use hmac_auth::store::StoreError;
 
 use crate::drift::digest::{Content, canonical};
 use crate::drift::{StoreView, Tally};

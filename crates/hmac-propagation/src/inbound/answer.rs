@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use hmac_auth::report::chain;
-use hmac_auth::secret::Secret;
+use auth_base::error_chain::chain;
+use auth_base::secret::Secret;
 
 use crate::broker::OutboundMessage;
 use crate::counters::add;

@@ -1,7 +1,7 @@
 //! What a store should hold, and what says so on the wire.
 
 use hmac_auth::allowed_ips::AllowedIps;
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 
 /// What a store should hold for a client.
 #[derive(Clone, Debug)]

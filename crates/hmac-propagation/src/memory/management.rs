@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 
 use crate::delivery::plan::by_credential;
 use crate::delivery::{Delivery, DeliveryStatus};

@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::store_error::StoreError;
+use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
 use hmac_auth::memory::MemoryCredentialStore;
-use hmac_auth::store::{CredentialWrite, StoreError, WriteCondition};
 
 use crate::memory::ledger::Ledger;
 use crate::peer_store::{

@@ -8,14 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hmac_auth::clock::Clock;
+use auth_base::clock::Clock;
+use auth_base::secret::Secret;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{ClientId, Credential, CredentialChange};
-use hmac_auth::memory::MemoryCredentialStore;
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
-use hmac_auth::store::{
-    CredentialPage, CredentialStore, CredentialWrite, StoreError, StoredCredential, WriteCondition,
+use hmac_auth::credential_store::{
+    CredentialPage, CredentialStore, CredentialWrite, StoredCredential, WriteCondition,
     WriteOutcome,
 };
+use hmac_auth::memory::MemoryCredentialStore;
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::drift::{DriftReport, StoreView};
 use hmac_propagation::memory::management::DeliveryView;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::secret::Secret;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
+use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
 use hmac_auth::memory::MemoryCredentialStore;
-use hmac_auth::secret::{Secret, hash_client_secret};
-use hmac_auth::store::{CredentialWrite, WriteCondition};
+use hmac_auth::secret_hash::hash_client_secret;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Settings};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hmac_auth::credential::ClientId;
-use hmac_auth::store::{CredentialStore, WriteCondition};
+use hmac_auth::credential_store::{CredentialStore, WriteCondition};
 
 use super::{client, hash, set_hash, write};
 

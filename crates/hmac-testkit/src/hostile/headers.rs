@@ -4,20 +4,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::clock::{Clock, ManualClock};
+use auth_base::nonce_store::MemoryNonceStore;
+use auth_base::secret::Secret;
 use futures_util::FutureExt;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::canonical::{
     hash_body, normalize_received_target, normalize_target, sign_request, signing_payload,
 };
 use hmac_auth::client_address::TrustedProxies;
-use hmac_auth::clock::{Clock, ManualClock};
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
-use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
+use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
+use hmac_auth::header;
+use hmac_auth::memory::MemoryCredentialStore;
 use hmac_auth::rejection::Rejection;
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
-use hmac_auth::sign::header;
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_auth::signed_head::parse_timestamp;
-use hmac_auth::store::{CredentialWrite, WriteCondition};
 use hmac_auth::verify::{RequestHead, Verified, Verifier};
 
 const NOW_MS: i64 = 1_700_000_000_000;

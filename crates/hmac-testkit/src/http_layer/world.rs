@@ -6,18 +6,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::clock::ManualClock;
+use auth_base::nonce_store::MemoryNonceStore;
+use auth_base::nonce_store::NonceStore;
+use auth_base::secret::Secret;
+use auth_base::store_error::StoreError;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::client_address::TrustedProxies;
-use hmac_auth::clock::ManualClock;
 use hmac_auth::credential::{Change, ClientId, CredentialChange};
-use hmac_auth::layer::OnlyClients;
-use hmac_auth::memory::{MemoryCredentialStore, MemoryNonceStore};
-use hmac_auth::secret::{Secret, SecretHash, hash_client_secret};
-use hmac_auth::sign::Signer;
-use hmac_auth::store::{
-    CredentialPage, CredentialStore, CredentialWrite, NonceStore, StoreError, StoredCredential,
-    WriteCondition, WriteOutcome,
+use hmac_auth::credential_store::{
+    CredentialPage, CredentialStore, CredentialWrite, StoredCredential, WriteCondition,
+    WriteOutcome,
 };
+use hmac_auth::layer::OnlyClients;
+use hmac_auth::memory::MemoryCredentialStore;
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
+use hmac_auth::sign::Signer;
 use hmac_auth::verify::{BadSignatureReport, Verifier};
 
 use crate::http_layer::Setup;
@@ -271,16 +275,14 @@ pub(super) struct Nonces {
 impl NonceStore for Nonces {
     async fn remember(
         &self,
-        client_id: &ClientId,
+        owner: &str,
         nonce: &str,
         timestamp_ms: i64,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         reach(&self.away)?;
-        self.inner
-            .remember(client_id, nonce, timestamp_ms, ttl)
-            .await
+        self.inner.remember(owner, nonce, timestamp_ms, ttl).await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use auth_base::secret::Secret;
 use futures_util::future::join_all;
-use hmac_auth::secret::Secret;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{PendingQuery, Upsert};
 

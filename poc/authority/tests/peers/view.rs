@@ -1,6 +1,6 @@
 //! A peer sees what the others' Redis hold, read directly and followed by what Redis announces.
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::queue::PeerName;
 use kit::config::Role;
 use serde_json::{Value, json};

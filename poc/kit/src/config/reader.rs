@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auth_base::secret::Secret;
 use hmac_auth::client_address::TrustedProxies;
-use hmac_auth::secret::Secret;
 use hmac_propagation::propagator::Mode;
 use hmac_propagation::queue::PeerName;
 use tracing_subscriber::EnvFilter;

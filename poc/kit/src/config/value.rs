@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
+use auth_base::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac_auth::secret::Secret;
 use hmac_propagation::queue::PeerName;
 use ipnet::IpNet;
 use url::Url;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hmac_auth::clock::Clock;
-use hmac_auth::random::Random;
+use auth_base::clock::Clock;
+use auth_base::random::Random;
 
 use crate::forms::outcome::Outcome;
 
@@ -103,8 +103,8 @@ impl Waiting {
 mod tests {
     use std::collections::BTreeMap;
 
-    use hmac_auth::clock::ManualClock;
-    use hmac_auth::random::SystemRandom;
+    use auth_base::clock::ManualClock;
+    use auth_base::random::SystemRandom;
     use serde_json::json;
 
     use super::*;

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::error_chain::chain;
+use auth_base::store_error::StoreError;
 use futures_util::future::join_all;
 use hmac_auth::credential::ClientId;
-use hmac_auth::report::chain;
-use hmac_auth::store::StoreError;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::progress::ProgressEvent;
 use tokio::sync::broadcast::Receiver;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hmac_auth::store::CredentialStore;
+use hmac_auth::credential_store::CredentialStore;
 use hmac_propagation::drift::StoreView;
 use hmac_propagation::peer_store::{CredentialKey, PeerStore, Track};
 use hmac_propagation::queue::PeerName;

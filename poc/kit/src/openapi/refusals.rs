@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use auth_base::store_error::StoreError;
 use hmac_auth::rejection::Rejection;
-use hmac_auth::store::StoreError;
 use utoipa::ToSchema;
 use utoipa::openapi::path::OperationBuilder;
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder, Schema};

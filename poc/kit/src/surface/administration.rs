@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use async_trait::async_trait;
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use serde::Serialize;

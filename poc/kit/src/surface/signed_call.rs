@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hmac_auth::credential::ClientId;
-use hmac_auth::secret::SecretHash;
+use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::queue::PeerName;
 use serde::Serialize;
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl SentRequest {
     /// Takes a GET and its headers, and shortens the signature.
     pub fn get(url: &Url, headers: impl IntoIterator<Item = (String, String)>) -> Self {
         let shown = headers.into_iter().map(|(name, mut value)| {
-            if name == hmac_auth::sign::header::SIGNATURE {
+            if name == hmac_auth::header::SIGNATURE {
                 value = value.chars().take(8).chain(['…']).collect();
             }
             (name, value)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 
 use crate::delivery::plan::{Before, Content, Credential, Plan, plain_may_go};
 use crate::delivery::{ClaimWindow, Delivery, Moved};

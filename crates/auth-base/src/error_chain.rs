@@ -17,7 +17,7 @@ pub fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
+    use crate::store_error::StoreError;
 
     #[test]
     fn every_source_is_named_in_order() {

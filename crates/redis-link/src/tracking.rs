@@ -20,7 +20,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Hears the announcements. Called where the connection is read: it must not block.
-pub(crate) trait Listener: Send + Sync + 'static {
+pub trait Listener: Send + Sync + 'static {
     /// Announcements come from now on, or do not any more.
     fn set_live(&self, live: bool);
 
@@ -29,19 +29,19 @@ pub(crate) trait Listener: Send + Sync + 'static {
 }
 
 /// What is tracked, and how.
-pub(crate) struct Tracked {
+pub struct Tracked {
     /// The server.
-    pub(crate) link: RedisLink,
+    pub link: RedisLink,
     /// What the keys begin with.
-    pub(crate) prefixes: Vec<String>,
+    pub prefixes: Vec<String>,
     /// How often the connection is asked whether it lives.
-    pub(crate) heartbeat: Duration,
+    pub heartbeat: Duration,
     /// Who is worse off while nothing is tracked, for the log.
-    pub(crate) purpose: &'static str,
+    pub purpose: &'static str,
 }
 
 /// Tracking under way; it ends when this is dropped.
-pub(crate) struct Tracker(JoinHandle<()>);
+pub struct Tracker(JoinHandle<()>);
 
 impl Drop for Tracker {
     fn drop(&mut self) {
@@ -51,7 +51,7 @@ impl Drop for Tracker {
 
 impl Tracker {
     /// Tracks for ever on the current tokio runtime: connects, asks for announcements, and stays until the connection ends.
-    pub(crate) fn spawn(tracked: Tracked, listener: Arc<impl Listener>) -> Self {
+    pub fn spawn(tracked: Tracked, listener: Arc<impl Listener>) -> Self {
         Self(tokio::spawn(async move {
             let mut pause = FIRST_PAUSE;
             loop {

@@ -1,6 +1,6 @@
 //! What a failure of Redis means to the contract.
 
-use hmac_auth::store::StoreError;
+use auth_base::store_error::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// Redis refused with a text that may quote the arguments of the command, secret hashes among them. The text is left out.

@@ -1,8 +1,7 @@
 //! Lua scripts, one for each decision, many calls in one round trip.
 
+use auth_base::store_error::StoreError;
 use redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
-
-use hmac_auth::store::StoreError;
 
 use crate::failure::store_error;
 use crate::link::RedisLink;

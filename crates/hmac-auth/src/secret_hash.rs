@@ -1,44 +1,13 @@
-//! Secrets and their hashes: the two values that must never reach a log.
+//! The hash of a secret, which signs: as precious as the secret.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use auth_base::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
-
-/// A plain secret: redacted in `Debug`, wiped on drop, compared in constant time only.
-#[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Wraps `plain` without a check of its length.
-    pub fn new(plain: impl Into<String>) -> Self {
-        Self(Zeroizing::new(plain.into()))
-    }
-
-    /// Reveals the plain text. Every call of this is a place to look at in a review.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Compares in constant time (for values of equal length).
-    pub fn matches(&self, other: &str) -> bool {
-        self.0.as_bytes().ct_eq(other.as_bytes()).into()
-    }
-
-    /// Tells whether the secret has no character.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(redacted)")
-    }
-}
 
 /// A secret hash: 64 lower-case hex characters. It signs requests, so it is as precious as the secret itself.
 ///
@@ -82,8 +51,8 @@ impl SecretHash {
         &self.0.text
     }
 
-    /// HMAC-SHA256 over the concatenation of `parts`, keyed with the 64 characters.
-    pub(crate) fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
+    /// Signs: HMAC-SHA256 over the concatenation of `parts`, keyed with the 64 characters.
+    pub fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self
             .0
             .keyed
@@ -93,6 +62,11 @@ impl SecretHash {
             mac.update(part);
         }
         mac.finalize().into_bytes().into()
+    }
+
+    /// Tells whether `signature` is that of `parts` with this hash, in constant time.
+    pub fn signed(&self, parts: &[&[u8]], signature: &[u8; 32]) -> bool {
+        self.sign(parts).ct_eq(signature).into()
     }
 
     /// The first 8 characters, which may be shown.

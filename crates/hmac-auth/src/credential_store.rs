@@ -1,36 +1,16 @@
-//! Where credentials and nonces are kept: the two seams of this crate.
+//! Where credentials are kept.
 //!
 //! # Implementing
-//! Implement the trait, then prove it with `hmac_testkit::credential_store` and `hmac_testkit::nonce_store` from your
-//! crate's `tests/`. [`crate::memory`] is the complete model to compare with.
+//! Implement [`CredentialStore`], then prove it with `hmac_testkit::credential_store` from your crate's `tests/`.
+//! [`crate::memory`] is the complete model to compare with.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::store_error::StoreError;
 
 use crate::credential::{ClientId, Credential, CredentialChange};
-use crate::secret::SecretHash;
-
-/// A store could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The store cannot be reached or did not answer in time. Trying again later may help; nothing may be accepted.
-    #[error("store unavailable")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// What is stored for this client cannot be read (wire contract 1.4: corrupt). Trying again does not help.
-    #[error("corrupt credential record of client {client_id}: {reason}")]
-    Corrupt {
-        /// Whose record it is.
-        client_id: String,
-        /// What is wrong with it; never its content.
-        reason: &'static str,
-    },
-    /// The store answered, and refused (wrong type of a key, out of memory, read-only). Trying again may help after
-    /// an operator has been there.
-    #[error("store refused the operation")]
-    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
+use crate::secret_hash::SecretHash;
 
 /// What a store has of one client.
 #[derive(Clone, Debug)]
@@ -130,21 +110,4 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// Lists about `limit` records from `cursor` on (`None` = the beginning). A record that exists during the whole
     /// walk is listed at least once.
     async fn list(&self, cursor: Option<&str>, limit: usize) -> Result<CredentialPage, StoreError>;
-}
-
-/// Remembers nonces.
-///
-/// # Contract
-/// `remember` answers `true` exactly once for a (client, nonce, timestamp) within `ttl`, however many callers and
-/// instances ask at once.
-#[async_trait]
-pub trait NonceStore: Send + Sync + 'static {
-    /// Remembers the nonce for `ttl` (at least 1 s); `true` when it was not known before.
-    async fn remember(
-        &self,
-        client_id: &ClientId,
-        nonce: &str,
-        timestamp_ms: i64,
-        ttl: Duration,
-    ) -> Result<bool, StoreError>;
 }

@@ -1,35 +1,21 @@
-//! The message track: signs and verifies messages that do not travel as HTTP requests (wire contract 1.1).
-//!
-//! A message has no timestamp and no nonce: whoever must not act on one twice says so inside the message.
-//!
-//! ```
-//! # use hmac_auth::{credential::ClientId, secret::{Secret, hash_client_secret}};
-//! use hmac_auth::message::{Message, sign_message};
-//!
-//! let client_id = ClientId::parse("orders").unwrap();
-//! let secret_hash = hash_client_secret(&Secret::new("plain-text-secret"), None);
-//! let one = sign_message(&client_id, &secret_hash, Message::Json(r#"{"b": 1.0, "a": 2}"#)).unwrap();
-//! let other = sign_message(&client_id, &secret_hash, Message::Json(r#"{"a":2,"b":1}"#)).unwrap();
-//! assert_eq!(one, other);
-//! ```
+//! Signs and verifies one message.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::clock::{Clock, SystemClock};
+use hmac_auth::canonical::read_hex;
+use hmac_auth::credential::ClientId;
+use hmac_auth::credential_store::{CredentialStore, StoredCredential};
+use hmac_auth::previous_use::{PreviousSecretUse, PreviousSecretUses};
+use hmac_auth::rejection::Rejection;
+use hmac_auth::secret_hash::SecretHash;
+use hmac_auth::verify::SecretUsed;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use crate::canonical::{HexDigest, hex_digest, hex_text, read_hex};
 use crate::canonical_json::{InvalidMessage, canonical_json};
-use crate::clock::{Clock, SystemClock};
-use crate::credential::ClientId;
-use crate::previous_use::{PreviousSecretUse, PreviousSecretUses};
-use crate::rejection::Rejection;
-use crate::secret::SecretHash;
-use crate::store::{CredentialStore, StoredCredential};
-use crate::verify::SecretUsed;
 
 /// A message as it is at hand.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +50,7 @@ impl<'a> Message<'a> {
 /// # Errors
 /// [`InvalidMessage`] when [`Message::Json`] is not JSON.
 pub fn message_hash(message: Message<'_>) -> Result<String, InvalidMessage> {
-    Ok(hex_text(&message_digest(message)?).to_owned())
+    Ok(hex::encode(Sha256::digest(message.canonical()?)))
 }
 
 /// Joins what is signed: `client_id \n message_hash`.
@@ -81,20 +67,8 @@ pub fn sign_message(
     secret_hash: &SecretHash,
     message: Message<'_>,
 ) -> Result<String, InvalidMessage> {
-    let signature = message_signature(client_id, secret_hash, &message_digest(message)?);
-    Ok(hex_text(&hex_digest(&signature)).to_owned())
-}
-
-fn message_digest(message: Message<'_>) -> Result<HexDigest, InvalidMessage> {
-    Ok(hex_digest(&Sha256::digest(message.canonical()?).into()))
-}
-
-fn message_signature(
-    client_id: &ClientId,
-    secret_hash: &SecretHash,
-    digest: &HexDigest,
-) -> [u8; 32] {
-    secret_hash.sign(&[client_id.as_str().as_bytes(), b"\n", digest])
+    let payload = message_signing_payload(client_id, &message_hash(message)?);
+    Ok(hex::encode(secret_hash.sign(&[payload.as_bytes()])))
 }
 
 /// The proof that a message was accepted.
@@ -199,19 +173,16 @@ impl MessageVerifier {
         now_ms: i64,
     ) -> Option<SecretUsed> {
         let signature = read_hex(signature.as_bytes())?;
-        let digest = message_digest(message).ok()?;
-        let signed_with = |secret_hash: &SecretHash| -> bool {
-            let expected = message_signature(client_id, secret_hash, &digest);
-            expected.ct_eq(&signature).into()
-        };
-        if signed_with(&stored.credential.secret_hash) {
-            return Some(SecretUsed::Current);
-        }
+        let payload = message_signing_payload(client_id, &message_hash(message).ok()?);
         let in_grace = stored
             .credential
             .in_rotation_grace(self.rotation_grace, now_ms);
-        let previous = stored.previous.as_ref().filter(|_| in_grace)?;
-        signed_with(previous).then_some(SecretUsed::Previous)
+        SecretUsed::of(
+            &stored.credential.secret_hash,
+            stored.previous.as_ref().filter(|_| in_grace),
+            &[payload.as_bytes()],
+            &signature,
+        )
     }
 }
 
@@ -225,12 +196,14 @@ impl fmt::Debug for MessageVerifier {
 
 #[cfg(test)]
 mod tests {
+    use auth_base::clock::ManualClock;
+    use auth_base::secret::Secret;
+    use hmac_auth::credential::{Change, CredentialChange};
+    use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
+    use hmac_auth::memory::MemoryCredentialStore;
+    use hmac_auth::secret_hash::hash_client_secret;
+
     use super::*;
-    use crate::clock::ManualClock;
-    use crate::credential::{Change, CredentialChange};
-    use crate::memory::MemoryCredentialStore;
-    use crate::secret::{Secret, hash_client_secret};
-    use crate::store::{CredentialWrite, WriteCondition};
 
     const MESSAGE: Message<'static> = Message::Json(r#"{"z":1,"a":[true]}"#);
 
