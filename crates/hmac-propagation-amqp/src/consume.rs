@@ -16,16 +16,17 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::backoff::Backoff;
-use crate::connection::{Live, declare_on};
+use crate::channel;
+use crate::connection::LiveConnection;
 use crate::failure::{Failure, answer};
 use crate::options::AmqpOptions;
 use crate::reconnect::Link;
-use crate::status::Board;
+use crate::status::StatusTracker;
 
 /// What a subscription's task needs to consume for ever.
 pub(crate) struct Consuming {
     pub(crate) options: Arc<AmqpOptions>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) status: Arc<StatusTracker>,
     pub(crate) link: watch::Receiver<Link>,
     pub(crate) queue: String,
     pub(crate) prefetch: u16,
@@ -43,7 +44,7 @@ impl AmqpSubscription {
     pub(crate) fn start(consuming: Consuming, stop: CancellationToken) -> Self {
         let shared = Arc::new(Shared::default());
         let operation_timeout = consuming.options.operation_timeout;
-        let subscription = consuming.board.subscribed();
+        let subscription = consuming.status.subscribed();
         tokio::spawn(consuming.keep(subscription, Arc::clone(&shared), stop.clone()));
         Self {
             shared,
@@ -232,7 +233,7 @@ impl Consuming {
             let Some(reason) = reason else { break };
             drop(channel);
             tracing::warn!(queue = %self.queue, %reason, "not consuming");
-            self.board.consuming(subscription, Some(reason));
+            self.status.consuming(subscription, Some(reason));
             if since.elapsed() > backoff.longest() {
                 backoff.reset();
             }
@@ -242,7 +243,7 @@ impl Consuming {
             }
         }
         shared.close();
-        self.board.unsubscribed(subscription);
+        self.status.unsubscribed(subscription);
         let channel = shared.lock().lose();
         if let Some(channel) = channel {
             let _ = answer(
@@ -266,11 +267,11 @@ impl Consuming {
         };
         let (channel, mut consumer) = match self.open(&live).await {
             Ok(open) => open,
-            Err(failure) => return Some(failure.into_reason()),
+            Err(failure) => return Some(failure.reason()),
         };
         shared.lock().begin(channel);
         tracing::info!(queue = %self.queue, epoch = live.epoch, "consuming");
-        self.board.consuming(subscription, None);
+        self.status.consuming(subscription, None);
         loop {
             tokio::select! {
                 first = consumer.next() => {
@@ -288,7 +289,7 @@ impl Consuming {
         }
     }
 
-    async fn open(&self, live: &Live) -> Result<(Channel, Consumer), Failure> {
+    async fn open(&self, live: &LiveConnection) -> Result<(Channel, Consumer), Failure> {
         let bound = self.options.operation_timeout;
         let channel = live.channel().await?;
         answer(
@@ -296,7 +297,7 @@ impl Consuming {
             channel.basic_qos(self.prefetch, BasicQosOptions::default()),
         )
         .await?;
-        declare_on(&channel, &self.queue, bound).await?;
+        channel::declare(&channel, &self.queue, bound).await?;
         let options = BasicConsumeOptions::default();
         let consuming = channel.basic_consume(
             self.queue.as_str().into(),

@@ -13,7 +13,7 @@ use hmac_propagation::broker::Broker;
 use hmac_propagation::memory::broker::{MemoryBroker, MemoryBus};
 use hmac_propagation::memory::peer_store::MemoryPeerStore;
 use hmac_propagation::peer_store::Track;
-use hmac_propagation::propagator::{Propagator, PropagatorBuilder};
+use hmac_propagation::{Propagator, PropagatorBuilder};
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::SqlManagement;
 use kit::config::{Config, Role};

@@ -16,7 +16,7 @@ use hmac_auth_redis::keys::Namespace;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_propagation::broker::Broker;
 use hmac_propagation::peer_store::Track;
-use hmac_propagation::propagator::{Propagator, PropagatorBuilder};
+use hmac_propagation::{Propagator, PropagatorBuilder};
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;

@@ -12,7 +12,7 @@ use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_propagation::drift::StoreView;
 use hmac_propagation::options::{Ensure, Settings};
 use hmac_propagation::peer_store::Track;
-use hmac_propagation::propagator::{Propagator, PropagatorBuilder};
+use hmac_propagation::{Propagator, PropagatorBuilder};
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;

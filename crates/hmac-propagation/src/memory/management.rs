@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
 
+use crate::lock::lock;
 use crate::management::{
     Accepted, AckMark, DesiredRecord, FullyPropagated, LocalChange, Management, ManagementError,
     Operation, PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope,
@@ -17,7 +18,6 @@ use crate::management::{
 use crate::memory::management::state::{CredentialRow, Pivot, State};
 use crate::peer_store::{CredentialKey, FinalStatus};
 use crate::queue::PeerName;
-use crate::shared::lock;
 
 /// How far a row has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
