@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::backoff::Backoff;
+use auth_base::random::SystemRandom;
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
 use hmac_propagation::broker::{BrokerError, Delivery, DeliveryTag, Settlement, Subscription};
@@ -15,7 +17,6 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::backoff::Backoff;
 use crate::channel;
 use crate::connection::LiveConnection;
 use crate::failure::{Failure, answer};
@@ -222,7 +223,8 @@ impl Frame {
 impl Consuming {
     /// Consumes until `stop`, beginning anew after every loss.
     async fn keep(mut self, subscription: u64, shared: Arc<Shared>, stop: CancellationToken) {
-        let mut backoff = Backoff::new(self.options.backoff_min, self.options.backoff_max);
+        let backoff = Backoff::new(self.options.backoff_min, self.options.backoff_max);
+        let mut failures = 0_u32;
         loop {
             let since = Instant::now();
             let reason = tokio::select! {
@@ -234,13 +236,14 @@ impl Consuming {
             drop(channel);
             tracing::warn!(queue = %self.queue, %reason, "not consuming");
             self.status.consuming(subscription, Some(reason));
-            if since.elapsed() > backoff.longest() {
-                backoff.reset();
+            if since.elapsed() > backoff.longest {
+                failures = 0;
             }
             tokio::select! {
-                () = tokio::time::sleep(backoff.next()) => {}
+                () = tokio::time::sleep(backoff.jittered(failures, &SystemRandom)) => {}
                 () = stop.cancelled() => break,
             }
+            failures = failures.saturating_add(1);
         }
         shared.close();
         self.status.unsubscribed(subscription);

@@ -29,7 +29,6 @@
 pub mod broker;
 pub mod options;
 
-mod backoff;
 mod channel;
 mod connection;
 mod consume;

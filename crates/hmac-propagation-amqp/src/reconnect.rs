@@ -8,12 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::backoff::Backoff;
+use auth_base::random::SystemRandom;
 use hmac_propagation::broker::BrokerError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
 use crate::connection::LiveConnection;
 use crate::failure::Failure;
 use crate::options::AmqpOptions;
@@ -37,8 +38,8 @@ pub(crate) async fn keep_connected(
     link: watch::Sender<Link>,
     closing: CancellationToken,
 ) {
-    let mut backoff = Backoff::new(options.backoff_min, options.backoff_max);
-    let mut epoch = 0;
+    let backoff = Backoff::new(options.backoff_min, options.backoff_max);
+    let (mut epoch, mut failures) = (0, 0_u32);
     while !closing.is_cancelled() {
         let attempt = tokio::select! {
             attempt = LiveConnection::open(&options, epoch + 1) => attempt,
@@ -49,8 +50,8 @@ pub(crate) async fn keep_connected(
                 epoch += 1;
                 let since = Instant::now();
                 serve(Arc::new(live), &status, &link, &closing).await;
-                if since.elapsed() > backoff.longest() {
-                    backoff.reset();
+                if since.elapsed() > backoff.longest {
+                    failures = 0;
                 }
             }
             Err(failure) => {
@@ -61,9 +62,10 @@ pub(crate) async fn keep_connected(
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(backoff.next()) => {}
+            () = tokio::time::sleep(backoff.jittered(failures, &SystemRandom)) => {}
             () = closing.cancelled() => {}
         }
+        failures = failures.saturating_add(1);
     }
     status.disconnected("closed");
     link.send_replace(Link::Closed);

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use hmac_auth::report::chain;
-use hmac_auth::store::StoreError;
+use auth_base::error_chain::chain;
+use auth_base::store_error::StoreError;
 
 use crate::context::Context;
 use crate::counters::add;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::secret::Secret;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{ClientId, Credential};
-use hmac_auth::secret::Secret;
-use hmac_auth::store::{CredentialStore, StoreError};
+use hmac_auth::credential_store::CredentialStore;
 use tokio::sync::watch;
 use tokio::time::timeout;
 

@@ -7,10 +7,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use auth_base::secret::Secret;
+use auth_base::store_error::StoreError;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId};
-use hmac_auth::secret::{Secret, hash_client_secret};
-use hmac_auth::store::StoreError;
+use hmac_auth::secret_hash::hash_client_secret;
 
 use crate::bounded::NoAnswer;
 use crate::context::Context;

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_auth::clock::Clock;
+use auth_base::backoff::Backoff;
+use auth_base::clock::Clock;
+use auth_base::random::Random;
 use hmac_auth::credential::ClientId;
-use hmac_auth::random::Random;
 use tokio::sync::Notify;
 
 use crate::bounded::Bounded;
@@ -128,16 +129,12 @@ impl Context {
         self.sync_wanted.notified().await;
     }
 
-    /// How long to wait after `failures` failures in a row.
+    /// How long to wait after a failure that `failures` came before.
     pub(crate) fn backoff(&self, failures: u32) -> Duration {
-        let settings = &self.settings;
-        settings
-            .retry_min
-            .saturating_mul(1 << failures.min(16))
-            .min(settings.retry_max)
+        Backoff::new(self.settings.retry_min, self.settings.retry_max).pause(failures)
     }
 
-    /// Waits after `failures` failures in a row, or until the propagator closes.
+    /// Waits so long, or until the propagator closes.
     pub(crate) async fn pause(&self, failures: u32) {
         let _ = tokio::time::timeout(self.backoff(failures), self.closing.wait()).await;
     }

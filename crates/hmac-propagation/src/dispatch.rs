@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use auth_base::error_chain::chain;
 use hmac_auth::allowed_ips::AllowedIps;
-use hmac_auth::report::chain;
 use tokio::time::timeout;
 
 use crate::broker::OutboundMessage;

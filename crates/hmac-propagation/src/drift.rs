@@ -44,8 +44,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use auth_base::error_chain::chain;
 use futures_util::future::join_all;
-use hmac_auth::report::chain;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::context::Context;

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::ClientId;
-use hmac_auth::store::StoreError;
 
 use crate::broker::BrokerError;
 use crate::management::ManagementError;

@@ -13,9 +13,9 @@ mod lane;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use hmac_auth::report::chain;
-use hmac_auth::secret::Secret;
-use hmac_auth::store::StoreError;
+use auth_base::error_chain::chain;
+use auth_base::secret::Secret;
+use auth_base::store_error::StoreError;
 use tokio::time::{Instant, sleep_until};
 
 use crate::acknowledgements::{Acknowledgements, ReceivedAck, is_one_rows_fault};

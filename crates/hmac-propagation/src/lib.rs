@@ -41,9 +41,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use hmac_auth::credential::ClientId;
-//! use hmac_auth::memory::MemoryCredentialStore;
-//! use hmac_auth::secret::Secret;
+//! use hmac_auth::{ClientId, MemoryCredentialStore, Secret};
 //! use hmac_propagation::{
 //!     Ensure, MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore, PeerName, Propagator,
 //! };

@@ -6,9 +6,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use auth_base::error_chain::chain;
+use auth_base::store_error::StoreError;
 use hmac_auth::credential::{Change, CredentialChange};
-use hmac_auth::report::chain;
-use hmac_auth::store::StoreError;
 use tokio::time::Instant;
 
 use crate::context::Context;

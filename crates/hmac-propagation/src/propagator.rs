@@ -8,8 +8,8 @@ pub mod builder;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use auth_base::secret::Secret;
 use hmac_auth::credential::ClientId;
-use hmac_auth::secret::Secret;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};

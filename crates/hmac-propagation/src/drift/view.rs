@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_auth::store::CredentialStore;
+use hmac_auth::credential_store::CredentialStore;
 
 use crate::bounded::Bounded;
 use crate::peer_store::{PeerStore, Track};

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hmac_auth::report::chain;
-use hmac_auth::secret::Secret;
+use auth_base::error_chain::chain;
+use auth_base::secret::Secret;
 use tokio::time::Instant;
 
 use crate::broker::{DeliveryTag, OutboundMessage};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use hmac_auth::secret::Secret;
+use auth_base::secret::Secret;
 
 use crate::acknowledgements::ReceivedAck;
 use crate::broker::Delivery;

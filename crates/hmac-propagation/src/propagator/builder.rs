@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use hmac_auth::clock::{Clock, SystemClock};
-use hmac_auth::random::{Random, SystemRandom};
-use hmac_auth::secret::Secret;
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::random::{Random, SystemRandom};
+use auth_base::secret::Secret;
 
 use crate::broker::Broker;
 use crate::context::{Context, Seams};
