@@ -43,8 +43,8 @@ pub mod seam;
 pub mod store;
 #[path = "../../src/subscription.rs"]
 pub mod subscription;
-#[path = "../../src/vandal.rs"]
-pub mod vandal;
+#[path = "../../src/tampering.rs"]
+pub mod tampering;
 #[path = "../../src/verdict.rs"]
 pub mod verdict;
 #[path = "../../src/view.rs"]
