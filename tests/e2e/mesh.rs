@@ -4,6 +4,7 @@
 //! ([`composed`], where `HMAC_MESH_COMPOSED` is `true`). A story does not see which.
 
 mod answer;
+mod breakpoint;
 mod broker;
 mod busy;
 mod changes;
@@ -21,7 +22,6 @@ mod server;
 mod signed;
 mod slot;
 mod traffic;
-mod trap;
 mod wait;
 mod wire;
 
@@ -30,6 +30,7 @@ use std::time::Duration;
 use reqwest::Client;
 
 pub(crate) use answer::Answer;
+pub(crate) use breakpoint::{Mark, Moment};
 pub(crate) use broker::all_rights;
 pub(crate) use busy::{Busy, Calls, SOURCES, SwitchAt};
 pub(crate) use changes::Changes;
@@ -46,7 +47,6 @@ use own::Own;
 pub(crate) use server::Server;
 pub(crate) use signed::Caller;
 pub(crate) use traffic::Traffic;
-pub(crate) use trap::{Mark, Moment};
 use wait::DEADLINE;
 pub(crate) use wait::{now_ms, until};
 pub(crate) use wire::Wire;

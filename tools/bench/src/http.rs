@@ -33,22 +33,16 @@ pub(crate) async fn measure(arguments: &Arguments, table: &mut Table) -> Result<
     let link = RedisLink::open(redis.url())?;
     let store = RedisCredentialStore::new(link.clone(), namespace.clone());
     let hash = hash_client_secret(&Secret::new("a-secret-of-sixteen"), None);
-    let change = CredentialChange {
-        secret_hash: Some(hash.clone()),
-        ..CredentialChange::default()
+    let write = CredentialWrite {
+        change: CredentialChange {
+            secret_hash: Some(hash.clone()),
+            ..CredentialChange::default()
+        },
+        condition: WriteCondition::Always,
+        now_ms: 0,
+        backup_ttl: Duration::from_secs(600),
     };
-    let (condition, backup_ttl) = (WriteCondition::Always, Duration::from_secs(600));
-    store
-        .write(
-            &ClientId::parse(CLIENT)?,
-            CredentialWrite {
-                change,
-                condition,
-                now_ms: 0,
-                backup_ttl,
-            },
-        )
-        .await?;
+    store.write(&ClientId::parse(CLIENT)?, write).await?;
 
     let nonces = Arc::new(RedisNonceStore::new(link, namespace));
     let plain = Verifier::new(Arc::new(store.clone()), nonces.clone());

@@ -71,18 +71,13 @@ async fn bulk(
         format!("{below:.0} rows/s (the same two messages a row, no stores)"),
         format!("{:.2}", ours / below),
     );
-    table.add(
-        "ensure, one after the other",
-        format!("{:.0}/s", median(ensures)),
-        "-".into(),
-        "-".into(),
-    );
-    table.add(
-        "ensure, in batches of all clients",
-        format!("{:.0}/s", median(batches)),
-        "-".into(),
-        "-".into(),
-    );
+    for (what, figures) in [
+        ("ensure, one after the other", ensures),
+        ("ensure, in batches of all clients", batches),
+    ] {
+        let figure = format!("{:.0}/s", median(figures));
+        table.add(what, figure, "-".into(), "-".into());
+    }
     Ok(())
 }
 

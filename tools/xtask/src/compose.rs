@@ -14,7 +14,7 @@ use mesh::{CLUSTER, Mesh};
 const MESHES: usize = 2;
 
 /// Options of `cargo compose`.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Options {
     /// Without the cluster.
     #[arg(long, conflicts_with = "only_cluster")]

@@ -130,7 +130,7 @@ async fn watch() -> Result<(), Error> {
 }
 
 /// The folder of this workspace.
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)

@@ -12,9 +12,11 @@ mod dashboard;
 mod demo;
 mod install;
 mod leftovers;
+mod mutations;
 mod screenshots;
 mod soak;
 mod step;
+mod tables;
 mod verify;
 
 use std::process::ExitCode;
@@ -45,6 +47,10 @@ enum Command {
     Screenshots,
     /// Makes many changes while servers and peers break, and compares every record in the end.
     Soak(soak::Options),
+    /// Breaks the propagation in every listed way, in a copy, and shows that the simulation sees it.
+    Mutations(mutations::Options),
+    /// Writes the tables of the documentation that mirror tests.
+    Tables(tables::Options),
     /// Measures the rows of `docs/performance.md`, on private real servers.
     BenchMesh(bench::Options),
 }
@@ -58,6 +64,8 @@ async fn main() -> ExitCode {
         Command::Demo(options) => demo::run(options).await,
         Command::Screenshots => screenshots::run().await,
         Command::Soak(options) => soak::run(options).await,
+        Command::Mutations(options) => mutations::run(options).await,
+        Command::Tables(options) => tables::run(options).await,
         Command::BenchMesh(options) => bench::run(options).await,
     };
     match outcome {

@@ -33,6 +33,13 @@ impl Step {
         Self::new(name, option_env!("CARGO").unwrap_or("cargo"))
     }
 
+    /// Lets everything else on this machine go first. (Before there are arguments.)
+    pub(crate) fn patiently(mut self) -> Self {
+        let program = std::mem::replace(&mut self.program, "nice".into());
+        self.arguments = vec!["-n".into(), "19".into(), program];
+        self
+    }
+
     /// Adds arguments.
     pub(crate) fn arguments(
         mut self,
