@@ -1,12 +1,10 @@
 //! Servers, the browser and a few tools where they are missing: `apt-get` when we are root on Debian or Ubuntu, else one line that says what to install.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use services::browser::{DRIVERS, PROGRAMS};
 
 use crate::Error;
-use crate::dashboard::target_folder;
 use crate::step::Step;
 
 /// What must be here, the programs that show that it is, and its Debian package.
@@ -58,26 +56,6 @@ pub(crate) async fn browser() -> Result<(), Error> {
 /// Makes sure that the guides can be followed, and clocks be set.
 pub(crate) async fn tools() -> Result<(), Error> {
     all_of("install what the guides use", TOOLS).await
-}
-
-/// Makes sure that unused dependencies can be looked for, and tells where the program is; in no folder but our own.
-pub(crate) async fn machete() -> Result<PathBuf, Error> {
-    const NAME: &str = "cargo-machete";
-    const VERSION: &str = "0.9.2";
-    if let Some(program) = services::binary(&[NAME]) {
-        return Ok(program);
-    }
-    let root = target_folder()?.join("tools");
-    let program = root.join("bin").join(NAME);
-    if !program.is_file() {
-        let what = ["install", "--quiet", "--locked", NAME, "--version", VERSION];
-        Step::cargo("install cargo-machete")
-            .arguments(what)
-            .arguments(["--root".into(), root.into_os_string()])
-            .run()
-            .await?;
-    }
-    Ok(program)
 }
 
 async fn all_of(what: &str, needed: &[Needed]) -> Result<(), Error> {
