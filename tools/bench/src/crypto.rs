@@ -16,7 +16,7 @@ use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_auth::sign::{SignedHeaders, Signer};
 use hmac_auth::verify::{RequestHead, Verifier};
 
-use crate::Error;
+use crate::error::Error;
 use crate::table::{Table, median};
 
 const ROUNDS: u32 = 100_000;

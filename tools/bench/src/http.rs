@@ -20,9 +20,10 @@ use hmac_auth_redis::nonce_store::RedisNonceStore;
 use redis_link::link::RedisLink;
 use tokio::net::TcpListener;
 
+use crate::arguments::Arguments;
+use crate::error::Error;
 use crate::load::{self, Request};
 use crate::table::{Table, median};
-use crate::{Arguments, Error};
 
 const CLIENT: &str = "bench-client";
 

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
+use crate::arguments::Arguments;
 use crate::broker_floor::{self, Floor};
+use crate::error::Error;
 use crate::mesh::{Mesh, Servers};
 use crate::table::{Table, median};
-use crate::{Arguments, Error};
 
 const TARGETS: usize = 2;
 /// Clients that are ensured together before a check for drift is measured.

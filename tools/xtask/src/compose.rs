@@ -7,7 +7,7 @@ use std::process::Stdio;
 use futures_util::future::join_all;
 use tokio::process::Command;
 
-use crate::Error;
+use crate::error::Error;
 use mesh::{CLUSTER, Mesh};
 
 /// So many meshes share the stories, each of which has a mesh to itself: stories wait more than they work.

@@ -8,8 +8,8 @@ use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::Error;
 use crate::bundle::{self, Inputs};
+use crate::error::Error;
 use crate::step::Step;
 
 const TARGET: &str = "wasm32-unknown-unknown";

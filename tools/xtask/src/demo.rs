@@ -3,7 +3,8 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::{Error, dashboard, install};
+use crate::error::Error;
+use crate::{dashboard, install};
 
 /// What the peers stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -10,6 +10,7 @@ mod bundle;
 mod compose;
 mod dashboard;
 mod demo;
+mod error;
 mod install;
 mod leftovers;
 mod mutations;
@@ -22,8 +23,6 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Developer commands of hmac-mesh.
 #[derive(Parser)]

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::Error;
 use crate::dashboard::{target_folder, workspace};
+use crate::error::Error;
 use crate::step::Step;
 use crate::tables::{self, Table};
 
@@ -68,8 +68,11 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
     let (from, copy) = (workspace(), target_folder()?.join("mutations"));
     let mutations = read(&from.join(LIST))?;
     write_copy(&from, &copy, &mutations)?;
-    let mut step = Step::cargo("mutations")
-        .patiently()
+    let mut step = Step::cargo("mutations");
+    if options.check {
+        step = step.patiently();
+    }
+    step = step
         .arguments(["run", "--quiet", "--bin", "mutations", "--manifest-path"])
         .arguments([copy.join("Cargo.toml"), "--target-dir".into()])
         .arguments([copy.join("target"), "--".into()])

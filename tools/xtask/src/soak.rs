@@ -1,7 +1,8 @@
 //! `cargo soak`: many changes while everything breaks, one thing after the other.
 
+use crate::error::Error;
+use crate::install;
 use crate::step::Step;
-use crate::{Error, install};
 
 /// Changes when nothing is said.
 const LONG: u64 = 100_000;

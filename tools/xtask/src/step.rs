@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::Error;
+use crate::error::Error;
 
 /// A command to run.
 pub(crate) struct Step {

@@ -9,8 +9,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use crate::Error;
 use crate::dashboard::workspace;
+use crate::error::Error;
 use crate::step::Step;
 use listed::Tests;
 use sources::{Fault, Faults, Promises, Targets};

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
 use crate::step::Step;
-use crate::{Error, compose, dashboard, install, leftovers, mutations, soak, tables};
+use crate::{compose, dashboard, install, leftovers, mutations, soak, tables};
 
 /// Seeds of `cargo verify --long`, beside those of every run.
 const MORE_SEEDS: u64 = 200_000;

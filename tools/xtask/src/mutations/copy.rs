@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::Error;
+use crate::error::Error;
 
 /// Paths, seen from the root, to their text.
 pub(super) type Files = BTreeMap<PathBuf, String>;

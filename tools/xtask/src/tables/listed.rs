@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::Error;
+use crate::error::Error;
 use crate::step::Step;
 
 /// The package and the target of the end-to-end stories.
