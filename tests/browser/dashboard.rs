@@ -1,10 +1,10 @@
 //! What a person does on the dashboard, and what they read there.
 
+use e2e::wait::until;
 use serde_json::{Value, json};
 
 use crate::mesh::Running;
 use crate::session::{Options, Session};
-use crate::wait::until;
 
 /// A browser on one peer's dashboard.
 pub(crate) struct Dashboard<'a> {

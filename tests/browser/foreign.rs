@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use e2e::wait::until;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -9,7 +10,6 @@ use url::Url;
 
 use crate::mesh::{self, WITH_PAGES};
 use crate::session::{Options, Session};
-use crate::wait::until;
 
 #[tokio::test]
 async fn a_form_of_another_site_changes_nothing_and_one_of_this_site_does() {

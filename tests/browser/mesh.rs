@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use e2e::wait::until;
 use serde_json::Value;
 use services::mesh::{PLACES, Servers, environments};
 use services::{Process, http};
@@ -9,7 +10,6 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::slot::Slot;
-use crate::wait::until;
 
 /// The peers with pages.
 pub(crate) const WITH_PAGES: [&str; 2] = ["leptos-axum", "leptos-actix"];

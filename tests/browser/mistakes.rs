@@ -1,8 +1,9 @@
 //! Mistakes are said at the field they are in, in words; what was typed stays, secrets aside.
 
+use e2e::wait::until;
+
 use crate::dashboard::{Dashboard, WAYS};
 use crate::mesh::{self, WITH_PAGES};
-use crate::wait::until;
 
 const SECRET: &str = "a-secret-that-must-not-come-back";
 

@@ -35,6 +35,16 @@ fn points(client: &dyn Fn(usize) -> String, hash: &dyn Fn(usize) -> String) -> V
     let answered = || Mark::received(Broker, "ackEventId");
     let ledger = || Mark::sent(Redis, "propagation:ack:");
     let commit = || Mark::sent(Sql, "COMMIT");
+    let success = |client: String| {
+        vec![
+            published(client.clone()),
+            answered(),
+            ledger(),
+            Mark::sent(Sql, &client),
+            commit(),
+        ]
+    };
+    let completed = |client: String| [success(client), vec![ledger()]].concat();
 
     add(
         SOURCE,
@@ -109,59 +119,25 @@ fn points(client: &dyn Fn(usize) -> String, hash: &dyn Fn(usize) -> String) -> V
         SOURCE,
         "before success is committed",
         Before,
-        &|client, _| {
-            vec![
-                published(client.clone()),
-                answered(),
-                ledger(),
-                Mark::sent(Sql, &client),
-                commit(),
-            ]
-        },
+        &|client, _| success(client),
     );
     add(
         SOURCE,
         "after success is committed, before the ledger is completed",
         After,
-        &|client, _| {
-            vec![
-                published(client.clone()),
-                answered(),
-                ledger(),
-                Mark::sent(Sql, &client),
-                commit(),
-            ]
-        },
+        &|client, _| success(client),
     );
     add(
         SOURCE,
         "before the ledger is completed",
         Before,
-        &|client, _| {
-            vec![
-                published(client.clone()),
-                answered(),
-                ledger(),
-                Mark::sent(Sql, &client),
-                commit(),
-                ledger(),
-            ]
-        },
+        &|client, _| completed(client),
     );
     add(
         SOURCE,
         "after the ledger is completed, before the secret is cleared",
         After,
-        &|client, _| {
-            vec![
-                published(client.clone()),
-                answered(),
-                ledger(),
-                Mark::sent(Sql, &client),
-                commit(),
-                ledger(),
-            ]
-        },
+        &|client, _| completed(client),
     );
     points
 }

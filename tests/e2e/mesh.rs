@@ -22,11 +22,13 @@ mod server;
 mod signed;
 mod slot;
 mod traffic;
-mod wait;
 mod wire;
 
 use std::time::Duration;
 
+use auth_base::clock::{Clock, SystemClock};
+use e2e::wait::DEADLINE;
+pub(crate) use e2e::wait::until;
 use reqwest::Client;
 
 pub(crate) use answer::Answer;
@@ -47,8 +49,6 @@ use own::Own;
 pub(crate) use server::Server;
 pub(crate) use signed::Caller;
 pub(crate) use traffic::Traffic;
-use wait::DEADLINE;
-pub(crate) use wait::{now_ms, until};
 pub(crate) use wire::Wire;
 
 /// The clean-up after a story takes no longer.
@@ -374,4 +374,9 @@ impl Drop for Mesh {
             );
         }
     }
+}
+
+/// The time in epoch milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    SystemClock.now_ms()
 }
