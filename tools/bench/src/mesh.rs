@@ -21,7 +21,7 @@ use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use redis_link::link::RedisLink;
 use services::{MariaDb, RabbitMq, Redis};
 
-use crate::Error;
+use crate::error::Error;
 
 /// The servers of a run.
 pub(crate) struct Servers {

@@ -1,4 +1,4 @@
-//! Where a peer dies: at a marked point of what it says to its servers, and of what they say to it.
+//! A breakpoint of a peer: it dies at a marked point of what it sends to its servers, and of what they send to it.
 //!
 //! No peer knows of this. Its connections run through proxies that see every byte; when the last of the marks comes by, nothing passes any
 //! more and the peer is killed with `SIGKILL`. So to everybody else it died exactly there.
@@ -38,8 +38,8 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// What the peer says.
-    pub(crate) fn said(dependency: Dependency, bytes: &str) -> Self {
+    /// What the peer sends.
+    pub(crate) fn sent(dependency: Dependency, bytes: &str) -> Self {
         Self {
             dependency,
             way: Way::ToServer,
@@ -47,18 +47,18 @@ impl Mark {
         }
     }
 
-    /// What the peer hears.
-    pub(crate) fn heard(dependency: Dependency, bytes: &str) -> Self {
+    /// What the peer receives.
+    pub(crate) fn received(dependency: Dependency, bytes: &str) -> Self {
         Self {
             way: Way::ToClient,
-            ..Self::said(dependency, bytes)
+            ..Self::sent(dependency, bytes)
         }
     }
 }
 
 /// Waits for marks, one after the other.
 #[derive(Default)]
-pub(crate) struct Trap(Mutex<State>);
+pub(crate) struct Breakpoint(Mutex<State>);
 
 #[derive(Default)]
 enum State {
@@ -69,12 +69,12 @@ enum State {
         moment: Moment,
         victim: Pid,
     },
-    Sprung,
+    Reached,
     /// The next bytes on a link are cut off after so many, or before the last of them.
     Cut(Dependency, Way, usize),
 }
 
-impl Trap {
+impl Breakpoint {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,9 +89,9 @@ impl Trap {
         };
     }
 
-    /// Resets a connection in the middle of what passes next, said by the peer or heard by it.
-    pub(crate) fn cut(&self, dependency: Dependency, after: usize, said: bool) {
-        let way = if said { Way::ToServer } else { Way::ToClient };
+    /// Resets a connection in the middle of what passes next, sent by the peer or received by it.
+    pub(crate) fn cut(&self, dependency: Dependency, after: usize, sent: bool) {
+        let way = if sent { Way::ToServer } else { Way::ToClient };
         *self.state() = State::Cut(dependency, way, after);
     }
 
@@ -110,10 +110,10 @@ impl Trap {
     }
 
     /// Waits until it was too late for the victim.
-    pub(crate) async fn until_sprung(&self, what: &str) {
+    pub(crate) async fn until_reached(&self, what: &str) {
         until(&format!("the peer dies {what}"), async || {
             match &*self.state() {
-                State::Sprung => Ok(()),
+                State::Reached => Ok(()),
                 State::Set { marks, .. } => Err(format!(
                     "{:?} has not come by",
                     marks.front().map(|mark| (mark.dependency, mark.way))
@@ -129,7 +129,7 @@ impl Trap {
         let mut state = self.state();
         let (moment, victim) = match &mut *state {
             State::Unset => return Verdict::Pass,
-            State::Sprung => return Verdict::Swallow,
+            State::Reached => return Verdict::Swallow,
             State::Cut(on, direction, after) => {
                 if (*on, *direction) != (dependency, way) || bytes.len() < 2 {
                     return Verdict::Pass;
@@ -161,7 +161,7 @@ impl Trap {
                 (*moment, *victim)
             }
         };
-        *state = State::Sprung;
+        *state = State::Reached;
         match moment {
             Moment::Before => {
                 kill(victim, Signal::SIGKILL).expect("the victim runs");
