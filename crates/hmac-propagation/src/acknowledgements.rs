@@ -28,18 +28,11 @@ pub(crate) struct ReceivedAck {
 
 /// Books acknowledgements.
 pub(crate) struct Acknowledgements {
-    context: Arc<Context>,
-    sent_marks: Arc<SentMarks>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) sent_marks: Arc<SentMarks>,
 }
 
 impl Acknowledgements {
-    pub(crate) fn new(context: Arc<Context>, sent_marks: Arc<SentMarks>) -> Self {
-        Self {
-            context,
-            sent_marks,
-        }
-    }
-
     /// Books a batch.
     ///
     /// # Errors

@@ -76,23 +76,17 @@ impl<S: ?Sized> Bounded<S> {
     }
 }
 
-impl From<NoAnswer> for StoreError {
-    fn from(late: NoAnswer) -> Self {
-        Self::Unavailable(late.into())
-    }
+macro_rules! unavailable {
+    ($($error:ident),*) => {$(
+        impl From<NoAnswer> for $error {
+            fn from(late: NoAnswer) -> Self {
+                Self::Unavailable(late.into())
+            }
+        }
+    )*};
 }
 
-impl From<NoAnswer> for ManagementError {
-    fn from(late: NoAnswer) -> Self {
-        Self::Unavailable(late.into())
-    }
-}
-
-impl From<NoAnswer> for BrokerError {
-    fn from(late: NoAnswer) -> Self {
-        Self::Unavailable(late.into())
-    }
-}
+unavailable!(StoreError, ManagementError, BrokerError);
 
 impl From<NoAnswer> for PublishError {
     fn from(_: NoAnswer) -> Self {
@@ -100,15 +94,38 @@ impl From<NoAnswer> for PublishError {
     }
 }
 
-#[async_trait]
-impl Broker for Bounded<dyn Broker> {
-    async fn declare(&self, peer: &PeerName) -> Result<(), BrokerError> {
-        self.within(self.seam.declare(peer)).await
-    }
+/// Implements a seam by putting the timeout on every call: those that answer as one, those that answer
+/// each item of a batch, and the others as they are written.
+macro_rules! bounded {
+    (
+        $seam:ident, $error:ident {
+            $(fn $call:ident($($name:ident: $type:ty),*) -> $answer:ty;)*
+            $(each $many:ident($items:ident: $batch:ty) -> $one:ty, $failure:ty;)*
+        }
+        $($others:tt)*
+    ) => {
+        #[async_trait]
+        impl $seam for Bounded<dyn $seam> {
+            $(
+                async fn $call(&self, $($name: $type),*) -> Result<$answer, $error> {
+                    self.within(self.seam.$call($($name),*)).await
+                }
+            )*
+            $(
+                async fn $many(&self, $items: $batch) -> Vec<Result<$one, $failure>> {
+                    self.within_each($items.len(), self.seam.$many($items)).await
+                }
+            )*
+            $($others)*
+        }
+    };
+}
 
-    async fn publish(&self, messages: Vec<OutboundMessage>) -> Vec<Result<(), PublishError>> {
-        self.within_each(messages.len(), self.seam.publish(messages))
-            .await
+bounded! {
+    Broker, BrokerError {
+        fn declare(peer: &PeerName) -> ();
+        fn queue_depth(peer: &PeerName) -> Option<QueueDepth>;
+        each publish(messages: Vec<OutboundMessage>) -> (), PublishError;
     }
 
     async fn subscribe(
@@ -120,10 +137,6 @@ impl Broker for Bounded<dyn Broker> {
         Ok(Box::new(BoundedSubscription(subscription)))
     }
 
-    async fn queue_depth(&self, peer: &PeerName) -> Result<Option<QueueDepth>, BrokerError> {
-        self.within(self.seam.queue_depth(peer)).await
-    }
-
     fn status(&self) -> watch::Receiver<BrokerStatus> {
         self.seam.status()
     }
@@ -132,6 +145,57 @@ impl Broker for Bounded<dyn Broker> {
         if timeout(self.bound, self.seam.close()).await.is_err() {
             tracing::warn!("the broker connection did not close in time");
         }
+    }
+}
+
+bounded! {
+    PeerStore, StoreError {
+        fn cursors(keys: &[CredentialKey]) -> Vec<Option<Stamp>>;
+        fn book(events: &[InFlight]) -> ();
+        fn find(event_ids: &[String]) -> Vec<Option<InFlight>>;
+        fn complete(events: &[(InFlight, AckResult)]) -> Vec<Option<FinalStatus>>;
+        fn discard(events: &[InFlight]) -> ();
+        fn run_id() -> Option<String>;
+        each apply(batch: &[Apply]) -> Applied, StoreError;
+    }
+
+    fn tracks(&self) -> &[Track] {
+        self.seam.tracks()
+    }
+}
+
+bounded! {
+    Management, ManagementError {
+        fn upsert_credential_with_targets(upsert: &Upsert) -> Accepted;
+        fn rotate_credential_secret(rotation: &Rotation) -> Accepted;
+        fn fetch_pending_propagations(query: &PendingQuery) -> Vec<PendingPropagation>;
+        fn fetch_source_propagation_secret(source: &PeerName) -> Option<Secret>;
+        fn mark_target_sent(mark: &SentMark) -> ();
+        fn mark_target_success(mark: &AckMark) -> ();
+        fn mark_target_error(mark: &AckMark) -> ();
+        fn mark_credential_fully_propagated(mark: &FullyPropagated) -> ();
+        fn resync_rows(query: &ResyncQuery) -> Vec<ResyncRow>;
+        fn rebook(rows: &[ResyncRow], now_ms: i64) -> ();
+        fn settled_rows(query: &SettledQuery) -> Vec<SettledRow>;
+        fn reopen(rows: &[Reopening], now_ms: i64) -> u64;
+        fn settled_changes(after: Option<&CredentialKey>, limit: usize) -> Vec<SettledRow>;
+        fn unapplied_changes(limit: usize) -> Vec<LocalChange>;
+        fn mark_locally_applied(applied: &[(CredentialKey, u64)]) -> ();
+        fn uncleared_credentials(limit: usize) -> Vec<CredentialKey>;
+        fn mark_targets_sent(marks: &[SentMark]) -> ();
+        fn mark_targets_acknowledged(marks: &[AckMark]) -> ();
+        fn mark_credentials_fully_propagated(marks: &[FullyPropagated]) -> ();
+        each upsert_credentials_with_targets(upserts: &[Upsert]) -> Accepted, ManagementError;
+    }
+}
+
+impl Bounded<dyn CredentialStore> {
+    /// [`CredentialStore::find_many`]: a propagator only reads credentials.
+    pub(crate) async fn find_many(
+        &self,
+        client_ids: &[ClientId],
+    ) -> Result<Vec<Option<Result<Credential, &'static str>>>, StoreError> {
+        self.within(self.seam.find_many(client_ids)).await
     }
 }
 
@@ -151,178 +215,5 @@ impl Subscription for BoundedSubscription {
         timeout(SETTLE_TIMEOUT, self.0.settle(settlements))
             .await
             .map_err(|_| NoAnswer)?
-    }
-}
-
-impl Bounded<dyn CredentialStore> {
-    /// [`CredentialStore::find_many`]: a propagator only reads credentials.
-    pub(crate) async fn find_many(
-        &self,
-        client_ids: &[ClientId],
-    ) -> Result<Vec<Option<Result<Credential, &'static str>>>, StoreError> {
-        self.within(self.seam.find_many(client_ids)).await
-    }
-}
-
-#[async_trait]
-impl PeerStore for Bounded<dyn PeerStore> {
-    fn tracks(&self) -> &[Track] {
-        self.seam.tracks()
-    }
-
-    async fn apply(&self, batch: &[Apply]) -> Vec<Result<Applied, StoreError>> {
-        self.within_each(batch.len(), self.seam.apply(batch)).await
-    }
-
-    async fn cursors(&self, keys: &[CredentialKey]) -> Result<Vec<Option<Stamp>>, StoreError> {
-        self.within(self.seam.cursors(keys)).await
-    }
-
-    async fn book(&self, events: &[InFlight]) -> Result<(), StoreError> {
-        self.within(self.seam.book(events)).await
-    }
-
-    async fn find(&self, event_ids: &[String]) -> Result<Vec<Option<InFlight>>, StoreError> {
-        self.within(self.seam.find(event_ids)).await
-    }
-
-    async fn complete(
-        &self,
-        events: &[(InFlight, AckResult)],
-    ) -> Result<Vec<Option<FinalStatus>>, StoreError> {
-        self.within(self.seam.complete(events)).await
-    }
-
-    async fn discard(&self, events: &[InFlight]) -> Result<(), StoreError> {
-        self.within(self.seam.discard(events)).await
-    }
-
-    async fn run_id(&self) -> Result<Option<String>, StoreError> {
-        self.within(self.seam.run_id()).await
-    }
-}
-
-#[async_trait]
-impl Management for Bounded<dyn Management> {
-    async fn upsert_credential_with_targets(
-        &self,
-        upsert: &Upsert,
-    ) -> Result<Accepted, ManagementError> {
-        self.within(self.seam.upsert_credential_with_targets(upsert))
-            .await
-    }
-
-    async fn rotate_credential_secret(
-        &self,
-        rotation: &Rotation,
-    ) -> Result<Accepted, ManagementError> {
-        self.within(self.seam.rotate_credential_secret(rotation))
-            .await
-    }
-
-    async fn fetch_pending_propagations(
-        &self,
-        query: &PendingQuery,
-    ) -> Result<Vec<PendingPropagation>, ManagementError> {
-        self.within(self.seam.fetch_pending_propagations(query))
-            .await
-    }
-
-    async fn fetch_source_propagation_secret(
-        &self,
-        source: &PeerName,
-    ) -> Result<Option<Secret>, ManagementError> {
-        self.within(self.seam.fetch_source_propagation_secret(source))
-            .await
-    }
-
-    async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {
-        self.within(self.seam.mark_target_sent(mark)).await
-    }
-
-    async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError> {
-        self.within(self.seam.mark_target_success(mark)).await
-    }
-
-    async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError> {
-        self.within(self.seam.mark_target_error(mark)).await
-    }
-
-    async fn mark_credential_fully_propagated(
-        &self,
-        mark: &FullyPropagated,
-    ) -> Result<(), ManagementError> {
-        self.within(self.seam.mark_credential_fully_propagated(mark))
-            .await
-    }
-
-    async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError> {
-        self.within(self.seam.resync_rows(query)).await
-    }
-
-    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError> {
-        self.within(self.seam.rebook(rows, now_ms)).await
-    }
-
-    async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError> {
-        self.within(self.seam.settled_rows(query)).await
-    }
-
-    async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError> {
-        self.within(self.seam.reopen(rows, now_ms)).await
-    }
-
-    async fn settled_changes(
-        &self,
-        after: Option<&CredentialKey>,
-        limit: usize,
-    ) -> Result<Vec<SettledRow>, ManagementError> {
-        self.within(self.seam.settled_changes(after, limit)).await
-    }
-
-    async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
-        self.within(self.seam.unapplied_changes(limit)).await
-    }
-
-    async fn mark_locally_applied(
-        &self,
-        applied: &[(CredentialKey, u64)],
-    ) -> Result<(), ManagementError> {
-        self.within(self.seam.mark_locally_applied(applied)).await
-    }
-
-    async fn uncleared_credentials(
-        &self,
-        limit: usize,
-    ) -> Result<Vec<CredentialKey>, ManagementError> {
-        self.within(self.seam.uncleared_credentials(limit)).await
-    }
-
-    async fn upsert_credentials_with_targets(
-        &self,
-        upserts: &[Upsert],
-    ) -> Vec<Result<Accepted, ManagementError>> {
-        self.within_each(
-            upserts.len(),
-            self.seam.upsert_credentials_with_targets(upserts),
-        )
-        .await
-    }
-
-    async fn mark_targets_sent(&self, marks: &[SentMark]) -> Result<(), ManagementError> {
-        self.within(self.seam.mark_targets_sent(marks)).await
-    }
-
-    async fn mark_targets_acknowledged(&self, marks: &[AckMark]) -> Result<(), ManagementError> {
-        self.within(self.seam.mark_targets_acknowledged(marks))
-            .await
-    }
-
-    async fn mark_credentials_fully_propagated(
-        &self,
-        marks: &[FullyPropagated],
-    ) -> Result<(), ManagementError> {
-        self.within(self.seam.mark_credentials_fully_propagated(marks))
-            .await
     }
 }

@@ -28,27 +28,15 @@ use crate::queue::PeerName;
 
 /// Accepts changes of this peer's own.
 pub(crate) struct Changes {
-    context: Arc<Context>,
-    own_store: Arc<OwnStore>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) own_store: Arc<OwnStore>,
     /// The peer's pepper, for hashing plain secrets.
-    secret_token: Option<Secret>,
+    pub(crate) secret_token: Option<Secret>,
 }
 
 type Upserted = Result<(CredentialKey, Accepted), PropagationError>;
 
 impl Changes {
-    pub(crate) fn new(
-        context: Arc<Context>,
-        own_store: Arc<OwnStore>,
-        secret_token: Option<Secret>,
-    ) -> Self {
-        Self {
-            context,
-            own_store,
-            secret_token,
-        }
-    }
-
     /// Accepts a batch of ensures, each by itself.
     pub(crate) async fn ensure(
         &self,

@@ -24,9 +24,9 @@ use crate::sent_marks::{DELAY, SentMarks};
 
 /// Sends pages of claimed deliveries.
 pub(crate) struct Dispatch {
-    context: Arc<Context>,
-    publisher: Arc<Publisher>,
-    sent_marks: Arc<SentMarks>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) sent_marks: Arc<SentMarks>,
 }
 
 /// How sending a page ended.
@@ -47,18 +47,6 @@ impl Page {
 }
 
 impl Dispatch {
-    pub(crate) fn new(
-        context: Arc<Context>,
-        publisher: Arc<Publisher>,
-        sent_marks: Arc<SentMarks>,
-    ) -> Self {
-        Self {
-            context,
-            publisher,
-            sent_marks,
-        }
-    }
-
     /// Sends one claimed page and marks every delivery of it.
     ///
     /// # Errors

@@ -69,9 +69,12 @@ impl Inbound {
     ) -> Self {
         let mut secrets = trust.sources;
         secrets.insert(context.name.clone(), trust.own_secret.clone());
-        let unsigned = trust.unsigned_ack_targets;
         Self {
-            classifier: Classifier::new(Arc::clone(&context), trust.own_secret, unsigned),
+            classifier: Classifier {
+                context: Arc::clone(&context),
+                own_secret: trust.own_secret,
+                unsigned_ack_targets: trust.unsigned_ack_targets,
+            },
             ack_publisher: AckPublisher::new(Arc::clone(&context), publisher, secrets),
             acknowledgements,
             context,

@@ -83,11 +83,21 @@ impl Propagator {
         let publisher = Arc::new(Publisher::new(Arc::clone(&context.broker)));
         let sent_marks = Arc::new(SentMarks::default());
 
-        let changes = Changes::new(shared(), Arc::clone(&own_store), secret_token);
-        let dispatch = Dispatch::new(shared(), Arc::clone(&publisher), Arc::clone(&sent_marks));
-        let dispatch = Arc::new(dispatch);
+        let changes = Changes {
+            context: shared(),
+            own_store: Arc::clone(&own_store),
+            secret_token,
+        };
+        let dispatch = Arc::new(Dispatch {
+            context: shared(),
+            publisher: Arc::clone(&publisher),
+            sent_marks: Arc::clone(&sent_marks),
+        });
         let outbound = Arc::new(Outbound::new(shared(), own_store, Arc::clone(&dispatch)));
-        let acknowledgements = Acknowledgements::new(shared(), sent_marks);
+        let acknowledgements = Acknowledgements {
+            context: shared(),
+            sent_marks,
+        };
         let inbound = Inbound::new(shared(), publisher, acknowledgements, trust);
         let drift = Arc::new(Drift::new(shared(), views));
 

@@ -32,25 +32,13 @@ pub(super) enum Work {
 
 /// Tells events from acknowledgements, and both from what is to be dropped.
 pub(super) struct Classifier {
-    context: Arc<Context>,
+    pub(super) context: Arc<Context>,
     /// Whoever writes to this peer knows it.
-    own_secret: Secret,
-    unsigned_ack_targets: HashSet<PeerName>,
+    pub(super) own_secret: Secret,
+    pub(super) unsigned_ack_targets: HashSet<PeerName>,
 }
 
 impl Classifier {
-    pub(super) fn new(
-        context: Arc<Context>,
-        own_secret: Secret,
-        unsigned_ack_targets: HashSet<PeerName>,
-    ) -> Self {
-        Self {
-            context,
-            own_secret,
-            unsigned_ack_targets,
-        }
-    }
-
     /// Steps 1 to 4: what a delivery asks for; `None` after a warning when it is to be dropped.
     pub(super) fn classify(&self, delivery: &Delivery) -> Option<Work> {
         let event = match event::decode(&delivery.body) {
