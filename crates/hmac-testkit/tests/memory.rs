@@ -9,6 +9,7 @@ use hmac_auth::memory::MemoryCredentialStore;
 use hmac_propagation::broker::Broker;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryPeerStore};
 use hmac_propagation::peer_store::PeerStore;
+use hmac_testkit::broker::Pair;
 use hmac_testkit::peer_store::Peer;
 
 #[tokio::test]
@@ -50,14 +51,8 @@ async fn memory_applies_and_books_as_the_contract_says() {
     .await;
 }
 
-#[tokio::test]
-async fn memory_moves_messages_as_the_contract_says() {
-    hmac_testkit::broker::suite(async || {
-        let bus = MemoryBus::new();
-        [
-            Arc::new(MemoryBroker::connect(&bus)) as Arc<dyn Broker>,
-            Arc::new(MemoryBroker::connect(&bus)),
-        ]
-    })
-    .await;
-}
+hmac_testkit::broker_cases!(memory_broker, {
+    let bus = MemoryBus::new();
+    let connect = || Arc::new(MemoryBroker::connect(&bus)) as Arc<dyn Broker>;
+    Pair([connect(), connect()], None)
+});

@@ -10,6 +10,7 @@ use auth_base::secret::Secret;
 
 use crate::delivery::plan::by_credential;
 use crate::delivery::{Delivery, DeliveryStatus};
+use crate::lock::lock;
 use crate::management::{
     Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope, Rotation,
@@ -18,7 +19,6 @@ use crate::management::{
 use crate::memory::management::state::State;
 use crate::peer_store::{CredentialKey, FinalStatus};
 use crate::queue::PeerName;
-use crate::shared::lock;
 
 /// One delivery as a test or a page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
