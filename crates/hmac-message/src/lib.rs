@@ -19,6 +19,7 @@
 pub mod message;
 
 pub mod canonical_json;
+pub mod invalid_message;
 
-pub use crate::canonical_json::InvalidMessage;
+pub use crate::invalid_message::InvalidMessage;
 pub use crate::message::{Message, MessageVerifier, VerifiedMessage, message_hash, sign_message};
