@@ -4,6 +4,7 @@
 //! would give two versions of one crate).
 
 pub mod broker;
+pub mod cases;
 pub mod credential_store;
 pub mod hostile;
 pub mod http_layer;
