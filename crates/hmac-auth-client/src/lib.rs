@@ -2,8 +2,7 @@
 //!
 //! ```
 //! use hmac_auth::{ClientId, Secret, Signer, hash_client_secret};
-//! use hmac_auth_client::error::Blame;
-//! use hmac_auth_client::{ClientError, RetryPolicy, SignedClient};
+//! use hmac_auth_client::{Blame, ClientError, RetryPolicy, SignedClient};
 //! # use axum::http::HeaderMap;
 //!
 //! # // A peer for this page; how a real one verifies stands in `hmac-auth-axum` and `hmac-auth-actix`.
@@ -57,8 +56,9 @@ pub mod request;
 pub mod retry;
 
 mod refusal;
+mod sender;
 mod signers;
 
 pub use crate::client::SignedClient;
-pub use crate::error::ClientError;
+pub use crate::error::{Blame, ClientError};
 pub use crate::retry::RetryPolicy;

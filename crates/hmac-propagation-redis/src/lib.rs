@@ -1,8 +1,7 @@
 //! Cursor, in-flight ledger and atomic apply in Redis (propagation wire 2.3 and 2.5).
 //!
 //! ```no_run
-//! use hmac_auth_redis::RedisLink;
-//! use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
+//! use hmac_propagation_redis::{PeerStoreOptions, RedisLink, RedisPeerStore};
 //!
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let link = RedisLink::open("redis://127.0.0.1:6379")?;
@@ -20,3 +19,8 @@ pub mod peer_store;
 pub mod watch;
 
 mod ledger;
+
+pub use redis_link::link::RedisLink;
+
+pub use crate::peer_store::{PeerStoreOptions, RedisPeerStore};
+pub use crate::watch::{StoreChange, StoreWatch};
