@@ -108,8 +108,6 @@ const ARROWS: &[(&str, &[&str])] = &[
         "simulation",
         &["auth-base", "hmac-auth", "hmac-propagation"],
     ),
-    ("broken", &["auth-base", "hmac-auth", "mutants"]),
-    ("mutants", &["auth-base", "hmac-auth"]),
     ("xtask", &["services"]),
 ];
 

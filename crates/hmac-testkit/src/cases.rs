@@ -9,7 +9,7 @@
 #[macro_export]
 macro_rules! cases {
     (
-        $implementation:ident, $make:expr, $suite:ident {
+        ($($flavor:tt)*) $implementation:ident, $make:expr, $suite:ident {
             $($part:ident { $($case:ident),* $(,)? })*
         }
     ) => {
@@ -17,11 +17,16 @@ macro_rules! cases {
             use super::*;
 
             $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[tokio::test($($flavor)*)]
                 async fn $case() {
                     $crate::$suite::$part::$case($make).await;
                 }
             )*)*
         }
+    };
+    ($implementation:ident, $make:expr, $suite:ident $parts:tt) => {
+        $crate::cases!(
+            (flavor = "multi_thread", worker_threads = 2) $implementation, $make, $suite $parts
+        );
     };
 }

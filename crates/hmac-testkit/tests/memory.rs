@@ -8,6 +8,7 @@ use hmac_auth::memory::MemoryCredentialStore;
 use hmac_propagation::broker::Broker;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryPeerStore};
 use hmac_propagation::peer_store::PeerStore;
+use hmac_testkit::broker::Pair;
 use hmac_testkit::peer_store::Peer;
 
 hmac_testkit::credential_store_cases!(credentials, &credential_stores());
@@ -34,14 +35,8 @@ fn peer() -> Peer {
     }
 }
 
-#[tokio::test]
-async fn memory_moves_messages_as_the_contract_says() {
-    hmac_testkit::broker::suite(async || {
-        let bus = MemoryBus::new();
-        [
-            Arc::new(MemoryBroker::connect(&bus)) as Arc<dyn Broker>,
-            Arc::new(MemoryBroker::connect(&bus)),
-        ]
-    })
-    .await;
-}
+hmac_testkit::broker_cases!(memory_broker, {
+    let bus = MemoryBus::new();
+    let connect = || Arc::new(MemoryBroker::connect(&bus)) as Arc<dyn Broker>;
+    Pair([connect(), connect()], None)
+});

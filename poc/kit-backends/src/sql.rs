@@ -10,7 +10,7 @@ use hmac_propagation::management::{Management, ManagementError};
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::inventory::{InventoryError, Target, TargetUpserted};
-use hmac_propagation_sqlx::state::{AuditEntry, CredentialView, PivotView, StateError};
+use hmac_propagation_sqlx::state::{AuditEntry, CredentialView, DeliveryView, StateError};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use kit::config::{Config, Full, Role};
 use kit::health::Check;
@@ -190,7 +190,7 @@ impl Administration for SqlAdministration {
         Ok(StatePage {
             credentials: page.credentials.into_iter().map(credential).collect(),
             targets: page.targets.into_iter().map(target).collect(),
-            pivots: page.pivots.into_iter().map(pivot).collect(),
+            pivots: page.deliveries.into_iter().map(pivot).collect(),
             next: page.next,
         })
     }
@@ -276,7 +276,7 @@ fn target(target: Target) -> TargetState {
     }
 }
 
-fn pivot(view: PivotView) -> PivotState {
+fn pivot(view: DeliveryView) -> PivotState {
     PivotState {
         client_id: view.client_id,
         track: view.track,
