@@ -1,7 +1,7 @@
 //! Where nonces are remembered: the guard against replay.
 //!
 //! # Implementing
-//! Implement [`NonceStore`], then prove it with `hmac_testkit::nonce_store` from your crate's `tests/`.
+//! Implement [`NonceStore`], then prove it with `hmac_testkit::nonce_store_cases!` from your crate's `tests/`.
 //! [`MemoryNonceStore`] is the complete model to compare with.
 
 use std::cmp::Reverse;

@@ -55,6 +55,8 @@
 //! - **Rewriting.** The target that was sent is verified, also inside of a scope. Middleware that rewrites the URI
 //!   (`NormalizePath`) hides it: wrap with that first and with [`HmacAuth`] after it, so that this one runs before.
 //! - **Some clients only**: wrap with [`RestrictTo`] inside of [`HmacAuth`].
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod extract;
 pub mod middleware;

@@ -57,6 +57,8 @@
 //! - **Nesting.** The target that was sent is verified, also inside of a nested router. Middleware that rewrites the URI
 //!   before the router sees it (`NormalizePathLayer` around a `Router`) hides it: put this layer outside of that.
 //! - **Some clients only**: [`RestrictToLayer`] inside of the [`HmacAuthLayer`].
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod extract;
 pub mod future;

@@ -49,6 +49,8 @@
 //! - **A rotation refuses nobody**: after [`SignedClient::switch_to`] both secrets count for a while, so the switch may come
 //!   before a peer has heard of the new one.
 //! - **TLS** is the application's choice: this crate turns on no feature of `reqwest`.
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod client;
 pub mod error;

@@ -15,6 +15,8 @@
 //! let other = sign_message(&client_id, &secret_hash, Message::Json(r#"{"a":2,"b":1}"#)).unwrap();
 //! assert_eq!(one, other);
 //! ```
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod message;
 

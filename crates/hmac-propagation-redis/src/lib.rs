@@ -13,6 +13,8 @@
 //!
 //! Two peers on one Redis need a prefix each, and credential namespaces each (the original has neither and lets them steal each
 //! other's cursors).
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod keys;
 pub mod peer_store;
