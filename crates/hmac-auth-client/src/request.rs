@@ -131,7 +131,7 @@ async fn refusal(mut answer: Response) -> ClientError {
     loop {
         match answer.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= REFUSAL_LIMIT => {
-                body.extend_from_slice(&chunk)
+                body.extend_from_slice(&chunk);
             }
             Ok(_) => break,
             Err(error) => return classify(error.without_url(), 1),

@@ -1,5 +1,10 @@
 //! The suites of the contract, over a real Redis: a private one for each case.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where an expectation fails"
+)]
+
 use std::ops::Deref;
 use std::sync::Arc;
 

@@ -323,7 +323,7 @@ mod tests {
             let (seen, store) = (Arc::clone(&seen), store.clone());
             Arc::new(move |id: &ClientId| {
                 seen.lock()
-                    .push((id.to_string(), store.find_now(id).is_some()))
+                    .push((id.to_string(), store.find_now(id).is_some()));
             })
         };
         store.watch(&watcher);
