@@ -9,7 +9,7 @@
 #[macro_export]
 macro_rules! cases {
     (
-        ($($flavor:tt)*) $implementation:ident, $make:expr, $suite:ident {
+        $flavor:tt $implementation:ident, $make:expr, $suite:ident {
             $($part:ident { $($case:ident),* $(,)? })*
         }
     ) => {
@@ -17,7 +17,7 @@ macro_rules! cases {
             use super::*;
 
             $($(
-                #[tokio::test($($flavor)*)]
+                #[tokio::test $flavor]
                 async fn $case() {
                     $crate::$suite::$part::$case($make).await;
                 }

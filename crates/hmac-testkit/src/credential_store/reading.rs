@@ -1,11 +1,57 @@
-//! Reading many records at once.
+//! Reading many records: walks and lookups.
 
 use std::sync::Arc;
 
 use hmac_auth::credential::ClientId;
 use hmac_auth::credential_store::{CredentialStore, WriteCondition};
 
-use super::{client, hash, set_hash, write};
+use crate::credential_store::{client, hash, set_hash, walk, write};
+
+/// Three hundred records, walked in small pages while others come and go.
+pub async fn a_walk_lists_everything_that_stays([store, other]: &[Arc<dyn CredentialStore>; 2]) {
+    let name = |kind: &str, i: usize| client(&format!("{kind} {i}"));
+    for i in 0..300 {
+        write(
+            store,
+            &name("stays", i),
+            set_hash("x"),
+            WriteCondition::Always,
+            1,
+        )
+        .await;
+        write(
+            store,
+            &name("goes", i),
+            set_hash("x"),
+            WriteCondition::Always,
+            1,
+        )
+        .await;
+    }
+    let churn = async {
+        for i in 0..300 {
+            other.delete(&name("goes", i)).await.expect("delete");
+            write(
+                other,
+                &name("comes", i),
+                set_hash("x"),
+                WriteCondition::Always,
+                1,
+            )
+            .await;
+        }
+    };
+    let (listed, ()) = futures_util::future::join(walk(store, 10), churn).await;
+    for i in 0..300 {
+        assert!(
+            listed.contains_key(&name("stays", i)),
+            "record {i} is missing"
+        );
+    }
+    let listed = walk(store, 1_000).await;
+    assert_eq!(listed.len(), 600);
+    assert!(!listed.keys().any(|id| id.as_str().starts_with("goes")));
+}
 
 /// In the order asked for, absent ones and repeated ones too, and more than any store reads in one go.
 pub async fn many_are_found_as_each_alone([store, other]: &[Arc<dyn CredentialStore>; 2]) {
