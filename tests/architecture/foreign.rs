@@ -36,6 +36,21 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "mesh-api",
+        &[
+            "tokio",
+            "http",
+            "axum",
+            "actix-web",
+            "hmac-auth",
+            "hmac-propagation",
+        ],
+    ),
+    (
+        "mesh-management",
+        &["http", "axum", "actix-web", "redis", "lapin", "sqlx"],
+    ),
+    (
         "dashboard",
         &[
             "tokio",
@@ -71,12 +86,18 @@ const NAMED_BY: &[(&str, &[&str])] = &[
             "hmac-testkit",
             "kit-axum",
             "leptos-axum",
+            "mesh-management-axum",
             "bench",
         ],
     ),
     (
         "actix-web",
-        &["hmac-auth-actix", "kit-actix", "leptos-actix"],
+        &[
+            "hmac-auth-actix",
+            "kit-actix",
+            "leptos-actix",
+            "mesh-management-actix",
+        ],
     ),
 ];
 

@@ -1,6 +1,8 @@
 //! Addresses of the pages.
 
-use crate::model::{Page, Query};
+use mesh_api::track::Track;
+
+use crate::page::{Page, Query};
 
 /// The address of the matrix.
 pub(crate) fn matrix(query: &Query) -> String {
@@ -8,12 +10,12 @@ pub(crate) fn matrix(query: &Query) -> String {
 }
 
 /// The address of a client's page.
-pub(crate) fn client(track: &str, client_id: &str) -> String {
-    format!("/clients/{}/{}", encode(track), encode(client_id))
+pub(crate) fn client(track: Track, client_id: &str) -> String {
+    format!("/clients/{}/{}", track.as_str(), encode(client_id))
 }
 
 /// The address of a page with its query: where a form goes back to.
-pub(crate) fn page(page: Page, client_key: Option<(&str, &str)>, query: &Query) -> String {
+pub(crate) fn page(page: Page, client_key: Option<(Track, &str)>, query: &Query) -> String {
     match (page, client_key) {
         (Page::Client, Some((track, client_id))) => {
             format!("{}{}", client(track, client_id), search(query))
