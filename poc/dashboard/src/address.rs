@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn hostile_ids_stay_one_segment() {
         assert_eq!(
-            client("http", "a/../b?c#d é"),
+            client(Track::Http, "a/../b?c#d é"),
             "/clients/http/a%2F..%2Fb%3Fc%23d%20%C3%A9"
         );
     }
@@ -83,7 +83,7 @@ mod tests {
         };
         assert_eq!(matrix(&query), "/?filter=a%26b&cursor=x%3D");
         assert_eq!(
-            page(Page::Client, Some(("http", "a")), &Query::default()),
+            page(Page::Client, Some((Track::Http, "a")), &Query::default()),
             "/clients/http/a"
         );
         assert_eq!(page(Page::Targets, None, &query), "/targets");

@@ -220,7 +220,7 @@ mod tests {
             target: target.map(str::to_owned),
             transition: transition.to_owned(),
             attempt: Some(1),
-            ..Entry::default()
+            ..HistoryEntry::default()
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
             sent_at: Some(120),
             applied_at: Some(160),
             attempt_count: 1,
-            ..Pivot::default()
+            ..PivotState::default()
         };
         let changes = changes(&entries, &[pivot]);
         assert_eq!(changes.len(), 2);

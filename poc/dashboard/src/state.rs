@@ -254,6 +254,7 @@ pub(crate) fn driven(outcome: &Outcome) -> Option<(Track, String)> {
 
 #[cfg(test)]
 mod tests {
+    use leptos::prelude::Track as _;
     use mesh_api::mesh::{CellState, MeshCell};
 
     use super::*;
@@ -262,13 +263,13 @@ mod tests {
         let cells = vec![MeshCell {
             peer: "a".to_owned(),
             state,
-            ..Cell::default()
+            ..MeshCell::default()
         }];
         MeshClient {
             client_id: id.to_owned(),
             track: Track::Http,
             cells,
-            ..Client::default()
+            ..MeshClient::default()
         }
     }
 
@@ -276,7 +277,7 @@ mod tests {
         MeshPage {
             matching: clients.len(),
             clients,
-            ..Mesh::default()
+            ..MeshPage::default()
         }
     }
 

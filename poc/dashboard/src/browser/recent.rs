@@ -92,7 +92,7 @@ mod tests {
             client_id,
             track,
             changed_at: Some(changed_at),
-            ..Client::default()
+            ..MeshClient::default()
         }
     }
 
@@ -101,7 +101,7 @@ mod tests {
             since,
             revision,
             clients: vec![client("a", 1), client("b", 1)],
-            ..Mesh::default()
+            ..MeshPage::default()
         }
     }
 
@@ -131,7 +131,7 @@ mod tests {
             7,
             MeshSummary {
                 clients: 9,
-                ..Summary::default()
+                ..MeshSummary::default()
             },
             &peers
         ));

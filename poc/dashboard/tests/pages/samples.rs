@@ -196,7 +196,7 @@ pub(crate) fn agreed() -> PageData {
                 state: CellState::InSync,
                 hash_prefix: hash.clone(),
                 updated_at: client.changed_at,
-                ..Cell::default()
+                ..MeshCell::default()
             };
         }
     }
