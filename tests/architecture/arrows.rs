@@ -10,8 +10,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hmac-auth", &["auth-base"]),
     ("hmac-message", &["auth-base", "hmac-auth"]),
     ("hmac-auth-redis", &["auth-base", "hmac-auth", "redis-link"]),
-    ("hmac-auth-axum", &["auth-base", "hmac-auth"]),
-    ("hmac-auth-actix", &["auth-base", "hmac-auth"]),
+    ("hmac-auth-axum", &["hmac-auth"]),
+    ("hmac-auth-actix", &["hmac-auth"]),
     ("hmac-auth-client", &["auth-base", "hmac-auth"]),
     ("hmac-propagation", &["auth-base", "hmac-auth"]),
     (
@@ -149,8 +149,6 @@ const ARROWS: &[(&str, &[&str])] = &[
         "simulation",
         &["auth-base", "hmac-auth", "hmac-propagation"],
     ),
-    ("broken", &["auth-base", "hmac-auth", "mutants"]),
-    ("mutants", &["auth-base", "hmac-auth"]),
     ("xtask", &["services"]),
 ];
 

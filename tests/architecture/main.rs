@@ -9,7 +9,9 @@
 )]
 
 mod arrows;
+mod circles;
 mod foreign;
+mod fuzzing;
 mod manifests;
 mod map;
 mod redaction;

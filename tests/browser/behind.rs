@@ -1,9 +1,10 @@
 //! A peer that is away falls behind and catches up, in front of whoever watches.
 
+use e2e::wait::until;
+
 use crate::dashboard::Dashboard;
 use crate::mesh;
 use crate::session::Options;
-use crate::wait::until;
 
 #[tokio::test]
 async fn a_stopped_peer_is_behind_and_catches_up_in_front_of_the_watcher() {

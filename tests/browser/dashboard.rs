@@ -1,10 +1,10 @@
 //! What a person does on the dashboard, and what they read there.
 
+use e2e::wait::until;
 use serde_json::{Value, json};
 
 use crate::mesh::Running;
 use crate::session::{Options, Session};
-use crate::wait::until;
 
 /// A browser on one peer's dashboard.
 pub(crate) struct Dashboard<'a> {
@@ -61,14 +61,14 @@ impl<'a> Dashboard<'a> {
     }
 
     /// Sends a form, and waits until the page says this of it.
-    pub(crate) async fn send(&self, form: &str, said: &str) {
+    pub(crate) async fn send(&self, form: &str, message: &str) {
         self.session
             .click(&format!("#{form} button[type=submit]"))
             .await;
         until(
-            &format!("{}: \"{said}\"", self.context()),
-            async || match self.said().await {
-                text if text == said => Ok(()),
+            &format!("{}: \"{message}\"", self.context()),
+            async || match self.message().await {
+                text if text == message => Ok(()),
                 text => Err(text),
             },
         )
@@ -76,7 +76,7 @@ impl<'a> Dashboard<'a> {
     }
 
     /// What the page says of the last form.
-    pub(crate) async fn said(&self) -> String {
+    pub(crate) async fn message(&self) -> String {
         self.text("#said p").await.unwrap_or_default()
     }
 

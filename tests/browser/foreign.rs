@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use e2e::wait::until;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -9,7 +10,6 @@ use url::Url;
 
 use crate::mesh::{self, WITH_PAGES};
 use crate::session::{Options, Session};
-use crate::wait::until;
 
 #[tokio::test]
 async fn a_form_of_another_site_changes_nothing_and_one_of_this_site_does() {
@@ -41,7 +41,7 @@ async fn a_form_of_another_site_changes_nothing_and_one_of_this_site_does() {
             json!(form(&action))
         );
         session.script(&script).await;
-        let said = until("the way back", async || {
+        let back = until("the way back", async || {
             let url = session.url().await;
             url.query_pairs()
                 .find(|(name, _)| name == "said")
@@ -49,7 +49,7 @@ async fn a_form_of_another_site_changes_nothing_and_one_of_this_site_does() {
                 .ok_or(url)
         })
         .await;
-        assert_eq!((said.origin(), said.path()), (action.origin(), "/targets"));
+        assert_eq!((back.origin(), back.path()), (action.origin(), "/targets"));
 
         let state = running
             .ask("GET", peer, "/api/state", None)

@@ -1,10 +1,10 @@
 //! The targets of a peer, kept by hand.
 
+use e2e::wait::until;
 use serde_json::json;
 
 use crate::dashboard::{Dashboard, WAYS};
 use crate::mesh::{self, WITH_PAGES};
-use crate::wait::until;
 
 const SECRET: &str = "the-propagation-secret-of-a-new-peer";
 

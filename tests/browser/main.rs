@@ -21,4 +21,3 @@ mod secrets;
 mod session;
 #[path = "../e2e/mesh/slot.rs"]
 mod slot;
-mod wait;

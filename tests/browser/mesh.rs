@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use e2e::wait::until;
 use serde_json::Value;
 use services::mesh::{PLACES, Servers, environments};
 use services::{Process, http};
@@ -9,7 +10,6 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::slot::Slot;
-use crate::wait::until;
 
 /// The peers with pages.
 pub(crate) const WITH_PAGES: [&str; 2] = ["leptos-axum", "leptos-actix"];
@@ -71,17 +71,17 @@ pub(crate) async fn demo() -> Running {
     let command = [program("mesh"), "--free-ports".to_owned()];
     let environment = [("NO_COLOR".to_owned(), "1".to_owned())];
     let process = Process::start(&command, &environment, &log).expect("the demo starts");
-    let said = until("the demo is up", async || {
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
-        if said.contains("Ctrl-C") {
-            Ok(said)
+    let printed = until("the demo is up", async || {
+        let printed = std::fs::read_to_string(&log).unwrap_or_default();
+        if printed.contains("Ctrl-C") {
+            Ok(printed)
         } else {
-            Err(said)
+            Err(printed)
         }
     })
     .await;
     let url = |name: &str| {
-        let line = said
+        let line = printed
             .lines()
             .find(|line| line.split_whitespace().next() == Some(name));
         let address = line

@@ -1,8 +1,9 @@
 //! Mistakes are said at the field they are in, in words; what was typed stays, secrets aside.
 
+use e2e::wait::until;
+
 use crate::dashboard::{Dashboard, WAYS};
 use crate::mesh::{self, WITH_PAGES};
-use crate::wait::until;
 
 const SECRET: &str = "a-secret-that-must-not-come-back";
 
@@ -52,7 +53,7 @@ const MISTAKES: &[Mistake] = &[
 ];
 
 #[tokio::test]
-async fn mistakes_are_said_at_their_field_in_words() {
+async fn mistakes_are_shown_at_their_field_in_words() {
     let running = mesh::start().await;
     for peer in WITH_PAGES {
         for options in WAYS {
@@ -93,10 +94,10 @@ async fn make(dashboard: &Dashboard<'_>, mistake: &Mistake, live: bool) {
         .session
         .click(&format!("#{form} button[type=submit]"))
         .await;
-    let said = said_at(dashboard, form, field).await;
+    let message = message_at(dashboard, form, field).await;
     assert!(
-        said.to_lowercase().contains(words) && said.ends_with('.'),
-        "{context}: {said}"
+        message.to_lowercase().contains(words) && message.ends_with('.'),
+        "{context}: {message}"
     );
     let invalid = dashboard
         .session
@@ -144,18 +145,22 @@ async fn twice(dashboard: &Dashboard<'_>) {
     let script = "const [one, other] = document.querySelectorAll('#ensure input[name=targets]'); other.value = one.value";
     dashboard.session.script(script).await;
     dashboard.session.click("#ensure button[type=submit]").await;
-    let said = said_at(dashboard, "ensure", "targets").await;
-    assert!(said.contains("twice"), "{}: {said}", dashboard.context());
+    let message = message_at(dashboard, "ensure", "targets").await;
+    assert!(
+        message.contains("twice"),
+        "{}: {message}",
+        dashboard.context()
+    );
     assert_eq!(dashboard.value("#ensure-clientId").await, "twice");
 }
 
-async fn said_at(dashboard: &Dashboard<'_>, form: &str, field: &str) -> String {
+async fn message_at(dashboard: &Dashboard<'_>, form: &str, field: &str) -> String {
     let css = format!("#{form}-{field}-mistake");
     until(
         &format!("{}: a mistake at {css}", dashboard.context()),
         async || match dashboard.text(&css).await {
-            Some(said) if !said.is_empty() => Ok(said),
-            _ => Err(dashboard.said().await),
+            Some(message) if !message.is_empty() => Ok(message),
+            _ => Err(dashboard.message().await),
         },
     )
     .await

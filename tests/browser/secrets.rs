@@ -1,10 +1,10 @@
 //! A secret is typed or made, sent once, and then nowhere: not in the page, not in the program's memory, not in an address.
 
+use e2e::wait::until;
 use serde_json::{Value, json};
 
 use crate::dashboard::{Dashboard, WAYS};
 use crate::mesh::{self, WITH_PAGES};
-use crate::wait::until;
 
 const TYPED: &str = "typed-by-a-person-0123456789";
 const ROTATED: &str = "rotated-by-a-person-0123456789";

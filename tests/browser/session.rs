@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use e2e::wait::DEADLINE;
 use fantoccini::elements::Element;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -13,8 +14,6 @@ use serde_json::{Value, json};
 use services::browser::Browser;
 use tokio::time::timeout;
 use url::{ParseError, Url};
-
-use crate::wait::DEADLINE;
 
 /// One command to the driver takes no longer.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);

@@ -16,13 +16,13 @@ async fn takes_the_tour(services: &str) {
         .await
         .expect("it ends")
         .expect("it starts");
-    let (said, complained) = (
+    let (printed, failed) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
-    assert!(output.status.success(), "{said}\n{complained}");
-    assert!(said.contains("the consumer caught up"), "{said}");
-    assert!(said.trim_end().ends_with("Stopping ..."), "{said}");
+    assert!(output.status.success(), "{printed}\n{failed}");
+    assert!(printed.contains("the consumer caught up"), "{printed}");
+    assert!(printed.trim_end().ends_with("Stopping ..."), "{printed}");
 }
 
 #[tokio::test]

@@ -31,37 +31,47 @@ fn points(client: &dyn Fn(usize) -> String, hash: &dyn Fn(usize) -> String) -> V
             marks,
         });
     };
-    let published = |client: String| Mark::said(Broker, &client);
-    let answered = || Mark::heard(Broker, "ackEventId");
-    let ledger = || Mark::said(Redis, "propagation:ack:");
-    let commit = || Mark::said(Sql, "COMMIT");
+    let published = |client: String| Mark::sent(Broker, &client);
+    let answered = || Mark::received(Broker, "ackEventId");
+    let ledger = || Mark::sent(Redis, "propagation:ack:");
+    let commit = || Mark::sent(Sql, "COMMIT");
+    let success = |client: String| {
+        vec![
+            published(client.clone()),
+            answered(),
+            ledger(),
+            Mark::sent(Sql, &client),
+            commit(),
+        ]
+    };
+    let completed = |client: String| [success(client), vec![ledger()]].concat();
 
     add(
         SOURCE,
         "before the change is committed",
         Before,
-        &|client, _| vec![Mark::said(Sql, &client), commit()],
+        &|client, _| vec![Mark::sent(Sql, &client), commit()],
     );
     add(
         SOURCE,
         "after the commit, before its answer",
         After,
-        &|client, _| vec![Mark::said(Sql, &client), commit()],
+        &|client, _| vec![Mark::sent(Sql, &client), commit()],
     );
     add(
         SOURCE,
         "after the commit, before its own Redis has it",
         Before,
-        &|_, hash| vec![Mark::said(Redis, &hash)],
+        &|_, hash| vec![Mark::sent(Redis, &hash)],
     );
     add(SOURCE, "after its own Redis has it", After, &|_, hash| {
-        vec![Mark::said(Redis, &hash)]
+        vec![Mark::sent(Redis, &hash)]
     });
     add(
         SOURCE,
         "after the claim, before it is booked",
         Before,
-        &|_, hash| vec![Mark::said(Redis, &hash), ledger()],
+        &|_, hash| vec![Mark::sent(Redis, &hash), ledger()],
     );
     add(
         SOURCE,
@@ -76,25 +86,25 @@ fn points(client: &dyn Fn(usize) -> String, hash: &dyn Fn(usize) -> String) -> V
         &|client, _| vec![published(client)],
     );
     add(TARGET, "before it is applied", Before, &|_, hash| {
-        vec![Mark::said(Redis, &hash)]
+        vec![Mark::sent(Redis, &hash)]
     });
     add(
         TARGET,
         "after it is applied, before the answer is published",
         After,
-        &|_, hash| vec![Mark::said(Redis, &hash)],
+        &|_, hash| vec![Mark::sent(Redis, &hash)],
     );
     add(
         TARGET,
         "before the answer is published",
         Before,
-        &|_, hash| vec![Mark::said(Redis, &hash), Mark::said(Broker, "ackEventId")],
+        &|_, hash| vec![Mark::sent(Redis, &hash), Mark::sent(Broker, "ackEventId")],
     );
     add(
         TARGET,
         "after the answer is published, before it is settled",
         After,
-        &|_, hash| vec![Mark::said(Redis, &hash), Mark::said(Broker, "ackEventId")],
+        &|_, hash| vec![Mark::sent(Redis, &hash), Mark::sent(Broker, "ackEventId")],
     );
     add(SOURCE, "when the answer arrives", After, &|client, _| {
         vec![published(client), answered()]
@@ -109,59 +119,25 @@ fn points(client: &dyn Fn(usize) -> String, hash: &dyn Fn(usize) -> String) -> V
         SOURCE,
         "before success is committed",
         Before,
-        &|client, _| {
-            vec![
-                published(client.clone()),
-                answered(),
-                ledger(),
-                Mark::said(Sql, &client),
-                commit(),
-            ]
-        },
+        &|client, _| success(client),
     );
     add(
         SOURCE,
         "after success is committed, before the ledger is completed",
         After,
-        &|client, _| {
-            vec![
-                published(client.clone()),
-                answered(),
-                ledger(),
-                Mark::said(Sql, &client),
-                commit(),
-            ]
-        },
+        &|client, _| success(client),
     );
     add(
         SOURCE,
         "before the ledger is completed",
         Before,
-        &|client, _| {
-            vec![
-                published(client.clone()),
-                answered(),
-                ledger(),
-                Mark::said(Sql, &client),
-                commit(),
-                ledger(),
-            ]
-        },
+        &|client, _| completed(client),
     );
     add(
         SOURCE,
         "after the ledger is completed, before the secret is cleared",
         After,
-        &|client, _| {
-            vec![
-                published(client.clone()),
-                answered(),
-                ledger(),
-                Mark::said(Sql, &client),
-                commit(),
-                ledger(),
-            ]
-        },
+        &|client, _| completed(client),
     );
     points
 }
@@ -194,13 +170,13 @@ async fn a_crash_anywhere_is_recovered() {
 
 /// Makes a change, lets the peer die at the point, and starts it again.
 async fn dies(mesh: &mut Mesh, point: &Point, client: &str, secret: &str) {
-    mesh.trap(point.peer).set(
+    mesh.breakpoint(point.peer).set(
         mesh.process_id(point.peer),
         point.moment,
         point.marks.clone(),
     );
     let change = mesh.ensure_in_the_end(SOURCE, client, secret, &[TARGET, Peer::LeptosAxum]);
-    mesh.trap(point.peer).until_sprung(point.name).await;
+    mesh.breakpoint(point.peer).until_reached(point.name).await;
     // Long enough for a signal to arrive.
     tokio::time::sleep(Duration::from_millis(50)).await;
     mesh.kill_peer(point.peer).await;

@@ -67,9 +67,9 @@ async fn links_cut_in_the_middle_of_a_frame_come_back() {
     for round in 0..4 {
         for (peer, dependency) in links() {
             // Each time another number of bytes gets through before the cut, in either direction.
-            mesh.trap(peer)
+            mesh.breakpoint(peer)
                 .cut(dependency, 3 + round * 11, round % 2 == 0);
-            mesh.trap(peer).until_cut().await;
+            mesh.breakpoint(peer).until_cut().await;
             traffic.until_more(5).await;
         }
     }

@@ -4,6 +4,7 @@
 //! ([`composed`], where `HMAC_MESH_COMPOSED` is `true`). A story does not see which.
 
 mod answer;
+mod breakpoint;
 mod broker;
 mod busy;
 mod changes;
@@ -21,15 +22,17 @@ mod server;
 mod signed;
 mod slot;
 mod traffic;
-mod trap;
-mod wait;
 mod wire;
 
 use std::time::Duration;
 
+use auth_base::clock::{Clock, SystemClock};
+use e2e::wait::DEADLINE;
+pub(crate) use e2e::wait::until;
 use reqwest::Client;
 
 pub(crate) use answer::Answer;
+pub(crate) use breakpoint::{Mark, Moment};
 pub(crate) use broker::all_rights;
 pub(crate) use busy::{Busy, Calls, SOURCES, SwitchAt};
 pub(crate) use changes::Changes;
@@ -46,9 +49,6 @@ use own::Own;
 pub(crate) use server::Server;
 pub(crate) use signed::Caller;
 pub(crate) use traffic::Traffic;
-pub(crate) use trap::{Mark, Moment};
-use wait::DEADLINE;
-pub(crate) use wait::{now_ms, until};
 pub(crate) use wire::Wire;
 
 /// The clean-up after a story takes no longer.
@@ -374,4 +374,9 @@ impl Drop for Mesh {
             );
         }
     }
+}
+
+/// The time in epoch milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    SystemClock.now_ms()
 }

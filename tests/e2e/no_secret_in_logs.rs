@@ -32,10 +32,10 @@ async fn no_secret_in_logs() {
         "{}",
         String::from_utf8_lossy(&resealed.stderr)
     );
-    let said = [resealed.stdout, resealed.stderr].concat();
+    let printed = [resealed.stdout, resealed.stderr].concat();
     shown.insert(
         "secrets reseal".to_owned(),
-        String::from_utf8_lossy(&said).into_owned(),
+        String::from_utf8_lossy(&printed).into_owned(),
     );
     // A restart, a forged message and an answer to nobody are logged as well.
     let wire = mesh.wire().await;

@@ -321,40 +321,44 @@ async fn everything_is_sealed_under_a_new_secrets_key_and_the_old_one_is_dropped
 
     mesh.stop_peer(Peer::Authority).await;
     mesh.set(Peer::Authority, "SECRETS_KEY", NEW);
-    let (code, said) = reseal(&mesh, Peer::Authority);
+    let (code, printed) = reseal(&mesh, Peer::Authority);
     assert_eq!(
         code,
         Some(1),
-        "without the old key nothing can be read: {said}"
+        "without the old key nothing can be read: {printed}"
     );
     assert!(
-        said.contains(
+        printed.contains(
             "unreadable: http/done/leptos-axum: sealed with a key that is not configured"
         ),
-        "{said}"
+        "{printed}"
     );
-    assert!(said.contains("not complete"), "{said}");
+    assert!(printed.contains("not complete"), "{printed}");
 
     mesh.set(Peer::Authority, "SECRETS_KEY", &format!("{NEW},{OLD}"));
     mesh.start_peer(Peer::Authority).await;
     // Beside the running peer, which accepts a change meanwhile.
     let rotating = mesh.rotate(Peer::Authority, "rotated", NEXT);
-    let ((code, said), _) = tokio::join!(
+    let ((code, printed), _) = tokio::join!(
         async { tokio::task::block_in_place(|| reseal(&mesh, Peer::Authority)) },
         rotating
     );
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("hmac_credential.plain_secret: "), "{said}");
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(
+        printed.contains("hmac_credential.plain_secret: "),
+        "{printed}"
+    );
     let after = sealed(&mesh, Peer::Authority).await;
     assert!(after.iter().all(|(_, key, _)| *key != old), "{after:?}");
-    let (code, said) = reseal(&mesh, Peer::Authority);
+    let (code, printed) = reseal(&mesh, Peer::Authority);
     assert_eq!(code, Some(0));
     assert!(
-        said.lines()
+        printed
+            .lines()
             .filter(|line| line.contains(": 0 sealed anew"))
             .count()
             == 4,
-        "{said}"
+        "{printed}"
     );
 
     // The old key is dropped, and everything works on.

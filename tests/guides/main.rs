@@ -12,20 +12,19 @@
 
 mod page;
 mod reader;
-mod wait;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use auth_base::secret::Secret;
+use e2e::wait::until;
 use hmac_auth::credential::ClientId;
 use hmac_auth::secret_hash::hash_client_secret;
 use hmac_auth::sign::Signer;
 use hmac_auth_client::SignedClient;
 use page::Page;
 use reader::{Reader, Terminal};
-use wait::{DEADLINE, until};
 
 const BY_HAND: &str = "correct horse battery staple";
 const FIRST: &str = "another horse, another staple";
@@ -254,7 +253,7 @@ async fn the_key_is_kept(
 }
 
 async fn let_in(reader: &Reader, secret: &str) {
-    until(&format!("`{secret}` is let in"), DEADLINE, async || {
+    until(&format!("`{secret}` is let in"), async || {
         signed(reader, "3000/greet", secret).await
     })
     .await;
@@ -288,7 +287,7 @@ async fn draw(reader: &Reader) -> Result<String, String> {
 }
 
 async fn until_row(reader: &Reader, row: &str) {
-    until(&format!("the page shows `{row}`"), DEADLINE, async || {
+    until(&format!("the page shows `{row}`"), async || {
         let page = draw(reader).await?;
         if page.contains(&format!("<li>{row}</li>")) {
             Ok(())

@@ -90,9 +90,9 @@ impl Page {
 
     /// What the page promises in these words is about to be tried.
     pub(crate) fn says(&self, words: &str) {
-        let said = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            said.contains(words),
+            text.contains(words),
             "{} does not say `{words}` any more: follow what it says now",
             self.name
         );

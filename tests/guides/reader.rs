@@ -10,10 +10,10 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use e2e::wait::until_within;
 use services::{Process, RabbitMq, Redis};
 
 use crate::page::{Program, root};
-use crate::wait::until;
 
 /// A command may have to compile all that a project stands on.
 const COMMAND: Duration = Duration::from_secs(900);
@@ -149,9 +149,9 @@ impl Reader {
     /// Runs commands to their end.
     pub(crate) async fn run(&mut self, commands: &str) -> Printed {
         let terminal = self.terminal(commands, &[]);
-        until(
-            &format!("`{commands}` ends"),
+        until_within(
             COMMAND,
+            &format!("`{commands}` ends"),
             async || match terminal.process.is_running() {
                 true => Err(terminal.printed()),
                 false => Ok(terminal.printed()),
@@ -175,9 +175,9 @@ impl Reader {
         drop(TcpListener::bind(("127.0.0.1", own)).expect("nobody serves the port yet"));
         let redis = format!("{}/{database}", self.redis.url());
         let terminal = self.terminal(commands, &[("PORT", own.to_string()), ("REDIS_URL", redis)]);
-        until(
-            &format!("`{commands}` serves port {port}"),
+        until_within(
             COMMAND,
+            &format!("`{commands}` serves port {port}"),
             async || {
                 terminal.goes_on();
                 TcpStream::connect(("127.0.0.1", own)).map_err(|_| terminal.printed())
@@ -301,9 +301,9 @@ impl Terminal {
 
     /// Waits until a line has been printed so often.
     pub(crate) async fn until_prints(&self, line: &str, times: usize) {
-        until(
-            &format!("`{}` prints `{line}`", self.commands),
+        until_within(
             COMMAND,
+            &format!("`{}` prints `{line}`", self.commands),
             async || {
                 self.goes_on();
                 let printed = self.printed();

@@ -1,4 +1,6 @@
-//! End-to-end stories over real processes and real servers; the programs of the guides are compiled here.
+//! End-to-end stories over real processes and real servers: what all of them use. The programs of the guides are compiled here.
+
+pub mod wait;
 
 #[cfg(doctest)]
 mod guides {

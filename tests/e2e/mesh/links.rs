@@ -5,9 +5,9 @@ use std::sync::Arc;
 use services::proxy::{Mode, Proxy};
 
 use super::Mesh;
+use super::breakpoint::Breakpoint;
 use super::environment::Peer;
 use super::node::Node;
-use super::trap::Trap;
 
 /// What a peer needs, as it calls it in `/readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +37,13 @@ impl Dependency {
 /// The links of one peer.
 pub(super) struct Links {
     proxies: Vec<(Dependency, Proxy)>,
-    trap: Arc<Trap>,
+    breakpoint: Arc<Breakpoint>,
 }
 
 impl Links {
     /// Puts proxies between a peer and its servers; answers the variables that lead it there.
     pub(super) fn of(node: &Node, vhost: &str) -> (Self, Vec<(&'static str, String)>) {
-        let trap = Arc::new(Trap::default());
+        let breakpoint = Arc::new(Breakpoint::default());
         let servers = [
             Some((Dependency::Broker, "AMQP_URL", vhost)),
             Some((Dependency::Redis, "REDIS_URL", node.redis_url.as_str())),
@@ -53,7 +53,7 @@ impl Links {
         ];
         let (mut proxies, mut variables) = (Vec::new(), Vec::new());
         for (dependency, variable, url) in servers.into_iter().flatten() {
-            let watcher = Arc::clone(&trap);
+            let watcher = Arc::clone(&breakpoint);
             let watch = Arc::new(move |way, bytes: &[u8]| watcher.look(dependency, way, bytes));
             let proxy = Proxy::start(url, Some(watch)).expect("a proxy");
             let mut through = proxy.through(url).expect("a URL");
@@ -64,7 +64,13 @@ impl Links {
             variables.push((variable, through));
             proxies.push((dependency, proxy));
         }
-        (Self { proxies, trap }, variables)
+        (
+            Self {
+                proxies,
+                breakpoint,
+            },
+            variables,
+        )
     }
 }
 
@@ -77,14 +83,14 @@ impl Mesh {
     }
 
     /// What a peer can be caught in.
-    pub(crate) fn trap(&self, peer: Peer) -> &Trap {
-        &self.links_of(peer).trap
+    pub(crate) fn breakpoint(&self, peer: Peer) -> &Breakpoint {
+        &self.links_of(peer).breakpoint
     }
 
     /// Everything passes again on all links of a peer.
     pub(crate) fn heal(&self, peer: Peer) {
         let links = self.links_of(peer);
-        links.trap.unset();
+        links.breakpoint.unset();
         links
             .proxies
             .iter()

@@ -8,7 +8,7 @@ use hmac_propagation::queue::PeerName;
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 
-use crate::Error;
+use crate::error::Error;
 use crate::mesh::Servers;
 
 /// Messages of the size of an event (about 400 bytes) and of an ack (about 250).

@@ -12,11 +12,11 @@ use hmac_auth::credential::{ClientId, CredentialChange};
 use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
 use hmac_auth::header::Headers;
 use hmac_auth::memory::MemoryCredentialStore;
-use hmac_auth::secret_hash::hash_client_secret;
+use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_auth::sign::{SignedHeaders, Signer};
 use hmac_auth::verify::{RequestHead, Verifier};
 
-use crate::Error;
+use crate::error::Error;
 use crate::table::{Table, median};
 
 const ROUNDS: u32 = 100_000;
@@ -48,18 +48,7 @@ impl Headers for Pairs<'_> {
 pub(crate) async fn measure(runs: usize, table: &mut Table) -> Result<(), Error> {
     let client = ClientId::parse("client")?;
     let hash = hash_client_secret(&Secret::new("a-secret-of-sixteen"), None);
-    let credentials = MemoryCredentialStore::new();
-    let change = CredentialChange {
-        secret_hash: Some(hash.clone()),
-        ..CredentialChange::default()
-    };
-    let write = CredentialWrite {
-        change,
-        condition: WriteCondition::Always,
-        now_ms: 0,
-        backup_ttl: Duration::from_secs(1),
-    };
-    credentials.write_now(&client, &write);
+    let credentials = holding(&client, &hash);
     let signer = Signer::new(client, hash);
     let verifier =
         Verifier::new(Arc::new(credentials), Arc::new(NoNonces)).clock(Arc::new(SystemClock));
@@ -105,6 +94,22 @@ pub(crate) async fn measure(runs: usize, table: &mut Table) -> Result<(), Error>
     let (ours, below, ratio) = row(verifying);
     table.add("verify without a store, 128-byte body", ours, below, ratio);
     Ok(())
+}
+
+/// A store that holds one client.
+fn holding(client: &ClientId, hash: &SecretHash) -> MemoryCredentialStore {
+    let credentials = MemoryCredentialStore::new();
+    let write = CredentialWrite {
+        change: CredentialChange {
+            secret_hash: Some(hash.clone()),
+            ..CredentialChange::default()
+        },
+        condition: WriteCondition::Always,
+        now_ms: 0,
+        backup_ttl: Duration::from_secs(1),
+    };
+    credentials.write_now(client, &write);
+    credentials
 }
 
 fn micros(start: Instant) -> f64 {

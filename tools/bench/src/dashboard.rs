@@ -10,9 +10,10 @@ use services::browser::{Browser, browser};
 use tokio::time::timeout;
 use url::Url;
 
+use crate::arguments::Arguments;
+use crate::error::Error;
 use crate::peers::{Peer, Peers};
 use crate::table::{Table, median};
-use crate::{Arguments, Error};
 
 /// One command to the browser takes no longer.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);

@@ -20,9 +20,10 @@ use hmac_auth_redis::nonce_store::RedisNonceStore;
 use redis_link::link::RedisLink;
 use tokio::net::TcpListener;
 
+use crate::arguments::Arguments;
+use crate::error::Error;
 use crate::load::{self, Request};
 use crate::table::{Table, median};
-use crate::{Arguments, Error};
 
 const CLIENT: &str = "bench-client";
 
@@ -33,22 +34,16 @@ pub(crate) async fn measure(arguments: &Arguments, table: &mut Table) -> Result<
     let link = RedisLink::open(redis.url())?;
     let store = RedisCredentialStore::new(link.clone(), namespace.clone());
     let hash = hash_client_secret(&Secret::new("a-secret-of-sixteen"), None);
-    let change = CredentialChange {
-        secret_hash: Some(hash.clone()),
-        ..CredentialChange::default()
+    let write = CredentialWrite {
+        change: CredentialChange {
+            secret_hash: Some(hash.clone()),
+            ..CredentialChange::default()
+        },
+        condition: WriteCondition::Always,
+        now_ms: 0,
+        backup_ttl: Duration::from_secs(600),
     };
-    let (condition, backup_ttl) = (WriteCondition::Always, Duration::from_secs(600));
-    store
-        .write(
-            &ClientId::parse(CLIENT)?,
-            CredentialWrite {
-                change,
-                condition,
-                now_ms: 0,
-                backup_ttl,
-            },
-        )
-        .await?;
+    store.write(&ClientId::parse(CLIENT)?, write).await?;
 
     let nonces = Arc::new(RedisNonceStore::new(link, namespace));
     let plain = Verifier::new(Arc::new(store.clone()), nonces.clone());

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Makes the bytes of the next request.
 pub(crate) type Request = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;

@@ -12,8 +12,8 @@ use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_propagation::drift::StoreView;
 use hmac_propagation::options::{Ensure, Settings};
 use hmac_propagation::peer_store::Track;
-use hmac_propagation::propagator::{Propagator, PropagatorBuilder};
 use hmac_propagation::queue::PeerName;
+use hmac_propagation::{Propagator, PropagatorBuilder};
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
@@ -21,7 +21,7 @@ use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use redis_link::link::RedisLink;
 use services::{MariaDb, RabbitMq, Redis};
 
-use crate::Error;
+use crate::error::Error;
 
 /// The servers of a run.
 pub(crate) struct Servers {

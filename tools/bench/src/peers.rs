@@ -9,7 +9,7 @@ use services::{Process, http};
 use tempfile::TempDir;
 use url::Url;
 
-use crate::Error;
+use crate::error::Error;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 

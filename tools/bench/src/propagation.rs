@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
+use crate::arguments::Arguments;
 use crate::broker_floor::{self, Floor};
+use crate::error::Error;
 use crate::mesh::{Mesh, Servers};
 use crate::table::{Table, median};
-use crate::{Arguments, Error};
 
 const TARGETS: usize = 2;
 /// Clients that are ensured together before a check for drift is measured.
@@ -71,18 +72,13 @@ async fn bulk(
         format!("{below:.0} rows/s (the same two messages a row, no stores)"),
         format!("{:.2}", ours / below),
     );
-    table.add(
-        "ensure, one after the other",
-        format!("{:.0}/s", median(ensures)),
-        "-".into(),
-        "-".into(),
-    );
-    table.add(
-        "ensure, in batches of all clients",
-        format!("{:.0}/s", median(batches)),
-        "-".into(),
-        "-".into(),
-    );
+    for (what, figures) in [
+        ("ensure, one after the other", ensures),
+        ("ensure, in batches of all clients", batches),
+    ] {
+        let figure = format!("{:.0}/s", median(figures));
+        table.add(what, figure, "-".into(), "-".into());
+    }
     Ok(())
 }
 

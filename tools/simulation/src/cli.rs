@@ -25,50 +25,24 @@ pub struct Options {
     /// Begin with this seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Break the propagation on purpose (only of the `broken` build).
-    #[arg(long)]
-    mutation: Option<String>,
-    /// List the promises, and the mutations where there are any.
+    /// List what is held against every step.
     #[arg(long)]
     list: bool,
 }
 
-/// A build's mutations.
-#[derive(Clone, Copy)]
-pub struct Mutations {
-    /// Their names, and what each breaks.
-    pub all: &'static [(&'static str, &'static str)],
-    /// Switches one on for this thread; `false` when there is none of that name.
-    pub switch_on: fn(&str) -> bool,
-}
-
-/// Runs the command line; `command` is what a reader types to have it again.
+/// Runs the command line.
 #[expect(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "this is a command line"
 )]
-pub fn main(command: &str, mutations: Option<Mutations>) -> ExitCode {
+pub fn main() -> ExitCode {
     let options = Options::parse();
     if options.list {
-        Invariant::ALL
-            .iter()
-            .for_each(|invariant| println!("{invariant:?}: {invariant}"));
-        mutations
-            .iter()
-            .flat_map(|it| it.all)
-            .for_each(|(name, breaks)| println!("{name}: {breaks}"));
-        return ExitCode::SUCCESS;
-    }
-    let mut again = command.to_owned();
-    if let Some(name) = &options.mutation {
-        if !mutations.is_some_and(|mutations| (mutations.switch_on)(name)) {
-            eprintln!(
-                "no mutation {name} in this build; `cargo run --package broken -- --list` has them"
-            );
-            return ExitCode::FAILURE;
+        for invariant in Invariant::ALL {
+            println!("{invariant:?} ({}): {invariant}", invariant.promise());
         }
-        again.push_str(&format!(" --mutation {name}"));
+        return ExitCode::SUCCESS;
     }
     if let Some(seed) = options.seed {
         let story = story(seed, Trace::On);
@@ -81,7 +55,7 @@ pub fn main(command: &str, mutations: Option<Mutations>) -> ExitCode {
     let begin = Instant::now();
     for seed in options.from..options.from.saturating_add(options.seeds) {
         if let Some(violation) = story(seed, Trace::Off).violation {
-            eprintln!("seed {seed}: {violation}\n  {again} --seed {seed}");
+            eprintln!("seed {seed}: {violation}\n  cargo simulate --seed {seed}");
             return ExitCode::FAILURE;
         }
     }

@@ -9,6 +9,11 @@ macro_rules! invariants {
         impl Invariant {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The promise of `docs/guarantees.md` that is broken with it.
+            pub fn promise(self) -> &'static str {
+                match self { $(Self::$name => concat!($($promise),+).trim_ascii(),)* }
+            }
         }
     };
 }

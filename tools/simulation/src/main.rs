@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    simulation::cli::main("cargo simulate", None)
+    simulation::cli::main()
 }

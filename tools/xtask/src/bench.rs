@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use crate::error::Error;
 use crate::step::Step;
-use crate::{Error, dashboard, install};
+use crate::{dashboard, install};
 
 /// The programs that are measured, and the one that measures.
 const PACKAGES: [&str; 5] = [

@@ -11,7 +11,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::Error;
+use crate::error::Error;
 
 /// What the bundle is made of, besides the lockfile.
 pub(crate) const SOURCES: [&str; 2] = ["poc/dashboard", "poc/dashboard-web"];

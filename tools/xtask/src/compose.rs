@@ -7,14 +7,14 @@ use std::process::Stdio;
 use futures_util::future::join_all;
 use tokio::process::Command;
 
-use crate::Error;
+use crate::error::Error;
 use mesh::{CLUSTER, Mesh};
 
 /// So many meshes share the stories, each of which has a mesh to itself: stories wait more than they work.
 const MESHES: usize = 2;
 
 /// Options of `cargo compose`.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Options {
     /// Without the cluster.
     #[arg(long, conflicts_with = "only_cluster")]

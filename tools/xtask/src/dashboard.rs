@@ -8,8 +8,8 @@ use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::Error;
 use crate::bundle::{self, Inputs};
+use crate::error::Error;
 use crate::step::Step;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -130,7 +130,7 @@ async fn watch() -> Result<(), Error> {
 }
 
 /// The folder of this workspace.
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)

@@ -1,10 +1,10 @@
-//! `cargo demo`: builds the mesh and runs it.
+//! `cargo demo`, after `tools/demo` has built everything: installs what is missing, writes the bundle, and runs the mesh.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::step::Step;
-use crate::{Error, dashboard, install};
+use crate::error::Error;
+use crate::{dashboard, install};
 
 /// What the peers stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -33,7 +33,6 @@ pub(crate) struct Options {
 
 /// Runs the mesh until Ctrl-C.
 pub(crate) async fn run(options: Options) -> Result<(), Error> {
-    println!("The first build takes minutes; later ones take seconds.");
     let services = match options.services {
         Services::Embedded => "embedded",
         Services::Local => "local",
@@ -42,10 +41,6 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
     if options.services == Services::Local {
         install::servers(install::given).await?;
     }
-    Step::cargo("build")
-        .arguments(["build", "--bin", "mesh"])
-        .run()
-        .await?;
     dashboard::build().await?;
     let mut mesh = Command::new(std::env::current_exe()?.with_file_name("mesh"));
     mesh.args(["--services", services]);

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use services::browser::{DRIVERS, PROGRAMS};
 
-use crate::Error;
+use crate::error::Error;
 use crate::step::Step;
 
 /// What must be here, the programs that show that it is, and its Debian package.

@@ -10,18 +10,19 @@ mod bundle;
 mod compose;
 mod dashboard;
 mod demo;
+mod error;
 mod install;
 mod leftovers;
+mod mutations;
 mod screenshots;
 mod soak;
 mod step;
+mod tables;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Developer commands of hmac-mesh.
 #[derive(Parser)]
@@ -45,6 +46,10 @@ enum Command {
     Screenshots,
     /// Makes many changes while servers and peers break, and compares every record in the end.
     Soak(soak::Options),
+    /// Breaks the propagation in every listed way, in a copy, and shows that the simulation sees it.
+    Mutations(mutations::Options),
+    /// Writes the tables of the documentation that mirror tests.
+    Tables(tables::Options),
     /// Measures the rows of `docs/performance.md`, on private real servers.
     BenchMesh(bench::Options),
 }
@@ -58,6 +63,8 @@ async fn main() -> ExitCode {
         Command::Demo(options) => demo::run(options).await,
         Command::Screenshots => screenshots::run().await,
         Command::Soak(options) => soak::run(options).await,
+        Command::Mutations(options) => mutations::run(options).await,
+        Command::Tables(options) => tables::run(options).await,
         Command::BenchMesh(options) => bench::run(options).await,
     };
     match outcome {

@@ -1,7 +1,8 @@
 //! `cargo screenshots`: the pictures in `docs/images`, of the real thing.
 
+use crate::error::Error;
 use crate::step::Step;
-use crate::{Error, dashboard, install};
+use crate::{dashboard, install};
 
 /// Takes them all.
 pub(crate) async fn run() -> Result<(), Error> {

@@ -1,17 +1,31 @@
 //! `cargo soak`: many changes while everything breaks, one thing after the other.
 
+use crate::error::Error;
+use crate::install;
 use crate::step::Step;
-use crate::{Error, install};
+
+/// Changes when nothing is said.
+const LONG: u64 = 100_000;
 
 /// Options of `cargo soak`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// How many changes are made.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = LONG)]
     changes: u64,
     /// The plan of faults and changes; another one each time when it is not given.
     #[arg(long)]
     seed: Option<u64>,
+}
+
+impl Options {
+    /// As `cargo soak` has them without arguments.
+    pub(crate) fn long() -> Self {
+        Self {
+            changes: LONG,
+            seed: None,
+        }
+    }
 }
 
 /// Builds the peers and runs the soak over servers of its own.

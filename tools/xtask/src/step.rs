@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::Error;
+use crate::error::Error;
 
 /// A command to run.
 pub(crate) struct Step {
@@ -31,6 +31,13 @@ impl Step {
     /// A cargo command, with the cargo that runs us.
     pub(crate) fn cargo(name: &str) -> Self {
         Self::new(name, option_env!("CARGO").unwrap_or("cargo"))
+    }
+
+    /// Lets everything else on this machine go first. (Before there are arguments.)
+    pub(crate) fn patiently(mut self) -> Self {
+        let program = std::mem::replace(&mut self.program, "nice".into());
+        self.arguments = vec!["-n".into(), "19".into(), program];
+        self
     }
 
     /// Adds arguments.

@@ -1,9 +1,13 @@
-//! `cargo verify`: servers, format, lints, tests.
+//! `cargo verify`: format, lints, servers, tests, and what the documentation says of them.
 
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
 use crate::step::Step;
-use crate::{Error, dashboard, install, leftovers};
+use crate::{compose, dashboard, install, leftovers, mutations, soak, tables};
+
+/// Seeds of `cargo verify --long`, beside those of every run.
+const MORE_SEEDS: u64 = 200_000;
 
 /// Options of `cargo verify`.
 #[derive(clap::Args)]
@@ -14,14 +18,24 @@ pub(crate) struct Options {
     /// Stop at the first failing test.
     #[arg(long)]
     fail_fast: bool,
+    /// Then what takes longer than every run may: more seeds of the simulation, the long soak, the stories in containers.
+    #[arg(long, conflicts_with = "filter")]
+    long: bool,
 }
 
 /// Runs everything; the test runner's closing line comes last.
 pub(crate) async fn run(options: Options) -> Result<(), Error> {
     let start = Instant::now();
     let run = format!("{}-{}", std::process::id(), start.elapsed().subsec_nanos());
+    let steps = async {
+        steps(&options, &run).await?;
+        match options.long {
+            true => long().await,
+            false => Ok(()),
+        }
+    };
     let outcome = tokio::select! {
-        outcome = steps(&options, &run) => outcome,
+        outcome = steps => outcome,
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     };
     let left = survivors(&run).await;
@@ -33,21 +47,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
 }
 
 async fn steps(options: &Options, run: &str) -> Result<(), Error> {
-    if options.filter.is_none() {
-        Step::cargo("format")
-            .arguments(["fmt", "--all", "--check"])
-            .run()
-            .await?;
-        let lints = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ];
-        Step::cargo("lints").arguments(lints).run().await?;
+    let is_whole = options.filter.is_none();
+    if is_whole {
+        lints().await?;
     }
     install::servers(install::given).await?;
     install::browser().await?;
@@ -57,6 +59,9 @@ async fn steps(options: &Options, run: &str) -> Result<(), Error> {
         .run()
         .await?;
     dashboard::build().await?;
+    if is_whole {
+        tables::run(tables::Options { check: true }).await?;
+    }
 
     println!("\n── servers of this run ──");
     let start = Instant::now();
@@ -81,23 +86,62 @@ async fn steps(options: &Options, run: &str) -> Result<(), Error> {
             .iter()
             .fold(step, |step, (name, value)| step.variable(name, value))
     };
-    if options.filter.is_none() {
-        with_servers(Step::cargo("documentation tests").arguments([
-            "test",
-            "--workspace",
-            "--doc",
-            "--quiet",
-        ]))
-        .run()
-        .await?;
-        let documentation = ["doc", "--workspace", "--no-deps", "--quiet"];
-        Step::cargo("documentation")
-            .arguments(documentation)
-            .variable("RUSTDOCFLAGS", "-D warnings")
-            .run()
-            .await?;
+    if is_whole {
+        documentation(with_servers).await?;
+        // The stories wait more than they work: meanwhile the mutations are built and run.
+        let mutations = mutations::run(mutations::Options::check());
+        let (tested, caught) = tokio::join!(with_servers(tests(options)).run(), mutations);
+        return tested.and(caught);
     }
     with_servers(tests(options)).run().await
+}
+
+/// Format, dependencies that nobody names, and lints.
+async fn lints() -> Result<(), Error> {
+    Step::cargo("format")
+        .arguments(["fmt", "--all", "--check"])
+        .run()
+        .await?;
+    // To build it takes minutes: where it is not, the same look by `tests/architecture` has to do.
+    if let Some(machete) = services::binary(&["cargo-machete"]) {
+        Step::new("unused dependencies", machete).run().await?;
+    }
+    let lints = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    Step::cargo("lints").arguments(lints).run().await
+}
+
+async fn documentation(with_servers: impl Fn(Step) -> Step) -> Result<(), Error> {
+    let tests = ["test", "--workspace", "--doc", "--quiet"];
+    with_servers(Step::cargo("documentation tests").arguments(tests))
+        .run()
+        .await?;
+    let pages = ["doc", "--workspace", "--no-deps", "--quiet"];
+    Step::cargo("documentation")
+        .arguments(pages)
+        .variable("RUSTDOCFLAGS", "-D warnings")
+        .run()
+        .await
+}
+
+/// What every run has no time for.
+async fn long() -> Result<(), Error> {
+    let seeds = MORE_SEEDS.to_string();
+    let simulation = ["run", "--quiet", "--bin", "simulation", "--"];
+    Step::cargo("more seeds")
+        .arguments(simulation)
+        .arguments(["--from", "10000", "--seeds", &seeds])
+        .run()
+        .await?;
+    soak::run(soak::Options::long()).await?;
+    compose::run(compose::Options::default()).await
 }
 
 /// The tests, by nextest where it is installed: it gives each test a process of its own and a limit of time.

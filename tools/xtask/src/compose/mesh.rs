@@ -3,7 +3,7 @@
 use services::http::{self, Url};
 use tokio::process::Command;
 
-use crate::Error;
+use crate::error::Error;
 use crate::step::Step;
 
 /// The files of a cluster.

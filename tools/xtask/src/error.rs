@@ -1,0 +1,4 @@
+//! What goes wrong in a developer's command is printed, whatever it is.
+
+/// Any error.
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
