@@ -75,9 +75,16 @@ const ARROWS: &[(&str, &[&str])] = &[
             "peer-kit",
         ],
     ),
+    ("dashboard", &["mesh-api"]),
     (
         "dashboard-pages",
-        &["auth-base", "dashboard", "mesh-api", "mesh-management"],
+        &[
+            "auth-base",
+            "dashboard",
+            "hmac-propagation",
+            "mesh-api",
+            "mesh-management",
+        ],
     ),
     (
         "peer-backends",

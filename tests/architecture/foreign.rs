@@ -36,6 +36,21 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "mesh-api",
+        &[
+            "tokio",
+            "http",
+            "axum",
+            "actix-web",
+            "hmac-auth",
+            "hmac-propagation",
+        ],
+    ),
+    (
+        "mesh-management",
+        &["http", "axum", "actix-web", "redis", "lapin", "sqlx"],
+    ),
+    (
         "dashboard",
         &[
             "tokio",
@@ -68,10 +83,10 @@ const NAMED_BY: &[(&str, &[&str])] = &[
         &[
             "hmac-auth-axum",
             "hmac-testkit",
-            "mesh-management-axum",
             "authority",
             "axum-serve",
             "leptos-axum",
+            "mesh-management-axum",
             "bench",
         ],
     ),

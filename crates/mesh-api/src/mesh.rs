@@ -198,3 +198,17 @@ pub enum CellState {
     #[serde(other)]
     Unknown,
 }
+
+impl MeshClient {
+    /// What tells it from others.
+    pub fn key(&self) -> (Track, String) {
+        (self.track, self.client_id.clone())
+    }
+}
+
+impl CellState {
+    /// Tells whether it is not as it should be.
+    pub fn needs_attention(self) -> bool {
+        !matches!(self, Self::InSync | Self::None)
+    }
+}

@@ -64,6 +64,16 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// The path of its route.
+    pub fn path(self) -> &'static str {
+        let mut routes = ROUTES.iter();
+        routes
+            .find(|route| route.operation == self)
+            .map_or("", |route| route.path)
+    }
+}
+
 /// The method of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use auth_base::clock::{Clock, SystemClock};
+use hmac_propagation::delivery;
 use hmac_propagation::management::ManagementError;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation_sqlx::SqlManagement;
 use hmac_propagation_sqlx::inventory::{InventoryError, Target, TargetUpserted};
-use hmac_propagation_sqlx::state::{AuditEntry, CredentialView, PivotView, StateError};
+use hmac_propagation_sqlx::state::{AuditEntry, CredentialView, DeliveryView, StateError};
 use mesh_api::state::{CredentialState, DeliveryStatus, PivotState, StatePage};
 use mesh_api::target::TargetState;
 use mesh_api::timeline::HistoryEntry;
@@ -52,7 +53,7 @@ impl Administration for SqlAdministration {
         Ok(StatePage {
             credentials: page.credentials.into_iter().map(credential).collect(),
             targets: page.targets.into_iter().map(target).collect(),
-            pivots: page.pivots.into_iter().map(pivot).collect(),
+            pivots: page.deliveries.into_iter().map(pivot).collect(),
             next: page.next,
         })
     }
@@ -134,12 +135,12 @@ fn target(target: Target) -> TargetState {
     }
 }
 
-fn pivot(view: PivotView) -> PivotState {
+fn pivot(view: DeliveryView) -> PivotState {
     PivotState {
         client_id: view.client_id,
         track: track(view.track),
         target_amqp_queue: view.target_amqp_queue,
-        status: status(view.status.as_str()),
+        status: status(view.status),
         op: view.operation.map(str::to_owned),
         secret_hash: view.hash_prefix,
         generation: view.generation,
@@ -157,12 +158,12 @@ fn track(name: &str) -> track::Track {
     shown(Track::parse(name).unwrap_or(Track::Http))
 }
 
-fn status(name: &str) -> DeliveryStatus {
-    match name {
-        "sent" => DeliveryStatus::Sent,
-        "success" => DeliveryStatus::Success,
-        "error" => DeliveryStatus::Error,
-        _ => DeliveryStatus::Pending,
+fn status(status: delivery::DeliveryStatus) -> DeliveryStatus {
+    match status {
+        delivery::DeliveryStatus::Pending => DeliveryStatus::Pending,
+        delivery::DeliveryStatus::Sent => DeliveryStatus::Sent,
+        delivery::DeliveryStatus::Success => DeliveryStatus::Success,
+        delivery::DeliveryStatus::Error => DeliveryStatus::Error,
     }
 }
 

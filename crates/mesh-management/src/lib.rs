@@ -32,5 +32,8 @@ pub mod form;
 pub mod guard;
 pub mod track;
 
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
 pub use management::Management;
 pub use surface::Surface;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use dashboard::Assets;
 use mesh_api::problem::Problem;
 use serde::Deserialize;
 
@@ -20,15 +21,6 @@ pub const PREFIX: &str = "/pkg/";
 
 const MANIFEST: &str = "manifest.json";
 const FOR_GOOD: &str = "public, max-age=31536000, immutable";
-
-/// What a page's head names: paths on this site.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assets {
-    /// The style sheet.
-    pub style: String,
-    /// The module that makes the page live; absent where there is no bundle.
-    pub start: Option<String>,
-}
 
 /// What the build wrote.
 #[derive(Clone, Debug, Deserialize)]

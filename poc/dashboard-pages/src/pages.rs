@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::random::SystemRandom;
+use dashboard::page::{PageData, Query};
+use hmac_propagation::queue::PeerName;
 use mesh_api::decode;
 use mesh_api::problem::Problem;
 use mesh_management::Management;
-use mesh_management::error::{RequestError, log_failure};
 use mesh_management::form::Forms;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
+
+pub use dashboard::page::Page;
 
 use crate::bundle::Bundle;
 use crate::reply::Reply;
@@ -21,36 +22,6 @@ use crate::reply::Reply;
 /// What a page may do: nothing that is not from here, no inline script, no frame around it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// The parameters of a page's query that it shows again.
-const QUERY: [&str; 4] = ["filter", "show", "sort", "cursor"];
-
-/// One page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
-    /// The matrix, and the forms that drive it.
-    Matrix,
-    /// One client.
-    Client,
-    /// The inventory.
-    Targets,
-    /// The health of the mesh.
-    Health,
-    /// There is no such page.
-    NotFound,
-}
-
-impl Page {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Matrix => "matrix",
-            Self::Client => "client",
-            Self::Targets => "targets",
-            Self::Health => "health",
-            Self::NotFound => "notFound",
-        }
-    }
-}
 
 /// What a request for a page brings.
 #[derive(Clone, Debug, Default)]
@@ -93,14 +64,24 @@ impl Pages {
     /// Answers a visit.
     pub async fn answer(&self, page: Page, visit: Visit) -> Reply {
         let assets = self.bundle.assets();
-        let (status, data) = self.data(page, &visit, assets.start.is_some()).await;
-        match dashboard::render_json(&data, &assets.style, assets.start.as_deref()) {
-            Ok(document) => Reply::page(status, document, CONTENT_SECURITY_POLICY),
-            Err(error) => {
-                log_failure("a page cannot be drawn", &*error);
-                Reply::problem(&Problem::internal())
-            }
-        }
+        let query = chosen(visit.query.as_deref());
+        let mut data = PageData {
+            page,
+            peer: self.peer.clone(),
+            at: self.clock.now_ms(),
+            live: assets.start.is_some(),
+            outcome: self.forms.outcome(visit.query.as_deref()),
+            peer_urls: self
+                .management
+                .callable_peers()
+                .map(PeerName::to_string)
+                .collect(),
+            query,
+            ..PageData::default()
+        };
+        let status = self.collect(&mut data, visit.client).await;
+        let document = dashboard::render(&data, &assets);
+        Reply::page(status, document, CONTENT_SECURITY_POLICY)
     }
 
     /// Answers for one of the files that pages load, in an encoding that `accept_encoding` allows.
@@ -111,119 +92,122 @@ impl Pages {
             .unwrap_or_else(|_| Reply::problem(&Problem::internal()))
     }
 
-    /// Collects what a page shows, and its HTTP status.
-    async fn data(&self, page: Page, visit: &Visit, live: bool) -> (u16, Value) {
-        let mut data = Map::new();
-        let (status, page) = self.content(page, visit, &mut data).await;
-        if let Some(outcome) = self.forms.outcome(visit.query.as_deref()) {
-            data.insert("outcome".to_owned(), json!(outcome));
-        }
-        let query: Map<String, Value> = chosen(visit.query.as_deref())
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), Value::String(value)))
-            .collect();
-        let callable = self.management.callable_peers();
-        let urls: Vec<&str> = callable.map(|name| name.as_str()).collect();
-        data.insert("page".to_owned(), json!(page.as_str()));
-        data.insert("peer".to_owned(), json!(self.peer));
-        data.insert("at".to_owned(), json!(self.clock.now_ms()));
-        data.insert("live".to_owned(), json!(live));
-        data.insert("query".to_owned(), Value::Object(query));
-        data.insert("peerUrls".to_owned(), json!(urls));
-        (status, Value::Object(data))
-    }
-
-    /// Asks for what the page shows. What cannot be had is left out, and `problem` says why.
-    async fn content(
-        &self,
-        page: Page,
-        visit: &Visit,
-        data: &mut Map<String, Value>,
-    ) -> (u16, Page) {
-        let mut status = 200;
-        let query = visit.query.as_deref();
-        let (name, asked) = match (page, &visit.client) {
-            (Page::Matrix, _) => ("mesh", self.mesh(chosen(query)).await),
-            (Page::Targets, _) => ("mesh", self.mesh(vec![("limit", "1".to_owned())]).await),
-            (Page::Health, _) => ("health", value(self.management.mesh_health().await)),
-            (Page::Client, Some(client)) => ("timeline", self.timeline(client, visit).await),
-            (Page::Client, None) | (Page::NotFound, _) => return (404, Page::NotFound),
+    /// Asks for what the page shows, and tells its HTTP status. What cannot be had is left out, and `problem` says why.
+    async fn collect(&self, data: &mut PageData, client: Option<(String, String)>) -> u16 {
+        let asked = match (data.page, client) {
+            (Page::Matrix, _) => self.matrix(data).await,
+            (Page::Targets, _) => self.columns(data).await,
+            (Page::Health, _) => self.health(data).await,
+            (Page::Client, Some(client)) => match self.timeline(data, client).await {
+                // A path that names no client.
+                Err(problem) if problem.status == 400 => {
+                    data.page = Page::NotFound;
+                    return 404;
+                }
+                asked => asked,
+            },
+            (Page::Client, None) | (Page::NotFound, _) => {
+                data.page = Page::NotFound;
+                return 404;
+            }
         };
-        match asked {
-            Ok(value) => {
-                if value["known"] == false {
-                    status = 404;
-                }
-                data.insert(name.to_owned(), value);
-            }
-            // A path that names no client.
-            Err(problem) if page == Page::Client && problem.status == 400 => {
-                return (404, Page::NotFound);
-            }
-            Err(problem) => {
-                status = problem.status;
-                data.insert("problem".to_owned(), json!(problem));
-            }
-        }
-        if page != Page::Health {
+        let mut status = asked.unwrap_or_else(|problem| refused(data, problem));
+        if data.page != Page::Health {
             match self.management.administration().state(None, 1).await {
-                Ok(state) => {
-                    data.insert("targets".to_owned(), json!(state.targets));
-                }
-                Err(error) => {
-                    let problem = Problem::from(error);
-                    status = problem.status;
-                    data.insert("problem".to_owned(), json!(problem));
-                }
+                Ok(state) => data.targets = Some(state.targets),
+                Err(error) => status = refused(data, error.into()),
             }
         }
-        (status, page)
+        status
     }
 
-    async fn mesh(&self, parameters: Vec<(&'static str, String)>) -> Result<Value, Problem> {
-        value(self.management.mesh_page(decoded(parameters)?).await)
+    async fn matrix(&self, data: &mut PageData) -> Result<u16, Problem> {
+        let Query {
+            filter,
+            show,
+            sort,
+            cursor,
+        } = &data.query;
+        let parameters = [
+            ("filter", filter),
+            ("show", show),
+            ("sort", sort),
+            ("cursor", cursor),
+        ];
+        let query = decoded(parameters.map(|(name, value)| (name, value.as_deref())))?;
+        data.mesh = Some(self.management.mesh_page(query).await?);
+        Ok(200)
     }
 
-    async fn timeline(&self, client: &(String, String), visit: &Visit) -> Result<Value, Problem> {
-        value(
-            self.management
-                .timeline(decoded(history(client, visit))?)
-                .await,
-        )
+    /// The page of the targets shows the matrix' names only.
+    async fn columns(&self, data: &mut PageData) -> Result<u16, Problem> {
+        let query = decoded([("limit", Some("1"))])?;
+        data.mesh = Some(self.management.mesh_page(query).await?);
+        Ok(200)
+    }
+
+    async fn health(&self, data: &mut PageData) -> Result<u16, Problem> {
+        data.health = Some(self.management.mesh_health().await?);
+        Ok(200)
+    }
+
+    /// The `cursor` of a client's page is where the older entries begin.
+    async fn timeline(
+        &self,
+        data: &mut PageData,
+        (track, client_id): (String, String),
+    ) -> Result<u16, Problem> {
+        let query = decoded([
+            ("clientId", Some(client_id.as_str())),
+            ("track", Some(track.as_str())),
+            ("before", data.query.cursor.as_deref()),
+        ])?;
+        let timeline = self.management.timeline(query).await?;
+        let status = if timeline.known { 200 } else { 404 };
+        data.timeline = Some(timeline);
+        Ok(status)
     }
 }
 
-fn decoded<Q: DeserializeOwned>(parameters: Vec<(&'static str, String)>) -> Result<Q, Problem> {
+fn refused(data: &mut PageData, problem: Problem) -> u16 {
+    let status = problem.status;
+    data.problem = Some(problem);
+    status
+}
+
+/// Reads parameters as the HTTP surface reads them, mistakes included.
+fn decoded<Q: DeserializeOwned>(
+    parameters: impl IntoIterator<Item = (&'static str, Option<&str>)>,
+) -> Result<Q, Problem> {
+    let given = parameters
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
     let query = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters)
+        .extend_pairs(given)
         .finish();
     decode::query(Some(query.as_str()).filter(|query| !query.is_empty()))
 }
 
-fn value(answer: Result<impl Serialize, RequestError>) -> Result<Value, Problem> {
-    Ok(json!(answer?))
-}
-
-/// What a client's page asks for; its `cursor` is where the older entries begin.
-fn history((track, client_id): &(String, String), visit: &Visit) -> Vec<(&'static str, String)> {
-    let mut parameters = vec![("clientId", client_id.clone()), ("track", track.clone())];
-    let cursor = chosen(visit.query.as_deref())
-        .into_iter()
-        .find(|(name, _)| *name == "cursor");
-    parameters.extend(cursor.map(|(_, id)| ("before", id)));
-    parameters
-}
-
-/// The parameters that a page reads, the first of each name.
-fn chosen(query: Option<&str>) -> Vec<(&'static str, String)> {
-    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-        .into_owned()
-        .collect();
-    QUERY
-        .into_iter()
-        .filter_map(|name| {
-            let (_, value) = pairs.iter().find(|(known, _)| known == name)?;
-            (!value.is_empty()).then(|| (name, value.clone()))
-        })
-        .collect()
+/// The parameters that a page reads and shows again, the first of each name.
+fn chosen(query: Option<&str>) -> Query {
+    let mut chosen = Query::default();
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        let place = match &*name {
+            "filter" => &mut chosen.filter,
+            "show" => &mut chosen.show,
+            "sort" => &mut chosen.sort,
+            "cursor" => &mut chosen.cursor,
+            _ => continue,
+        };
+        place.get_or_insert(value.into_owned());
+    }
+    for place in [
+        &mut chosen.filter,
+        &mut chosen.show,
+        &mut chosen.sort,
+        &mut chosen.cursor,
+    ] {
+        place.take_if(|value| value.is_empty());
+    }
+    chosen
 }

@@ -1,8 +1,12 @@
-//! One page.
+//! One page: all that it shows, in one value. Times are epoch milliseconds.
 
+use mesh_api::health::MeshHealth;
+use mesh_api::mesh::MeshPage;
+use mesh_api::outcome::Outcome;
+use mesh_api::problem::Problem;
+use mesh_api::target::TargetState;
+use mesh_api::timeline::Timeline;
 use serde::{Deserialize, Serialize};
-
-use crate::model::{Health, Mesh, Outcome, Problem, Timeline};
 
 /// All that one page shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,16 +22,16 @@ pub struct PageData {
     pub live: bool,
     /// The matrix; also on the page of the targets, for its names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mesh: Option<Mesh>,
+    pub mesh: Option<MeshPage>,
     /// What happened to the client of this page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
     /// The inventory.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub targets: Option<Vec<Target>>,
+    pub targets: Option<Vec<TargetState>>,
     /// How the peers are.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub health: Option<Health>,
+    pub health: Option<MeshHealth>,
     /// What a form did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -74,28 +78,6 @@ pub struct Query {
     /// Where the page begins; on a client's page, the `before` of its timeline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-}
-
-/// A peer of the inventory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Target {
-    /// Its name.
-    pub target_amqp_queue: String,
-    /// An operator's remark.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// Whether it is this peer itself.
-    pub is_self: bool,
-    /// When it was added.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<i64>,
-    /// When it last changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub updated_at: Option<i64>,
-    /// How many clients are booked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub booked_clients: Option<u64>,
 }
 
 impl Page {
