@@ -67,20 +67,17 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     tls::install_provider();
     let redis = RedisLink::open(config.redis_url.expose())?;
     let places = PeerStoreOptions::default();
-    let http = RedisCredentialStore::new(redis.clone(), places.http.clone());
-    let message = RedisCredentialStore::new(redis.clone(), places.message.clone());
+    let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
     let store = RedisPeerStore::new(redis, places);
     let amqp = AmqpOptions::from_url(config.amqp_url.expose(), config.peer.as_str())?;
     Ok(Backends {
         broker: Arc::new(AmqpBroker::connect(amqp)),
         store: Arc::new(store),
-        verified: Arc::new(CachedCredentials::spawn(
-            http.clone(),
+        credentials: Arc::new(CachedCredentials::spawn(
+            credentials,
             CacheOptions::default(),
         )),
-        http: Arc::new(http),
-        message: Arc::new(message),
         nonces: Arc::new(nonces.clone()),
         checks: vec![Box::new(RedisCheck(nonces))],
         views: Vec::new(),
@@ -109,7 +106,7 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         .start();
     let peer = Peer::new(&own, propagator, backends.checks, stop.clone());
 
-    let mut verifier = Verifier::new(backends.verified, backends.nonces)
+    let mut verifier = Verifier::new(backends.credentials, backends.nonces)
         .trusted_proxies(config.trusted_proxies.clone())
         .on_bad_signature(peer.metrics.bad_signatures());
     if let Some(grace) = config.rotation_grace {

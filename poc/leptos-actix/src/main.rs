@@ -19,7 +19,6 @@ use hmac_auth_actix::{HmacAuth, VerifiedClient};
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
-use hmac_propagation::peer_store::Track;
 use hmac_propagation::propagator::{Mode, Propagator};
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
@@ -29,6 +28,7 @@ use mesh_management::form::Forms;
 use mesh_management::{Management, Surface};
 use mesh_management_actix::answer::json;
 use mesh_management_actix::limit::limit;
+use mesh_view::control::PeerControl;
 use mesh_view::sources::Sources;
 use mesh_view::stores::PeerStoreView;
 use mesh_view::view::LiveMeshView;
@@ -81,8 +81,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     tls::install_provider();
     let redis = RedisLink::open(config.redis_url.expose())?;
     let places = PeerStoreOptions::default();
-    let http = RedisCredentialStore::new(redis.clone(), places.http.clone());
-    let message = RedisCredentialStore::new(redis.clone(), places.message.clone());
+    let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
     let store = RedisPeerStore::new(redis.clone(), places.clone());
     let amqp = AmqpOptions::from_url(config.amqp_url.expose(), config.peer.as_str())?;
@@ -96,12 +95,10 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     Ok(Backends {
         broker: Arc::new(AmqpBroker::connect(amqp)),
         store: Arc::new(store),
-        verified: Arc::new(CachedCredentials::spawn(
-            http.clone(),
+        credentials: Arc::new(CachedCredentials::spawn(
+            credentials,
             CacheOptions::default(),
         )),
-        http: Arc::new(http),
-        message: Arc::new(message),
         nonces: Arc::new(nonces.clone()),
         checks: vec![Box::new(RedisCheck(nonces))],
         views,
@@ -134,40 +131,18 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         .views(backends.views.iter().map(PeerStoreView::for_drift))
         .start();
     let mut checks = backends.checks;
-    checks.push(Box::new(SqlCheck {
-        store: sql.clone(),
-        own: own.clone(),
-    }));
-    let peer = Peer::new(&own, propagator.clone(), checks, stop.clone());
+    checks.push(Box::new(SqlCheck(sql.clone(), own.clone())));
+    let peer = Peer::new(&own, propagator, checks, stop.clone());
 
-    let mut verifier = Verifier::new(backends.verified, backends.nonces)
+    let mut verifier = Verifier::new(backends.credentials, backends.nonces)
         .trusted_proxies(config.trusted_proxies.clone())
         .on_bad_signature(peer.metrics.bad_signatures());
     if let Some(grace) = config.rotation_grace {
         verifier = verifier.rotation_grace(grace);
     }
 
-    let administration = Arc::new(LateAdministration(sql));
-    let calls = Arc::new(HttpSignedGet::new()?);
-    let mesh = LiveMeshView::new(Sources {
-        peer: own.clone(),
-        stores: backends.views,
-        peer_urls: full.peer_urls.clone(),
-        administration: administration.clone(),
-        propagator: propagator.clone(),
-        health: Arc::clone(&peer.health),
-        probe: calls.clone(),
-        control: backends.control,
-        clock: Arc::new(SystemClock),
-        stop: stop.clone(),
-    });
-    let management = Management::new(own.clone(), propagator, administration)
-        .credentials(Track::Http, backends.http)
-        .credentials(Track::Message, backends.message)
-        .calls(calls, full.peer_urls.clone())
-        .secret_token(config.secret_token.clone())
-        .rotation_grace(config.rotation_grace)
-        .mesh(Some(mesh));
+    let sql = Arc::new(LateAdministration(sql));
+    let management = management(&config, &peer, sql, backends.views, backends.control)?;
 
     let management = Arc::new(management);
     let folder = full.dashboard_dir.clone();
@@ -199,6 +174,40 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         handle.stop(true).await;
     });
     Ok(Application::new(address, peer, server))
+}
+
+/// What the routes of management do: over SQL, and over what this and the other peers hold.
+fn management(
+    config: &Config,
+    peer: &Peer,
+    sql: Arc<LateAdministration>,
+    stores: Vec<PeerStoreView>,
+    control: Option<Arc<dyn PeerControl>>,
+) -> Result<Management, Failure> {
+    let (own, peer_urls) = (&config.peer, &config.full()?.peer_urls);
+    let calls = Arc::new(HttpSignedGet::new()?);
+    let mut management = Management::new(own.clone(), peer.propagator.clone(), sql.clone())
+        .calls(calls.clone(), peer_urls.clone())
+        .secret_token(config.secret_token.clone())
+        .rotation_grace(config.rotation_grace);
+    for store in stores.iter().filter(|store| store.name == *own) {
+        for (track, credentials) in &store.credentials {
+            management = management.credentials(*track, Arc::clone(credentials));
+        }
+    }
+    let mesh = LiveMeshView::new(Sources {
+        peer: own.clone(),
+        stores,
+        peer_urls: peer_urls.clone(),
+        administration: sql,
+        propagator: peer.propagator.clone(),
+        health: Arc::clone(&peer.health),
+        probe: calls,
+        control,
+        clock: Arc::new(SystemClock),
+        stop: peer.stop.clone(),
+    });
+    Ok(management.mesh(Some(mesh)))
 }
 
 /// All routes. Those of management ask nobody who they are: keep them where only operators reach them.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use hmac_propagation::drift::DriftReport;
 use hmac_propagation::propagator::Propagator;
@@ -17,23 +16,14 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::control::PeerControl;
+use crate::probe::{PROBE_LIMIT, PeerProbe};
 use crate::sources::Sources;
-
-/// A peer answers within this time, or counts as unreachable.
-pub const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What was seen is used again for this long, however many ask.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
 /// More messages than this mean that a consumer does not keep up.
 const LONG_QUEUE: u64 = 1_000;
-
-/// Asks other peers how they are.
-#[async_trait]
-pub trait PeerProbe: Send + Sync + 'static {
-    /// The body of a GET, whatever its status, of at most 64 KiB and within [`PROBE_LIMIT`]; `None` when there is no answer.
-    async fn get(&self, url: &Url) -> Option<Vec<u8>>;
-}
 
 /// Looks at the peers.
 pub(crate) struct HealthChecker {

@@ -15,10 +15,11 @@ pub mod sources;
 pub mod view;
 
 pub mod control;
-pub mod health;
+pub mod probe;
 pub mod stores;
 
 mod follow;
+mod health;
 mod shared;
 
 mod page;

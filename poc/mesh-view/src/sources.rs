@@ -11,7 +11,7 @@ use peer_kit::shutdown::Stop;
 use url::Url;
 
 use crate::control::PeerControl;
-use crate::health::PeerProbe;
+use crate::probe::PeerProbe;
 use crate::stores::PeerStoreView;
 
 /// What the view is made of. Nothing of it is read before the first question.

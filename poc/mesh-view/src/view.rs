@@ -261,7 +261,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::health::PeerProbe;
+    use crate::probe::PeerProbe;
     use crate::stores::{ChangeSource, Changes, PeerStoreView, StoreChange};
 
     struct Nothing;

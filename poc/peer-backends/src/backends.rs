@@ -17,12 +17,8 @@ pub struct Backends {
     pub broker: Arc<dyn Broker>,
     /// Where the credentials go that were received.
     pub store: Arc<dyn PeerStore>,
-    /// The same credentials of the http track.
-    pub http: Arc<dyn CredentialStore>,
-    /// Those of the message track.
-    pub message: Arc<dyn CredentialStore>,
-    /// Those of the http track once more, for whoever verifies requests; may be a cache.
-    pub verified: Arc<dyn CredentialStore>,
+    /// The same credentials of the http track, for whoever verifies requests; may be a cache.
+    pub credentials: Arc<dyn CredentialStore>,
     /// The nonces of the http track.
     pub nonces: Arc<dyn NonceStore>,
     /// What must be there before the peer is ready, besides the broker and the management store.

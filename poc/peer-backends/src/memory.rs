@@ -65,9 +65,7 @@ impl Memory {
         Backends {
             broker: Arc::new(MemoryBroker::connect(&self.bus)),
             store: own.peer_store,
-            verified: Arc::new(own.http.clone()),
-            http: Arc::new(own.http),
-            message: Arc::new(own.message),
+            credentials: Arc::new(own.http),
             nonces: Arc::new(own.nonces),
             checks: Vec::new(),
             views,

@@ -11,7 +11,7 @@ use mesh_api::call::CallAnswer;
 use mesh_api::problem::Problem;
 use mesh_management::call::{SignedCall, SignedGet, sent_request};
 use mesh_management::error::log_failure;
-use mesh_view::health::{PROBE_LIMIT, PeerProbe};
+use mesh_view::probe::{PROBE_LIMIT, PeerProbe};
 use reqwest::{Client, ClientBuilder, Method, Request, Response, Url, redirect, retry};
 use serde_json::Value;
 

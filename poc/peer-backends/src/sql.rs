@@ -133,12 +133,7 @@ fn key(full: &Full) -> SecretsKey {
 }
 
 /// Ready when the peer's own row of the inventory can be read.
-pub struct SqlCheck {
-    /// The store.
-    pub store: Late<SqlManagement>,
-    /// The peer.
-    pub own: PeerName,
-}
+pub struct SqlCheck(pub Late<SqlManagement>, pub PeerName);
 
 #[async_trait]
 impl Check for SqlCheck {
@@ -147,7 +142,7 @@ impl Check for SqlCheck {
     }
 
     async fn check(&self) -> Result<(), String> {
-        match self.store.fetch_source_propagation_secret(&self.own).await {
+        match self.0.fetch_source_propagation_secret(&self.1).await {
             Ok(Some(_)) => Ok(()),
             Ok(None) => {
                 Err("the peer's own row is missing from hmac_propagation_target".to_owned())
