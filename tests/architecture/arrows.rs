@@ -10,8 +10,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hmac-auth", &["auth-base"]),
     ("hmac-message", &["auth-base", "hmac-auth"]),
     ("hmac-auth-redis", &["auth-base", "hmac-auth", "redis-link"]),
-    ("hmac-auth-axum", &["auth-base", "hmac-auth"]),
-    ("hmac-auth-actix", &["auth-base", "hmac-auth"]),
+    ("hmac-auth-axum", &["hmac-auth"]),
+    ("hmac-auth-actix", &["hmac-auth"]),
     ("hmac-auth-client", &["auth-base", "hmac-auth"]),
     ("hmac-propagation", &["auth-base", "hmac-auth"]),
     (
@@ -36,56 +36,72 @@ const ARROWS: &[(&str, &[&str])] = &[
         "hmac-testkit",
         &["auth-base", "hmac-auth", "hmac-message", "hmac-propagation"],
     ),
-    ("kit", &["auth-base", "hmac-auth", "hmac-propagation"]),
+    ("mesh-api", &[]),
     (
-        "kit-axum",
-        &["auth-base", "hmac-auth", "hmac-auth-axum", "kit"],
+        "mesh-management",
+        &["auth-base", "hmac-auth", "hmac-propagation", "mesh-api"],
+    ),
+    ("mesh-management-axum", &["mesh-api", "mesh-management"]),
+    ("mesh-management-actix", &["mesh-api", "mesh-management"]),
+    (
+        "mesh-management-sqlx",
+        &[
+            "auth-base",
+            "hmac-propagation",
+            "hmac-propagation-sqlx",
+            "mesh-api",
+            "mesh-management",
+        ],
     ),
     (
-        "kit-actix",
-        &["auth-base", "hmac-auth", "hmac-auth-actix", "kit"],
+        "peer-kit",
+        &[
+            "auth-base",
+            "hmac-auth",
+            "hmac-propagation",
+            "mesh-api",
+            "mesh-management",
+        ],
+    ),
+    ("axum-serve", &[]),
+    (
+        "mesh-view",
+        &[
+            "auth-base",
+            "hmac-auth",
+            "hmac-propagation",
+            "mesh-api",
+            "mesh-management",
+            "peer-kit",
+        ],
+    ),
+    ("dashboard", &["mesh-api"]),
+    (
+        "dashboard-pages",
+        &[
+            "auth-base",
+            "dashboard",
+            "hmac-propagation",
+            "mesh-api",
+            "mesh-management",
+        ],
     ),
     (
-        "kit-backends",
+        "peer-backends",
         &[
             "auth-base",
             "hmac-auth",
             "hmac-auth-client",
             "hmac-auth-redis",
             "hmac-propagation",
-            "hmac-propagation-amqp",
             "hmac-propagation-redis",
             "hmac-propagation-sqlx",
-            "kit",
+            "mesh-api",
+            "mesh-management",
+            "mesh-management-sqlx",
+            "mesh-view",
+            "peer-kit",
             "redis-link",
-        ],
-    ),
-    (
-        "authority",
-        &["hmac-propagation", "kit", "kit-axum", "kit-backends"],
-    ),
-    (
-        "consumer",
-        &["hmac-propagation", "kit", "kit-actix", "kit-backends"],
-    ),
-    (
-        "leptos-axum",
-        &[
-            "dashboard",
-            "hmac-propagation",
-            "kit",
-            "kit-axum",
-            "kit-backends",
-        ],
-    ),
-    (
-        "leptos-actix",
-        &[
-            "dashboard",
-            "hmac-propagation",
-            "kit",
-            "kit-actix",
-            "kit-backends",
         ],
     ),
     ("dashboard-web", &["dashboard"]),
@@ -95,12 +111,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth-base",
             "authority",
             "consumer",
-            "hmac-auth",
             "hmac-propagation",
-            "kit",
-            "kit-backends",
             "leptos-actix",
             "leptos-axum",
+            "mesh-view",
+            "peer-backends",
+            "peer-kit",
             "services",
         ],
     ),
@@ -113,9 +129,17 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What a crate's tests may use beside what the crate itself may use.
 const FOR_TESTS: &[&str] = &["hmac-testkit", "services"];
-/// The peers, and what their tests may use besides: our own client side of the wire, and one to compare with.
+/// The peers, and what their tests may use besides: one to compare with.
 const PEERS: &[&str] = &["authority", "consumer", "leptos-actix", "leptos-axum"];
-const FOR_TESTS_OF_PEERS: &[&str] = &["auth-base", "hmac-auth", "hmac-propagation", "leptos-axum"];
+const FOR_TESTS_OF_PEERS: &[&str] = &["leptos-axum"];
+/// What a peer puts together, besides libraries.
+const FOR_PEERS: &[&str] = &[
+    "axum-serve",
+    "dashboard-pages",
+    "mesh-view",
+    "peer-backends",
+    "peer-kit",
+];
 /// What the end-to-end stories may use: the servers, and the libraries, whose guides are compiled there. Peers are processes to them.
 pub(crate) const STORIES: &str = "e2e";
 /// What the benches measure below the peers.
@@ -125,7 +149,9 @@ fn may(name: &str, other: &str, workspace: &BTreeMap<String, Member>) -> bool {
     let listed = ARROWS
         .iter()
         .any(|(from, to)| *from == name && to.contains(&other));
-    listed || (name == BENCHES && (is_library(other, workspace) || other == "services"))
+    let wires =
+        PEERS.contains(&name) && (is_library(other, workspace) || FOR_PEERS.contains(&other));
+    listed || wires || (name == BENCHES && (is_library(other, workspace) || other == "services"))
 }
 
 fn is_library(name: &str, workspace: &BTreeMap<String, Member>) -> bool {
@@ -187,21 +213,21 @@ fn the_checker_sees_wrong_arrows() {
     };
     add("hmac-auth", "hmac-propagation", false);
     add("hmac-propagation", "hmac-auth-redis", false);
-    add("hmac-auth-redis", "kit", true);
+    add("hmac-auth-redis", "peer-kit", true);
     add("authority", "consumer", false);
-    add("authority", "hmac-auth-redis", false);
-    add("kit-axum", "kit-backends", false);
-    add("e2e", "kit-backends", true);
+    add("authority", "services", false);
+    add("mesh-view", "peer-backends", false);
+    add("e2e", "peer-backends", true);
     assert_eq!(
         check(&workspace),
         [
             "authority must not depend on consumer",
-            "authority must not depend on hmac-auth-redis",
-            "the tests of e2e must not depend on kit-backends",
+            "authority must not depend on services",
+            "the tests of e2e must not depend on peer-backends",
             "hmac-auth must not depend on hmac-propagation",
-            "the tests of hmac-auth-redis must not depend on kit",
+            "the tests of hmac-auth-redis must not depend on peer-kit",
             "hmac-propagation must not depend on hmac-auth-redis",
-            "kit-axum must not depend on kit-backends",
+            "mesh-view must not depend on peer-backends",
         ]
     );
 }

@@ -72,9 +72,12 @@ async fn service(guide: &str) {
     let start = page.commands();
     let authority = reader.serve(&start, 3001).await;
     let put = page.commands();
-    page.says("It answers `billing`, and a moment later `orders` takes this secret");
+    page.says(r#"It answers `{"clientId":"billing","op":"credential.create"}`"#);
 
-    assert_eq!(reader.run(&put).await.out, "billing");
+    assert_eq!(
+        reader.run(&put).await.out,
+        r#"{"clientId":"billing","op":"credential.create"}"#
+    );
     let_in(&reader, FIRST).await;
     page.says("for five minutes more the one of step 2");
     assert_eq!(
@@ -195,7 +198,7 @@ async fn rotation(reader: &mut Reader, client: &mut Page) {
     let caller = reader.open(&client.commands());
     caller.until_prints("hello billing", 1).await;
     let rotated = reader.run(&client.commands()).await;
-    assert_eq!(rotated.out, "billing", "{rotated}");
+    assert_eq!(rotated.out, r#"{"clientId":"billing"}"#, "{rotated}");
     let_in(reader, NEXT).await;
     assert_eq!(
         signed(reader, "3000/greet", FIRST).await,
@@ -240,7 +243,10 @@ async fn the_key_is_kept(
         "the key is not the one of the first start"
     );
     let last = "a fourth horse, a fourth staple";
-    assert_eq!(reader.run(&put.replace(FIRST, last)).await.out, "billing");
+    assert_eq!(
+        reader.run(&put.replace(FIRST, last)).await.out,
+        r#"{"clientId":"billing","op":"credential.update"}"#
+    );
     let_in(reader, last).await;
     orders.stop();
     authority.stop();

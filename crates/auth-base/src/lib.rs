@@ -34,6 +34,8 @@
 //! assert_eq!([0, 1, 2].map(|failures| backoff.pause(failures).as_millis()), [50, 100, 150]);
 //! # Ok(()) }
 //! ```
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod clock;
 pub mod random;

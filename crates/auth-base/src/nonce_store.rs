@@ -1,15 +1,16 @@
 //! Where nonces are remembered: the guard against replay.
 //!
 //! # Implementing
-//! Implement [`NonceStore`], then prove it with `hmac_testkit::nonce_store` from your crate's `tests/`.
+//! Implement [`NonceStore`], then prove it with `hmac_testkit::nonce_store_cases!` from your crate's `tests/`.
 //! [`MemoryNonceStore`] is the complete model to compare with.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use crate::clock::{Clock, SystemClock};
 use crate::store_error::StoreError;
@@ -77,17 +78,12 @@ impl MemoryNonceStore {
 
     /// Counts the nonces that are kept, those that expired since the last call included.
     pub fn len(&self) -> usize {
-        self.lock().known.len()
+        self.nonces.lock().known.len()
     }
 
     /// Tells whether no nonce is kept.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// A panic elsewhere leaves the maps whole, so a poisoned lock is as good as any.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Nonces> {
-        self.nonces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,7 +104,7 @@ impl NonceStore for MemoryNonceStore {
         });
         let ttl_ms = ttl.max(Duration::from_secs(1)).as_millis();
         let expires_at = now_ms.saturating_add(i64::try_from(ttl_ms).unwrap_or(i64::MAX));
-        let mut nonces = self.lock();
+        let mut nonces = self.nonces.lock();
         nonces.forget_expired(now_ms);
         let fresh = nonces.known.insert(Arc::clone(&key));
         if fresh {

@@ -1,86 +1,47 @@
-//! Reads a body whole, within its limits.
+//! A payload of actix as the contract reads it.
 
-use std::time::Duration;
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use actix_web::error::PayloadError;
-use actix_web::rt::time::timeout;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
-use hmac_auth::layer::{BodyBuffer, Refusal};
+use futures_util::Stream;
+use hmac_auth::layer::BodyChunks;
 
-/// Reads `body` to its end within `time`.
-pub(crate) async fn read<S>(body: S, buffer: BodyBuffer, time: Duration) -> Result<Bytes, Refusal>
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-{
-    timeout(time, collect(body, buffer))
-        .await
-        .map_err(|_| Refusal::BodyTimeout)?
-}
+/// The chunks of a payload.
+pub(crate) struct Chunks<S>(pub(crate) S);
 
-async fn collect<S>(mut body: S, mut buffer: BodyBuffer) -> Result<Bytes, Refusal>
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-{
-    while let Some(chunk) = body.next().await {
-        buffer.push(chunk.map_err(|error| Refusal::BodyUnreadable(Box::new(error)))?)?;
+impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> BodyChunks for Chunks<S> {
+    fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Box<dyn Error + Send + Sync>>>> {
+        let chunk = Pin::new(&mut self.0).poll_next(cx);
+        chunk.map(|chunk| chunk.map(|chunk| chunk.map_err(Into::into)))
     }
-    Ok(buffer.finish())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use futures_util::stream;
-    use hmac_auth::layer::BodyLimits;
 
     use super::*;
-    use crate::head::HeaderView;
-
-    fn buffer(bytes: usize) -> BodyBuffer {
-        let limits = BodyLimits {
-            bytes,
-            ..BodyLimits::default()
-        };
-        limits.open(&HeaderView(&Default::default())).unwrap()
-    }
-
-    fn chunks<const N: usize>(
-        chunks: [Result<&'static str, PayloadError>; N],
-    ) -> impl Stream<Item = Result<Bytes, PayloadError>> + Unpin {
-        stream::iter(chunks.map(|chunk| chunk.map(|data| Bytes::from_static(data.as_bytes()))))
-    }
 
     #[actix_web::test]
-    async fn chunks_are_joined_in_order() {
-        let body = chunks([Ok("a"), Ok(""), Ok("bc"), Ok("def")]);
-        let read = read(body, buffer(6), Duration::from_secs(1)).await.unwrap();
-        assert_eq!(read, "abcdef");
-    }
-
-    #[actix_web::test]
-    async fn one_byte_too_many_is_refused() {
-        let body = chunks([Ok("abc"), Ok("defg")]);
-        let refusal = read(body, buffer(6), Duration::from_secs(1))
-            .await
-            .unwrap_err();
-        assert_eq!(refusal.code_and_status(), ("PAYLOAD_TOO_LARGE", 413));
-    }
-
-    #[actix_web::test]
-    async fn a_body_that_breaks_off_is_refused() {
-        let body = chunks([Ok("abc"), Err(PayloadError::Incomplete(None))]);
-        let refusal = read(body, buffer(6), Duration::from_secs(1))
-            .await
-            .unwrap_err();
-        assert_eq!(refusal.code_and_status(), ("INVALID_BODY", 400));
-    }
-
-    #[actix_web::test]
-    async fn a_body_that_never_ends_is_given_up() {
-        let body = stream::pending::<Result<Bytes, PayloadError>>();
-        let refusal = read(body, buffer(6), Duration::from_millis(10))
-            .await
-            .unwrap_err();
-        assert_eq!(refusal.code_and_status(), ("REQUEST_TIMEOUT", 408));
+    async fn chunks_come_in_order_up_to_the_one_that_fails() {
+        let mut chunks = Chunks(stream::iter([
+            Ok(Bytes::from_static(b"a")),
+            Ok(Bytes::from_static(b"bc")),
+            Err(PayloadError::Incomplete(None)),
+        ]));
+        for expected in ["a", "bc"] {
+            let chunk = poll_fn(|cx| chunks.poll_chunk(cx)).await;
+            assert_eq!(chunk.unwrap().unwrap(), expected);
+        }
+        assert!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().is_err());
+        assert!(poll_fn(|cx| chunks.poll_chunk(cx)).await.is_none());
     }
 }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use actix_web::dev;
 use actix_web::http::Version;
 use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::uri::PathAndQuery;
 use hmac_auth::header::Headers;
+use hmac_auth::layer::sent_target;
 
 /// A view over actix's header map.
 pub(crate) struct HeaderView<'a>(pub(crate) &'a HeaderMap);
@@ -18,12 +20,11 @@ impl Headers for HeaderView<'_> {
 
 /// The request target as the client sent it (a scope leaves the URI whole).
 pub(crate) fn target(head: &dev::RequestHead) -> Cow<'_, str> {
-    // HTTP/2 carries the authority outside of the target; in HTTP/1 it is there only when the client wrote it there.
-    let in_target = head.uri.authority().is_some() && head.version < Version::HTTP_2;
-    match head.uri.path_and_query() {
-        Some(path_and_query) if !in_target => Cow::Borrowed(path_and_query.as_str()),
-        _ => Cow::Owned(head.uri.to_string()),
-    }
+    sent_target(
+        head.uri.path_and_query().map(PathAndQuery::as_str),
+        head.uri.authority().is_some() && head.version < Version::HTTP_2,
+        || head.uri.to_string(),
+    )
 }
 
 #[cfg(test)]

@@ -2,15 +2,12 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! # use std::time::Duration;
 //!
 //! use actix_web::http::StatusCode;
 //! use actix_web::test::{TestRequest, call_service, init_service, read_body};
 //! use actix_web::{App, web};
-//! # use hmac_auth::{Clock, CredentialChange, SystemClock};
-//! # use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
 //! use hmac_auth::{
-//!     ClientId, MemoryCredentialStore, MemoryNonceStore, Secret, Signer, Verifier, hash_client_secret,
+//!     Credentials, MemoryCredentialStore, MemoryNonceStore, NewCredential, Signer, Verifier,
 //! };
 //! use hmac_auth_actix::{HmacAuth, VerifiedClient};
 //!
@@ -21,24 +18,18 @@
 //! # #[actix_web::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // The stores: in memory here, `hmac-auth-redis` in a mesh. One client is known.
-//! let id = ClientId::parse("billing")?;
-//! let hash = hash_client_secret(&Secret::new("0123456789abcdef0123456789abcdef"), None);
-//! let credentials = MemoryCredentialStore::new();
-//! credentials.write_now(&id, &CredentialWrite {
-//!     change: CredentialChange { secret_hash: Some(hash.clone()), ..Default::default() },
-//!     condition: WriteCondition::Absent,
-//!     now_ms: SystemClock.now_ms(),
-//!     backup_ttl: Duration::from_secs(600),
-//! });
+//! let store = Arc::new(MemoryCredentialStore::new());
+//! let billing = Credentials::new(store.clone()).create("billing", NewCredential::generated()).await?;
 //!
 //! // Made once and cloned into each worker by `HttpServer::new(move || App::new().wrap(auth.clone()))`.
-//! let auth = HmacAuth::new(Verifier::new(Arc::new(credentials), Arc::new(MemoryNonceStore::new())));
+//! let auth = HmacAuth::new(Verifier::new(store, Arc::new(MemoryNonceStore::new())));
 //! let app = App::new().wrap(auth.clone()).route("/greet", web::post().to(greet));
 //! let app = init_service(app).await;
 //!
 //! // Signed: the handler knows who it was, and reads the whole body.
 //! let mut request = TestRequest::post().uri("/greet").set_payload("hello");
-//! for header in Signer::new(id, hash).sign("POST", "/greet", b"hello")?.pairs() {
+//! let signer = Signer::new(billing.client_id, billing.credential.secret_hash);
+//! for header in signer.sign("POST", "/greet", b"hello")?.pairs() {
 //!     request = request.insert_header(header);
 //! }
 //! let answer = call_service(&app, request.to_request()).await;
@@ -64,6 +55,8 @@
 //! - **Rewriting.** The target that was sent is verified, also inside of a scope. Middleware that rewrites the URI
 //!   (`NormalizePath`) hides it: wrap with that first and with [`HmacAuth`] after it, so that this one runs before.
 //! - **Some clients only**: wrap with [`RestrictTo`] inside of [`HmacAuth`].
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod extract;
 pub mod middleware;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use actix_web::body::EitherBody;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::rt::time::sleep;
 use actix_web::{Error, HttpMessage};
 use futures_util::future::LocalBoxFuture;
-use hmac_auth::layer::{BodyLimits, Refusal};
+use hmac_auth::layer::{self, BodyLimits, Refusal};
 use hmac_auth::verify::{RequestHead, Verifier};
 
-use crate::body;
+use crate::body::Chunks;
 use crate::head::{self, HeaderView};
 use crate::refused;
 
@@ -118,25 +119,19 @@ async fn admit(
     limits: BodyLimits,
     request: &mut ServiceRequest,
 ) -> Result<(), Refusal> {
-    let mut payload = request.take_payload();
-    let headers = HeaderView(request.headers());
-    let target = head::target(request.head());
+    let payload = request.take_payload();
+    let has_body = !matches!(payload, Payload::None);
     let head = RequestHead {
         method: request.method().as_str(),
-        target: &target,
-        headers: &headers,
+        target: &head::target(request.head()),
+        headers: &HeaderView(request.headers()),
         peer_address: request.peer_addr().map(|address| address.ip()),
     };
-    let pending = verifier.check_head(head).await?;
-    let verified = if matches!(payload, Payload::None) {
-        verifier.check_body(pending, &[]).await?
-    } else {
-        let body = body::read(payload, limits.open(&headers)?, limits.time).await?;
-        let verified = verifier.check_body(pending, &body).await?;
-        payload = Payload::from(body);
-        verified
-    };
-    request.set_payload(payload);
+    let body = has_body.then_some(Chunks(payload));
+    let (verified, body) = layer::admit(verifier, limits, head, body, sleep).await?;
+    if has_body {
+        request.set_payload(Payload::from(body));
+    }
     request.extensions_mut().insert(verified);
     Ok(())
 }

@@ -10,7 +10,9 @@ use std::net::{SocketAddr, TcpListener};
 use actix_web::web::{Bytes, ServiceConfig, get, resource, route, scope};
 use actix_web::{App, HttpResponse, HttpServer};
 use hmac_auth_actix::{HmacAuth, RestrictTo, VerifiedClient};
-use hmac_testkit::http_layer::{Setup, check, echo_headers};
+use hmac_testkit::http_layer::{Setup, echo_headers};
+
+hmac_testkit::http_layer_cases!(actix_middleware, serve);
 
 async fn echo(VerifiedClient(verified): VerifiedClient, body: Bytes) -> HttpResponse {
     let mut response = HttpResponse::Ok();
@@ -66,11 +68,6 @@ async fn serve(setup: Setup) -> SocketAddr {
         .listen(listener)
         .unwrap()
         .run();
-    actix_web::rt::spawn(server);
+    tokio::spawn(server);
     address
-}
-
-#[actix_web::test]
-async fn actix_web_behaves_as_every_http_layer() {
-    check(serve).await;
 }

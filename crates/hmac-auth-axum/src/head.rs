@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::connect_info::MockConnectInfo;
 use axum::extract::{ConnectInfo, OriginalUri};
 use hmac_auth::header::Headers;
+use hmac_auth::layer::sent_target;
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Version};
 
 /// A view over `http`'s header map.
@@ -25,12 +27,11 @@ pub(crate) fn target(parts: &Parts) -> Cow<'_, str> {
         .extensions
         .get::<OriginalUri>()
         .map_or(&parts.uri, |original| &original.0);
-    // HTTP/2 carries the authority outside of the target; in HTTP/1 it is there only when the client wrote it there.
-    let in_target = uri.authority().is_some() && parts.version < Version::HTTP_2;
-    match uri.path_and_query() {
-        Some(path_and_query) if !in_target => Cow::Borrowed(path_and_query.as_str()),
-        _ => Cow::Owned(uri.to_string()),
-    }
+    sent_target(
+        uri.path_and_query().map(PathAndQuery::as_str),
+        uri.authority().is_some() && parts.version < Version::HTTP_2,
+        || uri.to_string(),
+    )
 }
 
 /// The address of the connection's other end, when the server was started with connection information.

@@ -2,16 +2,13 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! # use std::time::Duration;
 //!
 //! use axum::body::{Body, to_bytes};
 //! use axum::http::{Request, StatusCode};
 //! use axum::routing::post;
 //! use axum::Router;
-//! # use hmac_auth::{Clock, CredentialChange, SystemClock};
-//! # use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
 //! use hmac_auth::{
-//!     ClientId, MemoryCredentialStore, MemoryNonceStore, Secret, Signer, Verifier, hash_client_secret,
+//!     Credentials, MemoryCredentialStore, MemoryNonceStore, NewCredential, Signer, Verifier,
 //! };
 //! use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
 //! use tower::ServiceExt;
@@ -23,24 +20,18 @@
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // The stores: in memory here, `hmac-auth-redis` in a mesh. One client is known.
-//! let id = ClientId::parse("billing")?;
-//! let hash = hash_client_secret(&Secret::new("0123456789abcdef0123456789abcdef"), None);
-//! let credentials = MemoryCredentialStore::new();
-//! credentials.write_now(&id, &CredentialWrite {
-//!     change: CredentialChange { secret_hash: Some(hash.clone()), ..Default::default() },
-//!     condition: WriteCondition::Absent,
-//!     now_ms: SystemClock.now_ms(),
-//!     backup_ttl: Duration::from_secs(600),
-//! });
+//! let store = Arc::new(MemoryCredentialStore::new());
+//! let billing = Credentials::new(store.clone()).create("billing", NewCredential::generated()).await?;
 //!
-//! let verifier = Verifier::new(Arc::new(credentials), Arc::new(MemoryNonceStore::new()));
+//! let verifier = Verifier::new(store, Arc::new(MemoryNonceStore::new()));
 //! let app = Router::new()
 //!     .route("/greet", post(greet))
 //!     .layer(HmacAuthLayer::new(verifier));
 //!
 //! // Signed: the handler knows who it was, and reads the whole body.
 //! let mut request = Request::post("/greet").body(Body::from("hello"))?;
-//! for (name, value) in Signer::new(id, hash).sign("POST", "/greet", b"hello")?.pairs() {
+//! let signer = Signer::new(billing.client_id, billing.credential.secret_hash);
+//! for (name, value) in signer.sign("POST", "/greet", b"hello")?.pairs() {
 //!     request.headers_mut().insert(name, value.parse()?);
 //! }
 //! let answer = app.clone().oneshot(request).await?;
@@ -66,6 +57,8 @@
 //! - **Nesting.** The target that was sent is verified, also inside of a nested router. Middleware that rewrites the URI
 //!   before the router sees it (`NormalizePathLayer` around a `Router`) hides it: put this layer outside of that.
 //! - **Some clients only**: [`RestrictToLayer`] inside of the [`HmacAuthLayer`].
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod extract;
 pub mod future;

@@ -6,13 +6,13 @@ use std::task::{Context, Poll};
 use axum::body::{Body, HttpBody};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use hmac_auth::layer::{BodyLimits, Refusal};
-use hmac_auth::verify::{RequestHead, Verified, Verifier};
+use hmac_auth::layer::{self, BodyLimits, Refusal};
+use hmac_auth::verify::{RequestHead, Verifier};
 use http::Request;
-use http::request::Parts;
+use tokio::time::sleep;
 use tower::{BoxError, Service};
 
-use crate::body;
+use crate::body::Frames;
 use crate::future::ResponseFuture;
 use crate::head::{self, HeaderView};
 use crate::refused::Refused;
@@ -80,35 +80,14 @@ where
     B::Error: Into<BoxError>,
 {
     let (mut parts, body) = request.into_parts();
-    let (verified, body) = verify(verifier, limits, &parts, body).await?;
-    parts.extensions.insert(verified);
-    Ok(Request::from_parts(parts, body))
-}
-
-async fn verify<B>(
-    verifier: &Verifier,
-    limits: BodyLimits,
-    parts: &Parts,
-    body: B,
-) -> Result<(Verified, Body), Refusal>
-where
-    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    let headers = HeaderView(&parts.headers);
-    let target = head::target(parts);
+    let body = (!body.is_end_stream()).then_some(Frames(body));
     let head = RequestHead {
         method: parts.method.as_str(),
-        target: &target,
-        headers: &headers,
-        peer_address: head::peer_address(parts),
+        target: &head::target(&parts),
+        headers: &HeaderView(&parts.headers),
+        peer_address: head::peer_address(&parts),
     };
-    let pending = verifier.check_head(head).await?;
-    if body.is_end_stream() {
-        let verified = verifier.check_body(pending, &[]).await?;
-        return Ok((verified, Body::empty()));
-    }
-    let body = body::read(body, limits.open(&headers)?, limits.time).await?;
-    let verified = verifier.check_body(pending, &body).await?;
-    Ok((verified, Body::from(body)))
+    let (verified, body) = layer::admit(verifier, limits, head, body, sleep).await?;
+    parts.extensions.insert(verified);
+    Ok(Request::from_parts(parts, Body::from(body)))
 }

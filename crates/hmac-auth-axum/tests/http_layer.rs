@@ -12,8 +12,10 @@ use axum::body::Bytes;
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use hmac_auth_axum::{HmacAuthLayer, RestrictToLayer, VerifiedClient};
-use hmac_testkit::http_layer::{Setup, check, echo_headers};
+use hmac_testkit::http_layer::{Setup, echo_headers};
 use tokio::net::TcpListener;
+
+hmac_testkit::http_layer_cases!(axum_layer, serve);
 
 async fn echo(VerifiedClient(verified): VerifiedClient, body: Bytes) -> impl IntoResponse {
     (echo_headers(&verified), body)
@@ -46,9 +48,4 @@ async fn serve(setup: Setup) -> SocketAddr {
     let app = app(setup).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, app).await });
     address
-}
-
-#[tokio::test]
-async fn axum_behaves_as_every_http_layer() {
-    check(serve).await;
 }

@@ -1,36 +1,24 @@
-//! The client: signs each attempt, sends it, and tries again within bounds.
+//! The client of a peer: how it is set up, and its verbs.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_auth::header;
 use hmac_auth::sign::Signer;
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Method, StatusCode};
+use http::Method;
 use reqwest::{Client, ClientBuilder, Request, Response, redirect, retry};
-use url::{Position, Url};
+use url::Url;
 
 use crate::error::ClientError;
-use crate::refusal;
 use crate::request::SignedRequest;
 use crate::retry::RetryPolicy;
-use crate::signers::Signers;
-
-/// So often one attempt is repeated with the other secret: with the one not tried yet, and, since the next rotation may
-/// begin while the refusals are on their way, once more with the one of the two that the peer takes by then.
-const REPEATS: usize = 2;
+use crate::sender::{Sender, check_url};
 
 /// Sends signed requests as one client of a peer. Cloning is cheap and shares the connections and the secret: a switch of
 /// one clone ([`Self::switch_to`]) is one of all.
 #[derive(Clone)]
 pub struct SignedClient {
-    http: Client,
-    signers: Arc<Signers>,
+    sender: Sender,
     overlap: Duration,
-    retry: RetryPolicy,
-    attempt_timeout: Duration,
-    total_timeout: Duration,
 }
 
 impl SignedClient {
@@ -43,12 +31,8 @@ impl SignedClient {
     /// [`Self::build`] cannot be got wrong.
     pub fn new(http: Client, signer: Signer) -> Self {
         Self {
-            http,
-            signers: Arc::new(Signers::new(signer)),
+            sender: Sender::new(http, signer),
             overlap: Duration::from_secs(300),
-            retry: RetryPolicy::default(),
-            attempt_timeout: Duration::from_secs(10),
-            total_timeout: Duration::from_secs(30),
         }
     }
 
@@ -68,19 +52,19 @@ impl SignedClient {
 
     /// Tries again as `retry` says.
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
-        self.retry = retry;
+        self.sender.retry = retry;
         self
     }
 
     /// Gives each attempt this long, from connecting to the last byte of the answer.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.attempt_timeout = timeout;
+        self.sender.attempt_timeout = timeout;
         self
     }
 
     /// Gives all attempts and the pauses between them this long, to the head of the answer.
     pub fn total_timeout(mut self, timeout: Duration) -> Self {
-        self.total_timeout = timeout;
+        self.sender.total_timeout = timeout;
         self
     }
 
@@ -105,19 +89,19 @@ impl SignedClient {
     /// than two whole rotations may be refused. The secret of today given again changes nothing. A signer of another client
     /// id is taken without an overlap. What is no longer kept is wiped.
     pub fn switch_to(&self, signer: Signer) {
-        self.signers.switch_to(signer, self.overlap);
+        self.sender.signers.switch_to(signer, self.overlap);
     }
 
     /// Forgets the previous secret before the overlap is over: once every peer is known to have heard, or when it has
     /// leaked. Tells whether there was one.
     pub fn retire_previous(&self) -> bool {
-        self.signers.retire_previous()
+        self.sender.signers.retire_previous()
     }
 
     /// How often a request was sent again because its secret was refused ([`Self::switch_to`]), all clones together.
     /// When this stands still after a switch, every called peer has heard of the rotation.
     pub fn overlap_repeats(&self) -> u64 {
-        self.signers.repeated()
+        self.sender.signers.repeated()
     }
 
     /// Starts a GET.
@@ -179,7 +163,10 @@ impl SignedClient {
     ) -> Result<SignedRequest, ClientError> {
         let url = Url::parse(url.as_ref()).map_err(ClientError::InvalidUrl)?;
         check_url(&url)?;
-        Ok(SignedRequest::new(self.clone(), Request::new(method, url)))
+        Ok(SignedRequest::new(
+            self.sender.clone(),
+            Request::new(method, url),
+        ))
     }
 
     /// Signs and sends a request that was built elsewhere. Its own timeout, when it has one, is that of each attempt.
@@ -189,82 +176,7 @@ impl SignedClient {
     /// # Errors
     /// Any [`ClientError`] but [`ClientError::Refused`].
     pub async fn execute(&self, request: Request) -> Result<Response, ClientError> {
-        check_url(request.url())?;
-        check_headers(&request)?;
-        let mut attempts = 0;
-        let sending = self.send_until_answered(&request, &mut attempts);
-        match tokio::time::timeout(self.total_timeout, sending).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(ClientError::Timeout { attempts }),
-        }
-    }
-
-    async fn send_until_answered(
-        &self,
-        request: &Request,
-        sent: &mut u32,
-    ) -> Result<Response, ClientError> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let outcome = self.attempt(request, sent).await;
-            let retry_after = match &outcome {
-                _ if !self.retry.allows_another(attempt) => return outcome,
-                Ok(answer) if self.retry.repeats_answer(request.method(), answer.status()) => {
-                    asked_pause(answer)
-                }
-                Err(ClientError::Connect { .. }) => None,
-                _ => return outcome,
-            };
-            let pause = self.retry.delay(attempt, retry_after);
-            tracing::debug!(attempt, ?pause, "sending a signed request again");
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// Sends, and again with the other secret while one is refused.
-    async fn attempt(&self, request: &Request, sent: &mut u32) -> Result<Response, ClientError> {
-        let mut signer = self.signers.first_for(request.url());
-        let mut answer = self.send_once(&signer, request, sent).await?;
-        for _ in 0..REPEATS {
-            if answer.status() != StatusCode::UNAUTHORIZED {
-                return Ok(answer);
-            }
-            let Some(other) = self.signers.other_than(&signer) else {
-                return Ok(answer);
-            };
-            let looked_at = refusal::is_of_signature(request.method(), answer).await;
-            let (refused, whole) =
-                looked_at.map_err(|error| classify(error.without_url(), *sent))?;
-            if !refused {
-                return Ok(whole);
-            }
-            tracing::debug!(
-                "the secret is refused, sending once more with the other of the overlap"
-            );
-            self.signers.repeats();
-            signer = other;
-            answer = self.send_once(&signer, request, sent).await?;
-            if answer.status() != StatusCode::UNAUTHORIZED {
-                self.signers.took(&signer, request.url());
-            }
-        }
-        Ok(answer)
-    }
-
-    async fn send_once(
-        &self,
-        signer: &Signer,
-        request: &Request,
-        sent: &mut u32,
-    ) -> Result<Response, ClientError> {
-        let signed = self.sign_with(signer, request)?;
-        *sent = sent.saturating_add(1);
-        match self.http.execute(signed).await {
-            Ok(answer) if same_place(request.url(), answer.url()) => Ok(answer),
-            Ok(_) => Err(ClientError::RedirectFollowed),
-            Err(error) => Err(classify(error.without_url(), *sent)),
-        }
+        self.sender.execute(request).await
     }
 
     /// Copies `request` and signs the copy with the current secret and a nonce of its own, for whoever sends it some other
@@ -274,32 +186,7 @@ impl SignedClient {
     /// [`ClientError::StreamingBody`], [`ClientError::UnsignableUrl`], [`ClientError::InvalidHeader`],
     /// [`ClientError::ReservedHeader`].
     pub fn sign(&self, request: &Request) -> Result<Request, ClientError> {
-        self.sign_with(&self.signers.current(), request)
-    }
-
-    fn sign_with(&self, signer: &Signer, request: &Request) -> Result<Request, ClientError> {
-        check_url(request.url())?;
-        check_headers(request)?;
-        let mut copy = request.try_clone().ok_or(ClientError::StreamingBody)?;
-        let body = match request.body() {
-            None => &[],
-            Some(body) => body.as_bytes().ok_or(ClientError::StreamingBody)?,
-        };
-        let target = &request.url()[Position::BeforePath..Position::AfterQuery];
-        let signed = signer
-            .sign(request.method().as_str(), target, body)
-            .map_err(|_| ClientError::UnsignableUrl {
-                reason: "its path cannot be normalised",
-            })?;
-        for (name, value) in signed.pairs() {
-            // A client id may hold UTF-8, which `from_str` would refuse.
-            let mut value = HeaderValue::from_bytes(value.as_bytes())
-                .map_err(|error| ClientError::InvalidHeader(error.into()))?;
-            value.set_sensitive(name == header::SIGNATURE);
-            copy.headers_mut().insert(name, value);
-        }
-        copy.timeout_mut().get_or_insert(self.attempt_timeout);
-        Ok(copy)
+        self.sender.sign(&self.sender.signers.current(), request)
     }
 }
 
@@ -307,69 +194,9 @@ impl fmt::Debug for SignedClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedClient")
             .field("overlap", &self.overlap)
-            .field("retry", &self.retry)
-            .field("attempt_timeout", &self.attempt_timeout)
-            .field("total_timeout", &self.total_timeout)
+            .field("retry", &self.sender.retry)
+            .field("attempt_timeout", &self.sender.attempt_timeout)
+            .field("total_timeout", &self.sender.total_timeout)
             .finish_non_exhaustive()
-    }
-}
-
-/// Refuses what no verifier of this contract could accept (wire contract 1.1, PATH), before anything is sent.
-fn check_url(url: &Url) -> Result<(), ClientError> {
-    let reason = if !matches!(url.scheme(), "http" | "https") {
-        "its scheme is neither http nor https"
-    } else if url.path().starts_with("//") {
-        "its path starts with two slashes"
-    } else {
-        return Ok(());
-    };
-    Err(ClientError::UnsignableUrl { reason })
-}
-
-fn check_headers(request: &Request) -> Result<(), ClientError> {
-    let own = [
-        header::CLIENT_ID,
-        header::TIMESTAMP,
-        header::NONCE,
-        header::SIGNATURE,
-    ];
-    match own
-        .into_iter()
-        .find(|name| request.headers().contains_key(*name))
-    {
-        None => Ok(()),
-        Some(name) => Err(ClientError::ReservedHeader {
-            name: name.to_owned(),
-        }),
-    }
-}
-
-/// Tells whether the answer comes from where the request was signed for.
-fn same_place(asked: &Url, answered: &Url) -> bool {
-    asked.origin() == answered.origin()
-        && asked[Position::BeforePath..Position::AfterQuery]
-            == answered[Position::BeforePath..Position::AfterQuery]
-}
-
-/// The pause a 503 asks for, when it does so in seconds.
-fn asked_pause(answer: &Response) -> Option<Duration> {
-    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    seconds.trim().parse().ok().map(Duration::from_secs)
-}
-
-pub(crate) fn classify(error: reqwest::Error, attempts: u32) -> ClientError {
-    if error.is_connect() {
-        ClientError::Connect {
-            attempts,
-            source: error,
-        }
-    } else if error.is_timeout() {
-        ClientError::Timeout { attempts }
-    } else if error.is_redirect() {
-        ClientError::RedirectFollowed
-    } else if error.is_builder() {
-        ClientError::Build(error)
-    } else {
-        ClientError::Transport(error)
     }
 }

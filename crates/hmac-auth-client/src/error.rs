@@ -98,3 +98,21 @@ impl ClientError {
         }
     }
 }
+
+/// Sorts an error of the HTTP library, which came at the `attempts`th request.
+pub(crate) fn classify(error: reqwest::Error, attempts: u32) -> ClientError {
+    if error.is_connect() {
+        ClientError::Connect {
+            attempts,
+            source: error,
+        }
+    } else if error.is_timeout() {
+        ClientError::Timeout { attempts }
+    } else if error.is_redirect() {
+        ClientError::RedirectFollowed
+    } else if error.is_builder() {
+        ClientError::Build(error)
+    } else {
+        ClientError::Transport(error)
+    }
+}

@@ -2,8 +2,7 @@
 //!
 //! ```
 //! use hmac_auth::{ClientId, Secret, Signer, hash_client_secret};
-//! use hmac_auth_client::error::Blame;
-//! use hmac_auth_client::{ClientError, RetryPolicy, SignedClient};
+//! use hmac_auth_client::{Blame, ClientError, RetryPolicy, SignedClient};
 //! # use axum::http::HeaderMap;
 //!
 //! # // A peer for this page; how a real one verifies stands in `hmac-auth-axum` and `hmac-auth-actix`.
@@ -50,6 +49,8 @@
 //! - **A rotation refuses nobody**: after [`SignedClient::switch_to`] both secrets count for a while, so the switch may come
 //!   before a peer has heard of the new one.
 //! - **TLS** is the application's choice: this crate turns on no feature of `reqwest`.
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod client;
 pub mod error;
@@ -57,8 +58,9 @@ pub mod request;
 pub mod retry;
 
 mod refusal;
+mod sender;
 mod signers;
 
 pub use crate::client::SignedClient;
-pub use crate::error::ClientError;
+pub use crate::error::{Blame, ClientError};
 pub use crate::retry::RetryPolicy;

@@ -8,24 +8,24 @@ use http::{HeaderName, HeaderValue};
 use reqwest::{Body, Request, Response};
 use serde::Serialize;
 
-use crate::client::{SignedClient, classify};
-use crate::error::ClientError;
+use crate::error::{ClientError, classify};
 use crate::refusal::{REFUSAL_LIMIT, RefusalBody};
+use crate::sender::Sender;
 
 /// A request that is still being put together; [`Self::send`] signs and sends it.
 ///
 /// The first mistake made on the way is kept and returned when it is sent.
 #[must_use = "a request is sent by `send`"]
 pub struct SignedRequest {
-    client: SignedClient,
+    sender: Sender,
     request: Request,
     mistake: Option<ClientError>,
 }
 
 impl SignedRequest {
-    pub(crate) fn new(client: SignedClient, request: Request) -> Self {
+    pub(crate) fn new(sender: Sender, request: Request) -> Self {
         Self {
-            client,
+            sender,
             request,
             mistake: None,
         }
@@ -82,7 +82,7 @@ impl SignedRequest {
         }
     }
 
-    /// Gives each attempt this long instead of the client's [`SignedClient::attempt_timeout`].
+    /// Gives each attempt this long instead of the client's [`SignedClient::attempt_timeout`](crate::client::SignedClient::attempt_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         *self.request.timeout_mut() = Some(timeout);
         self
@@ -94,7 +94,7 @@ impl SignedRequest {
     /// Any [`ClientError`] but [`ClientError::Refused`].
     pub async fn send(self) -> Result<Response, ClientError> {
         match self.mistake {
-            None => self.client.execute(self.request).await,
+            None => self.sender.execute(self.request).await,
             Some(mistake) => Err(mistake),
         }
     }
@@ -131,7 +131,7 @@ async fn refusal(mut answer: Response) -> ClientError {
     loop {
         match answer.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= REFUSAL_LIMIT => {
-                body.extend_from_slice(&chunk)
+                body.extend_from_slice(&chunk);
             }
             Ok(_) => break,
             Err(error) => return classify(error.without_url(), 1),

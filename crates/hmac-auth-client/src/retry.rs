@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_base::backoff::Backoff;
 use auth_base::random::{Random, SystemRandom};
 use http::{Method, StatusCode};
 
@@ -13,8 +14,7 @@ use http::{Method, StatusCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     attempts: u32,
-    first_delay: Duration,
-    max_delay: Duration,
+    backoff: Backoff,
     every_method: bool,
 }
 
@@ -23,8 +23,7 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             attempts: 3,
-            first_delay: Duration::from_millis(100),
-            max_delay: Duration::from_secs(2),
+            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(2)),
             every_method: false,
         }
     }
@@ -47,8 +46,7 @@ impl RetryPolicy {
 
     /// Waits `first` before the second attempt, twice as long before each next one, and never longer than `max`.
     pub fn delays(mut self, first: Duration, max: Duration) -> Self {
-        self.first_delay = first;
-        self.max_delay = max;
+        self.backoff = Backoff::new(first, max);
         self
     }
 
@@ -70,24 +68,34 @@ impl RetryPolicy {
 
     /// How long to wait after attempt number `attempt` (from 1); longer when the peer asks for it, within the bound.
     pub(crate) fn delay(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
-        let mut byte = [0];
-        SystemRandom.fill(&mut byte);
-        self.delay_with(attempt, retry_after, byte[0])
+        self.delay_by(attempt, retry_after, &SystemRandom)
     }
 
-    fn delay_with(&self, attempt: u32, retry_after: Option<Duration>, chance: u8) -> Duration {
-        let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
-        let whole = self.first_delay.saturating_mul(doubled).min(self.max_delay);
-        let delay = whole / 2 + whole / 2 * u32::from(chance) / 255;
-        delay
+    fn delay_by(
+        &self,
+        attempt: u32,
+        retry_after: Option<Duration>,
+        random: &dyn Random,
+    ) -> Duration {
+        self.backoff
+            .jittered(attempt.saturating_sub(1), random)
             .max(retry_after.unwrap_or_default())
-            .min(self.max_delay)
+            .min(self.backoff.longest)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Always the same bytes: of all pauses the shortest (0) or the longest (255).
+    struct Constant(u8);
+
+    impl Random for Constant {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(self.0);
+        }
+    }
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -96,20 +104,23 @@ mod tests {
     #[test]
     fn delays_double_within_their_bound() {
         let policy = RetryPolicy::default().delays(ms(100), ms(500));
-        let whole = |attempt| policy.delay_with(attempt, None, 255);
+        let whole = |attempt| policy.delay_by(attempt, None, &Constant(255));
         assert_eq!(
             [whole(1), whole(2), whole(3), whole(4)],
             [ms(100), ms(200), ms(400), ms(500)]
         );
         assert_eq!(whole(u32::MAX), ms(500));
-        assert_eq!(policy.delay_with(1, None, 0), ms(50));
+        assert_eq!(policy.delay_by(1, None, &Constant(0)), ms(50));
     }
 
     #[test]
     fn the_peer_may_ask_for_more_but_not_for_ever() {
         let policy = RetryPolicy::default().delays(ms(100), ms(500));
-        assert_eq!(policy.delay_with(1, Some(ms(300)), 0), ms(300));
-        assert_eq!(policy.delay_with(1, Some(ms(3_600_000)), 0), ms(500));
+        assert_eq!(policy.delay_by(1, Some(ms(300)), &Constant(0)), ms(300));
+        assert_eq!(
+            policy.delay_by(1, Some(ms(3_600_000)), &Constant(0)),
+            ms(500)
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The signer of a client and, for a while after a switch, the one before it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hmac_auth::sign::Signer;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use url::{Origin, Url};
 
@@ -126,8 +127,7 @@ impl Signers {
 
     /// Locks, and forgets the previous signer when its time is over.
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code that holds the lock can panic half-way through a change.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let ended = |until: Instant| until <= Instant::now();
         if state
             .previous

@@ -15,8 +15,8 @@
 //! so an announcement does not say whose record changed: after any change each client is read once more.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,6 +25,7 @@ use hmac_auth::credential::{ClientId, Credential};
 use hmac_auth::credential_store::{
     CredentialPage, CredentialStore, CredentialWrite, StoredCredential, WriteOutcome,
 };
+use parking_lot::RwLock;
 use redis_link::tracking::{Listener, Tracked, Tracker};
 use tokio::time::Instant;
 
@@ -128,12 +129,7 @@ impl CachedCredentials {
         CacheStatistics {
             hits: self.cache.hits.load(Ordering::Relaxed),
             misses: self.cache.misses.load(Ordering::Relaxed),
-            entries: self
-                .cache
-                .entries
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .len(),
+            entries: self.cache.entries.read().len(),
         }
     }
 }
@@ -198,7 +194,7 @@ impl Cache {
         generation: u64,
         now: Instant,
     ) -> Option<StoredCredential> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.read();
         let entry = entries.get(client_id)?;
         entry.is_good(generation, now).then(|| entry.stored.clone())
     }
@@ -213,7 +209,7 @@ impl Cache {
         if !is_live(generation) || generation != self.generation.load(Ordering::SeqCst) {
             return;
         }
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.write();
         if entries.len() >= self.options.capacity && !entries.contains_key(client_id) {
             entries.retain(|_, entry| entry.is_good(generation, asked_at));
             if entries.len() >= self.options.capacity {

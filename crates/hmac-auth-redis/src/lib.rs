@@ -24,6 +24,8 @@
 //! - A write is one Lua script, so that two writers never see each other's halves; the merge is
 //!   [`hmac_auth::credential::CredentialChange::merge`] in Lua (`src/lua/record.lua`).
 //! - One Redis (or a primary with replicas), not a Redis Cluster: the key names are frozen and bear no hash tags.
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod cached_credentials;
 pub mod credential_store;

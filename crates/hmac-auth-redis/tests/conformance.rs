@@ -1,7 +1,12 @@
-//! The suites of the contract, over a real Redis.
+//! The suites of the contract, over a real Redis: a private one for each case.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where an expectation fails"
+)]
+
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auth_base::nonce_store::NonceStore;
 use hmac_auth::credential_store::CredentialStore;
@@ -11,32 +16,50 @@ use hmac_auth_redis::keys::Namespace;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_testkit::eventually;
 use redis_link::link::RedisLink;
+use services::Redis;
 
-fn fresh() -> Namespace {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    Namespace::new(&format!("suite-{}", COUNT.fetch_add(1, Ordering::Relaxed)))
+hmac_testkit::credential_store_cases!(plain, &*plain_stores().await);
+hmac_testkit::credential_store_cases!(cached, &*cached_stores().await);
+hmac_testkit::nonce_store_cases!(nonces, &*nonce_stores().await);
+
+/// Two handles, each over a connection of its own, and the server they are on.
+struct OnRedis<S: ?Sized> {
+    handles: [Arc<S>; 2],
+    _redis: Redis,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_keeps_credentials_as_the_contract_says() {
+impl<S: ?Sized> Deref for OnRedis<S> {
+    type Target = [Arc<S>; 2];
+
+    fn deref(&self) -> &Self::Target {
+        &self.handles
+    }
+}
+
+async fn on_redis<S: ?Sized>(
+    make: impl AsyncFn(&dyn Fn() -> RedisLink) -> [Arc<S>; 2],
+) -> OnRedis<S> {
     let redis = services::redis().await.unwrap();
-    hmac_testkit::credential_store::suite(async || {
-        let namespace = fresh();
-        [(); 2].map(|()| {
-            let link = RedisLink::open(redis.url()).unwrap();
-            Arc::new(RedisCredentialStore::new(link, namespace.clone())) as Arc<dyn CredentialStore>
-        })
-    })
-    .await;
+    let link = || RedisLink::open(redis.url()).unwrap();
+    OnRedis {
+        handles: make(&link).await,
+        _redis: redis,
+    }
+}
+
+fn plain(link: RedisLink) -> RedisCredentialStore {
+    RedisCredentialStore::new(link, Namespace::default())
+}
+
+async fn plain_stores() -> OnRedis<dyn CredentialStore> {
+    on_redis(async |link| [(); 2].map(|()| Arc::new(plain(link())) as Arc<dyn CredentialStore>))
+        .await
 }
 
 /// The writer is cached and the reader is not, so that what is read is never in doubt; staleness has tests of its own.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cached_credentials_keep_the_contract() {
-    let redis = services::redis().await.unwrap();
-    hmac_testkit::credential_store::suite(async || {
-        let link = RedisLink::open(redis.url()).unwrap();
-        let plain = RedisCredentialStore::new(link, fresh());
+async fn cached_stores() -> OnRedis<dyn CredentialStore> {
+    on_redis(async |link| {
+        let plain = plain(link());
         let cached = CachedCredentials::spawn(plain.clone(), CacheOptions::default());
         eventually("the cache tracks", async || cached.is_tracking()).await;
         [
@@ -44,18 +67,14 @@ async fn cached_credentials_keep_the_contract() {
             Arc::new(plain),
         ]
     })
-    .await;
+    .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_accepts_a_nonce_once() {
-    let redis = services::redis().await.unwrap();
-    hmac_testkit::nonce_store::suite(async || {
-        let namespace = fresh();
+async fn nonce_stores() -> OnRedis<dyn NonceStore> {
+    on_redis(async |link| {
         [(); 2].map(|()| {
-            let link = RedisLink::open(redis.url()).unwrap();
-            Arc::new(RedisNonceStore::new(link, namespace.clone())) as Arc<dyn NonceStore>
+            Arc::new(RedisNonceStore::new(link(), Namespace::default())) as Arc<dyn NonceStore>
         })
     })
-    .await;
+    .await
 }

@@ -12,7 +12,7 @@ use crate::secret_hash::SecretHash;
 ///
 /// The original hashes a lossy decoding of what is not valid UTF-8; for everything else the two are the same.
 pub fn hash_body(body: &[u8]) -> String {
-    hex_text(&body_digest(body)).to_owned()
+    hex::encode(Sha256::digest(body))
 }
 
 /// Joins what is signed: `METHOD \n PATH \n TIMESTAMP \n NONCE \n hash_body`, the method in upper case, the path as
@@ -31,7 +31,7 @@ pub fn signing_payload(
 
 /// Signs a payload: `HMAC-SHA256` in lower-case hex. The key is the 64-character text of the hash, not its 32 bytes.
 pub fn sign_request(secret_hash: &SecretHash, payload: &str) -> String {
-    hex_text(&hex_digest(&secret_hash.sign(&[payload.as_bytes()]))).to_owned()
+    hex::encode(secret_hash.sign(&[payload.as_bytes()]))
 }
 
 /// Brings a request target into the one form that is signed, PATH: `pathname + search` of the WHATWG URL that `target`
@@ -150,48 +150,11 @@ impl SigningHead {
     }
 }
 
-/// 32 bytes as 64 lower-case hex characters, on the stack.
-pub(crate) type HexDigest = [u8; 64];
-
-pub(crate) fn body_digest(body: &[u8]) -> HexDigest {
-    hex_digest(&Sha256::digest(body).into())
-}
-
-pub(crate) fn hex_digest(digest: &[u8; 32]) -> HexDigest {
-    let mut text = [0; 64];
-    write_hex(digest, &mut text);
-    text
-}
-
-/// Writes two lower-case digits for each byte.
-pub(crate) fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-}
-
 /// Reads 64 lower-case digits: the one spelling a signature has.
 pub fn read_hex(text: &[u8]) -> Option<[u8; 32]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
     let mut digest = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(digest)
-}
-
-pub(crate) fn hex_text(digest: &[u8]) -> &str {
-    // Hex is ASCII, so this never falls back.
-    std::str::from_utf8(digest).unwrap_or_default()
+    let lower_case = !text.iter().any(u8::is_ascii_uppercase);
+    (lower_case && hex::decode_to_slice(text, &mut digest).is_ok()).then_some(digest)
 }
 
 /// Tells quickly whether a target is already in normal form: an absolute path of plain ASCII without dot segments, and
@@ -356,9 +319,8 @@ mod tests {
     #[test]
     fn hex_is_read_in_one_spelling() {
         let digest: [u8; 32] = std::array::from_fn(|at| (at * 9) as u8);
-        let text = hex_digest(&digest);
+        let text = hex::encode(digest).into_bytes();
         assert_eq!(read_hex(&text), Some(digest));
-        assert_eq!(hex_text(&text), hex::encode(digest));
         assert_eq!(read_hex(&text.to_ascii_uppercase()), None);
         assert_eq!(read_hex(&text[1..]), None);
         assert_eq!(read_hex(&[b'g'; 64]), None);

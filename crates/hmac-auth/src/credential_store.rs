@@ -1,7 +1,7 @@
 //! Where credentials are kept.
 //!
 //! # Implementing
-//! Implement [`CredentialStore`], then prove it with `hmac_testkit::credential_store` from your crate's `tests/`.
+//! Implement [`CredentialStore`], then prove it with `hmac_testkit::credential_store_cases!` from your crate's `tests/`.
 //! [`crate::memory`] is the complete model to compare with.
 
 use std::time::Duration;

@@ -1,12 +1,16 @@
-//! What every HTTP layer decides, so that no adapter decides it: how much body is read, for how long, who may pass a
-//! restricted route, and what a refusal looks like on the wire.
+//! What every HTTP layer decides, so that no adapter decides it: which target is verified, in which order the checks run,
+//! how much body is read, for how long, who may pass a restricted route, and what a refusal looks like on the wire.
 //!
 //! An adapter (`hmac-auth-axum`, `hmac-auth-actix`) translates its framework's request into these types and this
 //! crate's answers into its framework's response. Two adapters that differ in anything else have a bug.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::error::Error;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use auth_base::error_chain::chain;
@@ -15,7 +19,52 @@ use bytes::{Bytes, BytesMut};
 use crate::credential::{ClientId, InvalidClientId};
 use crate::header::Headers;
 use crate::rejection::Rejection;
-use crate::verify::Verified;
+use crate::verify::{RequestHead, Verified, Verifier};
+
+/// Runs every check over one request: the head, then the body, which is not read before its head was accepted, then
+/// signature and nonce. Answers the proof, and the body for the handler.
+///
+/// `body` is `None` for a request without one; `sleep` is the timer of the framework's runtime.
+///
+/// # Errors
+/// The first check that fails.
+pub async fn admit<H: Headers, T: Future<Output = ()>>(
+    verifier: &Verifier,
+    limits: BodyLimits,
+    head: RequestHead<'_, H>,
+    body: Option<impl BodyChunks>,
+    sleep: impl FnOnce(Duration) -> T,
+) -> Result<(Verified, Bytes), Refusal> {
+    let pending = verifier.check_head(head).await?;
+    let body = match body {
+        None => Bytes::new(),
+        Some(body) => limits.read(head.headers, body, sleep).await?,
+    };
+    let verified = verifier.check_body(pending, &body).await?;
+    Ok((verified, body))
+}
+
+/// The request target as the client sent it. HTTP/2 carries the authority outside of the target; in HTTP/1 it is there
+/// only when the client wrote it there, and then `whole`, the URI with it, is what was sent.
+pub fn sent_target(
+    path_and_query: Option<&str>,
+    authority_in_http_1: bool,
+    whole: impl FnOnce() -> String,
+) -> Cow<'_, str> {
+    match path_and_query {
+        Some(path_and_query) if !authority_in_http_1 => Cow::Borrowed(path_and_query),
+        _ => Cow::Owned(whole()),
+    }
+}
+
+/// The body of a request, as a framework hands it over.
+pub trait BodyChunks {
+    /// Polls for the next chunk of data, `None` at the end. Trailers are passed over: nothing signs them.
+    fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Box<dyn Error + Send + Sync>>>>;
+}
 
 /// How much of a body a layer reads before the handler runs. It must hold the whole body to hash it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +85,38 @@ impl Default for BodyLimits {
 }
 
 impl BodyLimits {
+    /// Reads `body` to its end, within both limits.
+    async fn read<H: Headers, T: Future<Output = ()>>(
+        self,
+        headers: &H,
+        mut body: impl BodyChunks,
+        sleep: impl FnOnce(Duration) -> T,
+    ) -> Result<Bytes, Refusal> {
+        let mut buffer = self.open(headers)?;
+        let mut timer = pin!(sleep(self.time));
+        poll_fn(|cx| {
+            loop {
+                match body.poll_chunk(cx) {
+                    Poll::Ready(Some(Ok(chunk))) => buffer.push(chunk)?,
+                    Poll::Ready(Some(Err(error))) => {
+                        return Poll::Ready(Err(Refusal::BodyUnreadable(error)));
+                    }
+                    Poll::Ready(None) => return Poll::Ready(Ok(())),
+                    Poll::Pending => {
+                        return timer.as_mut().poll(cx).map(|()| Err(Refusal::BodyTimeout));
+                    }
+                }
+            }
+        })
+        .await?;
+        Ok(buffer.finish())
+    }
+
     /// Begins to read one body, looking at the announced `content-length` before anything is read.
     ///
     /// # Errors
     /// [`Refusal::PayloadTooLarge`] when more is announced than may be read.
-    pub fn open<H: Headers>(&self, headers: &H) -> Result<BodyBuffer, Refusal> {
+    fn open<H: Headers>(&self, headers: &H) -> Result<BodyBuffer, Refusal> {
         let announced = headers
             .values("content-length")
             .next()
@@ -61,7 +137,7 @@ impl BodyLimits {
 
 /// A body that is read within its limit.
 #[derive(Debug)]
-pub struct BodyBuffer {
+struct BodyBuffer {
     limit: usize,
     // Most bodies are one chunk, which is kept as it is; only a second one makes a copy.
     first: Bytes,
@@ -73,7 +149,7 @@ impl BodyBuffer {
     ///
     /// # Errors
     /// [`Refusal::PayloadTooLarge`] when the body outgrows the limit with it; nothing of the chunk is kept then.
-    pub fn push(&mut self, chunk: Bytes) -> Result<(), Refusal> {
+    fn push(&mut self, chunk: Bytes) -> Result<(), Refusal> {
         let read = self.first.len().max(self.joined.len());
         if chunk.len() > self.limit - read {
             return Err(Refusal::PayloadTooLarge { limit: self.limit });
@@ -90,7 +166,7 @@ impl BodyBuffer {
     }
 
     /// The whole body.
-    pub fn finish(self) -> Bytes {
+    fn finish(self) -> Bytes {
         if self.joined.is_empty() {
             self.first
         } else {
@@ -255,6 +331,66 @@ mod tests {
     fn an_unreadable_length_is_left_to_counting() {
         assert!(limits(10).open(&ContentLength(&[b"\xff"])).is_ok());
         assert!(limits(10).open(&ContentLength(&[b"many"])).is_ok());
+    }
+
+    /// Gives these chunks, and then neither more nor an end.
+    struct Chunks<I>(I);
+
+    impl<I: Iterator<Item = Option<Result<&'static str, &'static str>>>> BodyChunks for Chunks<I> {
+        fn poll_chunk(
+            &mut self,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Bytes, Box<dyn Error + Send + Sync>>>> {
+            match self.0.next() {
+                None => Poll::Pending,
+                Some(chunk) => Poll::Ready(chunk.map(|chunk| Ok(Bytes::from(chunk?)))),
+            }
+        }
+    }
+
+    async fn read(chunks: &[Option<Result<&'static str, &'static str>>]) -> Result<Bytes, Refusal> {
+        let body = Chunks(chunks.iter().copied());
+        let no_headers: [(&str, &str); 0] = [];
+        limits(6)
+            .read(&no_headers, body, |_| std::future::ready(()))
+            .await
+    }
+
+    #[tokio::test]
+    async fn chunks_are_joined_in_order() {
+        let chunks = [
+            Some(Ok("a")),
+            Some(Ok("")),
+            Some(Ok("bc")),
+            Some(Ok("def")),
+            None,
+        ];
+        assert_eq!(read(&chunks).await.unwrap(), "abcdef");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_long_breaks_off_or_never_ends_is_refused() {
+        let long = read(&[Some(Ok("abc")), Some(Ok("defg"))]).await;
+        assert_eq!(
+            long.unwrap_err().code_and_status(),
+            ("PAYLOAD_TOO_LARGE", 413)
+        );
+        let broken = read(&[Some(Ok("abc")), Some(Err("connection reset"))]).await;
+        assert_eq!(broken.unwrap_err().code_and_status(), ("INVALID_BODY", 400));
+        let endless = read(&[Some(Ok("abc"))]).await;
+        assert_eq!(
+            endless.unwrap_err().code_and_status(),
+            ("REQUEST_TIMEOUT", 408)
+        );
+    }
+
+    #[test]
+    fn an_authority_stays_visible_in_http_1_only() {
+        let target = |in_http_1| sent_target(Some("/a?b"), in_http_1, || "http://evil/a?b".into());
+        assert_eq!(
+            (target(true), target(false)),
+            ("http://evil/a?b".into(), "/a?b".into())
+        );
     }
 
     #[test]

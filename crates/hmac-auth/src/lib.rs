@@ -69,6 +69,8 @@
 //! # Secrets
 //! [`Secret`] and [`SecretHash`] never show themselves, are compared in constant time only, and are wiped
 //! when dropped. The hash signs requests, so it is as precious as the secret it was made of.
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod sign;
 pub mod verify;

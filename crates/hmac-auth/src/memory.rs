@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::store_error::StoreError;
+use parking_lot::Mutex;
 
 use crate::credential::{ClientId, Credential};
 use crate::credential_store::{
@@ -59,7 +60,7 @@ impl MemoryCredentialStore {
 
     /// Tells `watcher` of every change from here on, for as long as somebody else keeps it.
     pub fn watch(&self, watcher: &Arc<Watcher>) {
-        let mut watchers = lock(&self.watchers);
+        let mut watchers = self.watchers.lock();
         watchers.retain(|known| known.strong_count() > 0);
         watchers.push(Arc::downgrade(watcher));
     }
@@ -67,7 +68,7 @@ impl MemoryCredentialStore {
     /// Reads a client's record and its previous hash.
     pub fn find_now(&self, client_id: &ClientId) -> Option<StoredCredential> {
         let now_ms = self.clock.now_ms();
-        let mut entries = lock(&self.entries);
+        let mut entries = self.entries.lock();
         let entry = entries.get_mut(client_id)?;
         entry.expire_previous(now_ms);
         Some(StoredCredential {
@@ -79,7 +80,7 @@ impl MemoryCredentialStore {
     /// Applies one write as one atomic step.
     pub fn write_now(&self, client_id: &ClientId, write: &CredentialWrite) -> WriteOutcome {
         let now_ms = self.clock.now_ms();
-        let mut entries = lock(&self.entries);
+        let mut entries = self.entries.lock();
         let stored = entries.get_mut(client_id);
         match (write.condition, stored.is_some()) {
             (WriteCondition::Absent, true) => return WriteOutcome::AlreadyExists,
@@ -108,7 +109,7 @@ impl MemoryCredentialStore {
 
     /// Removes record and backup; tells whether there was a record.
     pub fn delete_now(&self, client_id: &ClientId) -> bool {
-        let removed = lock(&self.entries).remove(client_id).is_some();
+        let removed = self.entries.lock().remove(client_id).is_some();
         if removed {
             self.tell(client_id);
         }
@@ -116,7 +117,9 @@ impl MemoryCredentialStore {
     }
 
     fn tell(&self, client_id: &ClientId) {
-        let watchers: Vec<_> = lock(&self.watchers)
+        let watchers: Vec<_> = self
+            .watchers
+            .lock()
             .iter()
             .filter_map(Weak::upgrade)
             .collect();
@@ -126,7 +129,7 @@ impl MemoryCredentialStore {
     /// Forgets the previous hash; tells whether there was one.
     pub fn forget_previous_now(&self, client_id: &ClientId) -> bool {
         let now_ms = self.clock.now_ms();
-        lock(&self.entries).get_mut(client_id).is_some_and(|entry| {
+        self.entries.lock().get_mut(client_id).is_some_and(|entry| {
             entry.expire_previous(now_ms);
             entry.previous.take().is_some()
         })
@@ -138,7 +141,7 @@ impl MemoryCredentialStore {
             return CredentialPage::default();
         };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let entries = lock(&self.entries);
+        let entries = self.entries.lock();
         let mut rest = entries.range((from, Bound::Unbounded));
         let page: Vec<_> = rest
             .by_ref()
@@ -202,11 +205,6 @@ impl CredentialStore for MemoryCredentialStore {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A panic elsewhere leaves these maps whole, so a poisoned lock is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -324,7 +322,8 @@ mod tests {
         let watcher: Arc<Watcher> = {
             let (seen, store) = (Arc::clone(&seen), store.clone());
             Arc::new(move |id: &ClientId| {
-                lock(&seen).push((id.to_string(), store.find_now(id).is_some()))
+                seen.lock()
+                    .push((id.to_string(), store.find_now(id).is_some()));
             })
         };
         store.watch(&watcher);
@@ -344,7 +343,7 @@ mod tests {
             &write(Some(hash("1")), WriteCondition::Always),
         );
         assert_eq!(
-            *lock(&seen),
+            *seen.lock(),
             [("a".to_owned(), true), ("a".to_owned(), false)]
         );
     }

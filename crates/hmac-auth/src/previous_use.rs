@@ -1,7 +1,9 @@
 //! Who still signs with a replaced secret, so that an operator knows when to end the overlap (wire contract 1.5).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::credential::ClientId;
 
@@ -24,12 +26,13 @@ pub struct PreviousSecretUses(Arc<Mutex<HashMap<ClientId, PreviousSecretUse>>>);
 impl PreviousSecretUses {
     /// What is known of one client; `None` when it never used a previous secret.
     pub fn of(&self, client_id: &ClientId) -> Option<PreviousSecretUse> {
-        self.lock().get(client_id).copied()
+        self.0.lock().get(client_id).copied()
     }
 
     /// What is known of all clients, in no promised order.
     pub fn all(&self) -> Vec<(ClientId, PreviousSecretUse)> {
-        self.lock()
+        self.0
+            .lock()
             .iter()
             .map(|(id, seen)| (id.clone(), *seen))
             .collect()
@@ -37,7 +40,7 @@ impl PreviousSecretUses {
 
     /// Counts a signature that `client_id` made with its previous secret.
     pub fn record(&self, client_id: &ClientId, now_ms: i64) {
-        let mut uses = self.lock();
+        let mut uses = self.0.lock();
         if uses.len() >= MAX_CLIENTS && !uses.contains_key(client_id) {
             let oldest = uses.iter().min_by_key(|(_, seen)| seen.last_seen_ms);
             if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
@@ -50,10 +53,6 @@ impl PreviousSecretUses {
         });
         seen.count = seen.count.saturating_add(1);
         seen.last_seen_ms = now_ms;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, PreviousSecretUse>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

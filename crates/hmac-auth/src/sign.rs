@@ -6,9 +6,7 @@ use std::sync::Arc;
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::random::{Random, SystemRandom};
 
-use crate::canonical::{
-    InvalidTarget, SigningHead, body_digest, hex_digest, hex_text, normalize_target, write_hex,
-};
+use crate::canonical::{InvalidTarget, SigningHead, hash_body, normalize_target};
 use crate::credential::ClientId;
 use crate::header;
 use crate::secret_hash::SecretHash;
@@ -82,18 +80,17 @@ impl Signer {
     ) -> Result<SignedHeaders, InvalidTarget> {
         let path = normalize_target(target)?;
         let timestamp_ms = self.clock.now_ms();
-        let (mut random, mut nonce) = ([0; 16], [0; 32]);
-        self.random.fill(&mut random);
-        write_hex(&random, &mut nonce);
-        let head = SigningHead::new(method, &path, timestamp_ms, hex_text(&nonce));
+        let mut nonce = [0; 16];
+        self.random.fill(&mut nonce);
+        let head = SigningHead::new(method, &path, timestamp_ms, &hex::encode(nonce));
         let signature = self
             .secret_hash
-            .sign(&[head.as_bytes(), &body_digest(body)]);
+            .sign(&[head.as_bytes(), hash_body(body).as_bytes()]);
         Ok(SignedHeaders {
             client_id: self.client_id.as_str().to_owned(),
             timestamp: head.timestamp().to_owned(),
             nonce: head.nonce().to_owned(),
-            signature: hex_text(&hex_digest(&signature)).to_owned(),
+            signature: hex::encode(signature),
         })
     }
 

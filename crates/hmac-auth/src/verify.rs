@@ -15,7 +15,7 @@ use std::time::Duration;
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::nonce_store::NonceStore;
 
-use crate::canonical::{SigningHead, body_digest, normalize_received_target, read_hex};
+use crate::canonical::{SigningHead, hash_body, normalize_received_target, read_hex};
 use crate::client_address::TrustedProxies;
 use crate::credential::{ClientId, Credential};
 use crate::credential_store::{CredentialStore, StoredCredential};
@@ -136,7 +136,8 @@ impl PendingVerification {
     }
 
     fn secret_used(&self, body: &[u8]) -> Option<SecretUsed> {
-        let payload = [self.head.as_bytes(), &body_digest(body)];
+        let body_hash = hash_body(body);
+        let payload = [self.head.as_bytes(), body_hash.as_bytes()];
         SecretUsed::of(
             &self.secret_hash,
             self.previous.as_ref(),

@@ -7,44 +7,15 @@
 //! - Of a key that comes twice the last value counts; `__proto__` is lost, as it is in the original: do not put anything
 //!   there that must be signed.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::ops::Range;
-use std::sync::LazyLock;
+use crate::canonical_json::escapes::unescape;
+use crate::canonical_json::reader::Reader;
+use crate::invalid_message::InvalidMessage;
 
-use icu_collator::options::CollatorOptions;
-use icu_collator::{CollatorBorrowed, CollatorPreferences};
-
-use self::marks::has_long_run;
-use self::reader::Reader;
-
+mod escapes;
+pub mod keys;
 mod marks;
+mod object;
 mod reader;
-
-/// How deep arrays and objects may nest.
-pub const MAX_DEPTH: usize = 128;
-
-/// How many combining marks may follow each other in an object's key: as many as in Unicode's stream-safe text (UAX #15).
-/// Collating a longer run takes time that grows with its square: 64 KiB of them keep a core busy for minutes.
-pub const MAX_MARKS: usize = 30;
-
-/// A message that is not JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidMessage {
-    /// The text breaks the grammar of JSON.
-    #[error("not JSON at byte {at}")]
-    NotJson {
-        /// Where.
-        at: usize,
-    },
-    /// Arrays and objects nest deeper than [`MAX_DEPTH`].
-    #[error("JSON nests deeper than {MAX_DEPTH} levels")]
-    TooDeep,
-    /// More than [`MAX_MARKS`] combining marks follow each other in an object's key.
-    #[error("a key has more than {MAX_MARKS} combining marks in a row")]
-    TooManyMarks,
-}
 
 /// Brings JSON into its canonical text. A message that is one string stands for itself, `null` for the empty text.
 ///
@@ -62,188 +33,17 @@ pub fn canonical_json(json: &str) -> Result<String, InvalidMessage> {
     Ok(out)
 }
 
-/// Orders two keys as the original does (`localeCompare`). Different keys can be equal in it; then the earlier comes first.
-///
-/// Takes keys as they are: whoever did not make them keeps to [`MAX_MARKS`].
-pub fn compare_keys(left: &str, right: &str) -> Ordering {
-    compare_plain(left.as_bytes(), right.as_bytes())
-        .unwrap_or_else(|| COLLATOR.compare(left, right))
-}
-
-#[expect(clippy::expect_used, reason = "the root collation is compiled in")]
-static COLLATOR: LazyLock<CollatorBorrowed<'static>> = LazyLock::new(|| {
-    CollatorBorrowed::try_new(CollatorPreferences::default(), CollatorOptions::default())
-        .expect("the root collation is compiled in")
-});
-
-/// The printable ASCII characters in the order of the root collation; a letter's two cases differ only when all else is
-/// equal.
-const ASCII_ORDER: &[u8; 95] =
-    b" _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789aAbBcCdDeEfFgGhHiIjJkKlLmMnNoOpPqQrRsStTuUvVwWxXyYzZ";
-
-/// The rank of each printable ASCII character, the same for both cases; 0 for all others.
-const RANKS: [u8; 256] = {
-    let mut ranks = [0; 256];
-    let (mut at, mut rank) = (0, 1);
-    while at < ASCII_ORDER.len() {
-        ranks[ASCII_ORDER[at] as usize] = rank;
-        if !ASCII_ORDER[at].is_ascii_lowercase() {
-            rank += 1;
-        }
-        at += 1;
-    }
-    ranks
-};
-
-/// Compares two keys of printable ASCII; `None` for others.
-fn compare_plain(left: &[u8], right: &[u8]) -> Option<Ordering> {
-    let rank = |byte: u8| RANKS[usize::from(byte)];
-    if !left.iter().chain(right).all(|&byte| rank(byte) != 0) {
-        return None;
-    }
-    let by_rank = left
-        .iter()
-        .map(|&byte| rank(byte))
-        .cmp(right.iter().map(|&byte| rank(byte)));
-    let by_case = || {
-        let mut pairs = left.iter().zip(right);
-        // Lower case comes first, and is the larger byte.
-        pairs
-            .find(|(left, right)| left != right)
-            .map_or(Ordering::Equal, |(left, right)| right.cmp(left))
-    };
-    Some(by_rank.then_with(by_case))
-}
-
-/// One member of an object: where its quoted key and its value stand in the text written so far.
-struct Member {
-    key: Range<usize>,
-    value: Range<usize>,
-}
-
-/// Brings an object's members in their order: the last value of each key, without `__proto__`.
-fn object_text(written: &str, members: &[Member]) -> Result<String, InvalidMessage> {
-    let mut positions: HashMap<&str, usize> = HashMap::with_capacity(members.len());
-    let mut unique: Vec<(SortKey<'_>, &str, &str)> = Vec::with_capacity(members.len());
-    for member in members {
-        let (key, value) = (&written[member.key.clone()], &written[member.value.clone()]);
-        if key == "\"__proto__\"" {
-            continue;
-        }
-        if has_long_run(key) {
-            return Err(InvalidMessage::TooManyMarks);
-        }
-        let at = *positions.entry(key).or_insert(unique.len());
-        match unique.get_mut(at) {
-            Some(earlier) => earlier.2 = value,
-            None => unique.push((SortKey::of(key), key, value)),
-        }
-    }
-    unique.sort_by(|left, right| left.0.compare(&right.0));
-    let mut text = String::with_capacity(written.len().min(1 << 16));
-    text.push('{');
-    for (index, (_, key, value)) in unique.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.push_str(key);
-        text.push(':');
-        text.push_str(value);
-    }
-    text.push('}');
-    Ok(text)
-}
-
-/// What a key is sorted by.
-enum SortKey<'a> {
-    /// An array index.
-    Index(u32),
-    /// A key without escapes.
-    Plain(&'a str),
-    /// A key with escapes, decoded; it may hold lone surrogates.
-    Units(Vec<u16>),
-}
-
-impl<'a> SortKey<'a> {
-    fn of(quoted: &'a str) -> Self {
-        let key = &quoted[1..quoted.len() - 1];
-        if key.contains('\\') {
-            Self::Units(unescape_units(key))
-        } else if let Some(index) = array_index(key) {
-            Self::Index(index)
-        } else {
-            Self::Plain(key)
-        }
-    }
-
-    fn compare(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Index(left), Self::Index(right)) => left.cmp(right),
-            (Self::Index(_), _) => Ordering::Less,
-            (_, Self::Index(_)) => Ordering::Greater,
-            (Self::Plain(left), Self::Plain(right)) => compare_keys(left, right),
-            (left, right) => COLLATOR.compare_utf16(&left.units(), &right.units()),
-        }
-    }
-
-    fn units(&self) -> std::borrow::Cow<'_, [u16]> {
-        match self {
-            Self::Index(_) => [].as_slice().into(),
-            Self::Plain(text) => text.encode_utf16().collect::<Vec<_>>().into(),
-            Self::Units(units) => units.as_slice().into(),
-        }
-    }
-}
-
-/// JavaScript's array indices: decimal without leading zeros, below 2^32 - 1.
-fn array_index(key: &str) -> Option<u32> {
-    let canonical =
-        key == "0" || (key.bytes().all(|byte| byte.is_ascii_digit()) && !key.starts_with('0'));
-    let index = canonical.then(|| key.parse().ok()).flatten()?;
-    (index != u32::MAX).then_some(index)
-}
-
-/// Decodes a quoted canonical string; a lone surrogate becomes U+FFFD, as it does when JavaScript writes UTF-8.
-fn unescape(quoted: &str) -> String {
-    let inner = &quoted[1..quoted.len() - 1];
-    if inner.contains('\\') {
-        String::from_utf16_lossy(&unescape_units(inner))
-    } else {
-        inner.to_owned()
-    }
-}
-
-/// Decodes what the reader escaped, so every escape is whole.
-fn unescape_units(text: &str) -> Vec<u16> {
-    let mut units = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((plain, escaped)) = rest.split_once('\\') {
-        units.extend(plain.encode_utf16());
-        let (unit, length) = match escaped.as_bytes().first() {
-            Some(b'b') => (8, 1),
-            Some(b't') => (9, 1),
-            Some(b'n') => (10, 1),
-            Some(b'f') => (12, 1),
-            Some(b'r') => (13, 1),
-            Some(b'u') => (u16::from_str_radix(&escaped[1..5], 16).unwrap_or(0xfffd), 5),
-            Some(&other) => (u16::from(other), 1),
-            None => break,
-        };
-        units.push(unit);
-        rest = &escaped[length..];
-    }
-    units.extend(rest.encode_utf16());
-    units
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
     use serde_json::value::RawValue;
 
     use super::*;
+    use crate::canonical_json::keys::{COLLATOR, compare_keys, compare_plain};
+    use crate::invalid_message::{MAX_DEPTH, MAX_MARKS};
 
     #[test]
     fn what_is_not_json_is_an_error() {

@@ -15,10 +15,13 @@
 //! let other = sign_message(&client_id, &secret_hash, Message::Json(r#"{"a":2,"b":1}"#)).unwrap();
 //! assert_eq!(one, other);
 //! ```
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod message;
 
 pub mod canonical_json;
+pub mod invalid_message;
 
-pub use crate::canonical_json::InvalidMessage;
+pub use crate::invalid_message::InvalidMessage;
 pub use crate::message::{Message, MessageVerifier, VerifiedMessage, message_hash, sign_message};

@@ -15,7 +15,8 @@ use hmac_auth::secret_hash::SecretHash;
 use hmac_auth::verify::SecretUsed;
 use sha2::{Digest, Sha256};
 
-use crate::canonical_json::{InvalidMessage, canonical_json};
+use crate::canonical_json::canonical_json;
+use crate::invalid_message::InvalidMessage;
 
 /// A message as it is at hand.
 #[derive(Clone, Copy, Debug)]

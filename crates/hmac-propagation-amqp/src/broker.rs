@@ -13,14 +13,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::consume::{AmqpSubscription, Consuming};
 use crate::options::AmqpOptions;
-use crate::publish::publish;
-use crate::reconnect::{Link, keep_connected, live};
-use crate::status::Board;
+use crate::reconnect::{Link, connection, keep_connected};
+use crate::status::StatusTracker;
 
 /// RabbitMQ behind the [`Broker`] seam: one connection that comes back by itself until [`Broker::close`] or until this is dropped.
 pub struct AmqpBroker {
     options: Arc<AmqpOptions>,
-    board: Arc<Board>,
+    status: Arc<StatusTracker>,
     link: watch::Receiver<Link>,
     closing: CancellationToken,
     _close_on_drop: DropGuard,
@@ -30,18 +29,18 @@ impl AmqpBroker {
     /// Starts connecting and returns at once; [`Broker::status`] tells how it goes. Must be called within a tokio runtime.
     pub fn connect(options: AmqpOptions) -> Self {
         let options = Arc::new(options);
-        let board = Arc::new(Board::new());
+        let status = Arc::new(StatusTracker::new());
         let (sender, link) = watch::channel(Link::Connecting);
         let closing = CancellationToken::new();
         tokio::spawn(keep_connected(
             Arc::clone(&options),
-            Arc::clone(&board),
+            Arc::clone(&status),
             sender,
             closing.clone(),
         ));
         Self {
             options,
-            board,
+            status,
             link,
             closing: closing.clone(),
             _close_on_drop: closing.drop_guard(),
@@ -53,8 +52,8 @@ impl AmqpBroker {
 impl Broker for AmqpBroker {
     /// Bound: three times the operation timeout and the connect timeout.
     async fn declare(&self, peer: &PeerName) -> Result<(), BrokerError> {
-        let live = live(&self.link, self.options.connect_timeout).await?;
-        Ok(live.declare(&peer.queue()).await?)
+        let connection = connection(&self.link, self.options.connect_timeout).await?;
+        Ok(connection.declare(&peer.queue()).await?)
     }
 
     /// Bound: the confirm timeout for each window of messages, and for a free channel, and the connect timeout. Without a
@@ -63,9 +62,9 @@ impl Broker for AmqpBroker {
         if messages.is_empty() {
             return Vec::new();
         }
-        match live(&self.link, self.options.connect_timeout).await {
-            Ok(live) => publish(&live, &messages).await,
-            Err(error) => vec![Err(PublishError::Unconfirmed(error.to_string())); messages.len()],
+        match connection(&self.link, self.options.connect_timeout).await {
+            Ok(connection) => connection.publishers.publish(&messages).await,
+            Err(error) => vec![Err(PublishError::unconfirmed(error)); messages.len()],
         }
     }
 
@@ -79,7 +78,7 @@ impl Broker for AmqpBroker {
         }
         let consuming = Consuming {
             options: Arc::clone(&self.options),
-            board: Arc::clone(&self.board),
+            status: Arc::clone(&self.status),
             link: self.link.clone(),
             queue: peer.queue(),
             prefetch: prefetch.max(1),
@@ -92,12 +91,12 @@ impl Broker for AmqpBroker {
 
     /// Bound: twice the operation timeout and the connect timeout.
     async fn queue_depth(&self, peer: &PeerName) -> Result<Option<QueueDepth>, BrokerError> {
-        let live = live(&self.link, self.options.connect_timeout).await?;
-        Ok(live.depth(&peer.queue()).await?)
+        let connection = connection(&self.link, self.options.connect_timeout).await?;
+        Ok(connection.depth(&peer.queue()).await?)
     }
 
     fn status(&self) -> watch::Receiver<BrokerStatus> {
-        self.board.watch()
+        self.status.watch()
     }
 
     /// Bound: twice the operation timeout.
@@ -111,7 +110,7 @@ impl Broker for AmqpBroker {
 
 impl fmt::Debug for AmqpBroker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self.board.watch().borrow().clone();
+        let status = self.status.watch().borrow().clone();
         f.debug_struct("AmqpBroker")
             .field("options", &self.options)
             .field("status", &status)

@@ -1,7 +1,7 @@
-//! One living connection to the broker.
+//! One connection to the broker, from its handshake to its loss.
 
 use std::net::Shutdown;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_compat::CompatExt;
@@ -15,25 +15,26 @@ use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Event};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use crate::channel;
 use crate::failure::{Failure, answer, is_not_found};
 use crate::options::AmqpOptions;
 use crate::publish::Publishers;
-use crate::status::Board;
+use crate::status::StatusTracker;
 
-/// How often the connection's state is looked at, should its end not have been told.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the connection's state is checked, should its end not have been reported.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
 
 /// A connection that finished its handshake. Its epoch tells it from earlier ones.
-pub(crate) struct Live {
+pub(crate) struct LiveConnection {
     pub(crate) epoch: u64,
     pub(crate) publishers: Publishers,
-    connection: Connection,
+    connection: Arc<Connection>,
     declarer: tokio::sync::Mutex<Option<Channel>>,
     socket: Socket,
     operation_timeout: Duration,
 }
 
-impl Live {
+impl LiveConnection {
     /// Connects within the options' bound.
     pub(crate) async fn open(options: &AmqpOptions, epoch: u64) -> Result<Self, Failure> {
         let deadline = Instant::now() + options.connect_timeout;
@@ -51,9 +52,10 @@ impl Live {
         let connection = timeout_at(deadline, handshake(options, stream)).await;
         let connection = connection
             .map_err(|_| Failure::unavailable("no end of the broker's handshake in time"))??;
+        let connection = Arc::new(connection);
         Ok(Self {
             epoch,
-            publishers: Publishers::new(options),
+            publishers: Publishers::new(options, Arc::clone(&connection)),
             connection,
             declarer: tokio::sync::Mutex::new(None),
             socket,
@@ -63,12 +65,7 @@ impl Live {
 
     /// Opens a channel.
     pub(crate) async fn channel(&self) -> Result<Channel, Failure> {
-        answer(self.operation_timeout, self.connection.create_channel()).await
-    }
-
-    /// Whether the broker said that it takes no messages at present (memory or disk alarm).
-    pub(crate) fn blocked(&self) -> bool {
-        self.connection.status().blocked()
+        channel::open(&self.connection, self.operation_timeout).await
     }
 
     /// Declares a queue on a channel that nothing else uses: a refusal closes the channel it came on.
@@ -81,20 +78,20 @@ impl Live {
             Some(channel) => channel,
             None => self.channel().await?,
         };
-        declare_on(&channel, queue, self.operation_timeout).await?;
+        channel::declare(&channel, queue, self.operation_timeout).await?;
         *declarer = Some(channel);
         Ok(())
     }
 
-    /// Looks at a queue on a channel of its own: the broker closes the channel when there is no such queue.
+    /// Asks for a queue's depth on a channel of its own: the broker closes the channel when there is no such queue.
     pub(crate) async fn depth(&self, queue: &str) -> Result<Option<QueueDepth>, Failure> {
         let channel = self.channel().await?;
         let options = QueueDeclareOptions {
             passive: true,
             ..QueueDeclareOptions::default()
         };
-        let looking = channel.queue_declare(queue.into(), options, FieldTable::default());
-        let queue = match tokio::time::timeout(self.operation_timeout, looking).await {
+        let asking = channel.queue_declare(queue.into(), options, FieldTable::default());
+        let queue = match tokio::time::timeout(self.operation_timeout, asking).await {
             Ok(Ok(queue)) => queue,
             Ok(Err(error)) if is_not_found(&error) => return Ok(None),
             Ok(Err(error)) => return Err(error.into()),
@@ -105,24 +102,24 @@ impl Live {
             consumers: u64::from(queue.consumer_count()),
         };
         // The answer is there; a channel that does not close goes with the connection.
-        let _ = answer(self.operation_timeout, channel.close(200, "looked".into())).await;
+        let _ = answer(self.operation_timeout, channel.close(200, "asked".into())).await;
         Ok(Some(depth))
     }
 
-    /// Waits for the end of the connection, keeps `board` told of blocking meanwhile, and returns the reason.
-    pub(crate) async fn lost(&self, board: &Board) -> String {
+    /// Waits for the end of the connection, reports blocking to `status` meanwhile, and returns the reason.
+    pub(crate) async fn lost(&self, status: &StatusTracker) -> String {
         let mut events = std::pin::pin!(self.connection.events_listener());
         loop {
-            let event = tokio::time::timeout(LOOK_EVERY, events.next()).await;
+            let event = tokio::time::timeout(CHECK_EVERY, events.next()).await;
             let alive = self.connection.status().connected();
             match event {
                 Ok(Some(Event::Error(error))) if !alive => {
                     return format!("connection lost: {error}");
                 }
                 Ok(Some(Event::ConnectionBlocked(reason))) => {
-                    board.blocked(Some(format!("blocked by the broker: {reason}")));
+                    status.blocked(Some(format!("blocked by the broker: {reason}")));
                 }
-                Ok(Some(Event::ConnectionUnblocked)) => board.blocked(None),
+                Ok(Some(Event::ConnectionUnblocked)) => status.blocked(None),
                 Ok(None) => return "connection lost".to_owned(),
                 _ if !alive => return "connection lost".to_owned(),
                 _ => {}
@@ -144,24 +141,6 @@ impl Live {
     pub(crate) fn kill(&self) {
         self.socket.shutdown();
     }
-}
-
-/// Declares a peer's queue: durable, without arguments.
-pub(crate) async fn declare_on(
-    channel: &Channel,
-    queue: &str,
-    bound: Duration,
-) -> Result<(), Failure> {
-    let options = QueueDeclareOptions {
-        durable: true,
-        ..QueueDeclareOptions::default()
-    };
-    answer(
-        bound,
-        channel.queue_declare(queue.into(), options, FieldTable::default()),
-    )
-    .await?;
-    Ok(())
 }
 
 async fn handshake(options: &AmqpOptions, stream: TcpStream) -> Result<Connection, Failure> {

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::backoff::Backoff;
+use auth_base::random::SystemRandom;
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
 use hmac_propagation::broker::{BrokerError, Delivery, DeliveryTag, Settlement, Subscription};
@@ -15,17 +17,17 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::backoff::Backoff;
-use crate::connection::{Live, declare_on};
+use crate::channel;
+use crate::connection::LiveConnection;
 use crate::failure::{Failure, answer};
 use crate::options::AmqpOptions;
 use crate::reconnect::Link;
-use crate::status::Board;
+use crate::status::StatusTracker;
 
 /// What a subscription's task needs to consume for ever.
 pub(crate) struct Consuming {
     pub(crate) options: Arc<AmqpOptions>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) status: Arc<StatusTracker>,
     pub(crate) link: watch::Receiver<Link>,
     pub(crate) queue: String,
     pub(crate) prefetch: u16,
@@ -43,7 +45,7 @@ impl AmqpSubscription {
     pub(crate) fn start(consuming: Consuming, stop: CancellationToken) -> Self {
         let shared = Arc::new(Shared::default());
         let operation_timeout = consuming.options.operation_timeout;
-        let subscription = consuming.board.subscribed();
+        let subscription = consuming.status.subscribed();
         tokio::spawn(consuming.keep(subscription, Arc::clone(&shared), stop.clone()));
         Self {
             shared,
@@ -221,7 +223,8 @@ impl Frame {
 impl Consuming {
     /// Consumes until `stop`, beginning anew after every loss.
     async fn keep(mut self, subscription: u64, shared: Arc<Shared>, stop: CancellationToken) {
-        let mut backoff = Backoff::new(self.options.backoff_min, self.options.backoff_max);
+        let backoff = Backoff::new(self.options.backoff_min, self.options.backoff_max);
+        let mut failures = 0_u32;
         loop {
             let since = Instant::now();
             let reason = tokio::select! {
@@ -232,17 +235,18 @@ impl Consuming {
             let Some(reason) = reason else { break };
             drop(channel);
             tracing::warn!(queue = %self.queue, %reason, "not consuming");
-            self.board.consuming(subscription, Some(reason));
-            if since.elapsed() > backoff.longest() {
-                backoff.reset();
+            self.status.consuming(subscription, Some(reason));
+            if since.elapsed() > backoff.longest {
+                failures = 0;
             }
             tokio::select! {
-                () = tokio::time::sleep(backoff.next()) => {}
+                () = tokio::time::sleep(backoff.jittered(failures, &SystemRandom)) => {}
                 () = stop.cancelled() => break,
             }
+            failures = failures.saturating_add(1);
         }
         shared.close();
-        self.board.unsubscribed(subscription);
+        self.status.unsubscribed(subscription);
         let channel = shared.lock().lose();
         if let Some(channel) = channel {
             let _ = answer(
@@ -266,11 +270,11 @@ impl Consuming {
         };
         let (channel, mut consumer) = match self.open(&live).await {
             Ok(open) => open,
-            Err(failure) => return Some(failure.into_reason()),
+            Err(failure) => return Some(failure.reason()),
         };
         shared.lock().begin(channel);
         tracing::info!(queue = %self.queue, epoch = live.epoch, "consuming");
-        self.board.consuming(subscription, None);
+        self.status.consuming(subscription, None);
         loop {
             tokio::select! {
                 first = consumer.next() => {
@@ -288,7 +292,7 @@ impl Consuming {
         }
     }
 
-    async fn open(&self, live: &Live) -> Result<(Channel, Consumer), Failure> {
+    async fn open(&self, live: &LiveConnection) -> Result<(Channel, Consumer), Failure> {
         let bound = self.options.operation_timeout;
         let channel = live.channel().await?;
         answer(
@@ -296,7 +300,7 @@ impl Consuming {
             channel.basic_qos(self.prefetch, BasicQosOptions::default()),
         )
         .await?;
-        declare_on(&channel, &self.queue, bound).await?;
+        channel::declare(&channel, &self.queue, bound).await?;
         let options = BasicConsumeOptions::default();
         let consuming = channel.basic_consume(
             self.queue.as_str().into(),

@@ -1,18 +1,16 @@
 //! The broker over RabbitMQ (AMQP 0-9-1, propagation wire 2.1).
 //!
-//! [`AmqpBroker::connect`](broker::AmqpBroker::connect) returns at once and keeps one connection alive until it is closed:
+//! [`AmqpBroker::connect`] returns at once and keeps one connection alive until it is closed:
 //! whatever is lost (connection, channel, queue, consumer) is built again by itself, with back-off, and
 //! [`status`](hmac_propagation::broker::Broker::status) tells meanwhile what is wrong. lapin stays inside this crate.
 //!
 //! ```no_run
-//! use hmac_propagation::broker::Broker;
-//! use hmac_propagation::queue::PeerName;
-//! use hmac_propagation_amqp::broker::AmqpBroker;
-//! use hmac_propagation_amqp::options::AmqpOptions;
+//! use hmac_propagation::{Broker, PeerName};
+//! use hmac_propagation_amqp::{AmqpBroker, AmqpOptions};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let options = AmqpOptions::from_url("amqp://guest:guest@127.0.0.1:5672/hmac-credentials", "authority")?;
-//! let broker = AmqpBroker::connect(options);
+//! let url = "amqp://guest:guest@127.0.0.1:5672/hmac-credentials";
+//! let broker = AmqpBroker::connect(AmqpOptions::from_url(url, "authority")?);
 //! let mut deliveries = broker.subscribe(&PeerName::parse("authority")?, 200).await?;
 //! let batch = deliveries.next(200).await;
 //! # let _ = batch;
@@ -31,10 +29,13 @@
 pub mod broker;
 pub mod options;
 
-mod backoff;
+mod channel;
 mod connection;
 mod consume;
 mod failure;
 mod publish;
 mod reconnect;
 mod status;
+
+pub use crate::broker::AmqpBroker;
+pub use crate::options::AmqpOptions;

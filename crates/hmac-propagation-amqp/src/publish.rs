@@ -1,7 +1,7 @@
 //! Publishing with confirms.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -9,11 +9,11 @@ use futures_util::stream::FuturesOrdered;
 use hmac_propagation::broker::{OutboundMessage, PublishError};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Confirmation};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
-use crate::connection::Live;
+use crate::channel;
 use crate::failure::{Failure, answer};
 use crate::options::AmqpOptions;
 
@@ -22,6 +22,7 @@ const PERSISTENT: u8 = 2;
 
 /// The confirm channels of one connection. Each serves one publish at a time, see the crate's notes.
 pub(crate) struct Publishers {
+    connection: Arc<Connection>,
     permits: Semaphore,
     idle: Mutex<Vec<Channel>>,
     window: usize,
@@ -31,8 +32,9 @@ pub(crate) struct Publishers {
 }
 
 impl Publishers {
-    pub(crate) fn new(options: &AmqpOptions) -> Self {
+    pub(crate) fn new(options: &AmqpOptions, connection: Arc<Connection>) -> Self {
         Self {
+            connection,
             permits: Semaphore::new(options.publish_channels.max(1)),
             idle: Mutex::new(Vec::new()),
             window: options.publish_window.max(1),
@@ -42,12 +44,36 @@ impl Publishers {
         }
     }
 
+    /// Publishes a batch and learns each outcome, in order.
+    ///
+    /// Bound: the confirm timeout for each window of messages, and the same without any confirm.
+    pub(crate) async fn publish(
+        &self,
+        messages: &[OutboundMessage],
+    ) -> Vec<Result<(), PublishError>> {
+        // The broker takes no messages at present (memory or disk alarm).
+        if self.connection.status().blocked() {
+            return vec![Err(PublishError::Refused); messages.len()];
+        }
+        let lease = match self.lease().await {
+            Ok(lease) => lease,
+            Err(failure) => return vec![Err(failure.into()); messages.len()],
+        };
+        let mut batch = Batch::new(messages.len());
+        let whole = send(self, &lease.channel, messages, &mut batch).await;
+        if whole {
+            self.idle().push(lease.channel.clone());
+        }
+        drop(lease);
+        batch.finish(messages)
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Channel>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an idle channel or opens one.
-    async fn lease(&self, live: &Live) -> Result<Lease<'_>, Failure> {
+    async fn lease(&self) -> Result<Lease<'_>, Failure> {
         let waiting = tokio::time::timeout(self.confirm_timeout, self.permits.acquire());
         let permit = match waiting.await {
             Ok(permit) => permit.map_err(Failure::unavailable)?,
@@ -61,7 +87,7 @@ impl Publishers {
         let channel = match idle {
             Some(channel) if channel.status().connected() => channel,
             _ => {
-                let channel = live.channel().await?;
+                let channel = channel::open(&self.connection, self.operation_timeout).await?;
                 answer(
                     self.operation_timeout,
                     channel.confirm_select(ConfirmSelectOptions::default()),
@@ -93,32 +119,6 @@ struct Lease<'a> {
     _permit: SemaphorePermit<'a>,
 }
 
-/// Publishes a batch and learns each outcome, in order.
-///
-/// Bound: the confirm timeout for each window of messages, and the same without any confirm.
-pub(crate) async fn publish(
-    live: &Live,
-    messages: &[OutboundMessage],
-) -> Vec<Result<(), PublishError>> {
-    if live.blocked() {
-        return vec![Err(PublishError::Refused); messages.len()];
-    }
-    let publishers = &live.publishers;
-    let lease = match publishers.lease(live).await {
-        Ok(lease) => lease,
-        Err(failure) => {
-            return vec![Err(PublishError::Unconfirmed(failure.into_reason())); messages.len()];
-        }
-    };
-    let mut batch = Batch::new(messages.len());
-    let whole = send(publishers, &lease.channel, messages, &mut batch).await;
-    if whole {
-        publishers.idle().push(lease.channel.clone());
-    }
-    drop(lease);
-    batch.finish(messages)
-}
-
 /// Sends with at most a window of messages unconfirmed. Answers whether the channel owes nothing in the end.
 async fn send(
     publishers: &Publishers,
@@ -144,7 +144,7 @@ async fn send(
             }
             Ok(None) => return healthy,
             Err(_) => {
-                batch.rest = "no confirm from the broker in time".to_owned();
+                batch.rest = "no confirm from the broker in time";
                 return false;
             }
         }
@@ -174,7 +174,7 @@ struct Batch {
     /// Message ids that the broker returned. A return may come along with the confirm of another message.
     returned: HashSet<String>,
     /// What is said of the messages without an outcome.
-    rest: String,
+    rest: &'static str,
 }
 
 impl Batch {
@@ -182,7 +182,7 @@ impl Batch {
         Self {
             outcomes: Vec::with_capacity(messages),
             returned: HashSet::new(),
-            rest: String::new(),
+            rest: "",
         }
     }
 
@@ -190,13 +190,11 @@ impl Batch {
         let (outcome, returned) = match confirmed {
             Ok(Confirmation::Ack(returned)) => (Ok(()), returned),
             Ok(Confirmation::Nack(returned)) => (Err(PublishError::Refused), returned),
-            Ok(Confirmation::NotRequested) => (
-                Err(PublishError::Unconfirmed(
-                    "the channel confirms nothing".to_owned(),
-                )),
-                None,
-            ),
-            Err(error) => (Err(PublishError::Unconfirmed(error.to_string())), None),
+            Ok(Confirmation::NotRequested) => {
+                let cause = "the channel confirms nothing";
+                (Err(PublishError::unconfirmed(cause)), None)
+            }
+            Err(error) => (Err(Failure::from(error).into()), None),
         };
         self.outcomes.push(outcome);
         let id = returned.and_then(|message| message.delivery.properties.message_id().clone());
@@ -204,7 +202,7 @@ impl Batch {
     }
 
     fn finish(mut self, messages: &[OutboundMessage]) -> Vec<Result<(), PublishError>> {
-        let rest = Err(PublishError::Unconfirmed(self.rest));
+        let rest = Err(PublishError::unconfirmed(self.rest));
         self.outcomes.resize(messages.len(), rest);
         if !self.returned.is_empty() {
             for (outcome, message) in self.outcomes.iter_mut().zip(messages) {

@@ -1,4 +1,4 @@
-//! What is known of the connection and the subscriptions, told at every change.
+//! The state of the connection and the subscriptions, published at every change.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,9 +7,9 @@ use hmac_propagation::broker::BrokerStatus;
 use tokio::sync::watch;
 
 /// Gathers what the owner task and the subscriptions know into one watched [`BrokerStatus`].
-pub(crate) struct Board {
+pub(crate) struct StatusTracker {
     facts: Mutex<Facts>,
-    told: watch::Sender<BrokerStatus>,
+    status: watch::Sender<BrokerStatus>,
 }
 
 struct Facts {
@@ -23,7 +23,7 @@ struct Facts {
     next_subscription: u64,
 }
 
-impl Board {
+impl StatusTracker {
     pub(crate) fn new() -> Self {
         let facts = Facts {
             epoch: 0,
@@ -32,15 +32,15 @@ impl Board {
             subscriptions: BTreeMap::new(),
             next_subscription: 0,
         };
-        let told = watch::Sender::new(facts.status());
+        let status = watch::Sender::new(facts.status());
         Self {
             facts: Mutex::new(facts),
-            told,
+            status,
         }
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<BrokerStatus> {
-        self.told.subscribe()
+        self.status.subscribe()
     }
 
     pub(crate) fn connected(&self, epoch: u64) {
@@ -92,9 +92,9 @@ impl Board {
         let mut facts = self.lock();
         change(&mut facts);
         let now = facts.status();
-        self.told.send_if_modified(|told| {
-            let modified = *told != now;
-            *told = now;
+        self.status.send_if_modified(|status| {
+            let modified = *status != now;
+            *status = now;
             modified
         });
     }
@@ -127,11 +127,11 @@ mod tests {
 
     #[test]
     fn tells_the_connection_and_every_subscription() {
-        let board = Board::new();
-        let watch = board.watch();
+        let status = StatusTracker::new();
+        let watch = status.watch();
         assert!(!watch.borrow().connected);
 
-        board.connected(1);
+        status.connected(1);
         assert_eq!(
             *watch.borrow(),
             BrokerStatus {
@@ -142,22 +142,22 @@ mod tests {
             }
         );
 
-        let (a, b) = (board.subscribed(), board.subscribed());
-        board.consuming(a, None);
+        let (a, b) = (status.subscribed(), status.subscribed());
+        status.consuming(a, None);
         assert!(!watch.borrow().consuming);
-        board.consuming(b, None);
+        status.consuming(b, None);
         assert!(watch.borrow().consuming);
 
-        board.consuming(a, Some("queue deleted".to_owned()));
+        status.consuming(a, Some("queue deleted".to_owned()));
         assert_eq!(watch.borrow().reason.as_deref(), Some("queue deleted"));
-        board.unsubscribed(a);
+        status.unsubscribed(a);
         assert!(watch.borrow().consuming);
 
-        board.blocked(Some("disk alarm".to_owned()));
+        status.blocked(Some("disk alarm".to_owned()));
         assert!(!watch.borrow().connected && watch.borrow().consuming);
-        board.blocked(None);
+        status.blocked(None);
 
-        board.disconnected("cut");
+        status.disconnected("cut");
         assert_eq!(
             *watch.borrow(),
             BrokerStatus {
@@ -167,17 +167,17 @@ mod tests {
                 reason: Some("cut".to_owned())
             }
         );
-        board.connected(2);
+        status.connected(2);
         assert!(watch.borrow().connected && !watch.borrow().consuming);
     }
 
     #[test]
     fn is_silent_when_nothing_changed() {
-        let board = Board::new();
-        board.connected(1);
-        let mut watch = board.watch();
+        let status = StatusTracker::new();
+        status.connected(1);
+        let mut watch = status.watch();
         watch.mark_unchanged();
-        board.connected(1);
+        status.connected(1);
         assert!(!watch.has_changed().unwrap());
     }
 }

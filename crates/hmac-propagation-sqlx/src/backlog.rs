@@ -1,14 +1,22 @@
 //! How much is not done.
 
+use std::sync::LazyLock;
+
+use hmac_propagation::delivery::DeliveryStatus;
+
 use crate::database::{Mode, Session, Work};
 use crate::error::SqlError;
+use crate::statements::{DELIVERIES, has_status};
 
-const PIVOT: &str = "hmac_credential_target";
 // Only the rows that are not done are read: the index begins with the status.
-const BACKLOG: &str = "SELECT status, COUNT(*), MIN(change_ts) FROM hmac_credential_target \
-     WHERE status IN ('pending', 'sent', 'error') GROUP BY status";
+static BACKLOG: LazyLock<String> = LazyLock::new(|| {
+    let not_done = has_status("t", |status| !status.is_done());
+    format!(
+        "SELECT t.status, COUNT(*), MIN(t.change_ts) FROM {DELIVERIES} t WHERE {not_done} GROUP BY t.status"
+    )
+});
 
-/// The pivots that have not come to `success`.
+/// The deliveries that have not come to `success`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Wait to be sent.
@@ -30,12 +38,13 @@ impl Work for CountBacklog {
 
     async fn run(&self, session: &mut Session) -> Result<Backlog, SqlError> {
         let mut backlog = Backlog::default();
-        for row in session.fetch(BACKLOG, &[]).await? {
-            let count = u64::try_from(row.required_int(1, PIVOT)?).unwrap_or_default();
-            match row.required_text(0, PIVOT)?.as_str() {
-                "pending" => backlog.pending = count,
-                "sent" => backlog.sent = count,
-                _ => backlog.error = count,
+        for row in session.fetch(&BACKLOG, &[]).await? {
+            let count = row.required_count(1, DELIVERIES)?;
+            match DeliveryStatus::parse(&row.required_text(0, DELIVERIES)?) {
+                Some(DeliveryStatus::Pending) => backlog.pending = count,
+                Some(DeliveryStatus::Sent) => backlog.sent = count,
+                Some(DeliveryStatus::Error) => backlog.error = count,
+                Some(DeliveryStatus::Success) | None => continue,
             }
             let oldest = row.int(2)?;
             backlog.oldest_change_ts = [backlog.oldest_change_ts, oldest]

@@ -1,421 +1,318 @@
-//! What an ensure, a revoke, a rotation and a rebooking do to the rows of one credential: decided here, without I/O.
+//! Accepting changes: credentials, deliveries and audit rows in one transaction, whatever the number of changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use auth_base::secret::Secret;
-use hmac_auth::allowed_ips::AllowedIps;
-use hmac_auth::credential::Change;
 use hmac_auth::secret_hash::SecretHash;
-use hmac_propagation::management::{
-    Accepted, DesiredRecord, ManagementError, Operation, Rotation, Upsert, UpsertOperation,
-};
+use hmac_propagation::delivery::plan::{Before, Booking, Content, Plan, by_credential};
+use hmac_propagation::management::{Accepted, ManagementError, ResyncRow, Rotation, Upsert};
 use hmac_propagation::peer_store::CredentialKey;
+use serde_json::json;
 
-use crate::database::JsonRow;
+use crate::database::{JsonRow, Session, Work};
 use crate::error::SqlError;
-use crate::rows::{CredentialRow, PivotRow, PivotStatus, Progress, audit_credential, write_rules};
+use crate::rows::{CredentialRow, DeliveryRow, names, write_credential_key, write_rules};
 use crate::secrets::{Place, Vault};
+use crate::statements::Statements;
 
-/// The rows of one credential while changes are decided, and what has to be written of them.
-pub(crate) struct CredentialState {
-    key: CredentialKey,
-    pub(crate) credential: Option<CredentialRow>,
-    pub(crate) stored: bool,
-    pub(crate) changed: bool,
-    pub(crate) pivots: BTreeMap<String, PivotState>,
-    pub(crate) audit: Vec<JsonRow>,
+/// Ensures and revokes; each is accepted or refused by itself, in order.
+pub(crate) struct Upserts<'a> {
+    pub(crate) upserts: &'a [Upsert],
+    pub(crate) vault: &'a Vault,
 }
 
-pub(crate) struct PivotState {
-    pub(crate) row: PivotRow,
-    pub(crate) stored: bool,
-    pub(crate) changed: bool,
+impl Work for Upserts<'_> {
+    type Output = Vec<Result<Accepted, ManagementError>>;
+
+    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
+        let keys = self.upserts.iter().map(|upsert| &upsert.key);
+        let mut states = States::load(session, keys).await?;
+        let known = self.known_targets(session, &states).await?;
+        let mut results = Vec::with_capacity(self.upserts.len());
+        for upsert in self.upserts {
+            let state = states.of(&upsert.key);
+            // A target that has a delivery is in the inventory, for a foreign key holds it.
+            let plan = state.before(&upsert.key).upsert(upsert, |target| {
+                known.contains(target) || state.deliveries.contains_key(target)
+            });
+            results.push(match plan {
+                Ok(plan) => Ok(state.keep(&upsert.key, plan, self.vault)?),
+                Err(refused) => Err(refused),
+            });
+        }
+        states.store(session).await?;
+        Ok(results)
+    }
 }
 
-/// What a pivot is to hold from now on.
-struct Desired<'a> {
-    operation: Operation,
-    secret_hash: Option<&'a SecretHash>,
-    allowed_ips: String,
-    expires_at: Option<i64>,
+impl Upserts<'_> {
+    /// The named targets that are in the inventory, but for those that have a delivery.
+    async fn known_targets(
+        &self,
+        session: &mut Session,
+        states: &States,
+    ) -> Result<BTreeSet<String>, SqlError> {
+        let mut asked = BTreeSet::new();
+        for upsert in self.upserts {
+            let booked = states.0.get(&upsert.key).map(|state| &state.deliveries);
+            for target in &upsert.targets {
+                if !booked.is_some_and(|booked| booked.contains_key(target.as_str())) {
+                    asked.insert(target.as_str());
+                }
+            }
+        }
+        let names: Vec<JsonRow> = asked.into_iter().map(|name| vec![json!(name)]).collect();
+        let sql = &Statements::of(session.dialect()).targets;
+        let mut known = BTreeSet::new();
+        for row in session.fetch_bulk(sql, &names).await? {
+            known.insert(row.required_text(0, "hmac_propagation_target")?);
+        }
+        Ok(known)
+    }
 }
 
-/// Number and moment of a change.
-#[derive(Clone, Copy)]
-struct Moment {
-    transition: &'static str,
-    generation: i64,
-    change_ts: i64,
-    now_ms: i64,
+/// One rotation.
+pub(crate) struct Rotate<'a> {
+    pub(crate) rotation: &'a Rotation,
+    pub(crate) vault: &'a Vault,
+}
+
+impl Work for Rotate<'_> {
+    type Output = Accepted;
+
+    async fn run(&self, session: &mut Session) -> Result<Accepted, SqlError> {
+        let key = &self.rotation.key;
+        let mut states = States::load(session, std::iter::once(key)).await?;
+        let state = states.of(key);
+        let plan = state.before(key).rotate(self.rotation)?;
+        let accepted = state.keep(key, plan, self.vault)?;
+        states.store(session).await?;
+        Ok(accepted)
+    }
+}
+
+/// Makes deliveries pending again.
+pub(crate) struct Rebook<'a> {
+    pub(crate) rows: &'a [ResyncRow],
+    pub(crate) now_ms: i64,
+}
+
+impl Work for Rebook<'_> {
+    type Output = ();
+
+    async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
+        let mut states = States::load(session, self.rows.iter().map(|row| &row.key)).await?;
+        for (key, named) in by_credential(self.rows) {
+            states.of(key).rebook(key, &named, self.now_ms);
+        }
+        states.store(session).await
+    }
+}
+
+/// The rows of some credentials while changes are planned, and what has to be written of them.
+struct States(BTreeMap<CredentialKey, CredentialState>);
+
+#[derive(Default)]
+struct CredentialState {
+    credential: Option<Kept<CredentialRow>>,
+    deliveries: BTreeMap<String, Kept<DeliveryRow>>,
+    audit: Vec<JsonRow>,
+}
+
+/// A row, and what the database knows of it.
+struct Kept<R> {
+    row: R,
+    stored: bool,
+    changed: bool,
+}
+
+impl<R> Kept<R> {
+    fn loaded(row: R) -> Self {
+        Self {
+            row,
+            stored: true,
+            changed: false,
+        }
+    }
+
+    fn changed(row: R, before: Option<&Self>) -> Self {
+        Self {
+            row,
+            stored: before.is_some_and(|before| before.stored),
+            changed: true,
+        }
+    }
+}
+
+impl States {
+    /// Reads and locks credentials, then their deliveries, in the order of their keys.
+    async fn load(
+        session: &mut Session,
+        keys: impl Iterator<Item = &CredentialKey>,
+    ) -> Result<Self, SqlError> {
+        let statements = Statements::of(session.dialect());
+        let keys: BTreeSet<&CredentialKey> = keys.collect();
+        let asked: Vec<JsonRow> = keys.into_iter().map(write_credential_key).collect();
+        let sql = &statements.lock_credentials;
+        let mut states = BTreeMap::<_, CredentialState>::new();
+        for row in session.fetch_bulk(sql, &asked).await? {
+            let row = CredentialRow::read(&row)?;
+            let state = states.entry(row.key.clone()).or_default();
+            state.credential = Some(Kept::loaded(row));
+        }
+        let stored: Vec<JsonRow> = states.keys().map(write_credential_key).collect();
+        let sql = &statements.lock_credential_deliveries;
+        for row in session.fetch_bulk(sql, &stored).await? {
+            let row = DeliveryRow::read(&row)?;
+            if let Some(state) = states.get_mut(&row.key) {
+                let target = row.target.clone();
+                state.deliveries.insert(target, Kept::loaded(row));
+            }
+        }
+        Ok(Self(states))
+    }
+
+    fn of(&mut self, key: &CredentialKey) -> &mut CredentialState {
+        self.0.entry(key.clone()).or_default()
+    }
+
+    /// Writes what changed: parents before children.
+    async fn store(&self, session: &mut Session) -> Result<(), SqlError> {
+        let statements = Statements::of(session.dialect());
+        let credentials = self
+            .0
+            .values()
+            .filter_map(|state| state.credential.as_ref());
+        let (new, changed) = written(credentials, CredentialRow::write);
+        let deliveries = self.0.values().flat_map(|state| state.deliveries.values());
+        let (new_deliveries, changed_deliveries) = written(deliveries, DeliveryRow::write);
+        let audit = self
+            .0
+            .values()
+            .flat_map(|state| state.audit.iter().cloned());
+        let audit: Vec<JsonRow> = audit.collect();
+        for (sql, rows) in [
+            (&statements.insert_credentials, new),
+            (&statements.update_credentials, changed),
+            (&statements.insert_deliveries, new_deliveries),
+            (&statements.update_deliveries, changed_deliveries),
+            (&statements.insert_audit, audit),
+        ] {
+            session.execute_bulk(sql, &rows).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The changed rows as they are written: those that are new, and those that are stored already.
+fn written<'a, R: 'a>(
+    rows: impl Iterator<Item = &'a Kept<R>>,
+    write: impl Fn(&R) -> JsonRow,
+) -> (Vec<JsonRow>, Vec<JsonRow>) {
+    let (new, stored): (Vec<_>, Vec<_>) =
+        rows.filter(|row| row.changed).partition(|row| !row.stored);
+    let write = |rows: Vec<&Kept<R>>| rows.into_iter().map(|kept| write(&kept.row)).collect();
+    (write(new), write(stored))
 }
 
 impl CredentialState {
-    pub(crate) fn new(key: CredentialKey) -> Self {
-        Self {
+    fn before<'a>(&'a self, key: &'a CredentialKey) -> Before<'a> {
+        let deliveries = self.deliveries.iter();
+        Before {
             key,
-            credential: None,
-            stored: false,
-            changed: false,
-            pivots: BTreeMap::new(),
-            audit: Vec::new(),
+            credential: self.credential.as_ref().map(|kept| &kept.row.credential),
+            deliveries: deliveries
+                .map(|(target, kept)| (target.as_str(), &kept.row.delivery))
+                .collect(),
         }
     }
 
-    pub(crate) fn key(&self) -> &CredentialKey {
-        &self.key
-    }
-
-    pub(crate) fn load_credential(&mut self, row: CredentialRow) {
-        self.credential = Some(row);
-        self.stored = true;
-    }
-
-    pub(crate) fn load_pivot(&mut self, row: PivotRow) {
-        let state = PivotState {
-            stored: true,
-            changed: false,
-            row,
-        };
-        self.pivots.insert(state.row.target.clone(), state);
-    }
-
-    fn live(&self) -> Option<&CredentialRow> {
-        self.credential.as_ref().filter(|row| !row.revoked)
-    }
-
-    /// Numbers the next change: its `change_ts` is larger than everything used before.
-    fn next_moment(&self, transition: &'static str, now_ms: i64, floor_ts: Option<i64>) -> Moment {
-        let used = self.credential.iter().map(|row| row.change_ts);
-        let sent = self
-            .pivots
-            .values()
-            .flat_map(|pivot| {
-                [
-                    Some(pivot.row.progress.change_ts),
-                    pivot.row.progress.last_ts,
-                ]
-            })
-            .flatten();
-        let above = used.chain(sent).chain(floor_ts).max();
-        Moment {
-            transition,
-            generation: self
-                .credential
-                .as_ref()
-                .map_or(0, |row| row.generation)
-                .saturating_add(1),
-            change_ts: above.map_or(now_ms, |above| now_ms.max(above.saturating_add(1))),
-            now_ms,
-        }
-    }
-
-    /// Accepts an ensure or a revoke.
-    pub(crate) fn upsert(
+    /// Takes over what was planned, with its secrets sealed.
+    fn keep(
         &mut self,
-        upsert: &Upsert,
-        known_targets: &BTreeSet<String>,
+        key: &CredentialKey,
+        plan: Plan,
         vault: &Vault,
     ) -> Result<Accepted, SqlError> {
-        self.refuse_unknown(upsert, known_targets)?;
-        let created = self.live().is_none();
-        let transition = match upsert.operation {
-            UpsertOperation::Ensure { .. } => "ensured",
-            UpsertOperation::Revoke => "revoked",
+        let (track, client_id) = names(key);
+        let seal_plain =
+            |plain: &Secret| vault.seal(&Place::plain_secret(track, client_id), plain.expose());
+        let hash = plan
+            .accepted
+            .record
+            .as_ref()
+            .map(|record| &record.secret_hash);
+        let seal_hash = |hash: &SecretHash| {
+            vault.seal(&Place::credential_hash(track, client_id), hash.expose())
         };
-        let moment = self.next_moment(transition, upsert.now_ms, upsert.floor_ts);
-        let record = match &upsert.operation {
-            UpsertOperation::Ensure {
-                secret,
-                secret_hash,
-                allowed_ips,
-                expires_at,
-            } => {
-                let record = self.merged(secret_hash, allowed_ips, *expires_at);
-                let plain = (!upsert.targets.is_empty()).then_some(secret);
-                self.write_credential(Some(&record), plain, moment, vault)?;
-                Some(record)
-            }
-            UpsertOperation::Revoke => {
-                self.write_credential(None, None, moment, vault)?;
-                None
-            }
+        let row = CredentialRow {
+            key: key.clone(),
+            plain_secret: plan.plain.as_ref().map(seal_plain).transpose()?,
+            secret_hash: hash.map(seal_hash).transpose()?,
+            credential: plan.credential,
         };
-        let targets: BTreeSet<&str> = upsert
-            .targets
-            .iter()
-            .map(|target| target.as_str())
-            .collect();
-        for target in targets {
-            let desired = match &record {
-                Some(record) => Desired {
-                    operation: self.write_operation(target),
-                    secret_hash: Some(&record.secret_hash),
-                    allowed_ips: write_rules(&record.allowed_ips),
-                    expires_at: record.expires_at,
-                },
-                None => Desired {
-                    operation: Operation::Delete,
-                    secret_hash: None,
-                    allowed_ips: write_rules(&AllowedIps::default()),
-                    expires_at: None,
-                },
-            };
-            self.book(target, &desired, moment, vault)?;
+        if plan.deliveries.is_empty() {
+            self.audit.push(row.audit(&plan.step));
         }
-        if upsert.targets.is_empty() {
-            self.audit_local(moment);
+        self.credential = Some(Kept::changed(row, self.credential.as_ref()));
+        for booking in plan.deliveries {
+            let row = self.booked(key, booking, vault)?;
+            self.audit.push(row.audit(&plan.step));
+            let target = row.target.clone();
+            let kept = Kept::changed(row, self.deliveries.get(&target));
+            self.deliveries.insert(target, kept);
         }
-        Ok(accepted(created, moment, record))
+        Ok(plan.accepted)
     }
 
-    /// Accepts a rotation.
-    pub(crate) fn rotate(
-        &mut self,
-        rotation: &Rotation,
+    fn booked(
+        &self,
+        key: &CredentialKey,
+        booking: Booking,
         vault: &Vault,
-    ) -> Result<Accepted, SqlError> {
-        let Some(live) = self.live() else {
-            return Err(ManagementError::UnknownClient {
-                client_id: self.key.client_id.clone(),
+    ) -> Result<DeliveryRow, SqlError> {
+        let target = booking.target;
+        let (hash, allowed_ips, expires_at) = match booking.content {
+            Content::Nothing => (None, write_rules(&Default::default()), None),
+            Content::Record(record) => (
+                Some(record.secret_hash),
+                write_rules(&record.allowed_ips),
+                record.expires_at,
+            ),
+            Content::Secret(hash) => {
+                let own = self.deliveries.get(&target).map(|kept| &kept.row);
+                let rules = own.map(|row| row.allowed_ips.clone());
+                let rules = rules.unwrap_or_else(|| write_rules(&Default::default()));
+                (Some(hash), rules, own.and_then(|row| row.expires_at))
             }
-            .into());
         };
-        let record = DesiredRecord {
-            secret_hash: rotation.secret_hash.clone(),
-            allowed_ips: live.allowed_ips.clone(),
-            expires_at: live.expires_at,
-        };
-        let moment = self.next_moment("rotated", rotation.now_ms, rotation.floor_ts);
-        let told: Vec<_> = self
-            .pivots
-            .values()
-            .filter(|pivot| pivot.row.operation != Some(Operation::Delete))
-            .map(|pivot| {
-                let row = &pivot.row;
-                (row.target.clone(), row.allowed_ips.clone(), row.expires_at)
-            })
-            .collect();
-        let plain = (!told.is_empty()).then_some(&rotation.secret);
-        self.write_credential(Some(&record), plain, moment, vault)?;
-        if told.is_empty() {
-            self.audit_local(moment);
-        }
-        for (target, allowed_ips, expires_at) in told {
-            let desired = Desired {
-                operation: Operation::Update,
-                secret_hash: Some(&record.secret_hash),
-                allowed_ips,
-                expires_at,
-            };
-            self.book(&target, &desired, moment, vault)?;
-        }
-        Ok(accepted(false, moment, Some(record)))
+        let (track, client_id) = names(key);
+        let place = Place::delivery_hash(track, client_id, &target);
+        let seal = |hash: SecretHash| vault.seal(&place, hash.expose());
+        let secret_hash = hash.map(seal).transpose()?;
+        Ok(DeliveryRow {
+            key: key.clone(),
+            secret_hash,
+            allowed_ips,
+            expires_at,
+            operation: String::new(),
+            delivery: booking.delivery,
+            target,
+        })
     }
 
-    /// Makes the named pivots pending again, their content unchanged, in a new generation. A pivot of another generation
-    /// than the one named is left.
-    pub(crate) fn rebook(&mut self, named: &[(&str, u64)], now_ms: i64) {
-        let chosen: Vec<&str> = named
-            .iter()
-            .filter(|(target, generation)| {
-                let pivot = self.pivots.get(*target);
-                pivot.is_some_and(|pivot| {
-                    u64::try_from(pivot.row.progress.generation) == Ok(*generation)
-                })
-            })
-            .map(|(target, _)| *target)
-            .collect();
-        let moment = self.next_moment("rebooked", now_ms, None);
-        let Some(credential) = self.credential.as_mut().filter(|_| !chosen.is_empty()) else {
+    fn rebook(&mut self, key: &CredentialKey, named: &[(&str, u64)], now_ms: i64) {
+        let Some(rebooking) = self.before(key).rebook(named, now_ms) else {
             return;
         };
-        if credential.local_generation == credential.generation {
-            credential.local_generation = moment.generation;
+        if let Some(kept) = &mut self.credential {
+            (kept.row.credential, kept.changed) = (rebooking.credential, true);
         }
-        credential.generation = moment.generation;
-        credential.change_ts = moment.change_ts;
-        self.changed = true;
-        for target in chosen {
-            if let Some(pivot) = self.pivots.get_mut(target) {
-                pivot.row.progress.become_pending(moment);
-                pivot.changed = true;
-                self.audit
-                    .push(pivot.row.audit(moment.transition, now_ms, None));
+        for (target, delivery) in rebooking.deliveries {
+            if let Some(kept) = self.deliveries.get_mut(&target) {
+                (kept.row.delivery, kept.changed) = (delivery, true);
+                self.audit.push(kept.row.audit(&rebooking.step));
             }
         }
-    }
-
-    fn refuse_unknown(
-        &self,
-        upsert: &Upsert,
-        known_targets: &BTreeSet<String>,
-    ) -> Result<(), SqlError> {
-        let unknown: Vec<String> = upsert
-            .targets
-            .iter()
-            .map(|target| target.as_str())
-            .filter(|target| !known_targets.contains(*target) && !self.pivots.contains_key(*target))
-            .map(str::to_owned)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        if unknown.is_empty() {
-            Ok(())
-        } else {
-            Err(ManagementError::UnknownTargets { targets: unknown }.into())
-        }
-    }
-
-    fn merged(
-        &self,
-        secret_hash: &SecretHash,
-        allowed_ips: &Change<AllowedIps>,
-        expires_at: Change<Option<i64>>,
-    ) -> DesiredRecord {
-        let live = self.live();
-        DesiredRecord {
-            secret_hash: secret_hash.clone(),
-            allowed_ips: match allowed_ips {
-                Change::Set(rules) => rules.clone(),
-                Change::Keep => live.map(|row| row.allowed_ips.clone()).unwrap_or_default(),
-            },
-            expires_at: match expires_at {
-                Change::Set(expires_at) => expires_at,
-                Change::Keep => live.and_then(|row| row.expires_at),
-            },
-        }
-    }
-
-    /// Create where the target was never booked or is told to delete, else update.
-    fn write_operation(&self, target: &str) -> Operation {
-        match self.pivots.get(target).map(|pivot| pivot.row.operation) {
-            None | Some(Some(Operation::Delete)) => Operation::Create,
-            Some(_) => Operation::Update,
-        }
-    }
-
-    fn write_credential(
-        &mut self,
-        record: Option<&DesiredRecord>,
-        plain: Option<&Secret>,
-        moment: Moment,
-        vault: &Vault,
-    ) -> Result<(), SqlError> {
-        let (track, client_id) = (self.key.track.as_str(), self.key.client_id.as_str());
-        let plain_secret = plain
-            .map(|plain| vault.seal(&Place::plain_secret(track, client_id), plain.expose()))
-            .transpose()?;
-        let secret_hash = record
-            .map(|record| {
-                let place = Place::credential_hash(track, client_id);
-                vault.seal(&place, record.secret_hash.expose())
-            })
-            .transpose()?;
-        let before = self.credential.take();
-        self.credential = Some(CredentialRow {
-            key: self.key.clone(),
-            plain_secret,
-            secret_hash,
-            allowed_ips: record.map(|r| r.allowed_ips.clone()).unwrap_or_default(),
-            expires_at: record.and_then(|r| r.expires_at),
-            revoked: record.is_none(),
-            generation: moment.generation,
-            change_ts: moment.change_ts,
-            local_generation: before.as_ref().map_or(0, |row| row.local_generation),
-            unapplied_since: before
-                .as_ref()
-                .and_then(|row| row.unapplied_since)
-                .or(Some(moment.now_ms)),
-            created_at: before.as_ref().map_or(moment.now_ms, |row| row.created_at),
-            updated_at: moment.now_ms,
-        });
-        self.changed = true;
-        Ok(())
-    }
-
-    fn book(
-        &mut self,
-        target: &str,
-        desired: &Desired<'_>,
-        moment: Moment,
-        vault: &Vault,
-    ) -> Result<(), SqlError> {
-        let (track, client_id) = (self.key.track.as_str(), self.key.client_id.as_str());
-        let sealed = desired
-            .secret_hash
-            .map(|hash| vault.seal(&Place::pivot_hash(track, client_id, target), hash.expose()))
-            .transpose()?;
-        let before = self.pivots.remove(target);
-        let stored = before.as_ref().is_some_and(|pivot| pivot.stored);
-        let mut progress = before.map_or_else(|| Progress::new(moment), |pivot| pivot.row.progress);
-        progress.become_pending(moment);
-        let row = PivotRow {
-            key: self.key.clone(),
-            target: target.to_owned(),
-            operation: Some(desired.operation),
-            secret_hash: sealed,
-            allowed_ips: desired.allowed_ips.clone(),
-            expires_at: desired.expires_at,
-            progress,
-        };
-        self.audit
-            .push(row.audit(moment.transition, moment.now_ms, None));
-        let state = PivotState {
-            row,
-            stored,
-            changed: true,
-        };
-        self.pivots.insert(target.to_owned(), state);
-        Ok(())
-    }
-
-    /// A change that no target is told of leaves its trace on the credential itself.
-    fn audit_local(&mut self, moment: Moment) {
-        if let Some(credential) = &self.credential {
-            self.audit.push(audit_credential(
-                credential,
-                moment.transition,
-                moment.now_ms,
-                None,
-            ));
-        }
-    }
-}
-
-fn accepted(created: bool, moment: Moment, record: Option<DesiredRecord>) -> Accepted {
-    Accepted {
-        created,
-        generation: u64::try_from(moment.generation).unwrap_or_default(),
-        change_ts: moment.change_ts,
-        record,
-    }
-}
-
-impl Progress {
-    fn new(moment: Moment) -> Self {
-        Self {
-            generation: moment.generation,
-            change_ts: moment.change_ts,
-            last_ts: None,
-            status: PivotStatus::Pending,
-            attempt_count: 0,
-            event_id: None,
-            lease_until: None,
-            waiting_since: moment.now_ms,
-            reason: None,
-            sent_at: None,
-            applied_at: None,
-            failed_at: None,
-            created_at: moment.now_ms,
-        }
-    }
-
-    /// A new change waits to be sent; only the largest `ts` ever sent outlives the old one.
-    fn become_pending(&mut self, moment: Moment) {
-        *self = Self {
-            last_ts: self.last_ts,
-            created_at: self.created_at,
-            ..Self::new(moment)
-        };
     }
 }

@@ -12,28 +12,16 @@ use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, SqlitePool};
 
-use crate::database::connections::Connections;
+use crate::database::connections::{Connections, FileLease};
+use crate::database::session::Connection;
+use crate::dialect::Dialect;
 use crate::error::{Remedy, SqlError};
 use crate::options::SqlOptions;
 
-pub(crate) use session::{JsonRow, Row, Session, Value};
+pub(crate) use session::{JsonRow, Mode, Row, Session, Value};
 
 /// A connection lost before the commit is replaced this often within one unit of work.
 const RECONNECTS: u32 = 2;
-
-/// Which SQL is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    MariaDb,
-    Sqlite,
-}
-
-/// Whether a unit of work needs a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Read,
-    Write,
-}
 
 /// One unit of work: everything in it happens, or nothing. It may be run several times and must not keep state in between.
 pub(crate) trait Work: Sync {
@@ -47,7 +35,7 @@ pub(crate) trait Work: Sync {
 }
 
 #[derive(Clone)]
-pub(crate) enum Pool {
+enum Pool {
     MariaDb(Arc<Connections>),
     Sqlite {
         pool: SqlitePool,
@@ -55,6 +43,15 @@ pub(crate) enum Pool {
         #[expect(dead_code, reason = "held, never read")]
         anchor: Option<SqlitePool>,
     },
+}
+
+impl Pool {
+    async fn acquire(&self) -> Result<Connection, SqlError> {
+        Ok(match self {
+            Self::MariaDb(pool) => Connection::MariaDb(pool.acquire().await?),
+            Self::Sqlite { pool, .. } => Connection::Sqlite(FileLease::new(pool.acquire().await?)),
+        })
+    }
 }
 
 /// A pool and its bounds.

@@ -1,28 +1,41 @@
 //! The inventory of targets: whom this peer may tell, and the secret each of them takes an event by.
 
+use std::sync::LazyLock;
+
 use auth_base::secret::Secret;
-use hmac_propagation::management::ManagementError;
+use hmac_propagation::management::{ManagementError, Operation};
 use hmac_propagation::queue::PeerName;
 use serde_json::json;
 
 use crate::database::{Mode, Session, Value, Work};
 use crate::error::SqlError;
 use crate::secrets::{Place, Vault};
-use crate::statements::Statements;
+use crate::statements::{DELIVERIES, Statements, is_done};
 
 const TARGET: &str = "hmac_propagation_target";
 const INSERT: &str = "INSERT INTO hmac_propagation_target \
      (target_amqp_queue, propagation_secret, note, is_self, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)";
 const UPDATE: &str = "UPDATE hmac_propagation_target \
      SET propagation_secret = ?, note = COALESCE(?, note), is_self = ?, updated_at = ? WHERE target_amqp_queue = ?";
-const LIST: &str = "SELECT t.target_amqp_queue, t.note, t.is_self, t.created_at, t.updated_at, \
-       (SELECT COUNT(*) FROM hmac_credential_target p WHERE p.target_amqp_queue = t.target_amqp_queue \
-         AND NOT (p.operation = 'credential.delete' AND p.status = 'success')) \
-     FROM hmac_propagation_target t ORDER BY t.target_amqp_queue";
-const BOOKED: &str = "SELECT COUNT(*) FROM hmac_credential_target WHERE target_amqp_queue = ? \
-     AND NOT (operation = 'credential.delete' AND status = 'success')";
-const BOOKED_CLIENTS: &str = "SELECT track, client_id FROM hmac_credential_target WHERE target_amqp_queue = ? \
-     AND NOT (operation = 'credential.delete' AND status = 'success') ORDER BY track, client_id LIMIT 20";
+static LIST: LazyLock<String> = LazyLock::new(|| {
+    let holds = holds("p");
+    format!(
+        "SELECT t.target_amqp_queue, t.note, t.is_self, t.created_at, t.updated_at, \
+           (SELECT COUNT(*) FROM {DELIVERIES} p WHERE p.target_amqp_queue = t.target_amqp_queue AND {holds}) \
+         FROM hmac_propagation_target t ORDER BY t.target_amqp_queue"
+    )
+});
+static HOLDERS: LazyLock<String> = LazyLock::new(|| {
+    let holds = holds("t");
+    format!("SELECT COUNT(*) FROM {DELIVERIES} t WHERE t.target_amqp_queue = ? AND {holds}")
+});
+static FIRST_HOLDERS: LazyLock<String> = LazyLock::new(|| {
+    let holds = holds("t");
+    format!(
+        "SELECT t.track, t.client_id FROM {DELIVERIES} t WHERE t.target_amqp_queue = ? AND {holds} \
+         ORDER BY t.track, t.client_id LIMIT 20"
+    )
+});
 // A new target of the same name must not be told anything older than what this one was told.
 const KEEP_TS: &str = "UPDATE hmac_credential SET change_ts = (SELECT MAX(p.last_ts) FROM hmac_credential_target p \
        WHERE p.target_amqp_queue = ? AND p.track = hmac_credential.track AND p.client_id = hmac_credential.client_id) \
@@ -30,6 +43,12 @@ const KEEP_TS: &str = "UPDATE hmac_credential SET change_ts = (SELECT MAX(p.last
        WHERE p.target_amqp_queue = ? AND p.track = hmac_credential.track AND p.client_id = hmac_credential.client_id)";
 const FORGET_DELETED: &str = "DELETE FROM hmac_credential_target WHERE target_amqp_queue = ?";
 const DELETE: &str = "DELETE FROM hmac_propagation_target WHERE target_amqp_queue = ?";
+
+/// A deletion that arrived holds its target no longer.
+fn holds(alias: &str) -> String {
+    let (deletion, done) = (Operation::Delete.as_str(), is_done(alias));
+    format!("NOT ({alias}.operation = '{deletion}' AND {done})")
+}
 
 /// The inventory could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +154,7 @@ impl Work for UpsertTarget<'_> {
     }
 }
 
-/// Deletes a row of the inventory, with the pivots of deletions that arrived.
+/// Deletes a row of the inventory, with the deliveries of deletions that arrived.
 pub(crate) struct DeleteTarget<'a>(pub(crate) &'a str);
 
 impl Work for DeleteTarget<'_> {
@@ -152,19 +171,18 @@ impl Work for DeleteTarget<'_> {
         if row.required_int(1, TARGET)? != 0 {
             return Ok(Err(InventoryError::SelfTarget { target: target() }));
         }
-        let counted = session.fetch(BOOKED, &[name]).await?;
+        let counted = session.fetch(&HOLDERS, &[name]).await?;
         let count = match counted.first() {
-            Some(row) => row.required_int(0, TARGET)?,
+            Some(row) => row.required_count(0, TARGET)?,
             None => 0,
         };
         if count > 0 {
             let mut clients = Vec::new();
-            for row in session.fetch(BOOKED_CLIENTS, &[name]).await? {
+            for row in session.fetch(&FIRST_HOLDERS, &[name]).await? {
                 let (track, client) =
                     (row.required_text(0, TARGET)?, row.required_text(1, TARGET)?);
                 clients.push(format!("{track}/{client}"));
             }
-            let count = u64::try_from(count).unwrap_or_default();
             return Ok(Err(InventoryError::TargetInUse {
                 target: target(),
                 count,
@@ -187,14 +205,14 @@ impl Work for ListTargets {
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let mut targets = Vec::new();
-        for row in session.fetch(LIST, &[]).await? {
+        for row in session.fetch(&LIST, &[]).await? {
             targets.push(Target {
                 target_amqp_queue: row.required_text(0, TARGET)?,
                 note: row.text(1)?,
                 is_self: row.required_int(2, TARGET)? != 0,
                 created_at: row.required_int(3, TARGET)?,
                 updated_at: row.required_int(4, TARGET)?,
-                booked_clients: u64::try_from(row.required_int(5, TARGET)?).unwrap_or_default(),
+                booked_clients: row.required_count(5, TARGET)?,
             });
         }
         Ok(targets)

@@ -27,13 +27,13 @@ pub mod state;
 mod change;
 mod claim;
 mod database;
+mod dialect;
 mod error;
 mod marks;
 mod resync;
 mod schema;
 mod settled;
 mod statements;
-mod upsert;
 
 pub use management::SqlManagement;
 pub use options::SqlOptions;

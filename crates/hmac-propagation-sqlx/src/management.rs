@@ -14,23 +14,23 @@ use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 
 use crate::backlog::{Backlog, CountBacklog};
+use crate::change::{Rebook, Rotate, Upserts};
 use crate::claim::Claim;
 use crate::database::{Database, Work};
 use crate::inventory::{
     DeleteTarget, InventoryError, ListTargets, PeerSecret, Target, TargetUpserted, UpsertTarget,
 };
-use crate::marks::{MarkAcknowledged, MarkPropagated, MarkSent};
+use crate::marks::{MarkAcknowledged, MarkPropagated, MarkSent, Reopen};
 use crate::options::SqlOptions;
 use crate::reseal::{COLUMNS, Progress, ResealPage, Resealed};
 use crate::resync::{AppliedLocally, ResyncPage, Unapplied, Uncleared};
 use crate::schema;
 use crate::secrets::{SecretsKey, Vault};
-use crate::settled::{Reopen, SettledCredentials, SettledPivots};
+use crate::settled::{SettledCredentials, SettledDeliveries};
 use crate::state::{
-    AuditEntry, CountPivots, CredentialView, PivotCounts, PivotView, PruneAudit, ReadCredentials,
-    ReadHash, ReadHistory, ReadState, StateError, StatePage, parse_cursor,
+    AuditEntry, CountDeliveries, CredentialView, DeliveryCounts, DeliveryView, PruneAudit,
+    ReadCredentials, ReadHash, ReadHistory, ReadState, StateError, StatePage, parse_cursor,
 };
-use crate::upsert::{Rebook, Rotate, Upserts};
 
 /// At most this many items a transaction, so that each has a bound in time.
 const ITEMS_A_TRANSACTION: usize = 1_000;
@@ -120,7 +120,7 @@ impl SqlManagement {
         self.run(&DeleteTarget(name)).await?
     }
 
-    /// Reads a page of at most `limit` credentials (500 at most) with their pivots and the inventory. No secret is in
+    /// Reads a page of at most `limit` credentials (500 at most) with their deliveries and the inventory. No secret is in
     /// it: the plain is present or absent, a hash its first 8 characters.
     ///
     /// # Errors
@@ -134,33 +134,33 @@ impl SqlManagement {
         Ok(self.run(&work).await?)
     }
 
-    /// Reads those of the named credentials that there are, and their pivots, without secrets as [`Self::state`] does.
+    /// Reads those of the named credentials that there are, and their deliveries, without secrets as [`Self::state`] does.
     ///
     /// # Errors
     /// [`ManagementError`] of the database.
     pub async fn credentials(
         &self,
         keys: &[CredentialKey],
-    ) -> Result<(Vec<CredentialView>, Vec<PivotView>), ManagementError> {
-        let (mut credentials, mut pivots) = (Vec::new(), Vec::new());
+    ) -> Result<(Vec<CredentialView>, Vec<DeliveryView>), ManagementError> {
+        let (mut credentials, mut deliveries) = (Vec::new(), Vec::new());
         for keys in keys.chunks(ITEMS_A_TRANSACTION) {
             let vault = &self.vault;
             let read = self.run(&ReadCredentials { keys, vault }).await?;
             credentials.extend(read.0);
-            pivots.extend(read.1);
+            deliveries.extend(read.1);
         }
-        Ok((credentials, pivots))
+        Ok((credentials, deliveries))
     }
 
-    /// Counts the pivots of each status.
+    /// Counts the deliveries of each status.
     ///
     /// # Errors
     /// [`ManagementError`] of the database.
-    pub async fn counts(&self) -> Result<PivotCounts, ManagementError> {
-        self.run(&CountPivots).await
+    pub async fn counts(&self) -> Result<DeliveryCounts, ManagementError> {
+        self.run(&CountDeliveries).await
     }
 
-    /// Counts the pivots that have not come to `success`, without reading the others.
+    /// Counts the deliveries that have not come to `success`, without reading the others.
     ///
     /// # Errors
     /// [`ManagementError`] of the database.
@@ -180,7 +180,7 @@ impl SqlManagement {
         self.run(&ReadHash { key, vault }).await
     }
 
-    /// Reads the last transitions of a credential and its pivots, the newest first, older than the entry `before`.
+    /// Reads the last transitions of a credential and its deliveries, the newest first, older than the entry `before`.
     ///
     /// # Errors
     /// [`ManagementError`] of the database.
@@ -292,30 +292,24 @@ impl Management for SqlManagement {
     }
 
     async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {
-        self.run(&MarkSent(std::slice::from_ref(mark))).await
+        self.mark_targets_sent(std::slice::from_ref(mark)).await
     }
 
     async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError> {
-        let mark = AckMark {
-            outcome: Ok(()),
-            ..mark.clone()
-        };
-        self.run(&MarkAcknowledged(&[mark])).await
+        let marks = std::slice::from_ref(mark);
+        self.mark_targets_acknowledged(marks).await
     }
 
     async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError> {
-        let mut mark = mark.clone();
-        mark.outcome = mark
-            .outcome
-            .and_then(|()| Err("the target answered with an error".to_owned()));
-        self.run(&MarkAcknowledged(&[mark])).await
+        self.mark_target_success(mark).await
     }
 
     async fn mark_credential_fully_propagated(
         &self,
         mark: &FullyPropagated,
     ) -> Result<(), ManagementError> {
-        self.run(&MarkPropagated(std::slice::from_ref(mark))).await
+        let marks = std::slice::from_ref(mark);
+        self.mark_credentials_fully_propagated(marks).await
     }
 
     async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError> {
@@ -331,7 +325,7 @@ impl Management for SqlManagement {
 
     async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError> {
         let vault = &self.vault;
-        self.run(&SettledPivots { query, vault }).await
+        self.run(&SettledDeliveries { query, vault }).await
     }
 
     async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError> {

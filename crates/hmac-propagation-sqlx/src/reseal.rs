@@ -74,7 +74,7 @@ pub(crate) struct Column {
 /// All columns of sealed values.
 pub(crate) static COLUMNS: LazyLock<[Column; 4]> = LazyLock::new(|| {
     const CREDENTIAL: &[&str] = &["track", "client_id"];
-    const PIVOT: &[&str] = &["track", "client_id", "target_amqp_queue"];
+    const DELIVERY: &[&str] = &["track", "client_id", "target_amqp_queue"];
     [
         Column::new(
             "hmac_propagation_target.propagation_secret",
@@ -87,8 +87,8 @@ pub(crate) static COLUMNS: LazyLock<[Column; 4]> = LazyLock::new(|| {
         Column::new("hmac_credential.plain_secret", CREDENTIAL, |key| {
             Place::plain_secret(&key[0], &key[1])
         }),
-        Column::new("hmac_credential_target.secret_hash", PIVOT, |key| {
-            Place::pivot_hash(&key[0], &key[1], &key[2])
+        Column::new("hmac_credential_target.secret_hash", DELIVERY, |key| {
+            Place::delivery_hash(&key[0], &key[1], &key[2])
         }),
     ]
 });

@@ -1,5 +1,7 @@
 //! What may have to be sent, or applied here, once more.
 
+use std::sync::LazyLock;
+
 use hmac_propagation::management::{LocalChange, ResyncQuery, ResyncRow, ResyncScope};
 use hmac_propagation::peer_store::CredentialKey;
 use serde_json::json;
@@ -8,9 +10,41 @@ use crate::database::{JsonRow, Mode, Session, Value, Work};
 use crate::error::SqlError;
 use crate::rows::{CredentialRow, read_key, write_credential_key};
 use crate::secrets::Vault;
-use crate::statements::Statements;
+use crate::statements::{CREDENTIALS, DELIVERIES, Statements, credential_columns, is_done};
 
-const PIVOT: &str = "hmac_credential_target";
+static RESYNC_TARGET: LazyLock<String> = LazyLock::new(|| resync("t.target_amqp_queue = ?"));
+static RESYNC_CREDENTIAL: LazyLock<String> =
+    LazyLock::new(|| resync("t.track = ? AND t.client_id = ?"));
+static UNAPPLIED: LazyLock<String> = LazyLock::new(|| {
+    let credential = credential_columns("t");
+    format!(
+        "SELECT {credential} FROM {CREDENTIALS} t WHERE t.unapplied_since IS NOT NULL \
+         ORDER BY t.unapplied_since LIMIT ?"
+    )
+});
+static UNCLEARED: LazyLock<String> = LazyLock::new(|| {
+    let done = is_done("p");
+    format!(
+        "SELECT t.track, t.client_id FROM {CREDENTIALS} t WHERE t.plain_secret IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM {DELIVERIES} p WHERE p.track = t.track \
+         AND p.client_id = t.client_id AND NOT {done}) LIMIT ?"
+    )
+});
+
+/// `(track, client_id, target, generation, largest ts)` after a given row. Parameters: the scope, then the row before as
+/// track, track, client, track, client, target, then the limit.
+fn resync(scope: &str) -> String {
+    format!(
+        "SELECT t.track, t.client_id, t.target_amqp_queue, t.generation, c.change_ts, \
+           (SELECT MAX(o.last_ts) FROM hmac_credential_target o \
+             WHERE o.track = t.track AND o.client_id = t.client_id) \
+         FROM hmac_credential_target t \
+         JOIN hmac_credential c ON c.track = t.track AND c.client_id = t.client_id \
+         WHERE {scope} AND (t.track > ? OR (t.track = ? AND (t.client_id > ? \
+           OR (t.client_id = ? AND t.target_amqp_queue > ?)))) \
+         ORDER BY t.track, t.client_id, t.target_amqp_queue LIMIT ?"
+    )
+}
 
 /// One page of rows to send again.
 pub(crate) struct ResyncPage<'a>(pub(crate) &'a ResyncQuery);
@@ -20,14 +54,10 @@ impl Work for ResyncPage<'_> {
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let statements = Statements::of(session.dialect());
         let (sql, mut values) = match &self.0.scope {
-            ResyncScope::Target(target) => (
-                &statements.resync_target,
-                vec![Value::Text(target.as_str())],
-            ),
+            ResyncScope::Target(target) => (&RESYNC_TARGET, vec![Value::Text(target.as_str())]),
             ResyncScope::Credential(key) => (
-                &statements.resync_credential,
+                &RESYNC_CREDENTIAL,
                 vec![
                     Value::Text(key.track.as_str()),
                     Value::Text(key.client_id.as_str()),
@@ -42,11 +72,11 @@ impl Work for ResyncPage<'_> {
         values.push(Value::Int(i64::try_from(self.0.limit).unwrap_or(i64::MAX)));
         let mut page = Vec::new();
         for row in session.fetch(sql, &values).await? {
-            let change_ts = row.required_int(4, PIVOT)?;
+            let change_ts = row.required_int(4, DELIVERIES)?;
             page.push(ResyncRow {
-                key: read_key(&row, PIVOT)?,
-                target: row.required_text(2, PIVOT)?,
-                generation: u64::try_from(row.required_int(3, PIVOT)?).unwrap_or_default(),
+                key: read_key(&row, DELIVERIES)?,
+                target: row.required_text(2, DELIVERIES)?,
+                generation: row.required_count(3, DELIVERIES)?,
                 last_ts: row.int(5)?.map_or(change_ts, |sent| sent.max(change_ts)),
             });
         }
@@ -66,20 +96,14 @@ impl Work for Unapplied<'_> {
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let limit = Value::Int(i64::try_from(self.limit).unwrap_or(i64::MAX));
-        let sql = &Statements::of(session.dialect()).unapplied;
         let mut changes = Vec::new();
-        for row in session.fetch(sql, &[limit]).await? {
-            let credential = CredentialRow::read(&row)?;
-            match credential.record(self.vault) {
-                Ok(record) => changes.push(LocalChange {
-                    generation: u64::try_from(credential.generation).unwrap_or_default(),
-                    change_ts: credential.change_ts,
-                    record,
-                    key: credential.key,
-                }),
+        for row in session.fetch(&UNAPPLIED, &[limit]).await? {
+            let row = CredentialRow::read(&row)?;
+            match row.record(self.vault) {
+                Ok(record) => changes.push(row.credential.local_change(row.key, record)),
                 // It must not keep the others from being applied.
                 Err(error) => {
-                    tracing::warn!(client_id = %credential.key.client_id, %error, "a credential cannot be applied here");
+                    tracing::warn!(client_id = %row.key.client_id, %error, "a credential cannot be applied here");
                 }
             }
         }
@@ -96,12 +120,8 @@ impl Work for Uncleared {
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let limit = Value::Int(i64::try_from(self.0).unwrap_or(i64::MAX));
-        let rows = session
-            .fetch(&Statements::of(session.dialect()).uncleared, &[limit])
-            .await?;
-        rows.iter()
-            .map(|row| read_key(row, "hmac_credential"))
-            .collect()
+        let rows = session.fetch(&UNCLEARED, &[limit]).await?;
+        rows.iter().map(|row| read_key(row, CREDENTIALS)).collect()
     }
 }
 

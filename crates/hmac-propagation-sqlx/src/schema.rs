@@ -4,7 +4,8 @@
 //! the middle is repaired by the next one. (MariaDB commits each DDL statement by itself; a migrator that refuses a half-done
 //! migration would need a hand.)
 
-use crate::database::{Database, Dialect, Mode, Session, Value, Work};
+use crate::database::{Database, Mode, Session, Value, Work};
+use crate::dialect::Dialect;
 use crate::error::SqlError;
 
 struct Migration {

@@ -136,7 +136,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    pub(crate) fn pivot_hash(track: &'a str, client_id: &'a str, target: &'a str) -> Self {
+    pub(crate) fn delivery_hash(track: &'a str, client_id: &'a str, target: &'a str) -> Self {
         Self {
             column: "hmac_credential_target.secret_hash",
             row: [track, client_id, target],
@@ -251,15 +251,15 @@ mod tests {
     #[test]
     fn a_value_opens_in_its_own_place_only() {
         let vault = vault(&SecretsKey::new([1; 32]));
-        let here = Place::pivot_hash("http", "a", "b-c");
+        let here = Place::delivery_hash("http", "a", "b-c");
         let sealed = vault.seal(&here, "secret").unwrap();
         assert!(!sealed.contains("secret"));
         assert_ne!(sealed, vault.seal(&here, "secret").unwrap());
         assert_eq!(vault.open(&here, &sealed).unwrap().as_str(), "secret");
         for elsewhere in [
-            Place::pivot_hash("message", "a", "b-c"),
-            Place::pivot_hash("http", "ab", "-c"),
-            Place::pivot_hash("http", "a", "b-d"),
+            Place::delivery_hash("message", "a", "b-c"),
+            Place::delivery_hash("http", "ab", "-c"),
+            Place::delivery_hash("http", "a", "b-d"),
             Place::credential_hash("http", "a"),
             Place::plain_secret("http", "a"),
         ] {

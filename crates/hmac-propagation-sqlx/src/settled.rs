@@ -1,34 +1,47 @@
-//! What is settled, to be compared with what is really there, and opened again where it is not.
+//! What is settled, to be compared with what is really there.
 
-use hmac_propagation::management::{Operation, Reopening, SettledQuery, SettledRow, SettledScope};
+use std::sync::LazyLock;
+
+use hmac_propagation::management::{SettledQuery, SettledRow, SettledScope};
 use hmac_propagation::peer_store::CredentialKey;
 
 use crate::database::{JsonRow, Mode, Row, Session, Value, Work};
 use crate::error::SqlError;
-use crate::marks::Pivots;
-use crate::rows::{CredentialRow, PivotRow, PivotStatus, describe, reason, write_pivot_key};
+use crate::rows::{CredentialRow, DeliveryRow, describe, write_delivery_key};
 use crate::secrets::Vault;
-use crate::statements::Statements;
+use crate::statements;
+use crate::statements::{
+    CREDENTIALS, DELIVERIES, LARGEST_TS, Statements, credential_columns, delivery_columns, is_done,
+};
 
-/// The settled rows of one target.
-pub(crate) struct SettledPivots<'a> {
+static DELIVERY_PAGE: LazyLock<String> = LazyLock::new(|| {
+    let what = format!("{}, {LARGEST_TS}", delivery_columns("t"));
+    let condition = format!("t.target_amqp_queue = ? AND {} AND ", is_done("t"));
+    statements::page(&what, DELIVERIES, &condition)
+});
+static CREDENTIAL_PAGE: LazyLock<String> = LazyLock::new(|| {
+    let condition = "t.unapplied_since IS NULL AND ";
+    statements::page(&credential_columns("t"), CREDENTIALS, condition)
+});
+
+/// The settled deliveries of one target.
+pub(crate) struct SettledDeliveries<'a> {
     pub(crate) query: &'a SettledQuery,
     pub(crate) vault: &'a Vault,
 }
 
-impl Work for SettledPivots<'_> {
+impl Work for SettledDeliveries<'_> {
     type Output = Vec<SettledRow>;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let statements = Statements::of(session.dialect());
         let target = self.query.target.as_str();
         let mut rows = match &self.query.scope {
             SettledScope::Page { after, limit } => {
                 let scope = [Value::Text(target)];
                 page(
                     session,
-                    &statements.settled_page,
+                    &DELIVERY_PAGE,
                     &scope,
                     after.as_ref(),
                     *limit,
@@ -39,11 +52,11 @@ impl Work for SettledPivots<'_> {
             SettledScope::Named(keys) => {
                 let keys: Vec<JsonRow> = keys
                     .iter()
-                    .map(|key| write_pivot_key(key, target))
+                    .map(|key| write_delivery_key(key, target))
                     .collect();
                 readable(
                     &session
-                        .fetch_bulk(&statements.settled_pivots, &keys)
+                        .fetch_bulk(&Statements::of(session.dialect()).settled_deliveries, &keys)
                         .await?,
                     |row| self.row(row),
                 )
@@ -54,30 +67,14 @@ impl Work for SettledPivots<'_> {
     }
 }
 
-impl SettledPivots<'_> {
+impl SettledDeliveries<'_> {
     fn row(&self, row: &Row) -> Result<SettledRow, SqlError> {
-        let largest = row
-            .int(PivotRow::COLUMNS)?
-            .max(row.int(PivotRow::COLUMNS + 1)?);
-        let pivot = PivotRow::read(row)?;
-        let wanted = match (pivot.operation, pivot.record(self.vault)) {
-            (None, _) => Err("the row's operation is unknown".to_owned()),
-            (Some(Operation::Delete), _) => Ok(None),
-            (Some(_), Ok(Some(record))) => Ok(Some(record)),
-            (Some(_), Ok(None)) => Err("the row has no secret hash".to_owned()),
-            (Some(_), Err(error)) => Err(describe(&error)),
-        };
-        let progress = pivot.progress;
-        let sent_ts = progress.last_ts.unwrap_or(progress.change_ts);
-        Ok(SettledRow {
-            key: pivot.key,
-            generation: u64::try_from(progress.generation).unwrap_or_default(),
-            wanted,
-            change_ts: progress.change_ts,
-            sent_ts,
-            event_id: progress.event_id,
-            last_ts: largest.map_or(sent_ts, |largest| largest.max(sent_ts)),
-        })
+        let accepted = row.int(DeliveryRow::COLUMNS)?;
+        let sent = row.int(DeliveryRow::COLUMNS + 1)?;
+        let row = DeliveryRow::read(row)?;
+        let largest_ts = accepted.max(sent).unwrap_or_else(|| row.delivery.sent_ts());
+        let record = || row.record_or_reason(self.vault);
+        Ok(row.delivery.settled(row.key.clone(), largest_ts, record))
     }
 }
 
@@ -93,63 +90,23 @@ impl Work for SettledCredentials<'_> {
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let sql = &Statements::of(session.dialect()).settled_credentials;
-        page(session, sql, &[], self.after, self.limit, |row| {
-            self.row(row)
-        })
+        page(
+            session,
+            &CREDENTIAL_PAGE,
+            &[],
+            self.after,
+            self.limit,
+            |row| self.row(row),
+        )
         .await
     }
 }
 
 impl SettledCredentials<'_> {
     fn row(&self, row: &Row) -> Result<SettledRow, SqlError> {
-        let credential = CredentialRow::read(row)?;
-        Ok(SettledRow {
-            generation: u64::try_from(credential.generation).unwrap_or_default(),
-            wanted: credential
-                .record(self.vault)
-                .map_err(|error| describe(&error)),
-            change_ts: credential.change_ts,
-            sent_ts: credential.change_ts,
-            event_id: None,
-            last_ts: credential.change_ts,
-            key: credential.key,
-        })
-    }
-}
-
-/// Makes settled rows pending again.
-pub(crate) struct Reopen<'a> {
-    pub(crate) rows: &'a [Reopening],
-    pub(crate) now_ms: i64,
-}
-
-impl Work for Reopen<'_> {
-    type Output = u64;
-
-    async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
-        let keys = self.rows.iter().map(|row| (&row.key, row.target.as_str()));
-        let mut pivots = Pivots::lock(session, keys).await?;
-        let mut reopened = 0;
-        for row in self.rows {
-            pivots.change(&row.key, row.target.as_str(), |pivot| {
-                let progress = &mut pivot.progress;
-                let settled = u64::try_from(progress.generation) == Ok(row.generation)
-                    && progress.status == PivotStatus::Success;
-                if !settled {
-                    return Vec::new();
-                }
-                reopened += 1;
-                progress.status = PivotStatus::Pending;
-                progress.reason = Some(reason(&row.reason));
-                progress.event_id = None;
-                progress.lease_until = None;
-                progress.waiting_since = self.now_ms;
-                vec![("reopened", self.now_ms, Some(row.reason.as_str()))]
-            });
-        }
-        pivots.store(session).await?;
-        Ok(reopened)
+        let row = CredentialRow::read(row)?;
+        let wanted = row.record(self.vault).map_err(|error| describe(&error));
+        Ok(row.credential.settled(row.key, wanted))
     }
 }
 

@@ -1,17 +1,26 @@
-//! What an operator may see: pages of credentials and pivots, counts, and one credential's history. Never a secret.
+//! What an operator may see: pages of credentials and deliveries, counts, and one credential's history. Never a secret.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use hmac_auth::secret_hash::SecretHash;
-use hmac_propagation::management::ManagementError;
+use hmac_propagation::delivery::DeliveryStatus;
+use hmac_propagation::management::{DesiredRecord, ManagementError, Operation};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 
-use crate::database::{Mode, Session, Value, Work};
+use crate::database::{JsonRow, Mode, Session, Value, Work};
 use crate::error::SqlError;
 use crate::inventory::{ListTargets, Target};
-use crate::rows::{CredentialRow, PivotRow, PivotStatus, write_credential_key};
+use crate::rows::{CredentialRow, DeliveryRow, write_credential_key};
 use crate::secrets::Vault;
-use crate::statements::Statements;
+use crate::statements::{CREDENTIALS, DELIVERIES, Statements, credential_columns, page};
+
+static CREDENTIAL_PAGE: LazyLock<String> =
+    LazyLock::new(|| page(&credential_columns("t"), CREDENTIALS, ""));
+static ONE_CREDENTIAL: LazyLock<String> = LazyLock::new(|| {
+    let credential = credential_columns("t");
+    format!("SELECT {credential} FROM {CREDENTIALS} t WHERE t.track = ? AND t.client_id = ?")
+});
 
 const AUDIT: &str = "hmac_credential_target_audit";
 const COUNTS: &str = "SELECT status, COUNT(*) FROM hmac_credential_target GROUP BY status";
@@ -42,8 +51,9 @@ pub struct StatePage {
     pub credentials: Vec<CredentialView>,
     /// The whole inventory.
     pub targets: Vec<Target>,
-    /// The pivots of the page's credentials.
-    pub pivots: Vec<PivotView>,
+    /// The deliveries of the page's credentials.
+    #[serde(rename = "pivots")]
+    pub deliveries: Vec<DeliveryView>,
     /// Where to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -74,21 +84,21 @@ pub struct CredentialView {
     pub updated_at: i64,
 }
 
-/// A pivot without its secrets. Times are epoch milliseconds.
+/// A delivery without its secrets. Times are epoch milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(
     missing_docs,
     reason = "named as the columns, which docs/sql-schema.md explains"
 )]
-pub struct PivotView {
+pub struct DeliveryView {
     pub client_id: String,
     pub track: &'static str,
     pub target_amqp_queue: String,
     pub operation: Option<&'static str>,
     /// The first 8 characters; absent for a delete or when unreadable.
     pub hash_prefix: Option<String>,
-    pub status: PivotStatus,
+    pub status: DeliveryStatus,
     pub attempt_count: i64,
     pub generation: i64,
     pub change_ts: i64,
@@ -101,7 +111,7 @@ pub struct PivotView {
     pub failed_at: Option<i64>,
 }
 
-/// One transition of a credential or of one of its pivots.
+/// One transition of a credential or of one of its deliveries.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(
@@ -121,10 +131,10 @@ pub struct AuditEntry {
     pub reason: Option<String>,
 }
 
-/// How many pivots there are of each status.
+/// How many deliveries there are of each status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[expect(missing_docs, reason = "named as the statuses")]
-pub struct PivotCounts {
+pub struct DeliveryCounts {
     pub pending: u64,
     pub sent: u64,
     pub success: u64,
@@ -138,14 +148,14 @@ pub(crate) struct ReadState<'a> {
     pub(crate) vault: &'a Vault,
 }
 
-/// Reads some credentials and their pivots.
+/// Reads some credentials and their deliveries.
 pub(crate) struct ReadCredentials<'a> {
     pub(crate) keys: &'a [CredentialKey],
     pub(crate) vault: &'a Vault,
 }
 
 impl Work for ReadCredentials<'_> {
-    type Output = (Vec<CredentialView>, Vec<PivotView>);
+    type Output = (Vec<CredentialView>, Vec<DeliveryView>);
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
@@ -154,27 +164,27 @@ impl Work for ReadCredentials<'_> {
         let mut credentials = BTreeMap::new();
         for row in session.fetch_bulk(&statements.credentials, &keys).await? {
             let row = CredentialRow::read(&row)?;
-            credentials.insert(row.key.clone(), row);
+            credentials.insert(row.key.clone(), credential_view(&row, self.vault));
         }
-        let mut pivots = BTreeMap::new();
-        for row in session
-            .fetch_bulk(&statements.credential_pivots, &keys)
-            .await?
-        {
-            let row = PivotRow::read(&row)?;
-            pivots.insert((row.key.clone(), row.target.clone()), row);
-        }
-        Ok((
-            credentials
-                .values()
-                .map(|row| credential_view(row, self.vault))
-                .collect(),
-            pivots
-                .values()
-                .map(|row| pivot_view(row, self.vault))
-                .collect(),
-        ))
+        let deliveries = read_deliveries(session, &keys, self.vault).await?;
+        Ok((credentials.into_values().collect(), deliveries))
     }
+}
+
+/// The deliveries of credentials, in the order of (track, client id, target).
+async fn read_deliveries(
+    session: &mut Session,
+    keys: &[JsonRow],
+    vault: &Vault,
+) -> Result<Vec<DeliveryView>, SqlError> {
+    let sql = &Statements::of(session.dialect()).credential_deliveries;
+    let mut deliveries = BTreeMap::new();
+    for row in session.fetch_bulk(sql, keys).await? {
+        let row = DeliveryRow::read(&row)?;
+        let view = delivery_view(&row, vault);
+        deliveries.insert((row.key, row.target), view);
+    }
+    Ok(deliveries.into_values().collect())
 }
 
 /// Reads `track/client`, the cursor of a page.
@@ -189,7 +199,6 @@ impl Work for ReadState<'_> {
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<StatePage, SqlError> {
-        let statements = Statements::of(session.dialect());
         let (track, client_id) = match &self.after {
             Some((track, client_id)) => (track.as_str(), client_id.as_str()),
             None => ("", ""),
@@ -202,21 +211,13 @@ impl Work for ReadState<'_> {
             Value::Int(limit),
         ];
         let mut credentials = Vec::new();
-        for row in session.fetch(&statements.credential_page, &values).await? {
+        for row in session.fetch(&CREDENTIAL_PAGE, &values).await? {
             credentials.push(CredentialRow::read(&row)?);
         }
         let keys: Vec<_> = credentials
             .iter()
             .map(|row| write_credential_key(&row.key))
             .collect();
-        let mut pivots = BTreeMap::new();
-        for row in session
-            .fetch_bulk(&statements.credential_pivots, &keys)
-            .await?
-        {
-            let row = PivotRow::read(&row)?;
-            pivots.insert((row.key.clone(), row.target.clone()), row);
-        }
         let next = credentials
             .last()
             .filter(|_| credentials.len() >= self.limit)
@@ -227,75 +228,84 @@ impl Work for ReadState<'_> {
                 .map(|row| credential_view(row, self.vault))
                 .collect(),
             targets: ListTargets.run(session).await?,
-            pivots: pivots
-                .values()
-                .map(|row| pivot_view(row, self.vault))
-                .collect(),
+            deliveries: read_deliveries(session, &keys, self.vault).await?,
             next,
         })
     }
 }
 
 fn credential_view(row: &CredentialRow, vault: &Vault) -> CredentialView {
+    let credential = &row.credential;
     CredentialView {
         client_id: row.key.client_id.as_str().to_owned(),
         track: row.key.track.as_str(),
         plain_present: row.plain_secret.is_some(),
-        hash_prefix: prefix(row.record(vault).map(|r| r.map(|r| r.secret_hash))),
-        allowed_ips: row.allowed_ips.stored_entries().to_vec(),
-        expires_at: row.expires_at,
-        revoked: row.revoked,
-        generation: row.generation,
-        change_ts: row.change_ts,
-        local_generation: row.local_generation,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
+        hash_prefix: prefix(row.record(vault)),
+        allowed_ips: credential.allowed_ips.stored_entries().to_vec(),
+        expires_at: credential.expires_at,
+        revoked: credential.revoked,
+        generation: stored(credential.generation),
+        change_ts: credential.change_ts,
+        local_generation: stored(credential.local_generation),
+        created_at: credential.created_at,
+        updated_at: credential.updated_at,
     }
 }
 
-fn pivot_view(row: &PivotRow, vault: &Vault) -> PivotView {
-    let progress = &row.progress;
-    PivotView {
+fn delivery_view(row: &DeliveryRow, vault: &Vault) -> DeliveryView {
+    let delivery = &row.delivery;
+    DeliveryView {
         client_id: row.key.client_id.as_str().to_owned(),
         track: row.key.track.as_str(),
         target_amqp_queue: row.target.clone(),
-        operation: row.operation.map(|operation| operation.as_str()),
-        hash_prefix: prefix(row.record(vault).map(|r| r.map(|r| r.secret_hash))),
-        status: progress.status,
-        attempt_count: progress.attempt_count,
-        generation: progress.generation,
-        change_ts: progress.change_ts,
-        last_ts: progress.last_ts,
-        event_id: progress.event_id.clone(),
-        lease_until: progress.lease_until,
-        reason: progress.reason.clone(),
-        sent_at: progress.sent_at,
-        applied_at: progress.applied_at,
-        failed_at: progress.failed_at,
+        operation: delivery.operation.map(Operation::as_str),
+        hash_prefix: prefix(row.record(vault)),
+        status: delivery.status,
+        attempt_count: i64::from(delivery.attempts),
+        generation: stored(delivery.generation),
+        change_ts: delivery.change_ts,
+        last_ts: delivery.last_ts,
+        event_id: delivery.event_id.clone(),
+        lease_until: delivery.lease_until,
+        reason: delivery.reason.clone(),
+        sent_at: delivery.sent_at,
+        applied_at: delivery.applied_at,
+        failed_at: delivery.failed_at,
     }
 }
 
-fn prefix(hash: Result<Option<SecretHash>, SqlError>) -> Option<String> {
-    hash.ok().flatten().map(|hash| hash.prefix().to_owned())
+/// A count as the table has it.
+fn stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Counts pivots.
-pub(crate) struct CountPivots;
+fn prefix(record: Result<Option<DesiredRecord>, SqlError>) -> Option<String> {
+    let hash = record.ok().flatten()?.secret_hash;
+    Some(hash.prefix().to_owned())
+}
 
-impl Work for CountPivots {
-    type Output = PivotCounts;
+/// Counts deliveries.
+pub(crate) struct CountDeliveries;
+
+impl Work for CountDeliveries {
+    type Output = DeliveryCounts;
     const MODE: Mode = Mode::Read;
 
-    async fn run(&self, session: &mut Session) -> Result<PivotCounts, SqlError> {
-        let mut counts = PivotCounts::default();
+    async fn run(&self, session: &mut Session) -> Result<DeliveryCounts, SqlError> {
+        let mut counts = DeliveryCounts::default();
         for row in session.fetch(COUNTS, &[]).await? {
-            let count =
-                u64::try_from(row.required_int(1, "hmac_credential_target")?).unwrap_or_default();
-            match PivotStatus::parse(&row.required_text(0, "hmac_credential_target")?)? {
-                PivotStatus::Pending => counts.pending = count,
-                PivotStatus::Sent => counts.sent = count,
-                PivotStatus::Success => counts.success = count,
-                PivotStatus::Error => counts.error = count,
+            let count = row.required_count(1, DELIVERIES)?;
+            match DeliveryStatus::parse(&row.required_text(0, DELIVERIES)?) {
+                Some(DeliveryStatus::Pending) => counts.pending = count,
+                Some(DeliveryStatus::Sent) => counts.sent = count,
+                Some(DeliveryStatus::Success) => counts.success = count,
+                Some(DeliveryStatus::Error) => counts.error = count,
+                None => {
+                    return Err(SqlError::Corrupt {
+                        table: DELIVERIES,
+                        problem: "unknown status",
+                    });
+                }
             }
         }
         Ok(counts)
@@ -317,9 +327,7 @@ impl Work for ReadHash<'_> {
             Value::Text(self.key.track.as_str()),
             Value::Text(self.key.client_id.as_str()),
         ];
-        let rows = session
-            .fetch(&Statements::of(session.dialect()).credential, &values)
-            .await?;
+        let rows = session.fetch(&ONE_CREDENTIAL, &values).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };

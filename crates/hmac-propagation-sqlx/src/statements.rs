@@ -1,16 +1,16 @@
 //! The SQL of both databases, written once.
 
-mod bulk;
+pub(crate) mod bulk;
 
 use std::sync::LazyLock;
 
-use crate::database::Dialect;
-use crate::statements::bulk::{Columns, Kind, insert, names, select, set, update};
+use hmac_propagation::delivery::{DeliveryStatus, Turn};
 
-pub(crate) use crate::statements::bulk::{Bulk, Few};
+use crate::dialect::Dialect;
+use crate::statements::bulk::{Bulk, Columns, Kind, insert, names, select, set, update};
 
 const CREDENTIAL_KEY: Columns = &[("track", Kind::Name), ("client_id", Kind::Name)];
-const PIVOT_KEY: Columns = &[
+const DELIVERY_KEY: Columns = &[
     ("track", Kind::Name),
     ("client_id", Kind::Name),
     ("target_amqp_queue", Kind::Name),
@@ -30,7 +30,7 @@ const CREDENTIAL_CONTENT: Columns = &[
     ("created_at", Kind::Int),
     ("updated_at", Kind::Int),
 ];
-const PIVOT_CONTENT: Columns = &[
+const DELIVERY_CONTENT: Columns = &[
     ("operation", Kind::Text),
     ("secret_hash", Kind::Text),
     ("allowed_ips", Kind::Text),
@@ -39,7 +39,7 @@ const PIVOT_CONTENT: Columns = &[
     ("change_ts", Kind::Int),
     ("created_at", Kind::Int),
 ];
-const PIVOT_PROGRESS: Columns = &[
+const DELIVERY_PROGRESS: Columns = &[
     ("last_ts", Kind::Int),
     ("status", Kind::Text),
     ("attempt_count", Kind::Int),
@@ -64,45 +64,35 @@ const AUDIT: Columns = &[
     ("reason", Kind::Text),
 ];
 
-/// Which rows a claim looks for, each in the order of waiting: `(now, lease bound, limit)` for pending rows and
-/// `(waiting since at most, now + resend_after, limit)` for the others.
+/// Where a status stands in a condition, it stands for what [`DeliveryStatus`] says of it: an index finds the rows that may
+/// be meant, and what happens to each is decided by [`hmac_propagation::delivery`].
 pub(crate) struct Statements {
     /// Credential keys.
     pub(crate) lock_credentials: Bulk,
-    pub(crate) lock_credential_pivots: Bulk,
-    pub(crate) unfinished_credentials: Bulk,
+    pub(crate) lock_credential_deliveries: Bulk,
+    pub(crate) statuses: Bulk,
     pub(crate) credentials: Bulk,
-    pub(crate) credential_pivots: Bulk,
-    /// Pivot keys.
-    pub(crate) lock_pivots: Bulk,
+    pub(crate) credential_deliveries: Bulk,
+    /// Delivery keys.
+    pub(crate) lock_deliveries: Bulk,
     /// Names.
     pub(crate) targets: Bulk,
-    pub(crate) settled_pivots: Bulk,
+    pub(crate) settled_deliveries: Bulk,
     /// Rows.
     pub(crate) insert_credentials: Bulk,
     pub(crate) update_credentials: Bulk,
-    pub(crate) insert_pivots: Bulk,
-    pub(crate) update_pivots: Bulk,
-    pub(crate) update_pivot_progress: Bulk,
+    pub(crate) insert_deliveries: Bulk,
+    pub(crate) update_deliveries: Bulk,
+    pub(crate) update_delivery_progress: Bulk,
     pub(crate) insert_audit: Bulk,
     /// Credential keys with a generation.
     pub(crate) applied_locally: Bulk,
     /// Credential keys.
     pub(crate) clear_plain: Bulk,
-    /// Parameters: now, now plus twice the lease, limit.
-    pub(crate) claim_pending: String,
-    /// Parameters: latest, now plus `resend_after`, limit.
-    pub(crate) claim_sent: String,
-    pub(crate) claim_failed: String,
-    pub(crate) resync_target: String,
-    pub(crate) resync_credential: String,
-    pub(crate) settled_page: String,
-    pub(crate) unapplied: String,
-    /// Parameter: limit.
-    pub(crate) uncleared: String,
-    pub(crate) settled_credentials: String,
-    pub(crate) credential_page: String,
-    pub(crate) credential: String,
+    /// One for each status; parameters: now, lease bound, limit.
+    pub(crate) claim_at_once: Vec<String>,
+    /// One for each status; parameters: latest, resend bound, limit.
+    pub(crate) claim_overdue: Vec<String>,
     pub(crate) lock_target: String,
 }
 
@@ -110,29 +100,27 @@ static MARIADB: LazyLock<Statements> = LazyLock::new(|| Statements::write(Dialec
 static SQLITE: LazyLock<Statements> = LazyLock::new(|| Statements::write(Dialect::Sqlite));
 
 /// The columns of a credential, in the order [`crate::rows::CredentialRow`] reads them.
-fn credential_columns(alias: &str) -> String {
+pub(crate) fn credential_columns(alias: &str) -> String {
     names(alias, &[CREDENTIAL_KEY, CREDENTIAL_CONTENT])
 }
 
-/// The columns of a pivot, in the order [`crate::rows::PivotRow`] reads them.
-fn pivot_columns(alias: &str) -> String {
-    names(alias, &[PIVOT_KEY, PIVOT_CONTENT, PIVOT_PROGRESS])
+/// The columns of a delivery, in the order [`crate::rows::DeliveryRow`] reads them.
+pub(crate) fn delivery_columns(alias: &str) -> String {
+    names(alias, &[DELIVERY_KEY, DELIVERY_CONTENT, DELIVERY_PROGRESS])
 }
 
-const CREDENTIALS: &str = "hmac_credential";
-const PIVOTS: &str = "hmac_credential_target";
+pub(crate) const CREDENTIALS: &str = "hmac_credential";
+pub(crate) const DELIVERIES: &str = "hmac_credential_target";
 const TARGET_COLUMNS: &str = "t.target_amqp_queue, t.propagation_secret";
 /// A subquery, not a join: the inventory is not locked, and a target that is not in it hides no row.
 const TARGET_SECRET: &str = "(SELECT g.propagation_secret FROM hmac_propagation_target g WHERE g.target_amqp_queue = t.target_amqp_queue)";
-/// What [`crate::settled`] reads beside a pivot.
-const LARGEST_TS: &str = "(SELECT c.change_ts FROM hmac_credential c WHERE c.track = t.track AND c.client_id = t.client_id), \
+/// What [`crate::settled`] reads beside a delivery.
+pub(crate) const LARGEST_TS: &str = "(SELECT c.change_ts FROM hmac_credential c WHERE c.track = t.track AND c.client_id = t.client_id), \
      (SELECT MAX(o.last_ts) FROM hmac_credential_target o WHERE o.track = t.track AND o.client_id = t.client_id)";
 /// Parameters: track, track, client id of the row before.
 const AFTER: &str = "(t.track > ? OR (t.track = ? AND t.client_id > ?))";
-const DONE: &str = " AND t.status = 'success'";
-const NOT_DONE: &str = " AND t.status <> 'success'";
-const CLAIMABLE: &str =
-    "t.status = 'pending' AND (t.lease_until IS NULL OR t.lease_until <= ? OR t.lease_until > ?)";
+const NO_LEASE: &str = "t.lease_until IS NULL OR t.lease_until <= ? OR t.lease_until > ?";
+const OVERDUE: &str = "t.waiting_since <= ? OR t.waiting_since > ?";
 
 impl Statements {
     pub(crate) fn of(dialect: Dialect) -> &'static Self {
@@ -148,57 +136,55 @@ impl Statements {
             Dialect::Sqlite => ("", ""),
         };
         let credential = credential_columns("t");
-        let pivot = pivot_columns("t");
-        let settled = format!("{pivot}, {LARGEST_TS}");
+        let delivery = delivery_columns("t");
+        let settled = format!("{delivery}, {LARGEST_TS}");
         let by_key = |what: &str, table: &str, key: Columns, rest: &str| {
             select(dialect, what, table, key, rest)
         };
-        let claim = |condition: &str| {
-            format!(
-                "SELECT {pivot}, {TARGET_SECRET} FROM hmac_credential_target t WHERE {condition} ORDER BY t.waiting_since LIMIT ?{skip}"
-            )
-        };
-        let overdue = |status: &str| {
-            claim(&format!(
-                "t.status = '{status}' AND (t.waiting_since <= ? OR t.waiting_since > ?)"
-            ))
-        };
+        let claims = |turn, moments| claims(turn, moments, skip);
         Self {
             lock_credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, lock),
-            lock_credential_pivots: by_key(&pivot, PIVOTS, CREDENTIAL_KEY, lock),
-            unfinished_credentials: by_key("DISTINCT t.track, t.client_id", PIVOTS, CREDENTIAL_KEY, NOT_DONE),
+            lock_credential_deliveries: by_key(&delivery, DELIVERIES, CREDENTIAL_KEY, lock),
+            statuses: by_key(
+                "DISTINCT t.track, t.client_id, t.status",
+                DELIVERIES,
+                CREDENTIAL_KEY,
+                "",
+            ),
             credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, ""),
-            credential_pivots: by_key(&pivot, PIVOTS, CREDENTIAL_KEY, ""),
-            lock_pivots: by_key(&pivot, PIVOTS, PIVOT_KEY, lock),
-            settled_pivots: by_key(&settled, PIVOTS, PIVOT_KEY, DONE),
+            credential_deliveries: by_key(&delivery, DELIVERIES, CREDENTIAL_KEY, ""),
+            lock_deliveries: by_key(&delivery, DELIVERIES, DELIVERY_KEY, lock),
+            settled_deliveries: by_key(
+                &settled,
+                DELIVERIES,
+                DELIVERY_KEY,
+                &format!(" AND {}", is_done("t")),
+            ),
             targets: by_key(TARGET_COLUMNS, "hmac_propagation_target", TARGET_KEY, ""),
             insert_credentials: insert(dialect, CREDENTIALS, &[CREDENTIAL_KEY, CREDENTIAL_CONTENT]),
             update_credentials: update(dialect, CREDENTIALS, CREDENTIAL_KEY, &[CREDENTIAL_CONTENT]),
-            insert_pivots: insert(dialect, PIVOTS, &[PIVOT_KEY, PIVOT_CONTENT, PIVOT_PROGRESS]),
-            update_pivots: update(dialect, PIVOTS, PIVOT_KEY, &[PIVOT_CONTENT, PIVOT_PROGRESS]),
-            update_pivot_progress: update(dialect, PIVOTS, PIVOT_KEY, &[PIVOT_PROGRESS]),
+            insert_deliveries: insert(
+                dialect,
+                DELIVERIES,
+                &[DELIVERY_KEY, DELIVERY_CONTENT, DELIVERY_PROGRESS],
+            ),
+            update_deliveries: update(
+                dialect,
+                DELIVERIES,
+                DELIVERY_KEY,
+                &[DELIVERY_CONTENT, DELIVERY_PROGRESS],
+            ),
+            update_delivery_progress: update(
+                dialect,
+                DELIVERIES,
+                DELIVERY_KEY,
+                &[DELIVERY_PROGRESS],
+            ),
             insert_audit: insert(dialect, "hmac_credential_target_audit", &[AUDIT]),
             applied_locally: applied_locally(dialect),
             clear_plain: clear_plain(dialect),
-            claim_pending: claim(CLAIMABLE),
-            claim_sent: overdue("sent"),
-            claim_failed: overdue("error"),
-            resync_target: resync("t.target_amqp_queue = ?"),
-            resync_credential: resync("t.track = ? AND t.client_id = ?"),
-            settled_page: page(&settled, PIVOTS, &format!("t.target_amqp_queue = ?{DONE} AND ")),
-            settled_credentials: page(&credential, CREDENTIALS, "t.unapplied_since IS NULL AND "),
-            unapplied: format!(
-                "SELECT {credential} FROM hmac_credential t WHERE t.unapplied_since IS NOT NULL \
-                 ORDER BY t.unapplied_since LIMIT ?"
-            ),
-            uncleared: "SELECT t.track, t.client_id FROM hmac_credential t WHERE t.plain_secret IS NOT NULL \
-                 AND NOT EXISTS (SELECT 1 FROM hmac_credential_target p WHERE p.track = t.track \
-                 AND p.client_id = t.client_id AND p.status <> 'success') LIMIT ?"
-                .to_owned(),
-            credential_page: page(&credential, CREDENTIALS, ""),
-            credential: format!(
-                "SELECT {credential} FROM hmac_credential t WHERE t.track = ? AND t.client_id = ?"
-            ),
+            claim_at_once: claims(Turn::AtOnce, NO_LEASE),
+            claim_overdue: claims(Turn::WhenOverdue, OVERDUE),
             lock_target: format!(
                 "SELECT target_amqp_queue, is_self, propagation_secret FROM hmac_propagation_target \
                  WHERE target_amqp_queue = ?{lock}"
@@ -207,26 +193,41 @@ impl Statements {
     }
 }
 
-/// Rows of a table in the order of their credentials, after a given one. Parameters: the condition's, then [`AFTER`]'s, then
-/// the limit.
-fn page(what: &str, table: &str, condition: &str) -> String {
-    format!(
-        "SELECT {what} FROM {table} t WHERE {condition}{AFTER} ORDER BY t.track, t.client_id LIMIT ?"
-    )
+/// One query for each status whose turn it is, the longest waiting first: an index has both.
+fn claims(turn: Turn, moments: &str, skip: &str) -> Vec<String> {
+    let delivery = delivery_columns("t");
+    let claim = |meant: DeliveryStatus| {
+        let status = has_status("t", |status| status == meant);
+        format!(
+            "SELECT {delivery}, {TARGET_SECRET} FROM {DELIVERIES} t WHERE {status} AND ({moments}) \
+             ORDER BY t.waiting_since LIMIT ?{skip}"
+        )
+    };
+    let statuses = DeliveryStatus::ALL.into_iter();
+    let statuses = statuses.filter(|status| status.turn() == turn);
+    statuses.map(claim).collect()
 }
 
-/// `(track, client_id, target, generation, largest ts)` after a given row. Parameters: the scope, then the row before as
-/// track, track, client, track, client, target, then the limit.
-fn resync(scope: &str) -> String {
+/// The condition that a row has one of these statuses.
+pub(crate) fn has_status(alias: &str, is_meant: impl Fn(DeliveryStatus) -> bool) -> String {
+    let statuses = DeliveryStatus::ALL.into_iter();
+    let parts: Vec<String> = statuses
+        .filter(|status| is_meant(*status))
+        .map(|status| format!("{alias}.status = '{}'", status.as_str()))
+        .collect();
+    format!("({})", parts.join(" OR "))
+}
+
+/// The condition that a row is done.
+pub(crate) fn is_done(alias: &str) -> String {
+    has_status(alias, DeliveryStatus::is_done)
+}
+
+/// Rows of a table in the order of their credentials, after a given one. Parameters: the condition's, then [`AFTER`]'s, then
+/// the limit.
+pub(crate) fn page(what: &str, table: &str, condition: &str) -> String {
     format!(
-        "SELECT t.track, t.client_id, t.target_amqp_queue, t.generation, c.change_ts, \
-           (SELECT MAX(o.last_ts) FROM hmac_credential_target o \
-             WHERE o.track = t.track AND o.client_id = t.client_id) \
-         FROM hmac_credential_target t \
-         JOIN hmac_credential c ON c.track = t.track AND c.client_id = t.client_id \
-         WHERE {scope} AND (t.track > ? OR (t.track = ? AND (t.client_id > ? \
-           OR (t.client_id = ? AND t.target_amqp_queue > ?)))) \
-         ORDER BY t.track, t.client_id, t.target_amqp_queue LIMIT ?"
+        "SELECT {what} FROM {table} t WHERE {condition}{AFTER} ORDER BY t.track, t.client_id LIMIT ?"
     )
 }
 

@@ -5,7 +5,9 @@
 //! what it is told to. Prove an implementation with `hmac_testkit::broker` from your crate's `tests/`;
 //! [`crate::memory::MemoryBroker`] is the complete model to compare with.
 
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -55,7 +57,7 @@ pub struct QueueDepth {
 }
 
 /// Why a message was not confirmed. It may have reached its queue all the same.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
     /// No queue of that name exists.
@@ -65,8 +67,22 @@ pub enum PublishError {
     #[error("refused by the broker")]
     Refused,
     /// The connection was lost, or no confirm came within the broker's publish timeout.
-    #[error("not confirmed: {0}")]
-    Unconfirmed(String),
+    #[error("not confirmed")]
+    Unconfirmed(#[source] Arc<dyn Error + Send + Sync>),
+}
+
+/// By kind; the causes are not compared.
+impl PartialEq for PublishError {
+    fn eq(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+impl PublishError {
+    /// Makes an [`Self::Unconfirmed`] of what went wrong.
+    pub fn unconfirmed(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unconfirmed(Arc::from(source.into()))
+    }
 }
 
 /// The broker could not do what it was asked.
@@ -74,11 +90,11 @@ pub enum PublishError {
 #[non_exhaustive]
 pub enum BrokerError {
     /// The broker cannot be reached or did not answer in time.
-    #[error("broker unavailable: {0}")]
-    Unavailable(String),
+    #[error("broker unavailable")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
     /// The broker answered, and refused (access, a queue with other arguments).
-    #[error("broker refused: {0}")]
-    Refused(String),
+    #[error("broker refused")]
+    Refused(#[source] Box<dyn Error + Send + Sync>),
     /// [`Broker::close`] was called.
     #[error("the broker was closed")]
     Closed,

@@ -1,5 +1,7 @@
 //! What the helpers of a propagator answer when they cannot do what they were asked.
 
+use std::fmt::Display;
+
 use auth_base::store_error::StoreError;
 use hmac_auth::credential::ClientId;
 
@@ -29,13 +31,13 @@ pub enum PropagationError {
     NotYetApplied(#[source] StoreError),
     /// This peer's own store failed. Nothing was accepted.
     #[error("the peer's store failed")]
-    Store(#[source] StoreError),
+    Store(#[from] StoreError),
     /// The management store failed.
     #[error("the management store failed")]
     Management(#[source] ManagementError),
     /// The broker is away; what was accepted is sent when it is back.
     #[error("the broker is away")]
-    Broker(#[source] BrokerError),
+    Broker(#[from] BrokerError),
     /// A store or the broker did not answer in time.
     #[error("{0} did not answer in time")]
     Timeout(&'static str),
@@ -45,6 +47,13 @@ pub enum PropagationError {
 }
 
 impl PropagationError {
+    pub(crate) fn invalid(field: &'static str, message: impl Display) -> Self {
+        Self::InvalidOptions {
+            field,
+            message: message.to_string(),
+        }
+    }
+
     /// The stable code, as the original names it.
     pub fn code(&self) -> &'static str {
         match self {
@@ -85,10 +94,7 @@ impl From<ManagementError> for PropagationError {
     fn from(error: ManagementError) -> Self {
         match error {
             ManagementError::UnknownClient { client_id } => Self::UnknownClient(client_id),
-            ManagementError::UnknownTargets { .. } => Self::InvalidOptions {
-                field: "targets",
-                message: error.to_string(),
-            },
+            ManagementError::UnknownTargets { .. } => Self::invalid("targets", error),
             other => Self::Management(other),
         }
     }

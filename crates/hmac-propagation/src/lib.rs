@@ -1,5 +1,6 @@
-//! Carries HMAC credentials from the peer where they are changed to every peer that verifies with them, and brings back the proof
-//! that they arrived.
+//! Carries HMAC credentials from the peer where they are changed to every peer that verifies with them,
+//! and brings back the proof that they arrived: a transactional outbox, at-least-once delivery, and
+//! idempotent consumers that keep a last-writer-wins register for each credential.
 //!
 //! One change, end to end:
 //!
@@ -19,29 +20,31 @@
 //!         └─► settle                        │
 //! ```
 //!
-//! Every arrow may fail, repeat, or come late. Four rules make that harmless, and the modules keep them:
+//! Every arrow may fail, repeat, or come late. Four rules make that harmless:
 //!
 //! 1. **Booked before published** ([`peer_store`]): an ack can overtake the confirm, never the booking.
-//! 2. **Acks are bound to a generation** ([`management`]): an ack for a replaced change completes nothing newer.
-//! 3. **`ts` rises strictly for each credential, and a retry stays older than any later change**: a target takes what is newer and
-//!    answers the rest as applied ([`peer_store::Stamp`]).
-//! 4. **Settled last**: whatever was not finished is delivered again, and doing it twice changes nothing.
+//! 2. **Acks are bound to a generation** ([`management`]): an ack for a replaced change completes
+//!    nothing newer.
+//! 3. **`ts` rises strictly for each credential, and a retry stays older than any later change**: a
+//!    target takes what is newer and answers the rest as applied ([`peer_store::Stamp`]).
+//! 4. **Settled last**: whatever was not finished is delivered again, and doing it twice changes
+//!    nothing.
 //!
-//! What was acknowledged and got lost all the same (a store flushed, restored, edited by hand) is found by looking: [`drift`].
+//! What was acknowledged and got lost all the same (a store flushed, restored, edited by hand) is found
+//! by reconciliation: [`drift`].
 //!
 //! # A mesh in one process
 //!
-//! The seams' in-memory implementations are complete, so this is the real protocol; put RabbitMQ, Redis and MariaDB behind the
-//! same four arguments and nothing else changes.
+//! The seams' in-memory implementations are complete, so this is the real protocol; put RabbitMQ, Redis
+//! and MariaDB behind the same four arguments and nothing else changes.
 //!
 //! ```
 //! use std::sync::Arc;
 //!
 //! use hmac_auth::{ClientId, MemoryCredentialStore, Secret};
-//! use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
-//! use hmac_propagation::options::Ensure;
-//! use hmac_propagation::propagator::Propagator;
-//! use hmac_propagation::queue::PeerName;
+//! use hmac_propagation::{
+//!     Ensure, MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore, PeerName, Propagator,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -90,14 +93,56 @@
 //! # }
 //! ```
 //!
-//! # Who should depend on this crate
+//! # What it does not do
 //!
-//! Applications that are peers of a mesh, with one adapter for each seam: `hmac-propagation-amqp` ([`broker`]), `hmac-propagation-redis`
-//! ([`peer_store`]) and, for peers that accept changes, `hmac-propagation-sqlx` ([`management`]). Authors of another adapter depend on this
-//! crate and prove theirs with `hmac-testkit`. The crate opens no socket and names no broker and no database.
+//! It opens no socket and names no broker and no database. It does not order changes of *different*
+//! credentials, and does not merge two changes of one credential: the later one wins whole. It does
+//! not deliver exactly once; a target may see an event twice and answers both alike.
+//!
+//! # Implementing
+//!
+//! Applications that are peers of a mesh depend on this crate, with one adapter for each seam:
+//! `hmac-propagation-amqp` ([`broker`]), `hmac-propagation-redis` ([`peer_store`]) and, for peers that
+//! accept changes, `hmac-propagation-sqlx` ([`management`]). Another adapter implements the trait and
+//! proves itself with the suite of `hmac-testkit`, one test a case. A broker that loses everything:
+//!
+//! ```
+//! use hmac_propagation::broker::{
+//!     Broker, BrokerError, BrokerStatus, OutboundMessage, PublishError, Subscription,
+//! };
+//! use hmac_propagation::PeerName;
+//! use tokio::sync::watch;
+//!
+//! struct Nowhere(watch::Sender<BrokerStatus>);
+//!
+//! #[async_trait::async_trait]
+//! impl Broker for Nowhere {
+//!     async fn declare(&self, _: &PeerName) -> Result<(), BrokerError> {
+//!         Err(BrokerError::Unavailable("there is nothing here".into()))
+//!     }
+//!
+//!     async fn publish(&self, messages: Vec<OutboundMessage>) -> Vec<Result<(), PublishError>> {
+//!         messages.iter().map(|_| Err(PublishError::Unroutable)).collect()
+//!     }
+//!
+//!     async fn subscribe(&self, _: &PeerName, _: u16) -> Result<Box<dyn Subscription>, BrokerError> {
+//!         Err(BrokerError::Unavailable("there is nothing here".into()))
+//!     }
+//!
+//!     fn status(&self) -> watch::Receiver<BrokerStatus> {
+//!         self.0.subscribe()
+//!     }
+//!
+//!     async fn close(&self) {}
+//! }
+//! ```
+//!
+//! An implementation need not bound its calls for the propagator's sake: every call runs within the
+//! timeouts of [`Settings`].
 
 pub mod broker;
 pub mod counters;
+pub mod delivery;
 pub mod drift;
 pub mod error;
 pub mod event;
@@ -109,10 +154,26 @@ pub mod progress;
 pub mod propagator;
 pub mod queue;
 
-mod acks;
+mod acknowledgements;
+mod bounded;
 mod changes;
+mod closing;
+mod context;
+mod dispatch;
+mod health;
 mod inbound;
+mod lock;
 mod outbound;
+mod own_store;
+mod publisher;
 mod sent_marks;
-mod shared;
-mod sync_loop;
+
+pub use crate::broker::Broker;
+pub use crate::error::PropagationError;
+pub use crate::management::Management;
+pub use crate::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
+pub use crate::options::{Ensure, Resync, Revoke, Rotate, Settings};
+pub use crate::peer_store::PeerStore;
+pub use crate::propagator::Propagator;
+pub use crate::propagator::builder::PropagatorBuilder;
+pub use crate::queue::PeerName;

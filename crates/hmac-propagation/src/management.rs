@@ -5,16 +5,17 @@
 //! the single forms one by one, and a database answers them in a statement or two instead. Prove an implementation with
 //! `hmac_testkit::management`; [`crate::memory::MemoryManagement`] is the complete model to compare with.
 //!
-//! # The rows
+//! # What is stored
 //! A *credential* (client id and track) has a `generation` that counts its changes and a `change_ts` that says when the
-//! last one was accepted. A *pivot* (credential and target) holds what that target should have: the operation, hash, rules,
-//! expiry and generation of the last change accepted **for that target**, and how far it has come:
-//! `pending -> sent -> success | error`.
+//! last one was accepted. A *delivery* (credential and target) is the row of the transactional outbox: what that target
+//! should hold by the last change accepted **for that target**, and how far it has come. What a change books and what a
+//! delivery may become is decided in [`crate::delivery`]: a store loads, calls it, and writes.
 //!
 //! `change_ts` rises strictly: it is the largest of the clock, one more than every `ts` ever used for that credential, and
-//! one more than the peer's cursor (`floor_ts`). An event's `ts` is the `change_ts` of its pivot on the first try, and one
+//! one more than the peer's cursor (`floor_ts`). An event's `ts` is the `change_ts` of its delivery on the first try, and one
 //! more than the last `ts` sent to that target on every further try; so a retry stays older than any later change.
 
+mod desired;
 mod repair;
 
 use async_trait::async_trait;
@@ -26,6 +27,7 @@ use hmac_auth::secret_hash::SecretHash;
 use crate::peer_store::{CredentialKey, FinalStatus};
 use crate::queue::PeerName;
 
+pub use desired::{DesiredRecord, Operation};
 pub use repair::{
     LocalChange, Reopening, ResyncQuery, ResyncRow, ResyncScope, SettledQuery, SettledRow,
     SettledScope,
@@ -115,49 +117,6 @@ pub struct Accepted {
     pub change_ts: i64,
     /// What this peer's own store must hold now; `None` is nothing (revoked).
     pub record: Option<DesiredRecord>,
-}
-
-/// What a store should hold for a client.
-#[derive(Clone, Debug)]
-pub struct DesiredRecord {
-    /// The hash.
-    pub secret_hash: SecretHash,
-    /// The rules.
-    pub allowed_ips: AllowedIps,
-    /// The expiry, epoch milliseconds.
-    pub expires_at: Option<i64>,
-}
-
-/// The operation on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// `credential.create`
-    Create,
-    /// `credential.update`
-    Update,
-    /// `credential.delete`
-    Delete,
-}
-
-impl Operation {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "credential.create",
-            Self::Update => "credential.update",
-            Self::Delete => "credential.delete",
-        }
-    }
-
-    /// Reads the name on the wire.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "credential.create" => Some(Self::Create),
-            "credential.update" => Some(Self::Update),
-            "credential.delete" => Some(Self::Delete),
-            _ => None,
-        }
-    }
 }
 
 /// Which rows a sync takes.
@@ -258,11 +217,9 @@ pub struct FullyPropagated {
 /// The source's database.
 ///
 /// # Contract
-/// - A change is accepted as one transaction: credential, pivots and audit rows, or nothing.
-/// - Marks are conditional on the generation (and, for a sent mark, on the claim's event id); a late one changes nothing and
-///   is no error. A sent mark never overwrites `success` or `error` of the same claim: acks may overtake it.
-/// - `success` leaves `error` and `sent` behind; a row is claimable when it is `pending`, or `sent` or `error` for longer than
-///   `resend_after_ms`, and not under a lease.
+/// - A change is accepted as one transaction: credential, deliveries and audit rows, or nothing.
+/// - Each transition of a delivery is the one of [`crate::delivery`], made while nobody else can make another (a lock on the
+///   row, or one writer). A mark that comes late changes nothing and is no error.
 /// - A plain secret is only ever stored encrypted, and gone once the credential is fully propagated with success.
 #[async_trait]
 pub trait Management: Send + Sync + 'static {
@@ -293,10 +250,10 @@ pub trait Management: Send + Sync + 'static {
     /// Books how sending ended.
     async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError>;
 
-    /// Books that a target has the change.
+    /// Books that a target has the change: the mark's outcome is `Ok`.
     async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError>;
 
-    /// Books that a target refused the change; it is sent again after `resend_after_ms`.
+    /// Books that a target refused the change: the mark's outcome is `Err`. It is sent again after `resend_after_ms`.
     async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError>;
 
     /// Books that every target has answered. Clears the plain secret when the status is success and every row of the
@@ -321,14 +278,14 @@ pub trait Management: Send + Sync + 'static {
     async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError>;
 
     /// Lists what this peer's own store is booked to hold, in the order of (track, client id), `limit` at most, from after a
-    /// key on. `sent_ts` is when the change was accepted; there is no event id.
+    /// key on. `sent_ts` and `last_ts` are when the change was accepted; there is no event id.
     async fn settled_changes(
         &self,
         after: Option<&CredentialKey>,
         limit: usize,
     ) -> Result<Vec<SettledRow>, ManagementError>;
 
-    /// Changes not yet known to be in this peer's own store, `limit` at most.
+    /// Changes not yet known to be in this peer's own store, the longest waiting first, `limit` at most.
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError>;
 
     /// Books that this peer's own store holds these changes (key and generation); older generations are covered too.

@@ -1,134 +1,201 @@
-//! Sending what waits (propagation wire 2.4): claim a page, book it in the ledger, publish it, mark it.
+//! The pump of the transactional outbox (propagation wire 2.4): claims what waits, page by page, and
+//! has it sent.
 //!
-//! Each page costs one round trip to the management store to claim, one to the peer's store to book, the broker's confirms
-//! for the whole page, and one round trip to mark; the next page is claimed meanwhile.
+//! It syncs by itself right after each change, when the broker comes back, and on a timer. Each page
+//! costs one round trip to the management store to claim, one to the peer's store to book, the
+//! broker's confirms for the whole page, and one round trip to mark; the next page is claimed
+//! meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use auth_base::error_chain::chain;
-use futures_util::future::join_all;
-use hmac_auth::allowed_ips::AllowedIps;
-use tokio::time::{Instant, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::broker::{BrokerError, OutboundMessage, PublishError};
-use crate::changes;
-use crate::counters::add;
+use crate::broker::{BrokerError, BrokerStatus};
+use crate::context::Context;
+use crate::dispatch::{Dispatch, Page};
 use crate::error::PropagationError;
-use crate::event::ApplyEvent;
-use crate::management::{
-    PendingMessage, PendingPropagation, PendingQuery, ResyncQuery, ResyncScope, SentMark,
-};
+use crate::management::{PendingPropagation, PendingQuery, ResyncQuery, ResyncRow, ResyncScope};
 use crate::options::{Resync, SyncSummary};
-use crate::peer_store::InFlight;
+use crate::own_store::OwnStore;
 use crate::progress::Progress;
 use crate::queue::PeerName;
-use crate::sent_marks;
-use crate::shared::Core;
 
 /// Pages in one sync at most; what is left waits for the next.
 const MAX_PAGES: usize = 10_000;
 
-/// Sends what waits, for a caller who waits: for an earlier sync no longer than for a store. Many callers at once would else wait
-/// one after the other for a broker that does not answer.
-pub(crate) async fn sync(core: &Core) -> Result<SyncSummary, PropagationError> {
-    let started = Instant::now();
-    let turn = timeout(core.parts.settings.store_timeout, core.syncing.lock()).await;
-    let _one_at_a_time = turn.map_err(|_| PropagationError::Timeout("an earlier sync"))?;
-    sync_in_turn(core, started).await
+/// Between two searches for deliveries whose answer is overdue, in milliseconds.
+const OVERDUE_PAUSE_MS: i64 = 1_000;
+
+/// Claims deliveries and has them sent.
+pub(crate) struct Outbound {
+    context: Arc<Context>,
+    own_store: Arc<OwnStore>,
+    dispatch: Arc<Dispatch>,
+    /// One sync at a time in this process; replicas are kept apart by leases.
+    turn: tokio::sync::Mutex<()>,
+    overdue_checked_at_ms: AtomicI64,
 }
 
-/// Sends what waits, as soon as no other sync does.
-pub(crate) async fn sync_by_itself(core: &Core) -> Result<SyncSummary, PropagationError> {
-    let started = Instant::now();
-    let _one_at_a_time = core.syncing.lock().await;
-    sync_in_turn(core, started).await
-}
-
-async fn sync_in_turn(core: &Core, started: Instant) -> Result<SyncSummary, PropagationError> {
-    core.management()?;
-    changes::recover(core).await?;
-    {
-        let status = core.parts.broker.status();
-        let status = status.borrow();
-        if !status.connected {
-            let reason = status
-                .reason
-                .clone()
-                .unwrap_or_else(|| "not connected".to_owned());
-            return Err(PropagationError::Broker(BrokerError::Unavailable(reason)));
+impl Outbound {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        own_store: Arc<OwnStore>,
+        dispatch: Arc<Dispatch>,
+    ) -> Self {
+        Self {
+            context,
+            own_store,
+            dispatch,
+            turn: tokio::sync::Mutex::default(),
+            overdue_checked_at_ms: AtomicI64::new(i64::MIN),
         }
     }
-    let mut summary = SyncSummary::default();
-    let mut clients = HashSet::new();
-    let overdue = core.looks_for_overdue();
-    let mut claimed = claim(core, overdue).await?;
-    for _ in 0..MAX_PAGES {
-        if claimed.is_empty() {
+
+    /// Syncs by itself until the propagator closes.
+    pub(crate) async fn run(&self) {
+        let context = &self.context;
+        let mut broker = context.broker.status();
+        let mut timer = interval(context.settings.sync_interval);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failures = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = context.closing.wait() => return,
+                // Before the changes, which may never pause.
+                _ = timer.tick() => self.own_store.want_repair(),
+                () = connected(&mut broker) => {}
+                () = context.sync_wanted() => {}
+            }
+            match self.sync_when_free().await {
+                Ok(summary) => {
+                    failures = 0;
+                    context.health.note("sync", None);
+                    if summary.targets_published > 0 || summary.targets_retrying > 0 {
+                        tracing::debug!(peer = %context.name, ?summary, "synced");
+                    }
+                }
+                Err(error) => {
+                    let text = chain(&error);
+                    if failures == 0 {
+                        tracing::warn!(peer = %context.name, error = text, "sync failed; trying again");
+                    }
+                    context.health.note("sync", Some(text));
+                    context.pause(failures).await;
+                    failures = failures.saturating_add(1);
+                    // What this sync was woken for still waits; the next reason to sync is the timer,
+                    // a change, or the broker.
+                }
+            }
+        }
+    }
+
+    /// Sends what waits, for a caller who waits: for an earlier sync no longer than for a store. Many
+    /// callers at once would else wait one after the other for a broker that does not answer.
+    pub(crate) async fn sync(&self) -> Result<SyncSummary, PropagationError> {
+        let started = Instant::now();
+        let turn = timeout(self.context.settings.store_timeout, self.turn.lock()).await;
+        let _one_at_a_time = turn.map_err(|_| PropagationError::Timeout("an earlier sync"))?;
+        self.sync_in_turn(started).await
+    }
+
+    /// Sends what waits, as soon as no other sync does.
+    async fn sync_when_free(&self) -> Result<SyncSummary, PropagationError> {
+        let started = Instant::now();
+        let _one_at_a_time = self.turn.lock().await;
+        self.sync_in_turn(started).await
+    }
+
+    async fn sync_in_turn(&self, started: Instant) -> Result<SyncSummary, PropagationError> {
+        self.context.management()?;
+        self.own_store.repair().await?;
+        self.check_connected()?;
+        let mut summary = SyncSummary::default();
+        let mut clients = HashSet::new();
+        let overdue = self.checks_overdue_now();
+        let mut claimed = self.claim(overdue).await?;
+        for _ in 0..MAX_PAGES {
+            if claimed.is_empty() {
+                break;
+            }
+            let full = claimed.len() >= self.context.settings.page;
+            clients.extend(claimed.iter().map(|row| row.key.clone()));
+            let ahead = async {
+                if full && !self.context.closing.has_begun() {
+                    self.claim(overdue).await
+                } else {
+                    Ok(Vec::new())
+                }
+            };
+            let (page, next) = tokio::join!(self.dispatch.send(claimed), ahead);
+            if page.as_ref().is_ok_and(Page::lets_others_through) {
+                let page = page?;
+                summary.targets_published += page.published as u64;
+                summary.targets_retrying += page.failed as u64;
+                claimed = next?;
+                continue;
+            }
+            // Nothing gets through: what was claimed ahead is free for the next sync.
+            let ahead = next.unwrap_or_default();
+            summary.targets_retrying +=
+                page.as_ref().map_or(0, |page| page.failed as u64) + ahead.len() as u64;
+            let released = self.dispatch.release(&ahead, "nothing could be sent").await;
+            page?;
+            released?;
             break;
         }
-        let full = claimed.len() >= core.parts.settings.page;
-        clients.extend(claimed.iter().map(|row| row.key.clone()));
-        let ahead = async {
-            if full && !core.is_closing() {
-                claim(core, overdue).await
-            } else {
-                Ok(Vec::new())
+        summary.propagations_read = clients.len() as u64;
+        summary.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.context.health.note_sync(self.context.now_ms());
+        Ok(summary)
+    }
+
+    /// Makes deliveries again and sends them.
+    pub(crate) async fn resync(&self, resync: Resync) -> Result<SyncSummary, PropagationError> {
+        let management = self.context.management()?;
+        let scope = match resync {
+            Resync::Target(name) => {
+                let name = PeerName::parse(&name);
+                ResyncScope::Target(
+                    name.map_err(|error| PropagationError::invalid("target", error))?,
+                )
+            }
+            Resync::Client { client_id, track } => {
+                ResyncScope::Credential(self.context.key(&client_id, track)?)
             }
         };
-        let (page, next) = tokio::join!(send_page(core, claimed), ahead);
-        if page.as_ref().is_ok_and(Page::lets_others_through) {
-            let page = page?;
-            summary.targets_published += page.published as u64;
-            summary.targets_retrying += page.failed as u64;
-            claimed = next?;
-            continue;
+        let limit = self.context.settings.page;
+        let mut query = ResyncQuery {
+            scope,
+            now_ms: self.context.now_ms(),
+            limit,
+            after: None,
+        };
+        for _ in 0..MAX_PAGES {
+            let mut rows = management.resync_rows(&query).await?;
+            let Some(last) = rows.last() else { break };
+            query.after = Some((last.key.clone(), last.target.clone()));
+            let full = rows.len() == limit;
+            self.leave_superseded(&mut rows).await?;
+            management.rebook(&rows, self.context.now_ms()).await?;
+            let about = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
+            self.context.progress.send(Progress::Rebooked, about);
+            if !full {
+                break;
+            }
         }
-        // Nothing gets through: what was claimed ahead is free for the next sync.
-        let ahead = next.unwrap_or_default();
-        summary.targets_retrying +=
-            page.as_ref().map_or(0, |page| page.failed as u64) + ahead.len() as u64;
-        let released = release(core, &ahead, "nothing could be sent").await;
-        page?;
-        released?;
-        break;
+        self.sync().await
     }
-    summary.propagations_read = clients.len() as u64;
-    summary.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    core.note_sync();
-    Ok(summary)
-}
 
-/// Makes rows pending again and sends them.
-pub(crate) async fn resync(core: &Core, resync: Resync) -> Result<SyncSummary, PropagationError> {
-    let management = core.management()?;
-    let scope = match resync {
-        Resync::Target(name) => ResyncScope::Target(
-            PeerName::parse(&name)
-                .map_err(|error| changes::invalid("target", &error.to_string()))?,
-        ),
-        Resync::Client { client_id, track } => {
-            ResyncScope::Credential(changes::key(core, &client_id, track)?)
-        }
-    };
-    let limit = core.parts.settings.page;
-    let mut query = ResyncQuery {
-        scope,
-        now_ms: core.now_ms(),
-        limit,
-        after: None,
-    };
-    for _ in 0..MAX_PAGES {
-        let mut rows = core.managed(management.resync_rows(&query)).await?;
-        let Some(last) = rows.last() else { break };
-        query.after = Some((last.key.clone(), last.target.clone()));
-        let full = rows.len() == limit;
+    /// Leaves out what another source has changed since, as this peer's own store has seen: repeating
+    /// ours would overwrite it.
+    async fn leave_superseded(&self, rows: &mut Vec<ResyncRow>) -> Result<(), PropagationError> {
         let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
-        let cursors = core
-            .store(core.parts.store.cursors(&keys))
-            .await
-            .map_err(PropagationError::Store)?;
-        // A newer change of another source was applied here: repeating ours would overwrite it.
-        let mut cursors = cursors.into_iter();
+        let mut cursors = self.context.store.cursors(&keys).await?.into_iter();
         rows.retain(|row| {
             let superseded = cursors.next().flatten().is_some_and(|cursor| cursor.ts > row.last_ts);
             if superseded {
@@ -136,259 +203,61 @@ pub(crate) async fn resync(core: &Core, resync: Resync) -> Result<SyncSummary, P
             }
             !superseded
         });
-        core.managed(management.rebook(&rows, core.now_ms()))
-            .await?;
-        let rebooked = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
-        core.progress.tell(Progress::Rebooked, rebooked);
-        if !full {
-            break;
-        }
+        Ok(())
     }
-    sync(core).await
-}
 
-#[derive(Default)]
-struct Page {
-    published: usize,
-    failed: usize,
-    /// Rows that were not even tried, since they cannot be sent.
-    unsendable: usize,
-}
-
-impl Page {
-    /// Tells whether rows behind it may be sent: rows that cannot be say nothing about the broker.
-    fn lets_others_through(&self) -> bool {
-        self.published > 0 || self.failed == self.unsendable
-    }
-}
-
-async fn claim(core: &Core, overdue: bool) -> Result<Vec<PendingPropagation>, PropagationError> {
-    let settings = &core.parts.settings;
-    let query = PendingQuery {
-        now_ms: core.now_ms(),
-        resend_after_ms: millis(settings.resend_after),
-        overdue,
-        lease_ms: millis(settings.claim_lease),
-        limit: settings.page,
-        event_ids: (0..settings.page).map(|_| core.event_id()).collect(),
-    };
-    Ok(core
-        .managed(core.management()?.fetch_pending_propagations(&query))
-        .await?)
-}
-
-/// Sends one claimed page and marks every row of it.
-async fn send_page(core: &Core, rows: Vec<PendingPropagation>) -> Result<Page, PropagationError> {
-    let mut unsent = Vec::new();
-    let mut ready = Vec::with_capacity(rows.len());
-    for row in rows {
-        match prepare(core, &row) {
-            Ok((in_flight, message)) => ready.push((row, in_flight, message)),
-            Err(reason) => {
-                tracing::warn!(client_id = %row.key.client_id, target = row.target, reason, "row cannot be sent");
-                unsent.push(mark(core, &row, Err(reason)));
-            }
-        }
-    }
-    let unsendable = unsent.len();
-    let in_flight: Vec<InFlight> = ready
-        .iter()
-        .map(|(_, in_flight, _)| in_flight.clone())
-        .collect();
-    if !in_flight.is_empty()
-        && let Err(error) = core.store(core.parts.store.book(&in_flight)).await
-    {
-        let rows: Vec<_> = ready.into_iter().map(|(row, ..)| row).collect();
-        release(core, &rows, "the peer's store is away").await?;
-        return Err(PropagationError::Store(error));
-    }
-    let (rows, messages): (Vec<_>, Vec<_>) = ready
-        .into_iter()
-        .map(|(row, _, message)| (row, message))
-        .unzip();
-    let outcomes = publish(core, messages).await;
-    let mut sent = Vec::with_capacity(rows.len());
-    for (row, outcome) in rows.iter().zip(outcomes) {
-        if let Err(reason) = &outcome {
-            tracing::warn!(client_id = %row.key.client_id, target = row.target, reason, "event not confirmed; it is sent again");
-        }
-        let kind = if outcome.is_ok() {
-            &mut sent
-        } else {
-            &mut unsent
+    async fn claim(&self, overdue: bool) -> Result<Vec<PendingPropagation>, PropagationError> {
+        let (context, settings) = (&self.context, &self.context.settings);
+        let query = PendingQuery {
+            now_ms: context.now_ms(),
+            resend_after_ms: millis(settings.resend_after),
+            overdue,
+            lease_ms: millis(settings.claim_lease),
+            limit: settings.page,
+            event_ids: (0..settings.page).map(|_| context.event_id()).collect(),
         };
-        kind.push(mark(core, row, outcome));
+        let management = context.management()?;
+        Ok(management.fetch_pending_propagations(&query).await?)
     }
-    let page = Page {
-        published: sent.len(),
-        failed: unsent.len(),
-        unsendable,
-    };
-    add(&core.counters.events_published, page.published);
-    add(&core.counters.events_retrying, page.failed);
-    core.sent_marks.add(sent);
-    if !unsent.is_empty() {
-        give_back(core, &unsent).await?;
-    }
-    Ok(page)
-}
 
-/// Gives claimed rows back unsent.
-async fn release(
-    core: &Core,
-    rows: &[PendingPropagation],
-    reason: &str,
-) -> Result<(), PropagationError> {
-    let marks: Vec<_> = rows
-        .iter()
-        .map(|row| mark(core, row, Err(reason.to_owned())))
-        .collect();
-    give_back(core, &marks).await
-}
-
-/// Books rows as not sent.
-async fn give_back(core: &Core, marks: &[SentMark]) -> Result<(), PropagationError> {
-    core.managed(core.management()?.mark_targets_sent(marks))
-        .await?;
-    core.progress
-        .tell(Progress::Failed, marks.iter().map(sent_marks::row));
-    Ok(())
-}
-
-/// Makes the ledger entry and the message of a row; `Err` says why it cannot be sent.
-fn prepare(core: &Core, row: &PendingPropagation) -> Result<(InFlight, OutboundMessage), String> {
-    let message = row.message.as_ref().map_err(Clone::clone)?;
-    let target = PeerName::parse(&row.target).map_err(|error| error.to_string())?;
-    let now_ms = core.now_ms();
-    let in_flight = InFlight {
-        event_id: row.event_id.clone(),
-        key: row.key.clone(),
-        target: target.clone(),
-        generation: row.generation,
-        attempt: row.attempt,
-        sent_at: now_ms,
-    };
-    let body = encode(core, row, message);
-    Ok((
-        in_flight,
-        OutboundMessage {
-            target,
-            message_id: row.event_id.clone(),
-            timestamp_ms: now_ms,
-            body,
-        },
-    ))
-}
-
-fn encode(core: &Core, row: &PendingPropagation, message: &PendingMessage) -> Vec<u8> {
-    let record = message.record.as_ref();
-    let no_rules = AllowedIps::default();
-    ApplyEvent {
-        event_id: &row.event_id,
-        ts: row.ts,
-        propagation_secret: &message.propagation_secret,
-        sender: &core.parts.name,
-        operation: message.operation,
-        key: &row.key,
-        secret_hash: record.map(|record| &record.secret_hash),
-        allowed_ips: record.map_or(&no_rules, |record| &record.allowed_ips),
-        expires_at: record.and_then(|record| record.expires_at),
-    }
-    .encode()
-}
-
-fn mark(core: &Core, row: &PendingPropagation, outcome: Result<(), String>) -> SentMark {
-    SentMark {
-        key: row.key.clone(),
-        target: row.target.clone(),
-        generation: row.generation,
-        event_id: row.event_id.clone(),
-        at_ms: core.now_ms(),
-        outcome,
-    }
-}
-
-/// Publishes a batch to declared queues; a queue found deleted is declared again and tried once more.
-pub(crate) async fn publish(
-    core: &Core,
-    messages: Vec<OutboundMessage>,
-) -> Vec<Result<(), String>> {
-    let targets: BTreeSet<PeerName> = messages
-        .iter()
-        .map(|message| message.target.clone())
-        .collect();
-    let undeclared = declare(core, targets).await;
-    let mut outcomes: Vec<Option<Result<(), PublishError>>> = vec![None; messages.len()];
-    let reachable: Vec<usize> = (0..messages.len())
-        .filter(|&i| !undeclared.contains_key(&messages[i].target))
-        .collect();
-    publish_some(core, &messages, &reachable, &mut outcomes).await;
-
-    let returned: Vec<usize> = reachable
-        .into_iter()
-        .filter(|&i| outcomes[i] == Some(Err(PublishError::Unroutable)))
-        .collect();
-    if !returned.is_empty() {
-        let targets: BTreeSet<PeerName> = returned
-            .iter()
-            .map(|&i| messages[i].target.clone())
-            .collect();
-        for target in &targets {
-            core.forget_declared(target);
+    fn check_connected(&self) -> Result<(), PropagationError> {
+        let status = self.context.broker.status();
+        let status = status.borrow();
+        if status.connected {
+            return Ok(());
         }
-        let undeclared = declare(core, targets).await;
-        let again: Vec<usize> = returned
-            .into_iter()
-            .filter(|&i| !undeclared.contains_key(&messages[i].target))
-            .collect();
-        publish_some(core, &messages, &again, &mut outcomes).await;
+        let reason = status.reason.as_deref().unwrap_or("not connected");
+        Err(BrokerError::Unavailable(reason.into()).into())
     }
-    let outcomes = outcomes
-        .into_iter()
-        .zip(&messages)
-        .map(|(outcome, message)| match outcome {
-            Some(outcome) => outcome.map_err(|error| error.to_string()),
-            None => Err(undeclared
-                .get(&message.target)
-                .cloned()
-                .unwrap_or_else(|| "not sent".to_owned())),
-        });
-    outcomes.collect()
-}
 
-async fn publish_some(
-    core: &Core,
-    messages: &[OutboundMessage],
-    which: &[usize],
-    outcomes: &mut [Option<Result<(), PublishError>>],
-) {
-    if which.is_empty() {
-        return;
-    }
-    let batch = which.iter().map(|&i| messages[i].clone()).collect();
-    let results = match timeout(
-        core.parts.settings.broker_timeout,
-        core.parts.broker.publish(batch),
-    )
-    .await
-    {
-        Ok(results) => results,
-        Err(_) => {
-            vec![Err(PublishError::Unconfirmed("no confirm in time".to_owned())); which.len()]
+    /// Tells whether deliveries that wait for an answer too long are searched for now. A sync for each
+    /// change need not: the search costs a change two round trips, and such a delivery has waited a
+    /// minute when it is found. So [`OVERDUE_PAUSE_MS`] lie between two searches, or a tenth of a
+    /// shorter `resend_after`.
+    fn checks_overdue_now(&self) -> bool {
+        let now_ms = self.context.now_ms();
+        let pause_ms = millis(self.context.settings.resend_after / 10);
+        let before = self.overdue_checked_at_ms.load(Ordering::Relaxed);
+        // A clock set back must not keep deliveries waiting.
+        let due =
+            before > now_ms || now_ms.saturating_sub(before) >= pause_ms.min(OVERDUE_PAUSE_MS);
+        if due {
+            self.overdue_checked_at_ms.store(now_ms, Ordering::Relaxed);
         }
-    };
-    for (&i, result) in which.iter().zip(results) {
-        outcomes[i] = Some(result);
+        due
     }
 }
 
-/// Declares queues; answers why for those that could not be.
-async fn declare(core: &Core, targets: BTreeSet<PeerName>) -> BTreeMap<PeerName, String> {
-    let declared = targets.into_iter().map(async |target| {
-        let error = core.declare(&target).await.err()?;
-        Some((target, chain(&error)))
-    });
-    join_all(declared).await.into_iter().flatten().collect()
+/// Waits until the broker's state changes to connected.
+async fn connected(broker: &mut watch::Receiver<BrokerStatus>) {
+    loop {
+        if broker.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if broker.borrow_and_update().connected {
+            return;
+        }
+    }
 }
 
 fn millis(duration: std::time::Duration) -> i64 {

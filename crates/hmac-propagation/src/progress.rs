@@ -1,8 +1,10 @@
-//! What a propagator tells those who watch it: which row came how far, as it happens.
+//! Progress events for watchers: which delivery came how far, as it happens.
 //!
-//! An event says *look again*, no more: it is told once the management store has booked what it is about, so a reader that asks then
-//! sees at least that much. Nobody waits for a watcher. One that is slow loses the oldest events and is told that it
-//! did ([`tokio::sync::broadcast::error::RecvError::Lagged`]); it then reads everything again. Without a watcher nothing is made.
+//! An event says *read again*, no more: it is sent once the management store has booked what it is
+//! about, so a reader that asks then sees at least that much. Nobody waits for a watcher. One that is
+//! slow loses the oldest events and learns that it did
+//! ([`tokio::sync::broadcast::error::RecvError::Lagged`]); it then reads everything again. Without a
+//! watcher nothing is made.
 
 use tokio::sync::broadcast;
 
@@ -11,18 +13,19 @@ use crate::peer_store::CredentialKey;
 /// Events a watcher may be behind before it loses the oldest.
 const CAPACITY: usize = 4_096;
 
-/// What happened to a credential, or to its row for one target.
+/// What happened to a credential, or to its delivery to one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// A change was accepted, and tried on this peer's own store.
     Accepted,
-    /// The row is booked as sent. An acknowledgement that comes quickly takes this mark along: then there is none.
+    /// The delivery is booked as sent. An acknowledgement that comes quickly takes this mark along:
+    /// then there is none.
     Sent,
     /// The target has the change.
     Acknowledged,
-    /// The row could not be sent, or the target refused it.
+    /// The delivery could not be sent, or the target refused it.
     Failed,
-    /// The row is sent again, by a resync or because its target lost what it had.
+    /// The delivery is made again, by a resync or because its target lost what it had.
     Rebooked,
 }
 
@@ -37,22 +40,22 @@ pub struct ProgressEvent {
     pub progress: Progress,
 }
 
-/// Where a propagator tells its progress.
-pub(crate) struct Teller(broadcast::Sender<ProgressEvent>);
+/// Where a propagator publishes its progress.
+pub(crate) struct ProgressSender(broadcast::Sender<ProgressEvent>);
 
-impl Default for Teller {
+impl Default for ProgressSender {
     fn default() -> Self {
         Self(broadcast::Sender::new(CAPACITY))
     }
 }
 
-impl Teller {
+impl ProgressSender {
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<ProgressEvent> {
         self.0.subscribe()
     }
 
-    /// Tells one event for each of `about`, which is not looked at when nobody watches.
-    pub(crate) fn tell<'a>(
+    /// Sends one event for each of `about`, which is not evaluated when nobody watches.
+    pub(crate) fn send<'a>(
         &self,
         progress: Progress,
         about: impl IntoIterator<Item = (&'a CredentialKey, Option<&'a str>)>,

@@ -14,9 +14,9 @@ use std::time::Duration;
 use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, CredentialChange};
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::drift::DriftReport;
 use hmac_propagation::error::PropagationError;
-use hmac_propagation::memory::management::PivotStatus;
 use hmac_propagation::options::{Ensure, Resync, Revoke};
 
 use world::{FIRST, INTERVAL, Mood, SECOND, World, ensure, hash, hash_of};
@@ -209,7 +209,7 @@ async fn an_edit_by_hand_is_undone_and_its_reason_is_told() {
         assert_eq!((target.drifted, target.healed), (1, 1), "{difference}");
         assert_ne!(target.wanted, target.held);
         let row = world.source.row("edited", "target");
-        assert_eq!(row.status, PivotStatus::Pending);
+        assert_eq!(row.status, DeliveryStatus::Pending);
         assert_eq!(
             row.reason.unwrap(),
             format!("drift: the target holds {difference}")
@@ -305,7 +305,7 @@ async fn what_the_own_store_knows_to_be_changed_elsewhere_is_not_brought_back() 
     world.source.propagator().check_drift().await.unwrap();
     assert_eq!(
         world.source.row("shared", "target").status,
-        PivotStatus::Success
+        DeliveryStatus::Success
     );
     assert_eq!(world.report("target").superseded, 1);
     other.propagator().check_drift().await.unwrap();

@@ -14,7 +14,7 @@ use auth_base::secret::Secret;
 use auth_base::store_error::StoreError;
 use hmac_auth::credential::{Change, ClientId};
 use hmac_auth::memory::MemoryCredentialStore;
-use hmac_propagation::memory::management::PivotStatus;
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Settings};
 use hmac_propagation::peer_store::{
@@ -166,8 +166,8 @@ impl World {
         self.source.ensure(ensure).await.unwrap();
     }
 
-    fn status(&self) -> PivotStatus {
-        self.management.pivots()[0].status
+    fn status(&self) -> DeliveryStatus {
+        self.management.deliveries()[0].status
     }
 
     /// Lets the test's clock run.
@@ -183,7 +183,7 @@ async fn a_failing_store_slows_it_does_not_spin() {
         world.target_store.mood.store(mood, Ordering::SeqCst);
         world.ensure().await;
         world.pass(Duration::from_secs(40)).await;
-        assert_eq!(world.status(), PivotStatus::Sent, "nothing was answered");
+        assert_eq!(world.status(), DeliveryStatus::Sent, "nothing was answered");
         assert_eq!(
             world.bus.depth(&name("target")),
             Some(0),
@@ -201,7 +201,7 @@ async fn a_failing_store_slows_it_does_not_spin() {
         );
         world.target_store.mood.store(WORKS, Ordering::SeqCst);
         world.pass(Duration::from_secs(11)).await;
-        assert_eq!(world.status(), PivotStatus::Success);
+        assert_eq!(world.status(), DeliveryStatus::Success);
         assert_eq!(world.target.status().last_error, None);
     }
 }
@@ -222,9 +222,9 @@ async fn a_store_that_refuses_is_reported_to_the_source_and_tried_again() {
     world.target_store.mood.store(REFUSES, Ordering::SeqCst);
     world.ensure().await;
     world.pass(Duration::from_secs(40)).await;
-    assert_eq!(world.status(), PivotStatus::Error);
+    assert_eq!(world.status(), DeliveryStatus::Error);
     assert!(
-        world.management.pivots()[0]
+        world.management.deliveries()[0]
             .reason
             .as_ref()
             .unwrap()
@@ -234,7 +234,7 @@ async fn a_store_that_refuses_is_reported_to_the_source_and_tried_again() {
     world.pass(Duration::from_secs(70)).await;
     assert_eq!(
         world.status(),
-        PivotStatus::Success,
+        DeliveryStatus::Success,
         "sent again when overdue"
     );
     let key = CredentialKey {
@@ -259,9 +259,9 @@ async fn an_answer_later_than_the_next_try_counts() {
         tokio::time::sleep(second).await;
         if world
             .management
-            .pivots()
+            .deliveries()
             .iter()
-            .all(|row| row.status == PivotStatus::Success)
+            .all(|row| row.status == DeliveryStatus::Success)
         {
             return;
         }

@@ -13,7 +13,7 @@ use auth_base::secret::Secret;
 use auth_base::store_error::StoreError;
 use hmac_auth::credential::ClientId;
 use hmac_auth::memory::MemoryCredentialStore;
-use hmac_propagation::memory::management::PivotStatus;
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::Ensure;
 use hmac_propagation::peer_store::{
@@ -118,9 +118,9 @@ async fn no_plain_secret_at_rest_after_propagation() {
     }
     assert!(
         management
-            .pivots()
+            .deliveries()
             .iter()
-            .all(|row| row.status == PivotStatus::Success)
+            .all(|row| row.status == DeliveryStatus::Success)
     );
     assert!(
         !management.holds_plain(&key),

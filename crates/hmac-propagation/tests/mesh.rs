@@ -14,9 +14,9 @@ use std::time::Duration;
 use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
 use hmac_propagation::broker::{Broker, OutboundMessage};
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::error::PropagationError;
 use hmac_propagation::management::Operation;
-use hmac_propagation::memory::management::PivotStatus;
 use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate, Settings};
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::progress::{Progress, ProgressEvent};
@@ -34,7 +34,7 @@ async fn a_change_reaches_every_target_and_the_plain_secret_goes() {
         .await
         .unwrap();
     assert_eq!(ensured.operation, Operation::Create);
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     let hash = mesh.source.hash("client").unwrap();
     for target in &mesh.targets {
         assert_eq!(target.hash("client").as_deref(), Some(hash.as_str()));
@@ -53,7 +53,7 @@ async fn rotate_and_revoke_converge() {
         .ensure(ensure("client", FIRST, &["consumer", "other"]))
         .await
         .unwrap();
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     let first = mesh.source.hash("client");
     let rotate = |client: &str| Rotate {
         client_id: client.into(),
@@ -61,7 +61,7 @@ async fn rotate_and_revoke_converge() {
         track: Track::Http,
     };
     source.rotate(rotate("client")).await.unwrap();
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     assert_ne!(mesh.source.hash("client"), first);
     for target in &mesh.targets {
         assert_eq!(target.hash("client"), mesh.source.hash("client"));
@@ -76,7 +76,7 @@ async fn rotate_and_revoke_converge() {
         .await
         .unwrap();
     assert_eq!(mesh.source.hash("client"), None, "revoked here at once");
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     assert!(
         mesh.targets
             .iter()
@@ -97,13 +97,13 @@ async fn a_subset_of_targets_leaves_the_others_last_change_alone() {
         .ensure(ensure("client", FIRST, &["consumer", "other"]))
         .await
         .unwrap();
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     let first = mesh.source.hash("client");
     source
         .ensure(ensure("client", SECOND, &["consumer"]))
         .await
         .unwrap();
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     assert_eq!(mesh.targets[1].hash("client"), first);
     assert_ne!(mesh.targets[0].hash("client"), first);
 }
@@ -126,7 +126,7 @@ async fn an_offline_target_catches_up_and_its_queue_stays_bounded() {
         "many syncs, one event"
     );
     mesh.restart(0).await;
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     assert_eq!(mesh.targets[0].hash("client"), mesh.source.hash("client"));
 }
 
@@ -140,9 +140,9 @@ async fn a_target_that_never_started_still_receives() {
         .ensure(ensure("client", FIRST, &["late"]))
         .await
         .unwrap();
-    mesh.all_rows(PivotStatus::Sent).await;
+    mesh.all_rows(DeliveryStatus::Sent).await;
     mesh.join("late").await;
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +165,7 @@ async fn a_resync_heals_a_target_that_lost_everything() {
         })
         .await
         .unwrap();
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     mesh.targets[0]
         .credentials
         .delete_now(&key("kept").client_id);
@@ -177,7 +177,7 @@ async fn a_resync_heals_a_target_that_lost_everything() {
         .await
         .unwrap();
     assert_eq!(summary.targets_published, 2);
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     assert_eq!(mesh.targets[0].hash("kept"), mesh.source.hash("kept"));
     assert_eq!(mesh.targets[0].hash("revoked"), None);
     mesh.restart(0).await;
@@ -195,9 +195,9 @@ async fn one_bad_row_blocks_nobody() {
         .unwrap();
     mesh.until("sent", |mesh| {
         mesh.management
-            .pivots()
+            .deliveries()
             .iter()
-            .any(|p| p.status == PivotStatus::Sent)
+            .any(|p| p.status == DeliveryStatus::Sent)
     })
     .await;
     mesh.management.remove_target(&name("gone"));
@@ -214,18 +214,18 @@ async fn one_bad_row_blocks_nobody() {
         .unwrap();
     mesh.until("good is there", |mesh| {
         mesh.management
-            .pivots()
+            .deliveries()
             .iter()
-            .any(|p| p.key == key("good") && p.status == PivotStatus::Success)
+            .any(|p| p.key == key("good") && p.status == DeliveryStatus::Success)
     })
     .await;
     let bad = mesh
         .management
-        .pivots()
+        .deliveries()
         .into_iter()
         .find(|p| p.key == key("bad"))
         .unwrap();
-    assert_eq!(bad.status, PivotStatus::Pending);
+    assert_eq!(bad.status, DeliveryStatus::Error);
     assert!(bad.reason.unwrap().contains("inventory"));
 }
 
@@ -298,7 +298,7 @@ async fn one_bad_message_blocks_nobody() {
         .ensure(ensure("client", FIRST, &["consumer"]))
         .await
         .unwrap();
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     assert_eq!(mesh.targets[0].hash("intruder"), None);
     let counters = mesh.targets[0].propagator.counters();
     assert_eq!(
@@ -382,7 +382,10 @@ async fn wrong_options_name_the_field() {
             "{error}"
         );
     }
-    assert!(mesh.management.pivots().is_empty(), "nothing was booked");
+    assert!(
+        mesh.management.deliveries().is_empty(),
+        "nothing was booked"
+    );
     let receive_only = mesh.targets[0].propagator.ensure(good()).await.unwrap_err();
     assert_eq!(receive_only.code(), "MANAGEMENT_NOT_CONFIGURED");
 }
@@ -395,7 +398,7 @@ async fn an_unsigned_ack_counts_only_where_it_is_allowed() {
         .ensure(ensure("client", FIRST, &["original"]))
         .await
         .unwrap();
-    mesh.all_rows(PivotStatus::Sent).await;
+    mesh.all_rows(DeliveryStatus::Sent).await;
     mesh.until("dropped", |mesh| {
         mesh.source.propagator.counters().messages_dropped == 1
     })
@@ -405,7 +408,7 @@ async fn an_unsigned_ack_counts_only_where_it_is_allowed() {
         "applied all the same"
     );
     tokio::time::advance(Duration::from_secs(1)).await;
-    mesh.all_rows(PivotStatus::Sent).await;
+    mesh.all_rows(DeliveryStatus::Sent).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -417,7 +420,7 @@ async fn watchers_are_told_how_far_each_row_came() {
         .ensure(ensure("client", FIRST, &["consumer"]))
         .await
         .unwrap();
-    mesh.all_rows(PivotStatus::Success).await;
+    mesh.all_rows(DeliveryStatus::Success).await;
     let event = |progress, target: Option<&str>| ProgressEvent {
         key: key("client"),
         target: target.map(str::to_owned),

@@ -1,4 +1,4 @@
-//! What every [`Management`] must do.
+//! What every [`Management`] must do; [`crate::management_cases`] makes a test of each case.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -8,6 +8,7 @@
 pub mod changes;
 pub mod claims;
 pub mod marks;
+pub mod order;
 pub mod resync;
 pub mod settled;
 
@@ -19,6 +20,7 @@ use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId};
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{
     Accepted, AckMark, FullyPropagated, Management, ManagementError, PendingPropagation,
     PendingQuery, Rotation, SentMark, Upsert, UpsertOperation,
@@ -41,24 +43,11 @@ pub struct Source {
     pub inspect: Arc<dyn Inspect>,
 }
 
-/// How far a row has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Waits to be sent, or is being sent.
-    Pending,
-    /// The broker has it.
-    Sent,
-    /// The target has it.
-    Success,
-    /// The target refused it, or it cannot be sent.
-    Error,
-}
-
 /// One row as an operator would see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedRow {
     /// How far it has come.
-    pub status: Status,
+    pub status: DeliveryStatus,
     /// Why it is not further.
     pub reason: Option<String>,
     /// How often it was claimed since its last change.
@@ -78,16 +67,84 @@ pub trait Inspect: Send + Sync {
     async fn holds_plain(&self, key: &CredentialKey) -> bool;
 }
 
-/// Runs everything; `make` gives an empty source.
-///
-/// # Panics
-/// Where the store breaks its contract.
-pub async fn suite(make: impl AsyncFn() -> Source) {
-    changes::suite(&make).await;
-    claims::suite(&make).await;
-    marks::suite(&make).await;
-    resync::suite(&make).await;
-    settled::suite(&make).await;
+/// Makes a test of each case for one implementation, in a module of its name; `$make` is an expression for an empty
+/// [`Source`]: `management_cases!(sqlite, source().await);`.
+#[macro_export]
+macro_rules! management_cases {
+    ($implementation:ident, $make:expr) => {
+        $crate::cases! {
+            $implementation, $make, management {
+                changes {
+                    an_ensure_books_every_target,
+                    an_ensure_without_targets_stays_local,
+                    kept_parts_stay_and_cleared_ones_go,
+                    unknown_targets_are_all_named_and_nothing_is_written,
+                    a_subset_leaves_the_other_targets_alone,
+                    a_rotation_reaches_the_booked_targets,
+                    a_rotation_of_nobody_is_refused,
+                    a_revoke_tells_its_targets,
+                    a_revoke_of_nobody_tells_all_the_same,
+                    create_or_update_is_decided_for_each_target,
+                    peers_are_found_with_their_secrets,
+                    a_target_named_twice_is_told_once,
+                }
+                order {
+                    change_ts_rises_strictly,
+                    client_ids_are_compared_byte_by_byte,
+                    a_batch_is_accepted_in_its_order,
+                    parallel_changes_are_all_counted,
+                }
+                claims {
+                    a_row_from_before_the_clock_was_set_back_is_claimed,
+                    the_longest_waiting_comes_first,
+                    a_claimed_row_is_leased,
+                    a_sent_row_is_left_until_it_is_overdue,
+                    a_failed_row_is_free_at_once,
+                    two_claimers_never_get_the_same_row,
+                    a_bad_row_blocks_nobody_and_does_not_spin,
+                    a_change_frees_a_claimed_row,
+                    a_claim_is_bounded,
+                    a_clock_that_steps_back_stops_nothing,
+                    a_row_that_cannot_be_sent_is_an_error_and_uses_no_ts,
+                    a_mark_of_a_row_that_cannot_be_sent_changes_nothing,
+                    a_change_waits_since_the_clock_said_so,
+                    a_claimed_row_goes_to_the_back_of_the_line,
+                }
+                marks {
+                    a_row_goes_from_pending_to_sent_to_success,
+                    an_ack_may_overtake_the_sent_mark,
+                    an_ack_of_another_generation_changes_nothing,
+                    a_refusal_is_tried_again_and_success_stays,
+                    marks_of_unknown_rows_are_no_error,
+                    the_plain_goes_only_when_every_row_is_done,
+                    a_plain_that_was_left_behind_is_found,
+                    a_rotation_keeps_its_plain_from_an_older_mark,
+                    batches_are_the_same_as_single_marks,
+                }
+                resync {
+                    a_resync_pages_through_everything,
+                    a_resync_of_a_credential_names_its_targets,
+                    a_rebooked_row_is_newer_and_means_the_same,
+                    a_rebooking_of_a_replaced_row_changes_nothing,
+                    unapplied_changes_are_told_until_they_are_marked,
+                    an_older_local_mark_covers_nothing_newer,
+                    a_rebooking_is_no_local_change,
+                    rows_of_one_credential_are_rebooked_as_one_change,
+                    the_longest_unapplied_change_comes_first,
+                }
+                settled {
+                    only_what_the_target_acknowledged_is_settled,
+                    settled_rows_come_in_pages_and_by_name,
+                    a_settled_row_says_what_was_sent,
+                    a_reopened_row_is_a_further_try,
+                    a_reopening_of_another_row_changes_nothing,
+                    a_reopened_row_waits_for_its_own_marks,
+                    a_row_is_reopened_once,
+                    a_settled_change_is_one_that_was_applied_here,
+                }
+            }
+        }
+    };
 }
 
 impl Source {
@@ -195,7 +252,7 @@ impl Source {
             .expect("the mark");
     }
 
-    async fn status(&self, key: &CredentialKey, target: &str) -> Status {
+    async fn status(&self, key: &CredentialKey, target: &str) -> DeliveryStatus {
         self.row(key, target).await.status
     }
 

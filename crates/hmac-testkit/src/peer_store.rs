@@ -1,14 +1,13 @@
-//! What every [`PeerStore`] must do.
+//! What every [`PeerStore`] must do; [`crate::peer_store_cases`] makes a test of each case.
 #![expect(clippy::expect_used, reason = "a conformance suite fails by panicking")]
 
+pub mod applies;
 pub mod ledger;
 
 use std::sync::Arc;
 
 use auth_base::secret::Secret;
-use futures_util::future::join_all;
-use hmac_auth::allowed_ips::AllowedIps;
-use hmac_auth::credential::{Change, ClientId, CredentialChange};
+use hmac_auth::credential::{ClientId, CredentialChange};
 use hmac_auth::credential_store::{CredentialStore, StoredCredential};
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::peer_store::{
@@ -25,304 +24,53 @@ pub struct Peer {
     pub message: Arc<dyn CredentialStore>,
 }
 
-/// Runs everything; `make` gives an empty peer that holds both tracks.
-///
-/// # Panics
-/// Where the store breaks its contract.
-pub async fn suite(make: impl AsyncFn() -> Peer) {
-    an_apply_writes_record_and_cursor(&make().await).await;
-    an_older_change_never_overwrites_a_newer_one(&make().await).await;
-    the_cursor_outlives_a_delete(&make().await).await;
-    a_repeated_hash_keeps_the_backup(&make().await).await;
-    kept_parts_stay(&make().await).await;
-    tracks_are_apart(&make().await).await;
-    a_batch_is_applied_in_its_order(&make().await).await;
-    parallel_applies_end_with_the_newest(&make().await).await;
-    any_client_id_has_a_cursor_of_its_own(&make().await).await;
-    ledger::an_event_is_found_until_it_is_done(&make().await).await;
-    ledger::a_newer_event_replaces_the_older(&make().await).await;
-    ledger::an_older_event_replaces_no_newer(&make().await).await;
-    ledger::an_answer_to_an_earlier_try_counts(&make().await).await;
-    ledger::a_refused_try_leaves_the_next_to_count(&make().await).await;
-    ledger::the_tries_kept_are_bounded(&make().await).await;
-    ledger::the_last_answer_tells_the_final_status(&make().await).await;
-    ledger::completing_twice_answers_the_same(&make().await).await;
-    ledger::ledgers_of_the_tracks_are_apart(&make().await).await;
-    ledger::parallel_answers_end_once(&make().await).await;
-}
-
-/// The first change of a client, and then its successor, read back through the other handle.
-pub async fn an_apply_writes_record_and_cursor(peer: &Peer) {
-    let key = http("applied");
-    assert_eq!(cursors(peer, std::slice::from_ref(&key)).await, [None]);
-    let change = CredentialChange {
-        secret_hash: Some(hash("one")),
-        expires_at: Change::Set(Some(9_999)),
-        allowed_ips: Change::Set(AllowedIps::parse(["10.0.0.0/8"]).expect("rules")),
-    };
-    assert_eq!(
-        apply(peer, &key, (10, "e"), change, 700).await,
-        Applied::Written
-    );
-    let found = stored(peer, &key).await.expect("the record").credential;
-    assert!(found.secret_hash.matches(&hash("one")));
-    assert_eq!(
-        (found.created_at, found.updated_at, found.expires_at),
-        (700, 700, Some(9_999))
-    );
-    assert_eq!(found.allowed_ips.rules(), ["10.0.0.0/8"]);
-    assert_eq!(
-        apply(peer, &key, (11, "a"), set_hash("two"), 800).await,
-        Applied::Written
-    );
-    let found = stored(peer, &key).await.expect("the record");
-    assert!(found.credential.secret_hash.matches(&hash("two")));
-    assert_eq!(
-        (found.credential.created_at, found.credential.updated_at),
-        (700, 800)
-    );
-    assert!(found.previous.expect("the backup").matches(&hash("one")));
-    let unknown = http("unknown");
-    assert_eq!(
-        cursors(peer, &[unknown, key]).await,
-        [None, Some(stamp(11, "a"))]
-    );
-}
-
-/// By `ts` first, as a number and beyond the exact range of floats; by the bytes of the event id within one `ts`.
-pub async fn an_older_change_never_overwrites_a_newer_one(peer: &Peer) {
-    let rising = [
-        (-10, "z"),
-        (-9, "a"),
-        (0, "a"),
-        (9, "z"),
-        (10, "A"),
-        (10, "Ab"),
-        (10, "B"),
-        (10, "_"),
-        (10, "a"),
-        (10, "ab"),
-        (10, "é"),
-        (10, "\u{ffff}"),
-        (10, "😀"),
-        (100, ""),
-        (9_007_199_254_740_992, "b"),
-        (9_007_199_254_740_993, "a"),
-        (9_223_372_036_854_775_806, "a"),
-        (i64::MAX, "a"),
-    ];
-    let key = http("ordered");
-    for (i, newest) in rising.into_iter().enumerate() {
-        let name = format!("{newest:?}");
-        assert_eq!(
-            apply(peer, &key, newest, set_hash(&name), 1).await,
-            Applied::Written,
-            "{name}"
-        );
-        for older in &rising[..=i] {
-            let stale = Applied::Stale {
-                cursor: stamp(newest.0, newest.1),
-            };
-            let answer = apply(peer, &key, *older, set_hash("older"), 2).await;
-            assert_eq!(answer, stale, "{older:?} after {name}");
-            assert_eq!(
-                remove(peer, &key, *older).await,
-                stale,
-                "deletion {older:?} after {name}"
-            );
-        }
-        let found = stored(peer, &key).await.expect("the record").credential;
-        assert!(found.secret_hash.matches(&hash(&name)), "{name}");
-        assert_eq!(found.updated_at, 1, "{name}");
-    }
-}
-
-/// A revoked credential is not brought back by what was said before.
-pub async fn the_cursor_outlives_a_delete(peer: &Peer) {
-    let key = http("revoked");
-    apply(peer, &key, (5, "a"), set_hash("one"), 1).await;
-    apply(peer, &key, (6, "a"), set_hash("two"), 2).await;
-    assert_eq!(remove(peer, &key, (7, "a")).await, Applied::Written);
-    assert!(stored(peer, &key).await.is_none());
-    let stale = Applied::Stale {
-        cursor: stamp(7, "a"),
-    };
-    assert_eq!(apply(peer, &key, (6, "z"), set_hash("old"), 3).await, stale);
-    assert!(stored(peer, &key).await.is_none());
-    assert_eq!(
-        apply(peer, &key, (8, "a"), set_hash("anew"), 4).await,
-        Applied::Written
-    );
-    let found = stored(peer, &key).await.expect("the record");
-    assert!(found.previous.is_none(), "the backup went with the record");
-    assert_eq!(found.credential.created_at, 4);
-    let nobody = http("never there");
-    assert_eq!(remove(peer, &nobody, (1, "a")).await, Applied::Written);
-    assert_eq!(cursors(peer, &[nobody]).await, [Some(stamp(1, "a"))]);
-}
-
-/// The same change sent again, newer, does not push the previous hash out.
-pub async fn a_repeated_hash_keeps_the_backup(peer: &Peer) {
-    let key = http("repeated");
-    for (ts, secret) in [(1, "old"), (2, "new"), (3, "new"), (4, "new")] {
-        assert_eq!(
-            apply(peer, &key, (ts, "e"), set_hash(secret), ts).await,
-            Applied::Written
-        );
-    }
-    let found = stored(peer, &key).await.expect("the record");
-    assert!(found.previous.expect("the backup").matches(&hash("old")));
-    assert_eq!(found.credential.updated_at, 4);
-}
-
-/// Parts a change leaves out stay, those it clears go.
-pub async fn kept_parts_stay(peer: &Peer) {
-    let key = http("kept");
-    let full = CredentialChange {
-        secret_hash: Some(hash("one")),
-        expires_at: Change::Set(Some(9_007_199_254_740_993)),
-        allowed_ips: Change::Set(AllowedIps::parse(["10.0.0.1", "::1"]).expect("rules")),
-    };
-    apply(peer, &key, (1, "e"), full, 1).await;
-    apply(peer, &key, (2, "e"), set_hash("two"), 2).await;
-    let found = stored(peer, &key).await.expect("the record").credential;
-    assert_eq!(found.expires_at, Some(9_007_199_254_740_993));
-    assert_eq!(found.allowed_ips.rules(), ["10.0.0.1", "::1"]);
-    let clearing = CredentialChange {
-        secret_hash: Some(hash("two")),
-        expires_at: Change::Set(None),
-        allowed_ips: Change::Set(AllowedIps::default()),
-    };
-    apply(peer, &key, (3, "e"), clearing, 3).await;
-    let found = stored(peer, &key).await.expect("the record").credential;
-    assert_eq!(found.expires_at, None);
-    assert!(found.allowed_ips.is_empty());
-}
-
-/// One client id on both tracks is two credentials.
-pub async fn tracks_are_apart(peer: &Peer) {
-    let [http, message] = both_tracks("shared");
-    apply(peer, &http, (10, "e"), set_hash("http"), 1).await;
-    assert_eq!(
-        apply(peer, &message, (5, "e"), set_hash("message"), 1).await,
-        Applied::Written
-    );
-    assert!(
-        stored(peer, &http)
-            .await
-            .expect("http")
-            .credential
-            .secret_hash
-            .matches(&hash("http"))
-    );
-    remove(peer, &http, (11, "e")).await;
-    assert!(stored(peer, &http).await.is_none());
-    let found = stored(peer, &message).await.expect("message").credential;
-    assert!(found.secret_hash.matches(&hash("message")));
-    assert_eq!(
-        cursors(peer, &[http, message]).await,
-        [Some(stamp(11, "e")), Some(stamp(5, "e"))]
-    );
-}
-
-/// Six hundred items of two hundred credentials: results in order, and each credential's items in order.
-pub async fn a_batch_is_applied_in_its_order(peer: &Peer) {
-    let mut batch = Vec::new();
-    for (ts, secret) in [(2, "second"), (3, "third"), (1, "first")] {
-        for i in 0..200 {
-            batch.push(Apply {
-                key: http(&format!("client {i}")),
-                stamp: stamp(ts, "e"),
-                operation: ApplyOperation::Write(set_hash(secret)),
-                now_ms: ts,
-            });
-        }
-    }
-    let results = peer.stores[0].apply(&batch).await;
-    assert_eq!(results.len(), 600);
-    for (i, result) in results.into_iter().enumerate() {
-        let expected = if i < 400 {
-            Applied::Written
-        } else {
-            Applied::Stale {
-                cursor: stamp(3, "e"),
+/// Makes a test of each case. The expression borrows an empty [`Peer`] that holds both tracks:
+/// `peer_store_cases!(memory, &peer());`.
+#[macro_export]
+macro_rules! peer_store_cases {
+    ($implementation:ident, $make:expr) => {
+        $crate::cases! {
+            $implementation, $make, peer_store {
+                applies {
+                    an_apply_writes_record_and_cursor,
+                    an_older_change_never_overwrites_a_newer_one,
+                    the_cursor_outlives_a_delete,
+                    a_repeated_hash_keeps_the_backup,
+                    kept_parts_stay,
+                    tracks_are_apart,
+                    a_batch_is_applied_in_its_order,
+                    parallel_applies_end_with_the_newest,
+                    any_client_id_has_a_cursor_of_its_own,
+                }
+                ledger {
+                    an_event_is_found_until_it_is_done,
+                    a_newer_event_replaces_the_older,
+                    an_older_event_replaces_no_newer,
+                    an_answer_to_an_earlier_try_counts,
+                    a_refused_try_leaves_the_next_to_count,
+                    the_tries_kept_are_bounded,
+                    the_last_answer_tells_the_final_status,
+                    completing_twice_answers_the_same,
+                    ledgers_of_the_tracks_are_apart,
+                    parallel_answers_end_once,
+                }
             }
-        };
-        assert_eq!(result.expect("apply"), expected, "item {i}");
-    }
-    for i in [0, 199] {
-        let found = stored(peer, &http(&format!("client {i}")))
-            .await
-            .expect("the record");
-        assert!(found.credential.secret_hash.matches(&hash("third")));
-        assert!(found.previous.expect("the backup").matches(&hash("second")));
-    }
-    assert!(peer.stores[0].apply(&[]).await.is_empty());
-    assert!(cursors(peer, &[]).await.is_empty());
+        }
+    };
 }
 
-/// Fifty changes in parallel through two handles: what stays is the newest, and its answer was not *stale*.
-pub async fn parallel_applies_end_with_the_newest(peer: &Peer) {
-    let key = http("contended");
-    let results = join_all((0..50_i64).map(|i| {
-        let (ts, key) = (1 + (i * 37) % 50, &key);
-        let one = Apply {
-            key: key.clone(),
-            stamp: stamp(ts, "e"),
-            operation: ApplyOperation::Write(set_hash(&format!("change {ts}"))),
-            now_ms: ts,
-        };
-        let store = &peer.stores[usize::from(i % 2 == 0)];
-        async move { (ts, store.apply(&[one]).await.pop()) }
-    }))
-    .await;
-    let newest = results
-        .into_iter()
-        .find(|(ts, _)| *ts == 50)
-        .and_then(|(_, result)| result);
-    assert_eq!(newest.expect("a result").expect("apply"), Applied::Written);
-    let found = stored(peer, &key).await.expect("the record").credential;
-    assert!(found.secret_hash.matches(&hash("change 50")));
-    assert_eq!(cursors(peer, &[key]).await, [Some(stamp(50, "e"))]);
-}
-
-/// Separators and characters of many bytes.
-pub async fn any_client_id_has_a_cursor_of_its_own(peer: &Peer) {
-    let keys: Vec<_> = [
-        "a",
-        "a:b",
-        "http:a",
-        "message:a",
-        "client-pending:a",
-        "日本語",
-        "*",
-        "a b",
-    ]
-    .into_iter()
-    .flat_map(both_tracks)
-    .collect();
-    for (i, key) in (1..).zip(&keys) {
-        apply(peer, key, (i, "e"), set_hash(&i.to_string()), i).await;
-    }
-    for (i, (key, cursor)) in (1..).zip(keys.iter().zip(cursors(peer, &keys).await)) {
-        assert_eq!(cursor, Some(stamp(i, "e")), "{key:?}");
-        let found = stored(peer, key).await.expect("the record").credential;
-        assert!(found.secret_hash.matches(&hash(&i.to_string())), "{key:?}");
-    }
-}
-
-fn hash(plain: &str) -> SecretHash {
+pub(crate) fn hash(plain: &str) -> SecretHash {
     hash_client_secret(&Secret::new(plain), None)
 }
 
-fn set_hash(plain: &str) -> CredentialChange {
+pub(crate) fn set_hash(plain: &str) -> CredentialChange {
     CredentialChange {
         secret_hash: Some(hash(plain)),
         ..CredentialChange::default()
     }
 }
 
-fn both_tracks(name: &str) -> [CredentialKey; 2] {
+pub(crate) fn both_tracks(name: &str) -> [CredentialKey; 2] {
     let client_id = ClientId::parse(name).expect("a client id");
     [Track::Http, Track::Message].map(|track| CredentialKey {
         track,
@@ -330,19 +78,19 @@ fn both_tracks(name: &str) -> [CredentialKey; 2] {
     })
 }
 
-fn http(name: &str) -> CredentialKey {
+pub(crate) fn http(name: &str) -> CredentialKey {
     let [http, _] = both_tracks(name);
     http
 }
 
-fn stamp(ts: i64, event_id: &str) -> Stamp {
+pub(crate) fn stamp(ts: i64, event_id: &str) -> Stamp {
     Stamp {
         ts,
         event_id: event_id.to_owned(),
     }
 }
 
-async fn apply(
+pub(crate) async fn apply(
     peer: &Peer,
     key: &CredentialKey,
     (ts, event_id): (i64, &str),
@@ -359,11 +107,15 @@ async fn apply(
     .await
 }
 
-async fn remove(peer: &Peer, key: &CredentialKey, (ts, event_id): (i64, &str)) -> Applied {
+pub(crate) async fn remove(
+    peer: &Peer,
+    key: &CredentialKey,
+    (ts, event_id): (i64, &str),
+) -> Applied {
     apply_operation(peer, key, stamp(ts, event_id), ApplyOperation::Delete, 0).await
 }
 
-async fn apply_operation(
+pub(crate) async fn apply_operation(
     peer: &Peer,
     key: &CredentialKey,
     stamp: Stamp,
@@ -381,11 +133,11 @@ async fn apply_operation(
     results.remove(0).expect("apply")
 }
 
-async fn cursors(peer: &Peer, keys: &[CredentialKey]) -> Vec<Option<Stamp>> {
+pub(crate) async fn cursors(peer: &Peer, keys: &[CredentialKey]) -> Vec<Option<Stamp>> {
     peer.stores[1].cursors(keys).await.expect("cursors")
 }
 
-async fn stored(peer: &Peer, key: &CredentialKey) -> Option<StoredCredential> {
+pub(crate) async fn stored(peer: &Peer, key: &CredentialKey) -> Option<StoredCredential> {
     let store = match key.track {
         Track::Http => &peer.http,
         Track::Message => &peer.message,

@@ -2,62 +2,41 @@
 
 use std::sync::Arc;
 
-use auth_base::nonce_store::MemoryNonceStore;
-use auth_base::nonce_store::NonceStore;
+use auth_base::nonce_store::{MemoryNonceStore, NonceStore};
 use hmac_auth::credential_store::CredentialStore;
 use hmac_auth::memory::MemoryCredentialStore;
 use hmac_propagation::broker::Broker;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryPeerStore};
 use hmac_propagation::peer_store::PeerStore;
+use hmac_testkit::broker::Pair;
 use hmac_testkit::peer_store::Peer;
 
-#[tokio::test]
-async fn memory_keeps_credentials_as_the_contract_says() {
-    hmac_testkit::credential_store::suite(async || {
-        let store = MemoryCredentialStore::new();
-        [
-            Arc::new(store.clone()) as Arc<dyn CredentialStore>,
-            Arc::new(store),
-        ]
-    })
-    .await;
+hmac_testkit::credential_store_cases!(credentials, &credential_stores());
+hmac_testkit::nonce_store_cases!(nonces, &nonce_stores());
+hmac_testkit::peer_store_cases!(peer, &peer());
+
+fn credential_stores() -> [Arc<dyn CredentialStore>; 2] {
+    let store = Arc::new(MemoryCredentialStore::new());
+    [store.clone(), store]
 }
 
-#[tokio::test]
-async fn memory_accepts_a_nonce_once() {
-    hmac_testkit::nonce_store::suite(async || {
-        let store = MemoryNonceStore::new();
-        [
-            Arc::new(store.clone()) as Arc<dyn NonceStore>,
-            Arc::new(store),
-        ]
-    })
-    .await;
+fn nonce_stores() -> [Arc<dyn NonceStore>; 2] {
+    let store = Arc::new(MemoryNonceStore::new());
+    [store.clone(), store]
 }
 
-#[tokio::test]
-async fn memory_applies_and_books_as_the_contract_says() {
-    hmac_testkit::peer_store::suite(async || {
-        let (http, message) = (MemoryCredentialStore::new(), MemoryCredentialStore::new());
-        let store: Arc<dyn PeerStore> =
-            Arc::new(MemoryPeerStore::new(http.clone(), message.clone()));
-        Peer {
-            stores: [store.clone(), store],
-            http: Arc::new(http),
-            message: Arc::new(message),
-        }
-    })
-    .await;
+fn peer() -> Peer {
+    let (http, message) = (MemoryCredentialStore::new(), MemoryCredentialStore::new());
+    let store: Arc<dyn PeerStore> = Arc::new(MemoryPeerStore::new(http.clone(), message.clone()));
+    Peer {
+        stores: [store.clone(), store],
+        http: Arc::new(http),
+        message: Arc::new(message),
+    }
 }
 
-#[tokio::test]
-async fn memory_moves_messages_as_the_contract_says() {
-    hmac_testkit::broker::suite(async || {
-        let bus = MemoryBus::new();
-        [
-            Arc::new(MemoryBroker::connect(&bus)) as Arc<dyn Broker>,
-            Arc::new(MemoryBroker::connect(&bus)),
-        ]
-    })
-    .await;
-}
+hmac_testkit::broker_cases!(memory_broker, {
+    let bus = MemoryBus::new();
+    let connect = || Arc::new(MemoryBroker::connect(&bus)) as Arc<dyn Broker>;
+    Pair([connect(), connect()], None)
+});

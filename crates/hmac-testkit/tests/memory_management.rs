@@ -5,22 +5,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auth_base::secret::Secret;
 use hmac_propagation::management::Management;
-use hmac_propagation::memory::management::{MemoryManagement, PivotStatus};
+use hmac_propagation::memory::MemoryManagement;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
-use hmac_testkit::management::{Inspect, ObservedRow, Source, Status};
+use hmac_testkit::management::{Inspect, ObservedRow, Source};
 
-#[tokio::test]
-async fn memory_manages_as_the_contract_says() {
-    hmac_testkit::management::suite(async || {
-        let memory = Arc::new(MemoryManagement::new());
-        let management: Arc<dyn Management> = memory.clone();
-        Source {
-            managements: [management.clone(), management],
-            inspect: Arc::new(Rows(memory)),
-        }
-    })
-    .await;
+hmac_testkit::management_cases!(memory, source());
+
+fn source() -> Source {
+    let memory = Arc::new(MemoryManagement::new());
+    let management: Arc<dyn Management> = memory.clone();
+    Source {
+        managements: [management.clone(), management],
+        inspect: Arc::new(Rows(memory)),
+    }
 }
 
 struct Rows(Arc<MemoryManagement>);
@@ -37,19 +35,9 @@ impl Inspect for Rows {
     }
 
     async fn row(&self, key: &CredentialKey, target: &PeerName) -> Option<ObservedRow> {
-        let row = self
-            .0
-            .pivots()
-            .into_iter()
-            .find(|row| row.key == *key && row.target == *target)?;
-        let status = match row.status {
-            PivotStatus::Pending => Status::Pending,
-            PivotStatus::Sent => Status::Sent,
-            PivotStatus::Success => Status::Success,
-            PivotStatus::Error => Status::Error,
-        };
+        let row = self.0.delivery(key, target)?;
         Some(ObservedRow {
-            status,
+            status: row.status,
             reason: row.reason,
             attempts: row.attempts,
         })

@@ -1,9 +1,10 @@
 //! Which keys of a Redis were written, as it happens: for whoever shows what somebody else's Redis holds.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -65,7 +66,7 @@ impl KeyWatch {
     /// Waits until something was written. Cancel-safe: a dropped call loses nothing.
     pub async fn next(&mut self) -> KeyChange {
         loop {
-            if !self.pending.state().is_empty() {
+            if !self.pending.state.lock().is_empty() {
                 sleep(BURST).await;
                 return self.pending.take();
             }
@@ -81,12 +82,8 @@ impl State {
 }
 
 impl Pending {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn take(&self) -> KeyChange {
-        let state = std::mem::take(&mut *self.state());
+        let state = std::mem::take(&mut *self.state.lock());
         if state.everything {
             KeyChange::Everything
         } else {
@@ -95,7 +92,7 @@ impl Pending {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         change(&mut state);
         if state.everything || state.keys.len() > LIMIT {
             *state = State {

@@ -10,6 +10,8 @@
 //! - One Redis (or a primary with replicas), not a Redis Cluster.
 //!
 //! The types of the `redis` crate appear in the API of this crate, for the sibling crates that write the stores.
+//!
+//! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod link;
 pub mod script;

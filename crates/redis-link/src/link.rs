@@ -8,10 +8,12 @@
 //! The client library's own `ConnectionManager` is not used: it never tries again after a failure that is not an I/O error
 //! (a wrong password mended later, `max number of clients reached`), and keeps a connection that only ever times out.
 
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use auth_base::backoff::Backoff;
 use auth_base::store_error::StoreError;
+use parking_lot::RwLock;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
@@ -23,8 +25,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::failure::{loggable, store_error};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(500));
 /// Requests that may wait to be written; more callers wait for room, each within its timeout.
 const SEND_BUFFER: usize = 1024;
 
@@ -77,7 +78,8 @@ struct Dialer {
 
 struct Failure {
     error: RedisError,
-    pause: Duration,
+    /// How many attempts have failed before this one.
+    before: u32,
     until: Instant,
 }
 
@@ -203,10 +205,9 @@ impl RedisLink {
                 Ok(connection)
             }
             Err(error) => {
-                let pause = dialer
-                    .failure
-                    .as_ref()
-                    .map_or(FIRST_PAUSE, |f| (f.pause * 2).min(LONGEST_PAUSE));
+                let failure = dialer.failure.as_ref();
+                let before = failure.map_or(0, |failure| failure.before.saturating_add(1));
+                let pause = BACKOFF.pause(before);
                 tracing::warn!(
                     error = loggable(&error),
                     pause_ms = pause.as_millis(),
@@ -214,7 +215,7 @@ impl RedisLink {
                 );
                 dialer.failure = Some(Failure {
                     error: error.clone(),
-                    pause,
+                    before,
                     until: Instant::now() + pause,
                 });
                 Err(error)
@@ -225,12 +226,12 @@ impl RedisLink {
 
 impl Shared {
     fn current(&self) -> Option<(u64, MultiplexedConnection)> {
-        let slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.slot.read();
         Some((slot.generation, slot.connection.clone()?))
     }
 
     fn drop_connection(&self, generation: u64) {
-        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot.write();
         if slot.generation == generation {
             slot.connection = None;
         }
@@ -238,7 +239,7 @@ impl Shared {
 
     async fn connect(self: &Arc<Self>) -> Result<(u64, MultiplexedConnection), RedisError> {
         let generation = {
-            let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+            let mut slot = self.slot.write();
             slot.generation += 1;
             slot.generation
         };
@@ -252,7 +253,7 @@ impl Shared {
                 }
             })
             .await?;
-        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot.write();
         slot.connection = Some(connection.clone());
         Ok((generation, connection))
     }

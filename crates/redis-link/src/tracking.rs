@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use auth_base::backoff::Backoff;
 use redis::aio::MultiplexedConnection;
 use redis::{PushKind, RedisError, Value};
 use tokio::sync::Notify;
@@ -15,9 +16,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::failure::loggable;
 use crate::link::RedisLink;
+use crate::script::text;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
 /// Hears the announcements. Called where the connection is read: it must not block.
 pub trait Listener: Send + Sync + 'static {
@@ -53,19 +54,19 @@ impl Tracker {
     /// Tracks for ever on the current tokio runtime: connects, asks for announcements, and stays until the connection ends.
     pub fn spawn(tracked: Tracked, listener: Arc<impl Listener>) -> Self {
         Self(tokio::spawn(async move {
-            let mut pause = FIRST_PAUSE;
+            let mut failures = 0_u32;
             loop {
                 let ended = tracked.once(&listener).await;
                 listener.set_live(false);
                 match ended {
-                    Ok(()) => pause = FIRST_PAUSE,
+                    Ok(()) => failures = 0,
                     Err(error) => {
                         let (error, purpose) = (loggable(&error), tracked.purpose);
                         tracing::warn!(error, purpose, "redis does not track");
                     }
                 }
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                sleep(BACKOFF.pause(failures)).await;
+                failures = failures.saturating_add(1);
             }
         }))
     }
@@ -144,12 +145,4 @@ fn keys(data: &[Value]) -> Vec<&str> {
         return Vec::new();
     };
     keys.iter().filter_map(text).collect()
-}
-
-fn text(key: &Value) -> Option<&str> {
-    match key {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) => Some(text.as_str()),
-        _ => None,
-    }
 }

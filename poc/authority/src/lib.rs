@@ -1,40 +1,6 @@
-//! A full-mode peer on axum: it owns a management store, accepts changes over HTTP, propagates them, and receives those of
-//! others. The binary `authority` is this crate; under another `AMQP_QUEUE` it is any other full-mode peer.
+//! The peer of `main.rs` as a library: tests and the mesh in one process run it on backends of their own.
 
-use std::error::Error;
+#[path = "main.rs"]
+mod peer;
 
-use hmac_propagation::propagator::Mode;
-use kit::application::{Application, ApplicationError};
-use kit::config::{Config, Defaults};
-use kit::parts::Parts;
-use kit::shutdown::Stop;
-use kit_axum::Server;
-use kit_backends::real;
-
-/// What the peer is when nothing is said.
-pub const DEFAULTS: Defaults = Defaults {
-    binary: "authority",
-    about: "A full-mode peer of the mesh: accepts credential changes, propagates them, and receives those of others",
-    mode: Mode::Full,
-    peer: "authority",
-    port: 3001,
-};
-
-/// Builds the peer over RabbitMQ, Redis and SQL.
-///
-/// # Errors
-/// [`ApplicationError`], when the configuration can never work or the port is taken.
-pub async fn build(config: Config) -> Result<Application, ApplicationError> {
-    build_on(&config, real::full).await
-}
-
-/// Builds the peer over the backends that `wire` gives.
-///
-/// # Errors
-/// [`ApplicationError`], when the configuration can never work or the port is taken.
-pub async fn build_on<E: Error + Send + Sync + 'static>(
-    config: &Config,
-    wire: impl FnOnce(&Config, &Stop) -> Result<Parts, E>,
-) -> Result<Application, ApplicationError> {
-    Application::build(config, wire, Server, None).await
-}
+pub use peer::{DEFAULTS, backends, build, main, start};

@@ -1,7 +1,249 @@
-//! The binary of a full-mode peer on axum.
+//! A full-mode peer on axum: it owns a management store, accepts changes over HTTP, propagates them, and receives those of
+//! others. Under another `AMQP_QUEUE` it is any other full-mode peer.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
 
-fn main() -> ExitCode {
-    kit::process::run_full(&authority::DEFAULTS, authority::build, kit_backends::reseal)
+use auth_base::clock::SystemClock;
+use axum::body::Bytes;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{Html, IntoResponse, Json, Response};
+use axum::{Router, routing::get};
+use hmac_auth::verify::Verifier;
+use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
+use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
+use hmac_auth_redis::credential_store::RedisCredentialStore;
+use hmac_auth_redis::nonce_store::RedisNonceStore;
+use hmac_propagation::propagator::{Mode, Propagator};
+use hmac_propagation_amqp::broker::AmqpBroker;
+use hmac_propagation_amqp::options::AmqpOptions;
+use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
+use mesh_api::problem::{BODY_LIMIT, Problem};
+use mesh_management::surface::HEADERS;
+use mesh_management::{Management, Surface};
+use mesh_management_axum::answer::{json, refuse};
+use mesh_management_axum::limit::limit;
+use mesh_view::control::PeerControl;
+use mesh_view::sources::Sources;
+use mesh_view::stores::PeerStoreView;
+use mesh_view::view::LiveMeshView;
+use peer_backends::backends::Backends;
+use peer_backends::redis::{self, RedisCheck};
+use peer_backends::signed_get::HttpSignedGet;
+use peer_backends::sql::{self, LateAdministration, SqlCheck};
+use peer_kit::application::{Application, Peer, listen};
+use peer_kit::config::{Config, Defaults};
+use peer_kit::echo::Echo;
+use peer_kit::openapi::Documentation;
+use peer_kit::process::Failure;
+use peer_kit::shutdown::Stop;
+use peer_kit::{metrics, process, tls};
+use redis_link::link::RedisLink;
+
+/// What the peer is when nothing is said.
+pub const DEFAULTS: Defaults = Defaults {
+    binary: "authority",
+    about: "A full-mode peer of the mesh: accepts credential changes, propagates them, and receives those of others",
+    mode: Mode::Full,
+    peer: "authority",
+    port: 3001,
+};
+
+/// Reads the command line and the environment, and serves until SIGTERM or SIGINT.
+pub fn main() -> ExitCode {
+    process::run_full(&DEFAULTS, build, sql::reseal)
+}
+
+/// The peer over RabbitMQ, Redis and SQL. It starts while they are away.
+///
+/// # Errors
+/// When the configuration can never work or the port is taken.
+pub async fn build(config: Config) -> Result<Application, Failure> {
+    let backends = backends(&config)?;
+    start(config, backends).await
+}
+
+/// RabbitMQ and Redis. Nothing connects before it is asked.
+///
+/// # Errors
+/// When an address can never work.
+pub fn backends(config: &Config) -> Result<Backends, Failure> {
+    tls::install_provider();
+    let redis = RedisLink::open(config.redis_url.expose())?;
+    let places = PeerStoreOptions::default();
+    let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
+    let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
+    let store = RedisPeerStore::new(redis.clone(), places.clone());
+    let amqp = AmqpOptions::from_url(config.amqp_url.expose(), config.peer.as_str())?;
+    // What other peers hold is read where the configuration says where it is.
+    let mut views = vec![redis::view(&config.peer, &redis, &places)];
+    for (name, url) in &config.full()?.peer_redis_urls {
+        if *name != config.peer {
+            views.push(redis::view(name, &RedisLink::open(url.expose())?, &places));
+        }
+    }
+    Ok(Backends {
+        broker: Arc::new(AmqpBroker::connect(amqp)),
+        store: Arc::new(store),
+        credentials: Arc::new(CachedCredentials::spawn(
+            credentials,
+            CacheOptions::default(),
+        )),
+        nonces: Arc::new(nonces.clone()),
+        checks: vec![Box::new(RedisCheck(nonces))],
+        views,
+        control: None,
+    })
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Shared {
+    peer: Peer,
+    management: Arc<Management>,
+    documentation: Arc<Documentation>,
+}
+
+/// The peer over `backends`, and its management store over `DATABASE_URL`.
+///
+/// # Errors
+/// When the configuration can never work or the port is taken.
+pub async fn start(config: Config, backends: Backends) -> Result<Application, Failure> {
+    let (listener, stop) = (listen(config.listen).await?, Stop::default());
+    let full = config.full()?;
+
+    let sql = sql::connect(&config, &stop)?;
+    let (own, secret) = (config.peer.clone(), config.propagation_secret.clone());
+    let propagator = Propagator::builder(own.clone(), secret, backends.broker, backends.store)
+        .secret_token(config.secret_token.clone())
+        .settings(config.settings())
+        .management(Arc::new(sql.clone()))
+        .unsigned_ack_targets(full.unsigned_ack_targets.clone())
+        .views(backends.views.iter().map(PeerStoreView::for_drift))
+        .start();
+    let mut checks = backends.checks;
+    checks.push(Box::new(SqlCheck(sql.clone(), own.clone())));
+    let peer = Peer::new(&own, propagator, checks, stop.clone());
+
+    let mut verifier = Verifier::new(backends.credentials, backends.nonces)
+        .trusted_proxies(config.trusted_proxies.clone())
+        .on_bad_signature(peer.metrics.bad_signatures());
+    if let Some(grace) = config.rotation_grace {
+        verifier = verifier.rotation_grace(grace);
+    }
+
+    let sql = Arc::new(LateAdministration(sql));
+    let management = management(&config, &peer, sql, backends.views, backends.control)?;
+
+    let shared = Shared {
+        peer: peer.clone(),
+        management: Arc::new(management),
+        documentation: Arc::new(Documentation::new(own.as_str(), Mode::Full, false)),
+    };
+    let address = listener.local_addr()?;
+    let serving = axum_serve::serve(listener, app(shared, verifier), stop.token());
+    Ok(Application::new(address, peer, serving))
+}
+
+/// What the routes of management do: over SQL, and over what this and the other peers hold.
+fn management(
+    config: &Config,
+    peer: &Peer,
+    sql: Arc<LateAdministration>,
+    stores: Vec<PeerStoreView>,
+    control: Option<Arc<dyn PeerControl>>,
+) -> Result<Management, Failure> {
+    let (own, peer_urls) = (&config.peer, &config.full()?.peer_urls);
+    let calls = Arc::new(HttpSignedGet::new()?);
+    let mut management = Management::new(own.clone(), peer.propagator.clone(), sql.clone())
+        .calls(calls.clone(), peer_urls.clone())
+        .secret_token(config.secret_token.clone())
+        .rotation_grace(config.rotation_grace);
+    for store in stores.iter().filter(|store| store.name == *own) {
+        for (track, credentials) in &store.credentials {
+            management = management.credentials(*track, Arc::clone(credentials));
+        }
+    }
+    let mesh = LiveMeshView::new(Sources {
+        peer: own.clone(),
+        stores,
+        peer_urls: peer_urls.clone(),
+        administration: sql,
+        propagator: peer.propagator.clone(),
+        health: Arc::clone(&peer.health),
+        probe: calls,
+        control,
+        clock: Arc::new(SystemClock),
+        stop: peer.stop.clone(),
+    });
+    Ok(management.mesh(Some(mesh)))
+}
+
+/// All routes. Those of management ask nobody who they are: keep them where only operators reach them.
+fn app(shared: Shared, verifier: Verifier) -> Router {
+    let admin = Surface::new(Arc::clone(&shared.management)).created();
+    let api = Surface::new(Arc::clone(&shared.management)).events();
+    Router::new()
+        .route("/api/echo", get(echo).post(echo))
+        .route_layer(HmacAuthLayer::new(verifier).body_limit(BODY_LIMIT))
+        .nest("/admin", mesh_management_axum::router(admin))
+        .nest("/api", mesh_management_axum::router(api))
+        .route(
+            "/livez",
+            get(|| async { json(200, r#"{"status":"alive"}"#) }),
+        )
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/openapi.json", get(openapi))
+        .route("/docs", get(docs))
+        .fallback(|| async { refuse(Problem::no_route()) })
+        .method_not_allowed_fallback(|| async { refuse(Problem::method_not_allowed()) })
+        .layer(from_fn(limit))
+        .layer(from_fn_with_state(shared.clone(), observe))
+        .with_state(shared)
+}
+
+async fn echo(
+    State(shared): State<Shared>,
+    VerifiedClient(client): VerifiedClient,
+    body: Bytes,
+) -> impl IntoResponse {
+    let echo = Echo::new(&shared.peer.name, client.client_id.as_str(), &body);
+    (HEADERS, Json(echo))
+}
+
+async fn readyz(State(shared): State<Shared>) -> Response {
+    let readiness = shared.peer.health.readiness().await;
+    json(readiness.http_status(), readiness.body())
+}
+
+async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    let store = shared.management.administration();
+    let text = shared.peer.metrics_text(Some(store)).await;
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+}
+
+async fn openapi(State(shared): State<Shared>) -> Response {
+    json(200, shared.documentation.json.clone())
+}
+
+async fn docs(State(shared): State<Shared>) -> impl IntoResponse {
+    let policy = Documentation::CONTENT_SECURITY_POLICY;
+    let page = shared.documentation.page.clone();
+    ([(CONTENT_SECURITY_POLICY, policy)], Html(page))
+}
+
+/// Counts every request by its route's pattern.
+async fn observe(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let (started, method) = (Instant::now(), request.method().clone());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = route.map_or_else(|| "other".to_owned(), |route| route.as_str().to_owned());
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    let metrics = &shared.peer.metrics;
+    metrics.request(route, method.as_str(), status, took);
+    response
 }

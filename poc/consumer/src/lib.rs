@@ -1,39 +1,6 @@
-//! A receive-only peer on actix-web: it receives the credentials of the mesh and serves a route that they protect.
+//! The peer of `main.rs` as a library: tests and the mesh in one process run it on backends of their own.
 
-use std::error::Error;
+#[path = "main.rs"]
+mod peer;
 
-use hmac_propagation::propagator::Mode;
-use kit::application::{Application, ApplicationError};
-use kit::config::{Config, Defaults};
-use kit::parts::Parts;
-use kit::shutdown::Stop;
-use kit_actix::Server;
-use kit_backends::real;
-
-/// What the peer is when nothing is said.
-pub const DEFAULTS: Defaults = Defaults {
-    binary: "consumer",
-    about: "A receive-only peer of the mesh: receives credential changes and serves what they protect",
-    mode: Mode::ReceiveOnly,
-    peer: "consumer",
-    port: 3002,
-};
-
-/// Builds the peer over RabbitMQ and Redis.
-///
-/// # Errors
-/// [`ApplicationError`], when the configuration can never work or the port is taken.
-pub async fn build(config: Config) -> Result<Application, ApplicationError> {
-    build_on(&config, real::receive_only).await
-}
-
-/// Builds the peer over the backends that `wire` gives.
-///
-/// # Errors
-/// [`ApplicationError`], when the configuration can never work or the port is taken.
-pub async fn build_on<E: Error + Send + Sync + 'static>(
-    config: &Config,
-    wire: impl FnOnce(&Config, &Stop) -> Result<Parts, E>,
-) -> Result<Application, ApplicationError> {
-    Application::build(config, wire, Server, None).await
-}
+pub use peer::{DEFAULTS, backends, build, main, start};

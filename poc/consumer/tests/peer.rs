@@ -2,7 +2,7 @@
 
 /// Elsewhere in the workspace reqwest is built with TLS and leaves the choice of its provider to the program.
 fn client() -> reqwest::ClientBuilder {
-    kit::tls::install_provider();
+    peer_kit::tls::install_provider();
     reqwest::Client::builder().no_proxy()
 }
 
@@ -15,8 +15,8 @@ mod tests {
     use hmac_auth::secret_hash::hash_client_secret;
     use hmac_auth::sign::Signer;
     use hmac_propagation::propagator::Mode;
-    use kit::config::source::Source;
-    use kit::config::{Config, Defaults};
+    use peer_kit::config::source::Source;
+    use peer_kit::config::{Config, Defaults};
     use reqwest::{Client, Method};
     use serde_json::{Value, json};
     use tokio::time::Instant;

@@ -1,6 +1,8 @@
 //! Addresses of the pages.
 
-use crate::model::{Page, Query};
+use mesh_api::track::Track;
+
+use crate::page::{Page, Query};
 
 /// The address of the matrix.
 pub(crate) fn matrix(query: &Query) -> String {
@@ -8,12 +10,12 @@ pub(crate) fn matrix(query: &Query) -> String {
 }
 
 /// The address of a client's page.
-pub(crate) fn client(track: &str, client_id: &str) -> String {
-    format!("/clients/{}/{}", encode(track), encode(client_id))
+pub(crate) fn client(track: Track, client_id: &str) -> String {
+    format!("/clients/{}/{}", track.as_str(), encode(client_id))
 }
 
 /// The address of a page with its query: where a form goes back to.
-pub(crate) fn page(page: Page, client_key: Option<(&str, &str)>, query: &Query) -> String {
+pub(crate) fn page(page: Page, client_key: Option<(Track, &str)>, query: &Query) -> String {
     match (page, client_key) {
         (Page::Client, Some((track, client_id))) => {
             format!("{}{}", client(track, client_id), search(query))
@@ -65,7 +67,7 @@ mod tests {
     #[test]
     fn hostile_ids_stay_one_segment() {
         assert_eq!(
-            client("http", "a/../b?c#d é"),
+            client(Track::Http, "a/../b?c#d é"),
             "/clients/http/a%2F..%2Fb%3Fc%23d%20%C3%A9"
         );
     }
@@ -81,7 +83,7 @@ mod tests {
         };
         assert_eq!(matrix(&query), "/?filter=a%26b&cursor=x%3D");
         assert_eq!(
-            page(Page::Client, Some(("http", "a")), &Query::default()),
+            page(Page::Client, Some((Track::Http, "a")), &Query::default()),
             "/clients/http/a"
         );
         assert_eq!(page(Page::Targets, None, &query), "/targets");

@@ -3,8 +3,8 @@
 use leptos::either::EitherOf5;
 use leptos::prelude::*;
 
-use crate::model::{Page, PageData};
 use crate::notice::{notice, problem};
+use crate::page::{Page, PageData};
 use crate::state::{Connection, State};
 use crate::{browser, client, health, icon, matrix, targets};
 

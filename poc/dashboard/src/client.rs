@@ -1,9 +1,11 @@
 //! The page of one client: where it is, what happened to it, and what can be done with it.
 
 use leptos::prelude::*;
+use mesh_api::routes::Operation;
+use mesh_api::timeline::Timeline;
+use mesh_api::track::Track;
 
 use crate::form::Form;
-use crate::model::Timeline;
 use crate::state::State;
 use crate::{drive, signed_call, time, timeline};
 
@@ -12,7 +14,7 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
     let (track, client_id) = state.timeline.with_untracked(|timeline| {
         timeline
             .as_ref()
-            .map(|timeline| (timeline.track.clone(), timeline.client_id.clone()))
+            .map(|timeline| (timeline.track, timeline.client_id.clone()))
             .unwrap_or_default()
     });
     let of_client = client_id.clone();
@@ -30,7 +32,7 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
                         <h1 id="client"><bdi>{client_id.clone()}</bdi></h1>
                         <p class="lead">{move || state.timeline.with(|timeline| timeline.as_ref().map(|timeline| about(state, timeline)))}</p>
                     </div>
-                    {move || known().then(|| resync(state, &of_client, &track))}
+                    {move || known().then(|| resync(state, &of_client, track))}
                 </div>
                 {now(state)}
                 {timeline::section(state)}
@@ -46,9 +48,9 @@ fn is_anywhere(timeline: &Timeline) -> bool {
 
 /// What it is, in a line.
 fn about(state: State, timeline: &Timeline) -> impl IntoView + use<> {
-    let track = match timeline.track.as_str() {
-        "message" => "Signs messages",
-        _ => "Signs HTTP requests",
+    let track = match timeline.track {
+        Track::Message => "Signs messages",
+        Track::Http => "Signs HTTP requests",
     };
     let source = match (&timeline.client, timeline.known) {
         (Some(client), _) if client.revoked => "revoked",
@@ -83,33 +85,33 @@ fn now(state: State) -> impl IntoView + use<> {
     }
 }
 
-fn resync(state: State, client_id: &str, track: &str) -> impl IntoView + use<> {
-    let form = Form::new(state, "resync", "/api/resync");
+fn resync(state: State, client_id: &str, track: Track) -> impl IntoView + use<> {
+    let form = Form::new(state, Operation::Resync);
     form.around(view! {
         <input type="hidden" name="clientId" value=client_id.to_owned()/>
-        <input type="hidden" name="track" value=track.to_owned()/>
+        <input type="hidden" name="track" value=track.as_str()/>
         {form.send("Send its state again", "Sending…", "quiet")}
     })
 }
 
 fn panel(state: State, client_id: &str) -> impl IntoView + use<> {
     let forms = [
-        ("rotate", "Rotate"),
-        ("callTarget", "Call"),
-        ("revoke", "Revoke"),
+        (Operation::Rotate, "Rotate"),
+        (Operation::CallTarget, "Call"),
+        (Operation::Revoke, "Revoke"),
     ];
     let said = state
         .said
-        .with_untracked(|said| said.as_ref().map(|outcome| outcome.operation.clone()));
+        .with_untracked(|said| said.as_ref().map(|outcome| outcome.operation));
     let open = forms
         .iter()
-        .position(|(operation, _)| said.as_deref() == Some(*operation))
+        .position(|(operation, _)| said == Some(*operation))
         .unwrap_or_default();
     let tabs = forms
         .into_iter()
         .enumerate()
         .map(|(index, (operation, label))| {
-            let id = format!("tab-{operation}");
+            let id = format!("tab-{}", operation.as_str());
             view! {
                 <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
                 <label for=id>{label}</label>

@@ -1,12 +1,15 @@
 //! What changes credentials: ensure, rotate, revoke, and a signed call to try one.
 
 use leptos::prelude::*;
+use mesh_api::mesh::{MeshCell, MeshClient};
+use mesh_api::routes::Operation;
+use mesh_api::timeline::Timeline;
+use mesh_api::track::Track;
 
 use crate::form::{Field, Form};
-use crate::model::{Cell, Client};
 use crate::signed_call;
 use crate::state::State;
-use crate::{address, matrix};
+use crate::{address, matrix, words};
 
 /// The client's id.
 pub(crate) const CLIENT_ID: Field = Field {
@@ -56,23 +59,23 @@ pub(crate) const TRACK: Field = Field {
 /// The forms beside the matrix.
 pub(crate) fn panel(state: State) -> impl IntoView + use<> {
     let forms = [
-        ("ensure", "Ensure"),
-        ("rotate", "Rotate"),
-        ("revoke", "Revoke"),
-        ("callTarget", "Call"),
+        (Operation::Ensure, "Ensure"),
+        (Operation::Rotate, "Rotate"),
+        (Operation::Revoke, "Revoke"),
+        (Operation::CallTarget, "Call"),
     ];
     let said = state
         .said
-        .with_untracked(|said| said.as_ref().map(|outcome| outcome.operation.clone()));
+        .with_untracked(|said| said.as_ref().map(|outcome| outcome.operation));
     let open = forms
         .iter()
-        .position(|(operation, _)| said.as_deref() == Some(*operation))
+        .position(|(operation, _)| said == Some(*operation))
         .unwrap_or_default();
     let tabs = forms
         .into_iter()
         .enumerate()
         .map(|(index, (operation, label))| {
-            let id = format!("tab-{operation}");
+            let id = format!("tab-{}", operation.as_str());
             view! {
                 <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
                 <label for=id>{label}</label>
@@ -92,7 +95,7 @@ pub(crate) fn panel(state: State) -> impl IntoView + use<> {
 }
 
 fn ensure(state: State) -> impl IntoView {
-    let form = Form::new(state, "ensure", "/api/ensure");
+    let form = Form::new(state, Operation::Ensure);
     form.around(view! {
         <p class="purpose">"Gives a client a secret, here and on the chosen peers. A known client gets the new one."</p>
         {form.text(CLIENT_ID, "", "client-ids")}
@@ -104,33 +107,33 @@ fn ensure(state: State) -> impl IntoView {
             {form.moment(EXPIRES_AT)}
             {form.choice(TRACK, tracks())}
         </details>
-        {form.general_mistake(&["clientId", "secret", "targets", "allowedIps", "expiresAt", "track"])}
+        {form.general_mistake()}
         {form.send("Ensure client", "Ensuring…", "primary")}
     })
 }
 
 /// Gives a client a new secret; `client` is given on its own page.
 pub(crate) fn rotate(state: State, client: &str) -> impl IntoView + use<> {
-    let form = Form::new(state, "rotate", "/api/rotate");
+    let form = Form::new(state, Operation::Rotate);
     form.around(view! {
         <p class="purpose">"Gives a known client a new secret, here and on the targets it is booked for."</p>
         {form.text(CLIENT_ID, client, "client-ids")}
         {form.secret(SECRET)}
         {form.choice(TRACK, tracks_from(state))}
-        {form.general_mistake(&["clientId", "secret", "track"])}
+        {form.general_mistake()}
         {form.send("Rotate secret", "Rotating…", "primary")}
     })
 }
 
 /// Takes a client away; `client` is given on its own page.
 pub(crate) fn revoke(state: State, client: &str) -> impl IntoView + use<> {
-    let form = Form::new(state, "revoke", "/api/revoke");
+    let form = Form::new(state, Operation::Revoke);
     form.around(view! {
         <p class="purpose">"Takes a client away. Its requests are refused as soon as a peer has applied it."</p>
         {form.text(CLIENT_ID, client, "client-ids")}
         {form.targets(LEAVING)}
         {form.choice(TRACK, tracks_from(state))}
-        {form.general_mistake(&["clientId", "targets", "track"])}
+        {form.general_mistake()}
         {form.send("Revoke client", "Revoking…", "danger")}
     })
 }
@@ -144,7 +147,7 @@ fn tracks() -> Vec<(String, String)> {
 /// The tracks; that of the page's client first.
 fn tracks_from(state: State) -> Vec<(String, String)> {
     let mut tracks = tracks();
-    let is_message = |timeline: &crate::model::Timeline| timeline.track == "message";
+    let is_message = |timeline: &Timeline| timeline.track == Track::Message;
     if state
         .timeline
         .with_untracked(|timeline| timeline.as_ref().is_some_and(is_message))
@@ -158,7 +161,7 @@ fn tracks_from(state: State) -> Vec<(String, String)> {
 pub(crate) fn way(state: State) -> impl IntoView {
     move || {
         state.driven.get().map(|(track, client_id)| {
-            let address = address::client(&track, &client_id);
+            let address = address::client(track, &client_id);
             view! {
                 <section class="way" aria-label="Its way through the mesh">
                     <h2><bdi>{client_id}</bdi></h2>
@@ -171,7 +174,7 @@ pub(crate) fn way(state: State) -> impl IntoView {
 }
 
 /// A client's cells, each with its peer's name.
-pub(crate) fn strip(state: State, client: &Client) -> impl IntoView + use<> {
+pub(crate) fn strip(state: State, client: &MeshClient) -> impl IntoView + use<> {
     let items = client
         .cells
         .iter()
@@ -180,8 +183,8 @@ pub(crate) fn strip(state: State, client: &Client) -> impl IntoView + use<> {
     view! { <ul class="strip">{items}</ul> }
 }
 
-fn item(state: State, cell: &Cell) -> impl IntoView + use<> {
-    let class = format!("cell {}", cell.state.class());
+fn item(state: State, cell: &MeshCell) -> impl IntoView + use<> {
+    let class = format!("cell {}", words::class(cell.state));
     view! {
         <li class=class>
             <span class="name">{cell.peer.clone()}</span>

@@ -2,9 +2,10 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use mesh_api::outcome::Outcome;
+use mesh_api::routes::Operation;
 
 use crate::browser;
-use crate::model::Outcome;
 use crate::state::State;
 
 /// One form. Handles only: copies share it.
@@ -15,7 +16,7 @@ pub(crate) struct Form {
     /// Its id, and what the ids of its fields begin with.
     pub(crate) id: String,
     /// The operation it asks for.
-    pub(crate) operation: &'static str,
+    pub(crate) operation: Operation,
     /// Where it posts to.
     pub(crate) action: String,
     /// What came of it, once it was sent.
@@ -26,6 +27,8 @@ pub(crate) struct Form {
     pub(crate) note: RwSignal<&'static str>,
     /// What was entered in a form that was refused, by field; given back once.
     entered: StoredValue<Option<Outcome>>,
+    /// The fields that are shown.
+    fields: StoredValue<Vec<&'static str>>,
 }
 
 /// One field.
@@ -39,8 +42,9 @@ pub(crate) struct Field {
 
 impl Form {
     /// A form of an operation.
-    pub(crate) fn new(state: State, operation: &'static str, action: impl Into<String>) -> Self {
-        Self::scoped(state, operation, action, operation, |_| true)
+    pub(crate) fn new(state: State, operation: Operation) -> Self {
+        let action = format!("/api{}", operation.path());
+        Self::scoped(state, operation.as_str(), action, operation, |_| true)
     }
 
     /// One of several forms of an operation; `mine` tells what came of this one.
@@ -48,7 +52,7 @@ impl Form {
         state: State,
         id: impl Into<String>,
         action: impl Into<String>,
-        operation: &'static str,
+        operation: Operation,
         mine: impl Fn(&Outcome) -> bool,
     ) -> Self {
         let outcome = state
@@ -64,6 +68,7 @@ impl Form {
             outcome: RwSignal::new(outcome),
             pending: RwSignal::new(false),
             note: RwSignal::new(""),
+            fields: StoredValue::default(),
         }
     }
 
@@ -100,7 +105,7 @@ impl Form {
                 class="form"
                 method="post"
                 action=self.action.clone()
-                data-operation=self.operation
+                data-operation=self.operation.as_str()
                 autocomplete="off"
                 novalidate
                 on:submit=move |event| browser::submit(&event, &form)
@@ -129,6 +134,7 @@ impl Form {
         field: Field,
         control: C,
     ) -> impl IntoView + use<V, C> {
+        self.fields.update_value(|fields| fields.push(field.name));
         let id = format!("{}-{}", self.id, field.name);
         let (hint_id, mistake_id) = (format!("{id}-hint"), format!("{id}-mistake"));
         let described = match field.hint {
@@ -277,6 +283,7 @@ impl Form {
 
     /// Targets to choose from, all chosen at first.
     pub(crate) fn targets(&self, field: Field) -> impl IntoView + use<> {
+        self.fields.update_value(|fields| fields.push(field.name));
         let id = format!("{}-{}", self.id, field.name);
         let (mistake_id, mistake) = (format!("{id}-mistake"), self.mistake(field));
         let invalid = mistake.clone();
@@ -337,16 +344,16 @@ impl Form {
         }
     }
 
-    /// A mistake that belongs to no field of the form.
-    pub(crate) fn general_mistake(&self, fields: &'static [&'static str]) -> impl IntoView + use<> {
-        let outcome = self.outcome;
+    /// A mistake that belongs to no field that is shown.
+    pub(crate) fn general_mistake(&self) -> impl IntoView + use<> {
+        let (outcome, fields) = (self.outcome, self.fields);
         let words = move || {
             outcome.with(|outcome| {
                 let outcome = outcome.as_ref().filter(|outcome| !outcome.ok)?;
                 let at_field = outcome
                     .field
                     .as_deref()
-                    .is_some_and(|field| fields.contains(&field));
+                    .is_some_and(|field| fields.with_value(|fields| fields.contains(&field)));
                 (!at_field).then(|| {
                     sentence(
                         outcome.field.as_deref().unwrap_or_default(),

@@ -2,11 +2,13 @@
 
 use leptos::either::Either;
 use leptos::prelude::*;
+use mesh_api::health::{PeerHealth, PeerState};
+use mesh_api::routes::Operation;
 
 use crate::form::Form;
-use crate::model::{PeerHealth, PeerState, Query};
+use crate::page::Query;
 use crate::state::State;
-use crate::{address, icon, time};
+use crate::{address, icon, time, words};
 
 /// The page of the mesh's health.
 pub(crate) fn page(state: State) -> impl IntoView + use<> {
@@ -57,13 +59,13 @@ fn peer(state: State, name: String) -> impl IntoView + use<> {
     });
     let kind = Memo::new(move |_| peer.with(|peer| peer.state));
     view! {
-        <li class=move || format!("peer-card {}", kind.get().word())>
+        <li class=move || format!("peer-card {}", words::of_peer(kind.get()))>
             <h2>
                 <bdi>{name}</bdi>
                 " "
                 {move || peer.with(|peer| peer.is_self).then(|| view! { <span class="tag">"this peer"</span> })}
             </h2>
-            <p class="state">{icon::shape(move || icon::of_peer(kind.get()))} {move || kind.get().word()}</p>
+            <p class="state">{icon::shape(move || icon::of_peer(kind.get()))} {move || words::of_peer(kind.get())}</p>
             {move || peer.with(advice)}
             {move || peer.with(|peer| facts(state, peer))}
             {move || {
@@ -151,8 +153,13 @@ fn never_synced(peer: &PeerHealth) -> &'static str {
 /// Stops and starts it, where this process can.
 fn control(state: State, name: &str, running: bool) -> impl IntoView + use<> {
     let (operation, label, busy, class) = match running {
-        true => ("stopPeer", "Stop this peer", "Stopping…", "quiet"),
-        false => ("startPeer", "Start this peer", "Starting…", "primary"),
+        true => (Operation::StopPeer, "Stop this peer", "Stopping…", "quiet"),
+        false => (
+            Operation::StartPeer,
+            "Start this peer",
+            "Starting…",
+            "primary",
+        ),
     };
     let verb = if running { "stop" } else { "start" };
     let action = format!("/api/mesh/peers/{}/{verb}", address::encode(name));
@@ -160,7 +167,7 @@ fn control(state: State, name: &str, running: bool) -> impl IntoView + use<> {
         false
     });
     form.around(view! {
-        {form.general_mistake(&[])}
+        {form.general_mistake()}
         {form.send(label, busy, class)}
     })
 }

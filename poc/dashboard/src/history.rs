@@ -1,6 +1,7 @@
 //! Makes changes of the things that happened to a client: one for each generation, with a lane for each target.
 
-use crate::model::{Entry, Pivot, Status};
+use mesh_api::state::{DeliveryStatus, PivotState};
+use mesh_api::timeline::HistoryEntry;
 
 /// One change and its way to the targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(crate) struct Lane {
     /// What happened, the oldest first.
     pub(crate) marks: Vec<Mark>,
     /// How far it came.
-    pub(crate) status: Status,
+    pub(crate) status: DeliveryStatus,
     /// How many times it was sent.
     pub(crate) attempts: i64,
     /// Why it came no further.
@@ -66,7 +67,7 @@ impl Change {
     pub(crate) fn reached(&self) -> usize {
         self.lanes
             .iter()
-            .filter(|lane| lane.status == Status::Success)
+            .filter(|lane| lane.status == DeliveryStatus::Success)
             .count()
     }
 }
@@ -74,7 +75,7 @@ impl Change {
 impl Lane {
     /// When the target acknowledged.
     pub(crate) fn ended(&self) -> Option<i64> {
-        if self.status != Status::Success {
+        if self.status != DeliveryStatus::Success {
             return None;
         }
         self.marks
@@ -86,7 +87,7 @@ impl Lane {
 }
 
 /// Makes changes of what happened, the newest change first.
-pub(crate) fn changes(entries: &[Entry], pivots: &[Pivot]) -> Vec<Change> {
+pub(crate) fn changes(entries: &[HistoryEntry], pivots: &[PivotState]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     for entry in entries.iter().rev() {
         let index = changes
@@ -115,7 +116,7 @@ pub(crate) fn changes(entries: &[Entry], pivots: &[Pivot]) -> Vec<Change> {
     changes
 }
 
-fn note(change: &mut Change, target: &str, entry: &Entry) {
+fn note(change: &mut Change, target: &str, entry: &HistoryEntry) {
     let index = change
         .lanes
         .iter()
@@ -124,7 +125,7 @@ fn note(change: &mut Change, target: &str, entry: &Entry) {
             change.lanes.push(Lane {
                 target: target.to_owned(),
                 marks: Vec::new(),
-                status: Status::Pending,
+                status: DeliveryStatus::Pending,
                 attempts: 0,
                 reason: None,
             });
@@ -132,10 +133,10 @@ fn note(change: &mut Change, target: &str, entry: &Entry) {
         });
     let lane = &mut change.lanes[index];
     lane.status = match entry.transition.as_str() {
-        "success" => Status::Success,
-        "error" | "unsendable" | "not sent" => Status::Error,
-        "sent" => Status::Sent,
-        _ => Status::Pending,
+        "success" => DeliveryStatus::Success,
+        "error" | "unsendable" | "not sent" => DeliveryStatus::Error,
+        "sent" => DeliveryStatus::Sent,
+        _ => DeliveryStatus::Pending,
     };
     lane.attempts = lane.attempts.max(entry.attempt.unwrap_or_default());
     lane.reason.clone_from(&entry.reason);
@@ -146,7 +147,7 @@ fn note(change: &mut Change, target: &str, entry: &Entry) {
 }
 
 /// Adds what only the row knows: when the target applied the change, and how far it is now.
-fn complete(changes: &mut [Change], pivot: &Pivot) {
+fn complete(changes: &mut [Change], pivot: &PivotState) {
     let lane = changes
         .iter_mut()
         .filter(|change| change.generation == pivot.generation)
@@ -157,7 +158,7 @@ fn complete(changes: &mut [Change], pivot: &Pivot) {
     };
     lane.status = pivot.status;
     lane.attempts = lane.attempts.max(pivot.attempt_count);
-    if pivot.status != Status::Success {
+    if pivot.status != DeliveryStatus::Success {
         lane.reason.clone_from(&pivot.reason);
     }
     let known = [(pivot.sent_at, "sent"), (pivot.applied_at, "applied")];
@@ -205,15 +206,21 @@ pub(crate) fn words(transition: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn entry(id: i64, at: i64, generation: i64, target: Option<&str>, transition: &str) -> Entry {
-        Entry {
+    fn entry(
+        id: i64,
+        at: i64,
+        generation: i64,
+        target: Option<&str>,
+        transition: &str,
+    ) -> HistoryEntry {
+        HistoryEntry {
             id,
             at,
             generation,
             target: target.map(str::to_owned),
             transition: transition.to_owned(),
             attempt: Some(1),
-            ..Entry::default()
+            ..HistoryEntry::default()
         }
     }
 
@@ -228,14 +235,14 @@ mod tests {
             entry(2, 10, 1, Some("a"), "error"),
             entry(1, 5, 1, None, "ensured"),
         ];
-        let pivot = Pivot {
+        let pivot = PivotState {
             target_amqp_queue: "a".to_owned(),
-            status: Status::Success,
+            status: DeliveryStatus::Success,
             generation: 2,
             sent_at: Some(120),
             applied_at: Some(160),
             attempt_count: 1,
-            ..Pivot::default()
+            ..PivotState::default()
         };
         let changes = changes(&entries, &[pivot]);
         assert_eq!(changes.len(), 2);
@@ -256,7 +263,7 @@ mod tests {
         assert_eq!(what, ["rotated", "sent", "applied", "success"]);
         assert_eq!(
             (first.lanes[0].status, first.ended(), first.until(999)),
-            (Status::Error, None, 999)
+            (DeliveryStatus::Error, None, 999)
         );
     }
 
@@ -264,6 +271,6 @@ mod tests {
     fn a_page_that_begins_in_the_middle_is_shown_too() {
         let changes = changes(&[entry(4, 50, 7, Some("a"), "sent")], &[]);
         assert_eq!((changes[0].what.as_str(), changes[0].at), ("sent", 50));
-        assert_eq!(changes[0].lanes[0].status, Status::Sent);
+        assert_eq!(changes[0].lanes[0].status, DeliveryStatus::Sent);
     }
 }

@@ -1,8 +1,8 @@
 //! Shapes: drawn once at the top of the page, used by name.
 
 use leptos::prelude::*;
-
-use crate::model::{CellState, PeerState, Status};
+use mesh_api::health::PeerState;
+use mesh_api::state::DeliveryStatus;
 
 /// Every shape.
 pub(crate) fn shapes() -> impl IntoView {
@@ -65,19 +65,19 @@ pub(crate) fn fixed(name: &'static str) -> impl IntoView {
 /// The shape of a peer's state.
 pub(crate) fn of_peer(state: PeerState) -> &'static str {
     match state {
-        PeerState::Ready => CellState::InSync.class(),
-        PeerState::Unavailable => CellState::Unexpected.class(),
-        PeerState::Stopped => CellState::None.class(),
-        PeerState::Unreachable => CellState::Missing.class(),
+        PeerState::Ready => "in-sync",
+        PeerState::Unavailable => "unexpected",
+        PeerState::Stopped => "none",
+        PeerState::Unreachable => "missing",
     }
 }
 
 /// The shape of a change's state on a target.
-pub(crate) fn of_status(status: Status) -> &'static str {
+pub(crate) fn of_status(status: DeliveryStatus) -> &'static str {
     match status {
-        Status::Success => CellState::InSync.class(),
-        Status::Error => CellState::Unexpected.class(),
-        Status::Sent => CellState::Behind.class(),
-        Status::Pending => CellState::Missing.class(),
+        DeliveryStatus::Success => "in-sync",
+        DeliveryStatus::Error => "unexpected",
+        DeliveryStatus::Sent => "behind",
+        DeliveryStatus::Pending => "missing",
     }
 }

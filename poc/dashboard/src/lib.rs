@@ -2,7 +2,7 @@
 // A view is one type, as deep as the page.
 #![recursion_limit = "512"]
 
-pub mod model;
+pub mod page;
 #[cfg(feature = "ssr")]
 mod render;
 
@@ -20,6 +20,7 @@ mod form;
 mod icon;
 mod state;
 mod time;
+mod words;
 
 mod address;
 mod browser;

@@ -5,13 +5,16 @@ mod controls;
 
 use leptos::either::Either;
 use leptos::prelude::*;
+use mesh_api::routes::Operation;
+use mesh_api::track::Track;
 
 pub(crate) use cell::{cell, inside};
+
+use mesh_api::mesh::{MeshCell, MeshClient, MeshSummary, PeerSummary};
 
 use crate::drive;
 use crate::form::Form;
 use crate::matrix::controls::{controls, pager};
-use crate::model::{Cell, Client, PeerSummary, Summary};
 use crate::state::{Row, State};
 use crate::{address, time};
 
@@ -32,7 +35,7 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
 
 fn agreement(state: State) -> impl IntoView + use<> {
     let summary = state.matrix.summary;
-    let sync = Form::new(state, "sync", "/api/sync");
+    let sync = Form::new(state, Operation::Sync);
     view! {
         <div class="headline">
             <div>
@@ -45,8 +48,8 @@ fn agreement(state: State) -> impl IntoView + use<> {
 }
 
 /// Says how far the mesh agrees.
-fn agree(summary: Summary) -> String {
-    let Summary {
+fn agree(summary: MeshSummary) -> String {
+    let MeshSummary {
         clients,
         peers,
         peers_in_sync,
@@ -64,7 +67,7 @@ fn agree(summary: Summary) -> String {
     }
 }
 
-fn rest(summary: Summary) -> String {
+fn rest(summary: MeshSummary) -> String {
     match summary.clients.saturating_sub(summary.in_sync) {
         _ if summary.clients == 0 => "Ensure a client, and watch it reach every peer.".to_owned(),
         0 => "Every peer holds exactly what it should.".to_owned(),
@@ -179,11 +182,11 @@ fn table_row(state: State, index: usize, names: Memo<Vec<String>>) -> impl IntoV
             client,
             key: (track, client_id),
         } = state.matrix.rows.with(|rows| rows.get(index).cloned())?;
-        let cells = |client: &Client| {
+        let cells = |client: &MeshClient| {
             let cell = |(index, peer)| {
                 cell(
                     state,
-                    client.cells.get(index).unwrap_or(&Cell::default()),
+                    client.cells.get(index).unwrap_or(&MeshCell::default()),
                     peer,
                 )
             };
@@ -193,8 +196,8 @@ fn table_row(state: State, index: usize, names: Memo<Vec<String>>) -> impl IntoV
             view! {
                 <tr role="row" class:attention=client.attention>
                     <th scope="row" role="rowheader" class="client">
-                        <a href=address::client(&track, &client_id)><bdi>{client_id.clone()}</bdi></a>
-                        {(track != "http").then(|| view! { <span class="tag">{track.clone()}</span> })}
+                        <a href=address::client(track, &client_id)><bdi>{client_id.clone()}</bdi></a>
+                        {(track != Track::Http).then(|| view! { <span class="tag">{track.as_str()}</span> })}
                         {client.revoked.then(|| view! { <span class="tag">"revoked"</span> })}
                         {(!client.own).then(|| view! {
                             <span class="tag" title="Another peer is its source">"from elsewhere"</span>
@@ -245,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_summary_is_a_sentence() {
-        let summary = Summary {
+        let summary = MeshSummary {
             clients: 128,
             in_sync: 126,
             peers: 4,
@@ -256,7 +259,7 @@ mod tests {
             rest(summary),
             "2 clients are not everywhere as they should be."
         );
-        let summary = Summary {
+        let summary = MeshSummary {
             clients: 1,
             in_sync: 1,
             peers: 4,

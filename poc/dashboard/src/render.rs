@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::app::app;
-use crate::model::PageData;
+use crate::page::PageData;
 
 /// What a page's head names: paths on this site.
 #[derive(Clone, Debug, PartialEq, Eq)]

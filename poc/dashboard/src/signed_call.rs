@@ -2,6 +2,8 @@
 
 use leptos::either::Either;
 use leptos::prelude::*;
+use mesh_api::call::{CallAnswer, SentRequest};
+use mesh_api::routes::Operation;
 use serde_json::Value;
 
 use crate::drive::CLIENT_ID;
@@ -23,7 +25,7 @@ const SECRET: Field = Field {
 
 /// Calls a peer as a client; `client` is given on its own page.
 pub(crate) fn form(state: State, client: &str) -> impl IntoView + use<> {
-    let form = Form::new(state, "callTarget", "/api/call-target");
+    let form = Form::new(state, Operation::CallTarget);
     let peers = state.peer_urls.get_value();
     if peers.is_empty() {
         return Either::Left(view! {
@@ -37,7 +39,7 @@ pub(crate) fn form(state: State, client: &str) -> impl IntoView + use<> {
         {form.text(CLIENT_ID, client, "client-ids")}
         {form.choice(TARGET, choices)}
         {form.secret(SECRET)}
-        {form.general_mistake(&["clientId", "target", "secret"])}
+        {form.general_mistake()}
         {form.send("Call the peer", "Calling…", "primary")}
         {answer}
     }))
@@ -45,40 +47,38 @@ pub(crate) fn form(state: State, client: &str) -> impl IntoView + use<> {
 
 fn answer(form: &Form) -> impl IntoView + use<> {
     let outcome = form.outcome;
-    move || outcome.with(|outcome| outcome.as_ref()?.answer.as_ref().map(shown))
+    move || {
+        let answer = outcome.with(|outcome| outcome.as_ref()?.answer.clone())?;
+        serde_json::from_value(answer).ok().map(shown)
+    }
 }
 
 /// What was sent, and what came back.
-fn shown(answer: &Value) -> impl IntoView + use<> {
-    let status = answer["status"].as_u64().unwrap_or_default();
-    let (class, meaning) = match status {
+fn shown(answer: CallAnswer) -> impl IntoView {
+    let (class, meaning) = match answer.status {
         200..300 => ("in-sync", "accepted"),
         401 | 403 => ("unexpected", "refused"),
         _ => ("behind", "answered"),
     };
-    let request = answer.get("request").map(request);
-    let body = match &answer["body"] {
-        Value::String(text) => text.clone(),
-        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+    let body = match answer.body {
+        Value::String(text) => text,
+        other => serde_json::to_string_pretty(&other).unwrap_or_default(),
     };
     view! {
         <section class="answer" aria-label="Answer">
-            <p class=format!("status {class}")>{crate::icon::shape(move || class)} <strong>{status}</strong> " " {meaning}</p>
-            {request}
+            <p class=format!("status {class}")>{crate::icon::shape(move || class)} <strong>{answer.status}</strong> " " {meaning}</p>
+            {request(answer.request)}
             <h3>"Body"</h3>
             <pre tabindex="0">{body}</pre>
         </section>
     }
 }
 
-fn request(request: &Value) -> impl IntoView + use<> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let line = format!("{} {}", text(&request["method"]), text(&request["url"]));
-    let headers: Vec<_> = request["headers"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|header| view! { <dt>{text(&header[0])}</dt><dd>{text(&header[1])}</dd> })
+fn request(request: SentRequest) -> impl IntoView {
+    let line = format!("{} {}", request.method, request.url);
+    let headers = request.headers.into_iter();
+    let headers: Vec<_> = headers
+        .map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> })
         .collect();
     view! {
         <h3>"Request"</h3>

@@ -1,12 +1,17 @@
 //! What the page knows, as signals: components read them, and events of the peer change them.
 
 use leptos::prelude::*;
+use mesh_api::health::MeshHealth;
+use mesh_api::mesh::{MeshClient, MeshPage, MeshSummary, PeerSummary};
+use mesh_api::outcome::Outcome;
+use mesh_api::problem::Problem;
+use mesh_api::routes::Operation;
+use mesh_api::target::TargetState;
+use mesh_api::timeline::Timeline;
+use mesh_api::track::Track;
 
 use crate::address;
-use crate::model::{
-    Client, Health, Mesh, Outcome, Page, PageData, PeerSummary, Problem, Query, Summary, Target,
-    Timeline,
-};
+use crate::page::{Page, PageData, Query};
 
 /// What the page knows. Handles only: copies share it.
 #[derive(Clone, Copy)]
@@ -26,15 +31,15 @@ pub(crate) struct State {
     /// What happened to the client of this page.
     pub(crate) timeline: RwSignal<Option<Timeline>>,
     /// The inventory; `None` where it could not be read.
-    pub(crate) targets: RwSignal<Option<Vec<Target>>>,
+    pub(crate) targets: RwSignal<Option<Vec<TargetState>>>,
     /// How the peers are.
-    pub(crate) health: RwSignal<Option<Health>>,
+    pub(crate) health: RwSignal<Option<MeshHealth>>,
     /// What the last form did.
     pub(crate) said: RwSignal<Option<Outcome>>,
     /// The client that was last driven from this page: its track and id.
-    pub(crate) driven: RwSignal<Option<(String, String)>>,
+    pub(crate) driven: RwSignal<Option<(Track, String)>>,
     /// What is known of it.
-    pub(crate) driven_client: RwSignal<Option<Client>>,
+    pub(crate) driven_client: RwSignal<Option<MeshClient>>,
     /// Why something is not shown.
     pub(crate) problem: RwSignal<Option<Problem>>,
     /// The peers that a signed call may go to.
@@ -60,11 +65,11 @@ pub(crate) struct Matrix {
     /// The columns.
     pub(crate) peers: RwSignal<Vec<PeerSummary>>,
     /// The sums over all clients.
-    pub(crate) summary: RwSignal<Summary>,
+    pub(crate) summary: RwSignal<MeshSummary>,
     /// The rows of this page.
     pub(crate) rows: RwSignal<Vec<Row>>,
     /// How many clients the filter leaves.
-    pub(crate) matching: RwSignal<u64>,
+    pub(crate) matching: RwSignal<usize>,
     /// Where the next page begins.
     pub(crate) next: RwSignal<Option<String>>,
     /// When the view began that the page was drawn from, and which state of it that was.
@@ -79,9 +84,9 @@ pub(crate) struct Matrix {
 #[derive(Clone)]
 pub(crate) struct Row {
     /// The track and client id.
-    pub(crate) key: (String, String),
+    pub(crate) key: (Track, String),
     /// What is known of the client.
-    pub(crate) client: ArcRwSignal<Client>,
+    pub(crate) client: ArcRwSignal<MeshClient>,
 }
 
 impl State {
@@ -125,11 +130,11 @@ impl State {
         let key = self.timeline.with_untracked(|timeline| {
             timeline
                 .as_ref()
-                .map(|timeline| (timeline.track.clone(), timeline.client_id.clone()))
+                .map(|timeline| (timeline.track, timeline.client_id.clone()))
         });
         let key = key
             .as_ref()
-            .map(|(track, client_id)| (track.as_str(), client_id.as_str()));
+            .map(|(track, client_id)| (*track, client_id.as_str()));
         address::page(self.page, key, &query)
     }
 
@@ -156,7 +161,7 @@ impl State {
 }
 
 impl Matrix {
-    fn new(mesh: Mesh, known: bool) -> Self {
+    fn new(mesh: MeshPage, known: bool) -> Self {
         Self {
             known: RwSignal::new(known),
             peers: RwSignal::new(mesh.peers),
@@ -171,7 +176,7 @@ impl Matrix {
 #[cfg(any(test, feature = "hydrate"))]
 impl Matrix {
     /// Takes what was read anew: rows that stay keep their signals, and those that did not change are left alone.
-    pub(crate) fn put(self, mesh: Mesh) {
+    pub(crate) fn put(self, mesh: MeshPage) {
         let before = self.rows.get_untracked();
         let mut moved = before.len() != mesh.clients.len();
         let mut rows = Vec::with_capacity(mesh.clients.len());
@@ -197,7 +202,7 @@ impl Matrix {
     }
 
     /// Takes a change of one client; tells whether it has a row here.
-    pub(crate) fn patch(self, client: &Client) -> bool {
+    pub(crate) fn patch(self, client: &MeshClient) -> bool {
         self.rows.with_untracked(|rows| {
             let row = rows
                 .iter()
@@ -208,14 +213,14 @@ impl Matrix {
 }
 
 impl Row {
-    fn new(client: Client) -> Self {
+    fn new(client: MeshClient) -> Self {
         Self {
             key: client.key(),
             client: ArcRwSignal::new(client),
         }
     }
     #[cfg(any(test, feature = "hydrate"))]
-    fn put(&self, client: Client) {
+    fn put(&self, client: MeshClient) {
         if self.client.with_untracked(|before| *before != client) {
             self.client.set(client);
         }
@@ -231,48 +236,48 @@ pub(crate) fn change<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, 
 }
 
 /// The client that an outcome is about, where it changed one.
-pub(crate) fn driven(outcome: &Outcome) -> Option<(String, String)> {
-    if !outcome.ok || !matches!(outcome.operation.as_str(), "ensure" | "rotate" | "revoke") {
+pub(crate) fn driven(outcome: &Outcome) -> Option<(Track, String)> {
+    use Operation::{Ensure, Revoke, Rotate};
+    if !outcome.ok || !matches!(outcome.operation, Ensure | Rotate | Revoke) {
         return None;
     }
     let client_id = outcome.value("clientId").map(str::to_owned).or_else(|| {
         let answer = outcome.answer.as_ref()?;
         Some(answer.get("clientId")?.as_str()?.to_owned())
     })?;
-    Some((
-        outcome
-            .value("track")
-            .filter(|track| !track.is_empty())
-            .unwrap_or("http")
-            .to_owned(),
-        client_id,
-    ))
+    let track = match outcome.value("track") {
+        Some("message") => Track::Message,
+        _ => Track::Http,
+    };
+    Some((track, client_id))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::{Cell, CellState};
+    use leptos::prelude::Track as _;
+    use mesh_api::mesh::{CellState, MeshCell};
 
-    fn client(id: &str, state: CellState) -> Client {
-        let cells = vec![Cell {
+    use super::*;
+
+    fn client(id: &str, state: CellState) -> MeshClient {
+        let cells = vec![MeshCell {
             peer: "a".to_owned(),
             state,
-            ..Cell::default()
+            ..MeshCell::default()
         }];
-        Client {
+        MeshClient {
             client_id: id.to_owned(),
-            track: "http".to_owned(),
+            track: Track::Http,
             cells,
-            ..Client::default()
+            ..MeshClient::default()
         }
     }
 
-    fn mesh(clients: Vec<Client>) -> Mesh {
-        Mesh {
-            matching: clients.len() as u64,
+    fn mesh(clients: Vec<MeshClient>) -> MeshPage {
+        MeshPage {
+            matching: clients.len(),
             clients,
-            ..Mesh::default()
+            ..MeshPage::default()
         }
     }
 
@@ -333,21 +338,22 @@ mod tests {
 
     #[test]
     fn only_a_change_of_a_client_has_a_way() {
-        let outcome = |operation: &str, ok| Outcome {
-            operation: operation.to_owned(),
-            ok,
-            values: [
+        let outcome = |operation, ok| {
+            let values = [
                 ("clientId".to_owned(), vec!["a".to_owned()]),
                 ("track".to_owned(), vec![String::new()]),
-            ]
-            .into(),
-            ..Outcome::default()
+            ];
+            let done = Ok(serde_json::Value::Null);
+            Outcome {
+                ok,
+                ..Outcome::new(operation, &done, values.into())
+            }
         };
         assert_eq!(
-            driven(&outcome("rotate", true)),
-            Some(("http".to_owned(), "a".to_owned()))
+            driven(&outcome(Operation::Rotate, true)),
+            Some((Track::Http, "a".to_owned()))
         );
-        assert_eq!(driven(&outcome("rotate", false)), None);
-        assert_eq!(driven(&outcome("callTarget", true)), None);
+        assert_eq!(driven(&outcome(Operation::Rotate, false)), None);
+        assert_eq!(driven(&outcome(Operation::CallTarget, true)), None);
     }
 }

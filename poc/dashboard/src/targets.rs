@@ -2,9 +2,11 @@
 
 use leptos::either::Either;
 use leptos::prelude::*;
+use mesh_api::outcome::Outcome;
+use mesh_api::routes::Operation;
+use mesh_api::target::TargetState;
 
 use crate::form::{Field, Form};
-use crate::model::{Outcome, Target};
 use crate::state::State;
 use crate::{address, time};
 
@@ -79,28 +81,30 @@ fn add(state: State) -> impl IntoView {
             || !outcome.value("targetAmqpQueue").is_some_and(listed)
             || outcome.field.as_deref() == Some(NAME.name)
     };
-    let form = Form::scoped(state, "putTarget", "/api/targets", "putTarget", mine);
+    let form = Form::scoped(
+        state,
+        "putTarget",
+        "/api/targets",
+        Operation::PutTarget,
+        mine,
+    );
     form.around(view! {
         <h2>"Add a target"</h2>
         <p class="purpose">"A known name gets the new secret and note."</p>
         {form.text(NAME, "", "")}
         {form.secret(SECRET)}
         {form.text(NOTE, "", "")}
-        {form.general_mistake(&["targetAmqpQueue", "propagationSecret", "note"])}
+        {form.general_mistake()}
         {form.send("Save target", "Saving…", "primary")}
     })
 }
 
-fn item(state: State, index: usize, target: Target) -> impl IntoView + use<> {
+fn item(state: State, index: usize, target: TargetState) -> impl IntoView + use<> {
     let booked = match target.booked_clients {
-        Some(1) => "1 client booked".to_owned(),
-        Some(many) => format!("{many} clients booked"),
-        None => String::new(),
+        1 => "1 client booked".to_owned(),
+        many => format!("{many} clients booked"),
     };
-    let since = target
-        .updated_at
-        .or(target.created_at)
-        .map(|at| view! { " · changed " {time::ago(state, at)} });
+    let since = view! { " · changed " {time::ago(state, target.updated_at)} };
     // That of its own row is written at start, and says what the tag says.
     let note = target.note.clone().filter(|_| !target.is_self);
     let actions = if target.is_self {
@@ -130,13 +134,13 @@ fn item(state: State, index: usize, target: Target) -> impl IntoView + use<> {
     }
 }
 
-fn actions(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
+fn actions(state: State, index: usize, target: &TargetState) -> impl IntoView + use<> {
     let name = target.target_amqp_queue.clone();
     let resync = Form::scoped(
         state,
         format!("resync-{index}"),
         "/api/resync",
-        "resync",
+        Operation::Resync,
         named("target", &name),
     );
     view! {
@@ -151,7 +155,7 @@ fn actions(state: State, index: usize, target: &Target) -> impl IntoView + use<>
     }
 }
 
-fn edit(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
+fn edit(state: State, index: usize, target: &TargetState) -> impl IntoView + use<> {
     let name = target.target_amqp_queue.clone();
     let mine = named("targetAmqpQueue", &name);
     let mine = move |outcome: &Outcome| {
@@ -161,7 +165,7 @@ fn edit(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
         state,
         format!("edit-{index}"),
         "/api/targets",
-        "putTarget",
+        Operation::PutTarget,
         mine,
     );
     view! {
@@ -171,7 +175,7 @@ fn edit(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
                 <input type="hidden" name="targetAmqpQueue" value=name/>
                 {form.secret(SECRET)}
                 {form.text(NOTE, target.note.as_deref().unwrap_or_default(), "")}
-                {form.general_mistake(&["propagationSecret", "note"])}
+                {form.general_mistake()}
                 {form.send("Save changes", "Saving…", "primary")}
             })}
         </details>
@@ -179,17 +183,17 @@ fn edit(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
 }
 
 /// Asks once more, and says what stands against it.
-fn delete(state: State, index: usize, target: &Target) -> impl IntoView + use<> {
+fn delete(state: State, index: usize, target: &TargetState) -> impl IntoView + use<> {
     let name = target.target_amqp_queue.clone();
     let action = format!("/api/targets/{}", address::encode(&name));
     let form = Form::scoped(
         state,
         format!("delete-{index}"),
         action,
-        "deleteTarget",
+        Operation::DeleteTarget,
         |_| false,
     );
-    let words = match target.booked_clients.unwrap_or_default() {
+    let words = match target.booked_clients {
         0 => format!("No client is booked for {name}. Changes are not sent to it any more."),
         1 => format!(
             "1 client is booked for {name}. Revoke it there first: until then the target stays."
@@ -204,7 +208,7 @@ fn delete(state: State, index: usize, target: &Target) -> impl IntoView + use<> 
             {form.around(view! {
                 <input type="hidden" name="_method" value="DELETE"/>
                 <p>{words}</p>
-                {form.general_mistake(&[])}
+                {form.general_mistake()}
                 {form.send("Delete this target", "Deleting…", "danger")}
             })}
         </details>

@@ -5,9 +5,9 @@ mod full;
 
 use leptos::either::Either;
 use leptos::prelude::*;
+use mesh_api::timeline::Timeline;
 
 use crate::history::{self, Change};
-use crate::model::Timeline;
 use crate::state::State;
 use crate::timeline::bars::{compact, lanes};
 use crate::timeline::full::full;
@@ -51,12 +51,12 @@ fn content(state: State, timeline: &Timeline) -> impl IntoView + use<> {
     let older = timeline.next.map(|next| {
         let mut query = state.query.get_untracked();
         query.cursor = Some(next.to_string());
-        let address = address::client(&timeline.track, &timeline.client_id);
+        let address = address::client(timeline.track, &timeline.client_id);
         view! { <a class="button quiet" href=format!("{address}{}", address::search(&query))>"Older"</a> }
     });
     let begins = state.query.get_untracked().cursor.is_some();
     let newest = begins.then(|| {
-        view! { <a class="button quiet" href=address::client(&timeline.track, &timeline.client_id)>"Newest"</a> }
+        view! { <a class="button quiet" href=address::client(timeline.track, &timeline.client_id)>"Newest"</a> }
     });
     let summaries: Vec<_> = changes
         .iter()

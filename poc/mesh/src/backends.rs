@@ -1,14 +1,11 @@
 //! What the peers stand on.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use kit::config::Config;
-use kit::parts::Parts;
-use kit::shutdown::Stop;
-use kit_backends::embedded::Embedded;
-use kit_backends::error::WiringError;
-use kit_backends::real;
-use services::mesh::{Address, Mode, PLACES, Servers, environments};
+use peer_backends::memory::Memory;
+use peer_backends::sql::sqlite_url;
+use services::mesh::{Address, Mode, PLACES, Place, Servers, environments};
 use tempfile::TempDir;
 
 use crate::{Error, Services};
@@ -18,10 +15,7 @@ const NOWHERE: &str = "embedded.invalid";
 
 /// Brought up, and taken down when dropped.
 pub(crate) enum Backends {
-    Embedded {
-        backends: Embedded,
-        _folder: TempDir,
-    },
+    Embedded { memory: Memory, folder: TempDir },
     Servers(Box<Servers>),
 }
 
@@ -31,10 +25,8 @@ impl Backends {
             let folder = tempfile::Builder::new()
                 .prefix("hmac-mesh-demo-")
                 .tempdir()?;
-            return Ok(Self::Embedded {
-                backends: Embedded::new(folder.path()),
-                _folder: folder,
-            });
+            let memory = Memory::default();
+            return Ok(Self::Embedded { memory, folder });
         }
         println!("Starting RabbitMQ, MariaDB and four Redis ...");
         Ok(Self::Servers(Box::new(Servers::start(ports).await?)))
@@ -47,25 +39,12 @@ impl Backends {
     ) -> Result<Vec<BTreeMap<String, String>>, Error> {
         Ok(match self {
             Self::Servers(servers) => environments(&servers.vhost, &servers.addresses)?,
-            Self::Embedded { .. } => {
-                let addresses: Vec<_> = PLACES.into_iter().zip(ports).map(embedded).collect();
+            Self::Embedded { folder, .. } => {
+                let places = PLACES.into_iter().zip(ports);
+                let addresses: Vec<_> = places.map(|at| embedded(at, folder.path())).collect();
                 environments(&format!("amqp://{NOWHERE}/mesh"), &addresses)?
             }
         })
-    }
-
-    pub(crate) fn full(&self, config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
-        match self {
-            Self::Embedded { backends, .. } => backends.full(config, stop),
-            Self::Servers(_) => real::full(config, stop),
-        }
-    }
-
-    pub(crate) fn receive_only(&self, config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
-        match self {
-            Self::Embedded { backends, .. } => backends.receive_only(config, stop),
-            Self::Servers(_) => real::receive_only(config, stop),
-        }
     }
 
     /// Where an operator may look besides the peers.
@@ -81,11 +60,12 @@ impl Backends {
     }
 }
 
-fn embedded((place, port): (services::mesh::Place, u16)) -> Address {
+fn embedded((place, port): (Place, u16), folder: &Path) -> Address {
+    let database = folder.join(format!("{}.sqlite", place.name));
     Address {
         place,
         port,
         redis: format!("redis://{NOWHERE}/"),
-        database: (place.mode == Mode::Full).then(|| format!("sqlite:{NOWHERE}")),
+        database: (place.mode == Mode::Full).then(|| sqlite_url(&database)),
     }
 }

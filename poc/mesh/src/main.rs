@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use auth_base::error_chain::chain;
 use clap::{Parser, ValueEnum};
-use kit::shutdown::Stop;
+use peer_kit::shutdown::Stop;
 use services::mesh::PLACES;
 use tokio::runtime::Builder;
 
@@ -70,7 +70,7 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), Error> {
-    kit::tls::install_provider();
+    peer_kit::tls::install_provider();
     let stop = Stop::default();
     stop.on_signals()?;
     let start = Instant::now();

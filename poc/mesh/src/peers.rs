@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use auth_base::error_chain::chain;
 use hmac_propagation::queue::PeerName;
-use kit::application::{Application, ApplicationError};
-use kit::config::source::Source;
-use kit::config::{Config, Defaults};
-use kit::mesh::control::PeerControl;
-use kit::parts::Parts;
-use kit::shutdown::Stop;
-use kit_backends::error::WiringError;
+use mesh_view::control::PeerControl;
+use peer_kit::application::{Application, ApplicationError};
+use peer_kit::config::source::Source;
+use peer_kit::config::{Config, Defaults};
+use peer_kit::process::Failure;
+use peer_kit::shutdown::Stop;
 use services::http::exchange;
 use services::mesh::{Mode, PLACES, Place};
 use tokio::sync::Mutex;
@@ -177,29 +176,25 @@ impl Peers {
         Ok(exchange(method, url(&self.slot(name)?.config).join(path)?, body).await?)
     }
 
-    async fn build(&self, slot: &Slot) -> Result<Application, ApplicationError> {
-        let full = |config: &Config, stop: &Stop| self.full(config, stop);
+    /// Each peer as its own program has it, on the backends of this one.
+    async fn build(&self, slot: &Slot) -> Result<Application, Failure> {
+        let config = slot.config.clone();
+        let mut backends = match &self.backends {
+            Backends::Embedded { memory, .. } => memory.backends(&config),
+            Backends::Servers(_) => match slot.place.name {
+                "consumer" => consumer::backends(&config)?,
+                "leptos-axum" => leptos_axum::backends(&config)?,
+                "leptos-actix" => leptos_actix::backends(&config)?,
+                _ => authority::backends(&config)?,
+            },
+        };
+        backends.control = Some(self.control.clone());
         match slot.place.name {
-            "consumer" => {
-                let wire = |config: &Config, stop: &Stop| self.backends.receive_only(config, stop);
-                consumer::build_on(&slot.config, wire).await
-            }
-            "leptos-axum" => leptos_axum::build_on(&slot.config, full).await,
-            "leptos-actix" => leptos_actix::build_on(&slot.config, full).await,
-            _ => authority::build_on(&slot.config, full).await,
+            "consumer" => consumer::start(config, backends).await,
+            "leptos-axum" => leptos_axum::start(config, backends).await,
+            "leptos-actix" => leptos_actix::start(config, backends).await,
+            _ => authority::start(config, backends).await,
         }
-    }
-
-    fn full(&self, config: &Config, stop: &Stop) -> Result<Parts, WiringError> {
-        let mut parts = self.backends.full(config, stop)?;
-        if let Some(mesh) = parts
-            .management
-            .as_mut()
-            .and_then(|management| management.mesh.as_mut())
-        {
-            mesh.control = Some(self.control.clone());
-        }
-        Ok(parts)
     }
 
     fn slot(&self, name: &str) -> Result<&Slot, Error> {

@@ -81,7 +81,7 @@ impl Bus {
     /// Deletes a queue with what waits in it.
     pub fn delete(&self, peer: &PeerName) {
         lock(&self.state).queues.remove(peer);
-        self.tell();
+        self.wake_all();
     }
 
     /// Puts a message into a queue, as a stranger may.
@@ -96,7 +96,7 @@ impl Bus {
             .entry(peer.clone())
             .or_default()
             .push_back(message);
-        self.tell();
+        self.wake_all();
     }
 
     /// One of the messages that wait, to be copied by an observer.
@@ -124,7 +124,7 @@ impl Bus {
                     // A process that died meanwhile has no connection any more.
                     if world.bus.knows(process) {
                         link.set(true, None);
-                        world.bus.tell();
+                        world.bus.wake_all();
                     }
                 });
             }
@@ -151,7 +151,7 @@ impl Bus {
             }
         }
         drop(state);
-        self.tell();
+        self.wake_all();
     }
 
     fn connect(&self, process: u64) -> Arc<Link> {
@@ -169,7 +169,7 @@ impl Bus {
         link
     }
 
-    pub(crate) fn tell(&self) {
+    pub(crate) fn wake_all(&self) {
         // In the order of the processes: a watch channel would wake them at random.
         lock(&self.state)
             .links
@@ -205,7 +205,7 @@ impl Bus {
             queue.push_back(message);
         }
         drop(state);
-        self.tell();
+        self.wake_all();
         Ok(())
     }
 
@@ -278,7 +278,7 @@ impl Bus {
                 ..message
             });
             drop(state);
-            self.tell();
+            self.wake_all();
             return None;
         }
         Some(body)
@@ -308,11 +308,7 @@ impl SimBroker {
 
     fn publish_one(&self, mut message: OutboundMessage) -> Result<(), PublishError> {
         let world = &self.seam.world;
-        let lost = || {
-            Err(PublishError::Unconfirmed(
-                "the connection was lost".to_owned(),
-            ))
-        };
+        let lost = || Err(PublishError::unconfirmed("the connection was lost"));
         if !self.link.is_up() {
             return lost();
         }
@@ -349,7 +345,7 @@ impl SimBroker {
 }
 
 pub(crate) fn away() -> BrokerError {
-    BrokerError::Unavailable("the connection is lost".to_owned())
+    BrokerError::Unavailable("the connection is lost".into())
 }
 
 #[async_trait]
@@ -384,7 +380,7 @@ impl Broker for SimBroker {
             Ok(outcomes) => outcomes,
             Err(Away) => bodies
                 .iter()
-                .map(|_| Err(PublishError::Unconfirmed("no confirm".to_owned())))
+                .map(|_| Err(PublishError::unconfirmed("no confirm")))
                 .collect(),
         };
         for (body, _) in bodies

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::host::secret_of;
 use crate::invariants::Invariant;
-use crate::vandal;
+use crate::tampering;
 use crate::world::{GHOST, World};
 
 /// Lets one thing go wrong, if the plan has any.
@@ -36,7 +36,7 @@ pub fn strike(world: &Arc<World>) {
         possible.push(replay);
     }
     if plan.drift {
-        possible.extend([vandal::strike as fn(&Arc<World>), vandal::strike]);
+        possible.extend([tampering::strike as fn(&Arc<World>), tampering::strike]);
     }
     if let Some(strike) = world.dice.pick(&possible) {
         strike(world);

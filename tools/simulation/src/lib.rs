@@ -32,7 +32,7 @@ pub mod run;
 pub mod seam;
 pub mod store;
 pub mod subscription;
-pub mod vandal;
+pub mod tampering;
 pub mod verdict;
 pub mod view;
 pub mod wire;

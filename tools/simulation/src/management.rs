@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_base::secret::Secret;
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{
     Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
     SettledQuery, SettledRow, Upsert,
 };
 use hmac_propagation::memory::MemoryManagement;
-use hmac_propagation::memory::management::{PivotStatus, PivotView};
+use hmac_propagation::memory::management::DeliveryView;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use tokio::time::sleep;
@@ -97,53 +98,49 @@ impl SimManagement {
         Ok(accepted)
     }
 
+    /// The row as it is.
+    fn delivery(&self, name: &RowName) -> Result<Option<DeliveryView>, ManagementError> {
+        Ok(self.inner()?.delivery(&name.1, &name.2))
+    }
+
     async fn sent_one(&self, mark: &SentMark) -> Result<(), ManagementError> {
-        let before = self.inner()?.pivots();
-        self.inner()?.mark_target_sent(mark).await?;
         let Ok(target) = PeerName::parse(&mark.target) else {
-            return Ok(());
+            return self.inner()?.mark_target_sent(mark).await;
         };
         let (world, name) = (&self.seam.world, self.name(&mark.key, &target));
-        let place = || describe(&name);
+        let before = self.delivery(&name)?;
+        self.inner()?.mark_target_sent(mark).await?;
         if mark.outcome.is_ok() {
             let confirmed = world.oracle.is_confirmed(&mark.event_id);
+            let place = || describe(&name);
             world
                 .history
                 .expect(confirmed, Invariant::SentWithoutConfirm, place);
         }
-        world.oracle.marked(
-            &name,
-            &mark.event_id,
-            mark.outcome.is_ok().then_some(mark.at_ms),
-        );
-        self.compare(&before, &name)
+        let sent_at = mark.outcome.is_ok().then_some(mark.at_ms);
+        world.oracle.marked(&name, &mark.event_id, sent_at);
+        self.compare(before, &name)
     }
 
     async fn answered_one(&self, mark: &AckMark) -> Result<(), ManagementError> {
-        let before = self.inner()?.pivots();
+        let name = self.name(&mark.key, &mark.target);
+        let before = self.delivery(&name)?;
         match mark.outcome {
             Ok(()) => self.inner()?.mark_target_success(mark).await?,
             Err(_) => self.inner()?.mark_target_error(mark).await?,
         }
-        let name = self.name(&mark.key, &mark.target);
-        self.seam
-            .world
-            .oracle
-            .answered(&name, mark.generation, mark.at_ms);
-        self.compare(&before, &name)
+        let oracle = &self.seam.world.oracle;
+        oracle.answered(&name, mark.generation, mark.at_ms);
+        self.compare(before, &name)
     }
 
     /// Looks at what a mark did to a row.
-    fn compare(&self, before: &[PivotView], name: &RowName) -> Result<(), ManagementError> {
+    fn compare(&self, before: Option<DeliveryView>, name: &RowName) -> Result<(), ManagementError> {
         let world = &self.seam.world;
-        let find = |rows: &[PivotView]| {
-            rows.iter()
-                .find(|row| row.key == name.1 && row.target == name.2)
-                .map(|r| (r.generation, r.status))
-        };
-        let (was, is) = (find(before), find(&self.inner()?.pivots()));
+        let change = |row: DeliveryView| (row.generation, row.status);
+        let (was, is) = (before.map(change), self.delivery(name)?.map(change));
         let succeeded =
-            |row: &Option<(u64, PivotStatus)>| row.is_some_and(|r| r.1 == PivotStatus::Success);
+            |row: &Option<(u64, DeliveryStatus)>| row.is_some_and(|(_, status)| status.is_done());
         if succeeded(&was) && was != is {
             world
                 .history
@@ -177,21 +174,17 @@ impl SimManagement {
     }
 
     /// Only what has drifted is sent again, and only the change that was looked at.
-    fn watch_reopened(&self, before: &[PivotView], row: &Reopening) -> Result<(), ManagementError> {
-        let is_it = |pivot: &&PivotView| pivot.key == row.key && pivot.target == row.target;
-        let settled = |pivot: &&PivotView| pivot.status == PivotStatus::Success;
-        let was = before.iter().find(is_it).filter(settled);
-        let still = self
-            .inner()?
-            .pivots()
-            .iter()
-            .find(is_it)
-            .filter(settled)
-            .is_some();
-        let Some(was) = was.filter(|_| !still) else {
+    fn watch_reopened(
+        &self,
+        before: Option<DeliveryView>,
+        row: &Reopening,
+    ) -> Result<(), ManagementError> {
+        let (world, name) = (&self.seam.world, self.name(&row.key, &row.target));
+        let settled = |row: &DeliveryView| row.status.is_done();
+        let still = self.delivery(&name)?.is_some_and(|row| settled(&row));
+        let Some(was) = before.filter(settled).filter(|_| !still) else {
             return Ok(());
         };
-        let (world, name) = (&self.seam.world, self.name(&row.key, &row.target));
         let now_ms = world.history.now_ms();
         world
             .history
@@ -214,30 +207,20 @@ impl SimManagement {
     }
 
     async fn propagated_one(&self, mark: &FullyPropagated) -> Result<(), ManagementError> {
-        let inner = self.inner()?;
+        let (inner, world) = (self.inner()?, &self.seam.world);
         let held = inner.holds_plain(&mark.key);
         inner.mark_credential_fully_propagated(mark).await?;
-        self.watch_plain(&mark.key, held)?;
-        self.seam
-            .world
-            .oracle
-            .propagated(self.seam.process.id, &mark.key);
-        Ok(())
-    }
-
-    fn watch_plain(&self, key: &CredentialKey, held: bool) -> Result<(), ManagementError> {
-        let inner = self.inner()?;
         let everywhere = inner
-            .pivots()
+            .deliveries()
             .iter()
-            .filter(|row| row.key == *key)
-            .all(|row| row.status == PivotStatus::Success);
-        let early = held && !inner.holds_plain(key) && !everywhere;
-        let place = || format!("{} at {}", in_words(key), self.host().name);
-        self.seam
-            .world
+            .filter(|row| row.key == mark.key)
+            .all(|row| row.status.is_done());
+        let early = held && !inner.holds_plain(&mark.key) && !everywhere;
+        let place = || format!("{} at {}", in_words(&mark.key), self.host().name);
+        world
             .history
             .expect(!early, Invariant::PlainClearedEarly, place);
+        world.oracle.propagated(self.seam.process.id, &mark.key);
         Ok(())
     }
 
@@ -246,11 +229,7 @@ impl SimManagement {
     }
 
     fn rest(&self, part: usize, items: usize) -> Result<(), ManagementError> {
-        if part < items {
-            Err(self.away())
-        } else {
-            Ok(())
-        }
+        (part >= items).then_some(()).ok_or_else(|| self.away())
     }
 }
 
@@ -441,7 +420,9 @@ impl Management for SimManagement {
                     .expect(!newer, Invariant::ResyncOverwritesNewer, place);
             }
             self.inner()?.rebook(rows, now_ms).await?;
-            world.oracle.rebooked(source, rows, &self.inner()?.pivots());
+            world
+                .oracle
+                .rebooked(source, rows, &self.inner()?.deliveries());
             Ok(())
         };
         self.call("sql.rebook", call).await
@@ -455,10 +436,13 @@ impl Management for SimManagement {
     async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError> {
         self.meet_a_change(rows).await;
         let call = async {
-            let before = self.inner()?.pivots();
+            let name = |row: &Reopening| self.name(&row.key, &row.target);
+            let before = rows.iter().map(|row| self.delivery(&name(row)));
+            let before = before.collect::<Result<Vec<_>, _>>()?;
             let reopened = self.inner()?.reopen(rows, now_ms).await?;
-            rows.iter()
-                .try_for_each(|row| self.watch_reopened(&before, row))?;
+            for (row, before) in rows.iter().zip(before) {
+                self.watch_reopened(before, row)?;
+            }
             Ok(reopened)
         };
         self.call("sql.reopen", call).await

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use hmac_propagation::management::{Accepted, PendingPropagation, PendingQuery, ResyncRow};
-use hmac_propagation::memory::management::PivotView;
+use hmac_propagation::memory::management::DeliveryView;
 use hmac_propagation::peer_store::{CredentialKey, Stamp};
 use hmac_propagation::queue::PeerName;
 
@@ -55,6 +55,8 @@ pub struct Row {
     /// What the target should hold.
     pub content: Content,
     claim: Option<Claim>,
+    /// When it was claimed in vain: it cannot be sent.
+    set_aside: Option<i64>,
     /// What its first `ts` must be larger than, once it was rebooked.
     above: i64,
 }
@@ -150,6 +152,7 @@ impl Oracle {
                 change_ts: Some(change_ts),
                 content,
                 claim: None,
+                set_aside: None,
                 above: i64::MIN,
             };
             model
@@ -179,7 +182,7 @@ impl Oracle {
     }
 
     /// Rows were made pending again.
-    pub fn rebooked(&self, source: &PeerName, rows: &[ResyncRow], pivots: &[PivotView]) {
+    pub fn rebooked(&self, source: &PeerName, rows: &[ResyncRow], pivots: &[DeliveryView]) {
         let mut model = lock(&self.model);
         for row in rows {
             let used = model
@@ -198,7 +201,7 @@ impl Oracle {
                 && pivot.generation != row.generation
             {
                 (known.generation, known.change_ts, known.claim) = (pivot.generation, None, None);
-                known.above = used;
+                (known.set_aside, known.above) = (None, used);
             }
         }
     }
@@ -228,6 +231,11 @@ impl Oracle {
                 Invariant::PublishedTwice,
                 place,
             );
+            // No event was made, so no `ts` is used.
+            row.set_aside = claim.message.is_err().then_some(query.now_ms);
+            if row.set_aside.is_some() {
+                continue;
+            }
             match (&row.claim, row.change_ts) {
                 (Some(last), _) => {
                     history.expect(claim.ts == last.ts + 1, Invariant::RetryOvertakes, place);
@@ -241,15 +249,10 @@ impl Oracle {
             }
             row.change_ts.get_or_insert(claim.ts);
             let until = query.now_ms.saturating_add(query.lease_ms);
-            let state = if claim.message.is_ok() {
-                State::Leased { until }
-            } else {
-                State::Free
-            };
             row.claim = Some(Claim {
                 event_id: claim.event_id.clone(),
                 ts: claim.ts,
-                state,
+                state: State::Leased { until },
             });
             let stamp = Stamp {
                 ts: claim.ts,
@@ -298,6 +301,7 @@ impl Oracle {
             && let Some(claim) = row.claim.as_mut()
         {
             claim.state = State::Answered { at };
+            row.set_aside = None;
         }
     }
 
@@ -427,6 +431,9 @@ impl Row {
             let waited = query.now_ms.saturating_sub(at);
             query.overdue && (waited >= query.resend_after_ms || waited < 0)
         };
+        if let Some(at) = self.set_aside {
+            return overdue(at);
+        }
         match self.claim.as_ref().map(|claim| claim.state) {
             None | Some(State::Free) => true,
             Some(State::Leased { until }) => {

@@ -21,7 +21,7 @@ pub struct Process {
     /// Its clock, which outlives it.
     pub clock: Arc<SkewedClock>,
     dead: AtomicBool,
-    told: Notify,
+    notify: Notify,
     /// The current simulated second, and the calls in it.
     calls: Mutex<(u64, u32)>,
 }
@@ -36,7 +36,7 @@ impl Process {
             label,
             clock,
             dead: AtomicBool::new(false),
-            told: Notify::new(),
+            notify: Notify::new(),
             calls: Mutex::default(),
         }
     }
@@ -44,7 +44,7 @@ impl Process {
     /// Ends at once.
     pub fn die(&self) {
         self.dead.store(true, Ordering::Relaxed);
-        self.told.notify_waiters();
+        self.notify.notify_waiters();
     }
 
     /// Tells whether it has ended.
@@ -55,9 +55,9 @@ impl Process {
     /// Waits for the end.
     pub async fn died(&self) {
         // A watch channel would wake its receivers at random.
-        let told = self.told.notified();
+        let notified = self.notify.notified();
         if !self.is_dead() {
-            told.await;
+            notified.await;
         }
     }
 

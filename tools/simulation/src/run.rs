@@ -10,7 +10,7 @@ use crate::chaos;
 use crate::driver;
 use crate::history::Trace;
 use crate::invariants::Violation;
-use crate::vandal;
+use crate::tampering;
 use crate::verdict;
 use crate::world::World;
 
@@ -81,7 +81,7 @@ async fn tell(world: &Arc<World>) {
     if world.plan.drift {
         // By now most rows say success, which is what a store can drift from.
         for number in 0..usize::try_from(world.dice.between(1, 4)).unwrap_or_default() {
-            vandal::strike(world);
+            tampering::strike(world);
             sleep(Duration::from_millis(world.dice.below(2_000))).await;
             // A change may meet its healing.
             calls.extend(driver::operate(world, world.plan.operations + number));

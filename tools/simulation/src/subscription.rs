@@ -67,7 +67,7 @@ impl Subscription for SimSubscription {
                     wire::settled(world, &self.peer, &body);
                 }
             }
-            world.bus.tell();
+            world.bus.wake_all();
             Ok(())
         };
         let settled = self.seam.around(Kind::Broker, "broker.settle", call).await;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac_propagation::memory::management::{PivotStatus, PivotView};
+use hmac_propagation::delivery::DeliveryStatus;
+use hmac_propagation::memory::management::DeliveryView;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use tokio::task::JoinHandle;
@@ -67,7 +68,7 @@ pub async fn reach(world: &Arc<World>, under_way: Vec<JoinHandle<()>>) {
 fn unfinished(world: &World) -> Option<(Invariant, String)> {
     for source in world.sources() {
         for pivot in pivots(source) {
-            if pivot.target.as_str() != GHOST && pivot.status != PivotStatus::Success {
+            if pivot.target.as_str() != GHOST && pivot.status != DeliveryStatus::Success {
                 let name = row_name(source, &pivot);
                 return Some((
                     Invariant::RowStuck,
@@ -96,7 +97,7 @@ fn unfinished(world: &World) -> Option<(Invariant, String)> {
         let all = pivots(host)
             .iter()
             .filter(|row| row.key == key)
-            .all(|row| row.status == PivotStatus::Success);
+            .all(|row| row.status == DeliveryStatus::Success);
         if all
             && host
                 .management
@@ -199,7 +200,7 @@ fn settled(world: &World) {
             .filter(|pivot| pivot.target.as_str() == GHOST)
         {
             let name = row_name(source, pivot);
-            let gone = pivot.status == PivotStatus::Success;
+            let gone = pivot.status == DeliveryStatus::Success;
             history.expect(!gone, Invariant::SuccessWithoutTheChange, || {
                 describe(&name)
             });
@@ -254,14 +255,14 @@ async fn shut_down(world: &Arc<World>) {
     }
 }
 
-fn pivots(host: &Host) -> Vec<PivotView> {
+fn pivots(host: &Host) -> Vec<DeliveryView> {
     host.management
         .as_ref()
-        .map(|management| management.pivots())
+        .map(|management| management.deliveries())
         .unwrap_or_default()
 }
 
-fn row_name(source: &Host, pivot: &PivotView) -> RowName {
+fn row_name(source: &Host, pivot: &DeliveryView) -> RowName {
     let target: PeerName = pivot.target.clone();
     (source.name.clone(), pivot.key.clone(), target)
 }

@@ -2,7 +2,7 @@
 
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
 
-use super::MAX_MARKS;
+use crate::invalid_message::MAX_MARKS;
 
 /// Tells whether more than [`MAX_MARKS`] combining marks follow each other.
 pub(super) fn has_long_run(key: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Reads JSON and writes its canonical text in one pass.
 
-use super::{InvalidMessage, MAX_DEPTH, Member, object_text};
+use crate::canonical_json::object::{Member, object_text};
+use crate::invalid_message::{InvalidMessage, MAX_DEPTH};
 
 /// A place in the text that is read.
 pub(super) struct Reader<'a> {

@@ -8,9 +8,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, Row as _};
 
 use crate::database::connections::{FileLease, Lease};
-use crate::database::{Dialect, Mode, Pool};
+use crate::dialect::Dialect;
 use crate::error::SqlError;
-use crate::statements::{Bulk, Few};
+use crate::statements::bulk::{Bulk, Few};
 
 /// A query with its parameters, for either driver.
 macro_rules! bound {
@@ -31,6 +31,13 @@ macro_rules! bound {
 const FEW: usize = 2;
 /// Rows handed over in one statement.
 const ROWS_A_STATEMENT: usize = 500;
+
+/// Whether a unit of work needs a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
 
 /// One row of a bulk statement, in the order of the statement's columns.
 pub(crate) type JsonRow = Vec<serde_json::Value>;
@@ -95,6 +102,15 @@ impl Row {
         })
     }
 
+    /// A number that counts something.
+    pub(crate) fn required_count(
+        &self,
+        index: usize,
+        table: &'static str,
+    ) -> Result<u64, SqlError> {
+        Ok(u64::try_from(self.required_int(index, table)?).unwrap_or_default())
+    }
+
     pub(crate) fn required_text(
         &self,
         index: usize,
@@ -103,15 +119,6 @@ impl Row {
         self.text(index)?.ok_or(SqlError::Corrupt {
             table,
             problem: "NULL where a text is needed",
-        })
-    }
-}
-
-impl Pool {
-    pub(super) async fn acquire(&self) -> Result<Connection, SqlError> {
-        Ok(match self {
-            Self::MariaDb(pool) => Connection::MariaDb(pool.acquire().await?),
-            Self::Sqlite { pool, .. } => Connection::Sqlite(FileLease::new(pool.acquire().await?)),
         })
     }
 }

@@ -8,25 +8,15 @@ use hmac_propagation::management::Management;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::SqlManagement;
-use hmac_propagation_sqlx::rows::PivotStatus;
-use hmac_testkit::management::{Inspect, NOW, ObservedRow, Source, Status};
+use hmac_testkit::management::{Inspect, NOW, ObservedRow, Source};
 
 use crate::databases::{Databases, connect, execute};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mariadb_manages_as_the_contract_says() {
-    let databases = Databases::mariadb().await;
-    hmac_testkit::management::suite(async || source(&databases).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_manages_as_the_contract_says() {
-    let databases = Databases::sqlite();
-    hmac_testkit::management::suite(async || source(&databases).await).await;
-}
+hmac_testkit::management_cases!(mariadb, source(Databases::mariadb().await).await);
+hmac_testkit::management_cases!(sqlite, source(Databases::sqlite()).await);
 
 /// Two pools on one fresh database, migrated at once.
-async fn source(databases: &Databases) -> Source {
+async fn source(databases: Databases) -> Source {
     let url = databases.fresh().await;
     let (one, two) = tokio::join!(connect(&url), connect(&url));
     let managements = [
@@ -38,6 +28,7 @@ async fn source(databases: &Databases) -> Source {
         inspect: Arc::new(Rows {
             management: one,
             url,
+            _databases: databases,
         }),
     }
 }
@@ -45,6 +36,8 @@ async fn source(databases: &Databases) -> Source {
 struct Rows {
     management: Arc<SqlManagement>,
     url: String,
+    /// Stops them, once the case is over.
+    _databases: Databases,
 }
 
 #[async_trait]
@@ -67,21 +60,15 @@ impl Inspect for Rows {
         let mut cursor = None;
         loop {
             let page = self.management.state(cursor.as_deref(), 500).await.unwrap();
-            let found = page.pivots.into_iter().find(|row| {
+            let found = page.deliveries.into_iter().find(|row| {
                 row.track == key.track.as_str()
                     && row.client_id == key.client_id.as_str()
                     && row.target_amqp_queue == target.as_str()
             });
             if let Some(row) = found {
-                let status = match row.status {
-                    PivotStatus::Pending => Status::Pending,
-                    PivotStatus::Sent => Status::Sent,
-                    PivotStatus::Success => Status::Success,
-                    PivotStatus::Error => Status::Error,
-                };
                 let attempts = u32::try_from(row.attempt_count).unwrap();
                 return Some(ObservedRow {
-                    status,
+                    status: row.status,
                     reason: row.reason,
                     attempts,
                 });

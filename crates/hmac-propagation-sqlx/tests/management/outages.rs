@@ -148,7 +148,7 @@ async fn a_cancelled_call_leaves_nothing_behind() {
         Ok(accepted.generation)
     );
     assert_eq!(
-        u64::try_from(page.pivots[0].generation),
+        u64::try_from(page.deliveries[0].generation),
         Ok(accepted.generation)
     );
     management

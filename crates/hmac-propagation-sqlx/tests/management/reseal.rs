@@ -107,7 +107,7 @@ async fn everything_is_sealed_anew_and_a_second_run_changes_nothing(databases: D
         );
     }
     let state = management.state(None, 500).await.unwrap();
-    assert!(state.pivots.iter().all(|pivot| pivot.hash_prefix.is_some()));
+    assert!(state.deliveries.iter().all(|row| row.hash_prefix.is_some()));
     assert!(
         state
             .credentials

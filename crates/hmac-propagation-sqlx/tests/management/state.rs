@@ -7,7 +7,7 @@ use hmac_propagation::management::{
     AckMark, Management, PendingQuery, SentMark, Upsert, UpsertOperation,
 };
 use hmac_propagation_sqlx::backlog::Backlog;
-use hmac_propagation_sqlx::state::{PivotCounts, StateError};
+use hmac_propagation_sqlx::state::{DeliveryCounts, StateError};
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
 
 use crate::databases::{Databases, connect, key, peer};
@@ -52,9 +52,9 @@ async fn shows_its_state(databases: Databases) {
     }
     assert_eq!(
         management.counts().await.unwrap(),
-        PivotCounts {
+        DeliveryCounts {
             pending: 10,
-            ..PivotCounts::default()
+            ..DeliveryCounts::default()
         }
     );
     let waiting = Backlog {
@@ -69,7 +69,7 @@ async fn shows_its_state(databases: Databases) {
     loop {
         let page = management.state(cursor.as_deref(), 2).await.unwrap();
         assert_eq!(page.targets.len(), 2);
-        assert_eq!(page.pivots.len(), 2 * page.credentials.len());
+        assert_eq!(page.deliveries.len(), 2 * page.credentials.len());
         let text = serde_json::to_string(&page).unwrap();
         assert!(
             !text.contains("the-plain-secret")

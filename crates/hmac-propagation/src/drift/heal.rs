@@ -3,47 +3,46 @@
 use auth_base::error_chain::chain;
 use auth_base::store_error::StoreError;
 
-use crate::changes::write_of;
+use crate::context::Context;
 use crate::counters::add;
-use crate::drift::look::{Looked, look};
-use crate::drift::{StoreView, Tally};
+use crate::drift::comparison::{Comparison, compare};
+use crate::drift::report::Tally;
+use crate::drift::view::View;
 use crate::error::PropagationError;
 use crate::management::{Reopening, SettledQuery, SettledScope};
+use crate::own_store::write_of;
 use crate::peer_store::{Applied, Apply, CredentialKey, Stamp};
 use crate::progress::Progress;
 use crate::queue::PeerName;
-use crate::shared::Core;
 
-/// Looks at a target's suspects a second time, for any of them may just have been changed, and sends again what still differs.
+/// Compares a target's suspects a second time, for any of them may just have been changed, and sends
+/// again what still differs.
 pub(super) async fn target(
-    core: &Core,
+    context: &Context,
     peer: &PeerName,
-    view: &StoreView,
-    suspects: Vec<Looked>,
+    view: &View,
+    suspects: Vec<Comparison>,
     tally: &mut Tally,
 ) -> Result<(), PropagationError> {
     if suspects.is_empty() {
         return Ok(());
     }
-    let management = core.management()?;
-    let keys: Vec<CredentialKey> = suspects
-        .iter()
-        .map(|looked| looked.row.key.clone())
-        .collect();
+    let management = context.management()?;
+    let keys = suspects.iter().map(|it| it.row.key.clone()).collect();
     let query = SettledQuery {
         target: peer.clone(),
         scope: SettledScope::Named(keys),
     };
-    let rows = core.managed(management.settled_rows(&query)).await?;
-    let looked = look(core, view, rows, tally).await?;
-    let looked = not_changed_here(core, looked, tally).await?;
+    let rows = management.settled_rows(&query).await?;
+    let comparisons = compare(view, rows, tally).await?;
+    let comparisons = not_changed_here(context, comparisons, tally).await?;
     let mut reopenings = Vec::new();
-    for looked in &looked {
-        tally.compared(looked);
-        let Some(difference) = looked.difference() else {
+    for comparison in &comparisons {
+        comparison.count(tally);
+        let Some(difference) = comparison.difference() else {
             continue;
         };
-        let (key, generation) = (&looked.row.key, looked.row.generation);
+        let (key, generation) = (&comparison.row.key, comparison.row.generation);
         tracing::info!(%peer, client_id = %key.client_id, track = key.track.as_str(), "drift: the target {difference}; sent again");
         let reason = format!("drift: the target {difference}");
         reopenings.push(Reopening {
@@ -56,102 +55,88 @@ pub(super) async fn target(
     if reopenings.is_empty() {
         return Ok(());
     }
-    let reopened = core
-        .managed(management.reopen(&reopenings, core.now_ms()))
-        .await?;
+    let reopened = management.reopen(&reopenings, context.now_ms()).await?;
     tally.drifted += reopenings.len() as u64;
     tally.healed += reopened;
-    add(
-        &core.counters.drift_healed,
-        usize::try_from(reopened).unwrap_or(usize::MAX),
-    );
-    let told = reopenings
-        .iter()
-        .map(|row| (&row.key, Some(row.target.as_str())));
-    core.progress.tell(Progress::Rebooked, told);
-    if core.parts.settings.sync_on_change {
-        core.wake.notify_one();
-    }
+    let healed = usize::try_from(reopened).unwrap_or(usize::MAX);
+    add(&context.counters.drift_healed, healed);
+    let about = reopenings.iter();
+    let about = about.map(|row| (&row.key, Some(row.target.as_str())));
+    context.progress.send(Progress::Rebooked, about);
+    context.want_sync();
     Ok(())
 }
 
-/// Leaves out what another source has changed since, as this peer's own store has seen: repeating ours would bring back
-/// something older on a target that lost its cursor.
+/// Leaves out what another source has changed since, as this peer's own store has seen: repeating
+/// ours would bring back something older on a target that lost its cursor.
 async fn not_changed_here(
-    core: &Core,
-    mut looked: Vec<Looked>,
+    context: &Context,
+    mut comparisons: Vec<Comparison>,
     tally: &mut Tally,
-) -> Result<Vec<Looked>, PropagationError> {
-    let keys: Vec<CredentialKey> = looked.iter().map(|looked| looked.row.key.clone()).collect();
-    let cursors = core
-        .store(core.parts.store.cursors(&keys))
-        .await
-        .map_err(PropagationError::Store)?;
-    let mut cursors = cursors.into_iter();
-    looked.retain(|looked| {
+) -> Result<Vec<Comparison>, PropagationError> {
+    let keys: Vec<CredentialKey> = comparisons.iter().map(|it| it.row.key.clone()).collect();
+    let mut cursors = context.store.cursors(&keys).await?.into_iter();
+    comparisons.retain(|comparison| {
         let changed = cursors
             .next()
             .flatten()
-            .is_some_and(|cursor| cursor.ts > looked.row.last_ts);
+            .is_some_and(|cursor| cursor.ts > comparison.row.last_ts);
         tally.superseded += u64::from(changed);
         !changed
     });
-    Ok(looked)
+    Ok(comparisons)
 }
 
-/// Writes to this peer's own store what it should hold. A change that was made meanwhile is newer, and stays.
+/// Writes to this peer's own store what it should hold. A change that was made meanwhile is newer,
+/// and stays.
 pub(super) async fn own(
-    core: &Core,
-    suspects: Vec<Looked>,
+    context: &Context,
+    suspects: Vec<Comparison>,
     tally: &mut Tally,
 ) -> Result<(), PropagationError> {
     if suspects.is_empty() {
         return Ok(());
     }
-    let applies: Vec<Apply> = suspects
-        .iter()
-        .map(|looked| own_apply(core, looked))
-        .collect();
-    let results = core
-        .store_batch(applies.len(), core.parts.store.apply(&applies))
-        .await;
-    for (looked, result) in suspects.iter().zip(results) {
-        let key = &looked.row.key;
-        let difference = looked.difference().unwrap_or_default();
+    let applies: Vec<Apply> = suspects.iter().map(|it| own_apply(context, it)).collect();
+    let results = context.store.apply(&applies).await;
+    for (comparison, result) in suspects.iter().zip(results) {
+        let key = &comparison.row.key;
+        let difference = comparison.difference().unwrap_or_default();
         match result {
             Ok(Applied::Stale { .. }) => tally.superseded += 1,
             Ok(Applied::Written) => {
                 tracing::info!(client_id = %key.client_id, track = key.track.as_str(), "drift: this peer {difference}; written again");
-                add(&core.counters.drift_healed, 1);
-                tally.compared(looked);
+                add(&context.counters.drift_healed, 1);
+                comparison.count(tally);
                 tally.drifted += 1;
                 tally.healed += 1;
             }
             Err(error @ StoreError::Corrupt { .. }) => {
                 tracing::warn!(client_id = %key.client_id, error = chain(&error), "drift: this peer {difference}");
-                tally.compared(looked);
+                comparison.count(tally);
                 tally.drifted += 1;
             }
-            Err(error) => return Err(PropagationError::Store(error)),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
 }
 
-fn own_apply(core: &Core, looked: &Looked) -> Apply {
-    let now_ms = core.now_ms();
-    let event_id = match &looked.cursor {
-        Some(cursor) if cursor.ts == looked.row.sent_ts => beyond(&cursor.event_id, now_ms),
-        _ => core.event_id(),
+fn own_apply(context: &Context, comparison: &Comparison) -> Apply {
+    let (row, now_ms) = (&comparison.row, context.now_ms());
+    let event_id = match &comparison.cursor {
+        Some(cursor) if cursor.ts == row.sent_ts => beyond(&cursor.event_id, now_ms),
+        _ => context.event_id(),
     };
     Apply {
-        key: looked.row.key.clone(),
-        // The moment of its change, as before: one that is later by a millisecond would look like another source's.
+        key: row.key.clone(),
+        // The moment of its change, as before: one that is later by a millisecond would look like
+        // another source's.
         stamp: Stamp {
-            ts: looked.row.sent_ts,
+            ts: row.sent_ts,
             event_id,
         },
-        operation: write_of(looked.wanted.as_ref()),
+        operation: write_of(comparison.wanted.as_ref()),
         now_ms,
     }
 }

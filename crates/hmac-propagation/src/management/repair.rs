@@ -1,6 +1,6 @@
 //! What may have to be sent, or applied here, once more.
 
-use crate::management::DesiredRecord;
+use crate::management::desired::DesiredRecord;
 use crate::peer_store::{CredentialKey, Stamp};
 use crate::queue::PeerName;
 

@@ -10,8 +10,8 @@ use crate::broker::{
     Broker, BrokerError, BrokerStatus, Delivery, DeliveryTag, OutboundMessage, PublishError,
     QueueDepth, Settlement, Subscription,
 };
+use crate::lock::lock;
 use crate::queue::PeerName;
-use crate::shared::lock;
 
 /// Messages a queue holds at most; further ones are refused.
 const QUEUE_LIMIT: usize = 1_000_000;
@@ -133,9 +133,7 @@ impl Broker for MemoryBroker {
             true => self
                 .bus
                 .push(&message.target, std::mem::take(&mut message.body)),
-            false => Err(PublishError::Unconfirmed(
-                "the broker was closed".to_owned(),
-            )),
+            false => Err(PublishError::unconfirmed("the broker was closed")),
         };
         messages.into_iter().map(publish).collect()
     }

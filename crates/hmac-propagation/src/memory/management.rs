@@ -1,4 +1,4 @@
-//! A source's database in memory.
+//! A source's database in memory: it loads and keeps, and [`crate::delivery`] decides.
 
 mod state;
 
@@ -7,34 +7,22 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use auth_base::secret::Secret;
-use hmac_auth::credential::Change;
 
+use crate::delivery::plan::by_credential;
+use crate::delivery::{Delivery, DeliveryStatus};
+use crate::lock::lock;
 use crate::management::{
-    Accepted, AckMark, DesiredRecord, FullyPropagated, LocalChange, Management, ManagementError,
-    Operation, PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope,
-    Rotation, SentMark, SettledQuery, SettledRow, Upsert, UpsertOperation,
+    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope, Rotation,
+    SentMark, SettledQuery, SettledRow, SettledScope, Upsert,
 };
-use crate::memory::management::state::{CredentialRow, Pivot, State};
+use crate::memory::management::state::State;
 use crate::peer_store::{CredentialKey, FinalStatus};
 use crate::queue::PeerName;
-use crate::shared::lock;
 
-/// How far a row has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PivotStatus {
-    /// Waits to be sent.
-    Pending,
-    /// The broker has it.
-    Sent,
-    /// The target has it.
-    Success,
-    /// The target refused it.
-    Error,
-}
-
-/// One row as a test or a page shows it.
+/// One delivery as a test or a page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PivotView {
+pub struct DeliveryView {
     /// Whose credential.
     pub key: CredentialKey,
     /// The target.
@@ -42,7 +30,7 @@ pub struct PivotView {
     /// Which change it holds.
     pub generation: u64,
     /// How far it has come.
-    pub status: PivotStatus,
+    pub status: DeliveryStatus,
     /// Why it is not further.
     pub reason: Option<String>,
     /// How often it was claimed since its last change.
@@ -66,23 +54,25 @@ impl MemoryManagement {
         lock(&self.state).targets.insert(target, propagation_secret);
     }
 
-    /// Takes a target from the inventory, booked rows or not (which a database would refuse).
+    /// Takes a target from the inventory, whatever is booked for it (which a database would refuse).
     pub fn remove_target(&self, target: &PeerName) {
         lock(&self.state).targets.remove(target);
     }
 
-    /// All rows, in the order of credential and target.
-    pub fn pivots(&self) -> Vec<PivotView> {
+    /// All deliveries, in the order of credential and target.
+    pub fn deliveries(&self) -> Vec<DeliveryView> {
         let state = lock(&self.state);
-        let view = |((key, target), pivot): (&(CredentialKey, PeerName), &Pivot)| PivotView {
-            key: key.clone(),
-            target: target.clone(),
-            generation: pivot.generation,
-            status: pivot.status,
-            reason: pivot.reason.clone(),
-            attempts: pivot.attempts,
-        };
-        state.pivots.iter().map(view).collect()
+        let deliveries = state.deliveries();
+        deliveries
+            .map(|(key, target, row)| view(key, target, &row.delivery))
+            .collect()
+    }
+
+    /// What is booked of a credential for a target.
+    pub fn delivery(&self, key: &CredentialKey, target: &PeerName) -> Option<DeliveryView> {
+        let state = lock(&self.state);
+        let row = state.credentials.get(key)?.deliveries.get(target)?;
+        Some(view(key, target, &row.delivery))
     }
 
     /// Tells whether a plain secret is still held for the credential.
@@ -94,6 +84,17 @@ impl MemoryManagement {
     }
 }
 
+fn view(key: &CredentialKey, target: &PeerName, delivery: &Delivery) -> DeliveryView {
+    DeliveryView {
+        key: key.clone(),
+        target: target.clone(),
+        generation: delivery.generation,
+        status: delivery.status,
+        reason: delivery.reason.clone(),
+        attempts: delivery.attempts,
+    }
+}
+
 #[async_trait]
 impl Management for MemoryManagement {
     async fn upsert_credential_with_targets(
@@ -101,31 +102,11 @@ impl Management for MemoryManagement {
         upsert: &Upsert,
     ) -> Result<Accepted, ManagementError> {
         let mut state = lock(&self.state);
-        let unknown: Vec<String> = upsert
-            .targets
-            .iter()
-            .filter(|t| !state.targets.contains_key(*t))
-            .map(ToString::to_string)
-            .collect();
-        if !unknown.is_empty() {
-            return Err(ManagementError::UnknownTargets { targets: unknown });
-        }
-        let change_ts = state.next_ts(&upsert.key, upsert.now_ms, upsert.floor_ts);
-        let (record, plain) = match &upsert.operation {
-            UpsertOperation::Revoke => (None, None),
-            UpsertOperation::Ensure {
-                secret,
-                secret_hash,
-                allowed_ips,
-                expires_at,
-            } => (
-                Some(state.merge(&upsert.key, secret_hash, allowed_ips, expires_at)),
-                (!upsert.targets.is_empty()).then(|| secret.clone()),
-            ),
-        };
-        let accepted = state.accept(&upsert.key, record, plain, change_ts);
-        state.book(&upsert.key, &upsert.targets, &accepted);
-        Ok(accepted)
+        let plan = state.before(&upsert.key).upsert(upsert, |target| {
+            let name = PeerName::parse(target);
+            name.is_ok_and(|name| state.targets.contains_key(&name))
+        })?;
+        Ok(state.store(&upsert.key, plan))
     }
 
     async fn rotate_credential_secret(
@@ -133,42 +114,8 @@ impl Management for MemoryManagement {
         rotation: &Rotation,
     ) -> Result<Accepted, ManagementError> {
         let mut state = lock(&self.state);
-        let key = &rotation.key;
-        if state
-            .credentials
-            .get(key)
-            .is_none_or(|row| row.record.is_none())
-        {
-            return Err(ManagementError::UnknownClient {
-                client_id: key.client_id.clone(),
-            });
-        }
-        let change_ts = state.next_ts(key, rotation.now_ms, rotation.floor_ts);
-        let record = state.merge(key, &rotation.secret_hash, &Change::Keep, &Change::Keep);
-        let booked = state
-            .pivots
-            .iter()
-            .filter(|((k, _), p)| k == key && p.operation != Operation::Delete);
-        // A target that an ensure left out keeps its own rules and expiry: a rotation changes the secret only.
-        let renewed = booked.map(|((_, target), pivot)| {
-            let mut own = pivot.record.clone().unwrap_or_else(|| record.clone());
-            own.secret_hash = rotation.secret_hash.clone();
-            (target.clone(), own)
-        });
-        let renewed: Vec<(PeerName, DesiredRecord)> = renewed.collect();
-        let plain = (!renewed.is_empty()).then(|| rotation.secret.clone());
-        let accepted = state.accept(key, Some(record), plain, change_ts);
-        for (target, own) in renewed {
-            state.book(
-                key,
-                &[target],
-                &Accepted {
-                    record: Some(own),
-                    ..accepted.clone()
-                },
-            );
-        }
-        Ok(accepted)
+        let plan = state.before(&rotation.key).rotate(rotation)?;
+        Ok(state.store(&rotation.key, plan))
     }
 
     async fn fetch_pending_propagations(
@@ -186,35 +133,25 @@ impl Management for MemoryManagement {
     }
 
     async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {
-        let mut state = lock(&self.state);
-        if let Some(pivot) = state.pivot(&mark.key, &mark.target, mark.generation) {
-            pivot.sent(mark);
-        }
+        lock(&self.state).change(&mark.key, &mark.target, |delivery| delivery.sent(mark));
         Ok(())
     }
 
     async fn mark_target_success(&self, mark: &AckMark) -> Result<(), ManagementError> {
-        lock(&self.state).acknowledge(mark);
+        let target = mark.target.as_str();
+        lock(&self.state).change(&mark.key, target, |delivery| delivery.acknowledged(mark));
         Ok(())
     }
 
     async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError> {
-        lock(&self.state).acknowledge(mark);
-        Ok(())
+        self.mark_target_success(mark).await
     }
 
     async fn mark_credential_fully_propagated(
         &self,
         mark: &FullyPropagated,
     ) -> Result<(), ManagementError> {
-        let mut state = lock(&self.state);
-        let everywhere = state.is_everywhere(&mark.key);
-        if mark.status == FinalStatus::Success
-            && everywhere
-            && let Some(row) = state.credentials.get_mut(&mark.key)
-        {
-            row.plain = None;
-        }
+        lock(&self.state).propagated(mark);
         Ok(())
     }
 
@@ -229,59 +166,47 @@ impl Management for MemoryManagement {
             None => true,
         };
         let rows = state
-            .pivots
-            .iter()
-            .filter(|((key, target), _)| in_scope(key, target) && after(key, target));
-        let row = |((key, target), pivot): (&(CredentialKey, PeerName), &Pivot)| ResyncRow {
-            key: key.clone(),
-            target: target.as_str().to_owned(),
-            generation: pivot.generation,
-            last_ts: state
-                .credentials
-                .get(key)
-                .map_or(pivot.change_ts, |row| row.last_ts),
-        };
-        Ok(rows.take(query.limit).map(row).collect())
+            .deliveries()
+            .filter(|(key, target, _)| in_scope(key, target) && after(key, target))
+            .take(query.limit);
+        Ok(rows
+            .map(|(key, target, row)| state.resync_row(key, target, row))
+            .collect())
     }
 
     async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError> {
         let mut state = lock(&self.state);
-        for row in rows {
-            let ts = state.next_ts(&row.key, now_ms, None);
-            let Some(credential) = state.credentials.get_mut(&row.key) else {
-                continue;
-            };
-            let (generation, in_step) = (
-                credential.generation + 1,
-                credential.local_generation == credential.generation,
-            );
-            let Some(pivot) = state.pivot(&row.key, &row.target, row.generation) else {
-                continue;
-            };
-            (pivot.generation, pivot.change_ts, pivot.last_ts) = (generation, ts, None);
-            (pivot.status, pivot.reason, pivot.attempts) = (PivotStatus::Pending, None, 0);
-            (pivot.event_id, pivot.waiting_since, pivot.leased_until) = (None, now_ms, i64::MIN);
-            pivot.unsendable = false;
-            if let Some(credential) = state.credentials.get_mut(&row.key) {
-                (credential.generation, credential.last_ts) = (generation, ts);
-                if in_step {
-                    credential.local_generation = generation;
-                }
-            }
+        for (key, named) in by_credential(rows) {
+            state.rebook(key, &named, now_ms);
         }
         Ok(())
     }
 
     async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError> {
-        Ok(lock(&self.state).settled(query))
+        let state = lock(&self.state);
+        let settled = state
+            .deliveries()
+            .filter(|(_, target, row)| **target == query.target && row.delivery.status.is_done());
+        let settled = settled.map(|(key, _, row)| state.settled_row(key, row));
+        Ok(match &query.scope {
+            SettledScope::Page { after, limit } => settled
+                .filter(|row| after.as_ref().is_none_or(|after| row.key > *after))
+                .take(*limit)
+                .collect(),
+            SettledScope::Named(keys) => settled.filter(|row| keys.contains(&row.key)).collect(),
+        })
     }
 
     async fn reopen(&self, rows: &[Reopening], now_ms: i64) -> Result<u64, ManagementError> {
         let mut state = lock(&self.state);
-        Ok(rows
-            .iter()
-            .map(|row| u64::from(state.reopen(row, now_ms)))
-            .sum())
+        let mut reopened = 0;
+        for row in rows {
+            let reopen = state.change(&row.key, row.target.as_str(), |delivery| {
+                delivery.reopened(row, now_ms)
+            });
+            reopened += u64::from(reopen);
+        }
+        Ok(reopened)
     }
 
     async fn settled_changes(
@@ -292,26 +217,24 @@ impl Management for MemoryManagement {
         let state = lock(&self.state);
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rest = state.credentials.range((from, Bound::Unbounded));
-        let settled = rest.filter(|(_, row)| row.local_generation >= row.generation);
+        let settled = rest.filter(|(_, row)| row.credential.unapplied_since.is_none());
         Ok(settled
             .take(limit)
-            .map(|(key, row)| row.settled(key))
+            .map(|(key, row)| row.credential.settled(key.clone(), Ok(row.record.clone())))
             .collect())
     }
 
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
         let state = lock(&self.state);
-        let unapplied = state
-            .credentials
-            .iter()
-            .filter(|(_, row)| row.local_generation < row.generation);
-        let change = |(key, row): (&CredentialKey, &CredentialRow)| LocalChange {
-            key: key.clone(),
-            generation: row.generation,
-            change_ts: row.change_ts,
-            record: row.record.clone(),
-        };
-        Ok(unapplied.take(limit).map(change).collect())
+        let unapplied = state.credentials.iter();
+        let mut unapplied: Vec<_> = unapplied
+            .filter_map(|(key, row)| Some((row.credential.unapplied_since?, key, row)))
+            .collect();
+        unapplied.sort_by_key(|(since, ..)| *since);
+        let changes = unapplied.into_iter().take(limit);
+        Ok(changes
+            .map(|(_, key, row)| row.credential.local_change(key.clone(), row.record.clone()))
+            .collect())
     }
 
     async fn uncleared_credentials(
@@ -319,15 +242,11 @@ impl Management for MemoryManagement {
         limit: usize,
     ) -> Result<Vec<CredentialKey>, ManagementError> {
         let state = lock(&self.state);
-        let uncleared = |key: &CredentialKey, row: &CredentialRow| {
-            row.plain.is_some() && state.is_everywhere(key)
-        };
-        let keys = state
+        let uncleared = state
             .credentials
             .iter()
-            .filter(|(key, row)| uncleared(key, row))
-            .map(|(key, _)| key.clone());
-        Ok(keys.take(limit).collect())
+            .filter(|(_, row)| row.plain.is_some() && row.plain_may_go(FinalStatus::Success));
+        Ok(uncleared.take(limit).map(|(key, _)| key.clone()).collect())
     }
 
     async fn mark_locally_applied(
@@ -337,7 +256,7 @@ impl Management for MemoryManagement {
         let mut state = lock(&self.state);
         for (key, generation) in applied {
             if let Some(row) = state.credentials.get_mut(key) {
-                row.local_generation = row.local_generation.max(*generation);
+                row.credential.applied_locally(*generation);
             }
         }
         Ok(())

@@ -9,12 +9,12 @@ use auth_base::store_error::StoreError;
 use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
 use hmac_auth::memory::MemoryCredentialStore;
 
+use crate::lock::lock;
 use crate::memory::ledger::Ledger;
 use crate::peer_store::{
     AckResult, Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, InFlight, PeerStore,
     Stamp, Track,
 };
-use crate::shared::lock;
 
 /// How long a replaced hash stays readable.
 const BACKUP_TTL: Duration = Duration::from_secs(600);

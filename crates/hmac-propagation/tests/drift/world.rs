@@ -18,8 +18,9 @@ use hmac_auth::credential_store::{
 };
 use hmac_auth::memory::MemoryCredentialStore;
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::drift::{DriftReport, StoreView};
-use hmac_propagation::memory::management::{PivotStatus, PivotView};
+use hmac_propagation::memory::management::DeliveryView;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Revoke, Rotate, Settings};
 use hmac_propagation::peer_store::{
@@ -310,8 +311,8 @@ impl Node {
         *self.store.hook.lock().unwrap() = Some(hook);
     }
 
-    pub(crate) fn row(&self, client: &str, target: &str) -> PivotView {
-        let mut rows = self.management.as_ref().unwrap().pivots().into_iter();
+    pub(crate) fn row(&self, client: &str, target: &str) -> DeliveryView {
+        let mut rows = self.management.as_ref().unwrap().deliveries().into_iter();
         rows.find(|row| row.key == key(client) && row.target.as_str() == target)
             .unwrap()
     }
@@ -321,15 +322,15 @@ impl Node {
         let management = self.management.as_ref().unwrap();
         for _ in 0..1_000 {
             if management
-                .pivots()
+                .deliveries()
                 .iter()
-                .all(|row| row.status == PivotStatus::Success)
+                .all(|row| row.status == DeliveryStatus::Success)
             {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("not settled within 10 s: {:#?}", management.pivots());
+        panic!("not settled within 10 s: {:#?}", management.deliveries());
     }
 }
 

@@ -8,7 +8,7 @@ use hmac_auth::credential::{Change, ClientId, CredentialChange};
 use hmac_auth::credential_store::{CredentialWrite, WriteCondition};
 use hmac_auth::memory::MemoryCredentialStore;
 use hmac_auth::secret_hash::hash_client_secret;
-use hmac_propagation::memory::management::PivotStatus;
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Settings};
 use hmac_propagation::peer_store::{CredentialKey, PeerStore, Track};
@@ -122,11 +122,11 @@ impl Mesh {
         self.targets[index] = receiver(&self.bus, &name, stores, true);
     }
 
-    pub(crate) async fn all_rows(&self, status: PivotStatus) {
+    pub(crate) async fn all_rows(&self, status: DeliveryStatus) {
         let what = format!("every row {status:?}");
         self.until(&what, |mesh| {
             mesh.management
-                .pivots()
+                .deliveries()
                 .iter()
                 .all(|pivot| pivot.status == status)
         })
@@ -144,7 +144,7 @@ impl Mesh {
         }
         panic!(
             "{what}: not within 5 s; rows: {:#?}",
-            self.management.pivots()
+            self.management.deliveries()
         );
     }
 }

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use hmac_message::canonical_json::{InvalidMessage, canonical_json as canonical};
+use hmac_message::canonical_json::canonical_json as canonical;
+use hmac_message::invalid_message::InvalidMessage;
 use icu_collator::options::CollatorOptions;
 use icu_collator::{CollatorBorrowed, CollatorPreferences};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};

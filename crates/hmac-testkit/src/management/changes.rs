@@ -1,32 +1,14 @@
 //! Accepting ensures, rotations and revokes.
 
-use futures_util::future::join_all;
 use hmac_auth::credential::Change;
-use hmac_propagation::management::{ManagementError, Upsert};
+use hmac_propagation::delivery::DeliveryStatus;
+use hmac_propagation::management::ManagementError;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 
 use super::{
-    NOW, Source, Status, content, ensure, ensure_with, hash, http, is_unknown_client, peer, revoke,
+    NOW, Source, content, ensure, ensure_with, hash, http, is_unknown_client, peer, revoke,
     rotation,
 };
-
-pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
-    an_ensure_books_every_target(make().await).await;
-    an_ensure_without_targets_stays_local(make().await).await;
-    kept_parts_stay_and_cleared_ones_go(make().await).await;
-    unknown_targets_are_all_named_and_nothing_is_written(make().await).await;
-    a_subset_leaves_the_other_targets_alone(make().await).await;
-    a_rotation_reaches_the_booked_targets(make().await).await;
-    a_rotation_of_nobody_is_refused(make().await).await;
-    a_revoke_tells_its_targets(make().await).await;
-    a_revoke_of_nobody_tells_all_the_same(make().await).await;
-    create_or_update_is_decided_for_each_target(make().await).await;
-    change_ts_rises_strictly(make().await).await;
-    client_ids_are_compared_byte_by_byte(make().await).await;
-    a_batch_is_accepted_in_its_order(make().await).await;
-    parallel_changes_are_all_counted(make().await).await;
-    peers_are_found_with_their_secrets(make().await).await;
-}
 
 /// One hash for all, pending on each, and the record this peer must hold.
 pub async fn an_ensure_books_every_target(source: Source) {
@@ -242,7 +224,7 @@ pub async fn a_subset_leaves_the_other_targets_alone(source: Source) {
         (claimed.target.as_str(), content(&claimed).0),
         ("a", "credential.delete")
     );
-    assert_eq!(source.status(&key, "b").await, Status::Pending);
+    assert_eq!(source.status(&key, "b").await, DeliveryStatus::Pending);
 }
 
 /// Those booked for anything but a deletion.
@@ -356,188 +338,6 @@ pub async fn create_or_update_is_decided_for_each_target(source: Source) {
     }
 }
 
-/// Within one millisecond, after a clock step back, past the peer's cursor, and past every retry.
-pub async fn change_ts_rises_strictly(source: Source) {
-    let (source, key) = (source.with_targets(&["a"]).await, http("rising"));
-    let first = source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
-    let same = source.upsert(&ensure(&key, "two", &["a"], NOW)).await;
-    assert_eq!((first.change_ts, same.change_ts), (NOW, NOW + 1));
-    let back = source.upsert(&revoke(&key, &["a"], NOW - 3_600_000)).await;
-    assert_eq!(back.change_ts, NOW + 2);
-    let floored = Upsert {
-        floor_ts: Some(NOW + 500),
-        ..ensure(&key, "three", &["a"], NOW)
-    };
-    assert_eq!(source.upsert(&floored).await.change_ts, NOW + 501);
-    let mut ts = NOW + 501;
-    for attempt in 0..4 {
-        let row = source.claim_one(NOW + attempt * LONG).await;
-        assert_eq!(row.ts, ts, "one more on every further try");
-        ts += 1;
-    }
-    let rotated = source.rotate(&key, "four", NOW).await;
-    assert_eq!(rotated.change_ts, ts, "past every retry");
-    let mut past_cursor = rotation(&key, "five", NOW);
-    past_cursor.floor_ts = Some(ts + 100);
-    let rotated = source
-        .management()
-        .rotate_credential_secret(&past_cursor)
-        .await
-        .expect("rotated");
-    assert_eq!(rotated.change_ts, ts + 101);
-    let later = source
-        .upsert(&ensure(&key, "six", &["a"], NOW + 10_000))
-        .await;
-    assert_eq!(later.change_ts, NOW + 10_000, "the clock when it is ahead");
-    let row = source.claim_one(NOW + 10_000).await;
-    assert_eq!(row.ts, NOW + 10_000);
-}
-
-const LONG: i64 = super::LEASE + 1;
-
-/// Case, accents, and everything else that a collation might fold; tracks are apart too.
-pub async fn client_ids_are_compared_byte_by_byte(source: Source) {
-    let source = source.with_targets(&["a"]).await;
-    let names = [
-        "client",
-        "Client",
-        "CLIENT",
-        "clíent",
-        "cli\u{301}ent",
-        "ß",
-        "ss",
-        "\u{1f600}",
-        "a/b",
-        "%",
-        "_",
-        "\"'\\",
-    ];
-    for name in names {
-        let accepted = source.upsert(&ensure(&http(name), name, &["a"], NOW)).await;
-        assert!(accepted.created, "{name:?}");
-    }
-    let message = CredentialKey {
-        track: Track::Message,
-        ..http("client")
-    };
-    assert!(
-        source
-            .upsert(&ensure(&message, "message", &["a"], NOW))
-            .await
-            .created
-    );
-    let claimed = source.claim(NOW).await;
-    assert_eq!(claimed.len(), names.len() + 1);
-    for row in claimed {
-        let plain = if row.key.track == Track::Message {
-            "message"
-        } else {
-            row.key.client_id.as_str()
-        };
-        assert_eq!(
-            content(&row).1.expect("a record").0,
-            hash(plain).expose(),
-            "{row:?}"
-        );
-        source.acknowledge(&row, NOW).await;
-    }
-    assert!(source.claim(NOW + LONG).await.is_empty());
-}
-
-/// Each by itself, also when one is refused or a client comes twice.
-pub async fn a_batch_is_accepted_in_its_order(source: Source) {
-    let source = source.with_targets(&["a", "b"]).await;
-    let (one, two) = (http("batch-one"), http("batch-two"));
-    let batch = [
-        ensure(&one, "1", &["a", "b"], NOW),
-        ensure(&two, "2", &["missing"], NOW),
-        revoke(&one, &["a"], NOW),
-        ensure(&two, "3", &["b"], NOW),
-        ensure(&one, "4", &["b"], NOW),
-    ];
-    let results = source
-        .management()
-        .upsert_credentials_with_targets(&batch)
-        .await;
-    assert_eq!(results.len(), batch.len());
-    assert!(
-        matches!(&results[1], Err(ManagementError::UnknownTargets { targets }) if *targets == ["missing"])
-    );
-    let accepted: Vec<_> = results.into_iter().flatten().collect();
-    let created: Vec<_> = accepted.iter().map(|accepted| accepted.created).collect();
-    assert_eq!(created, [true, false, true, true]);
-    assert!(
-        accepted[0].change_ts < accepted[1].change_ts
-            && accepted[1].change_ts < accepted[3].change_ts
-    );
-    let mut claimed = source.claim(NOW).await;
-    claimed.sort_by(|x, y| (&x.key, &x.target).cmp(&(&y.key, &y.target)));
-    let rows: Vec<_> = claimed
-        .iter()
-        .map(|row| (row.key.clone(), row.target.as_str(), content(row).0))
-        .collect();
-    assert_eq!(
-        rows,
-        [
-            (one.clone(), "a", "credential.delete"),
-            (one.clone(), "b", "credential.update"),
-            (two, "b", "credential.create")
-        ]
-    );
-    assert!(
-        source
-            .management()
-            .upsert_credentials_with_targets(&[])
-            .await
-            .is_empty()
-    );
-}
-
-/// Two replicas and many tasks change one client, new to both: every change has a number and a moment of its own.
-pub async fn parallel_changes_are_all_counted(source: Source) {
-    let (source, key) = (source.with_targets(&["a", "b"]).await, http("parallel"));
-    let upserts: Vec<_> = (0..16)
-        .map(|n| ensure(&key, &format!("plain-{n}"), &["a", "b"], NOW))
-        .collect();
-    let changes = upserts.iter().enumerate().map(|(n, upsert)| {
-        let management = &source.managements[n % 2];
-        async move {
-            management
-                .upsert_credential_with_targets(upsert)
-                .await
-                .expect("accepted")
-        }
-    });
-    let mut accepted = join_all(changes).await;
-    accepted.sort_by_key(|accepted| accepted.generation);
-    assert!(
-        accepted
-            .windows(2)
-            .all(|pair| pair[0].generation < pair[1].generation)
-    );
-    assert!(
-        accepted
-            .windows(2)
-            .all(|pair| pair[0].change_ts < pair[1].change_ts)
-    );
-    assert_eq!(
-        accepted.iter().filter(|accepted| accepted.created).count(),
-        1
-    );
-    let last = accepted
-        .pop()
-        .and_then(|accepted| accepted.record)
-        .expect("a record");
-    let claimed = source.claim(NOW + 1).await;
-    assert_eq!(claimed.len(), 2);
-    for row in claimed {
-        assert_eq!(
-            content(&row).1.expect("a record").0,
-            last.secret_hash.expose()
-        );
-    }
-}
-
 /// What acks are signed with.
 pub async fn peers_are_found_with_their_secrets(source: Source) {
     let source = source.with_targets(&["a", "A"]).await;
@@ -557,4 +357,14 @@ pub async fn peers_are_found_with_their_secrets(source: Source) {
             .expect("an answer")
             .is_none()
     );
+}
+
+/// It is one delivery, and the first of the credential there.
+pub async fn a_target_named_twice_is_told_once(source: Source) {
+    let (source, key) = (source.with_targets(&["a"]).await, http("twice"));
+    source
+        .upsert(&ensure(&key, "plain", &["a", "a"], NOW))
+        .await;
+    let row = source.claim_one(NOW).await;
+    assert_eq!(content(&row).0, "credential.create");
 }

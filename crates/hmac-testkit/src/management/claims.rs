@@ -2,25 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use auth_base::secret::Secret;
 use futures_util::future::join_all;
-use hmac_propagation::management::PendingQuery;
+use hmac_propagation::delivery::DeliveryStatus;
+use hmac_propagation::management::{PendingQuery, Upsert};
 
-use super::{
-    LEASE, NOW, RESEND_AFTER, Source, Status, content, ensure, http, peer, query, revoke, sent,
-};
-
-pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
-    a_row_from_before_the_clock_was_set_back_is_claimed(make().await).await;
-    the_longest_waiting_comes_first(make().await).await;
-    a_claimed_row_is_leased(make().await).await;
-    a_sent_row_is_left_until_it_is_overdue(make().await).await;
-    a_failed_row_is_free_at_once(make().await).await;
-    two_claimers_never_get_the_same_row(make().await).await;
-    a_bad_row_blocks_nobody_and_does_not_spin(make().await).await;
-    a_change_frees_a_claimed_row(make().await).await;
-    a_claim_is_bounded(make().await).await;
-    a_clock_that_steps_back_stops_nothing(make().await).await;
-}
+use super::{LEASE, NOW, RESEND_AFTER, Source, content, ensure, http, peer, query, revoke, sent};
 
 /// Also between pending and overdue rows, and a row that failed goes to the back.
 pub async fn the_longest_waiting_comes_first(source: Source) {
@@ -68,11 +55,11 @@ pub async fn a_claimed_row_is_leased(source: Source) {
     source.sent(&first, NOW + LEASE + 1).await;
     assert_eq!(
         source.status(&key, "a").await,
-        Status::Pending,
+        DeliveryStatus::Pending,
         "the first claim is over"
     );
     source.sent(&second, NOW + LEASE + 2).await;
-    assert_eq!(source.status(&key, "a").await, Status::Sent);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Sent);
 }
 
 /// Then it is sent again with the same meaning.
@@ -112,7 +99,7 @@ pub async fn a_failed_row_is_free_at_once(source: Source) {
     let row = source.row(&key, "a").await;
     assert_eq!(
         (row.status, row.reason.as_deref()),
-        (Status::Pending, Some("refused by the broker"))
+        (DeliveryStatus::Pending, Some("refused by the broker"))
     );
     let second = source.claim_one(NOW + 2).await;
     assert_eq!((second.attempt, second.ts), (2, first.ts + 1));
@@ -192,9 +179,9 @@ pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
             }
         }
     }
-    assert_eq!(source.status(&key, "good").await, Status::Sent);
+    assert_eq!(source.status(&key, "good").await, DeliveryStatus::Sent);
     let row = source.row(&key, "bad").await;
-    assert!(row.reason.is_some() && row.status != Status::Success);
+    assert!(row.reason.is_some() && row.status != DeliveryStatus::Success);
     for later in [2, LEASE + 2, RESEND_AFTER - 1] {
         assert!(
             source.claim(NOW + later).await.is_empty(),
@@ -203,7 +190,7 @@ pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
     }
     source
         .inspect
-        .put_target(&peer("bad"), &auth_base::secret::Secret::new("mended"))
+        .put_target(&peer("bad"), &Secret::new("mended"))
         .await;
     let mended = source.claim(NOW + RESEND_AFTER + 1).await;
     let bad: Vec<_> = mended.iter().filter(|row| row.target == "bad").collect();
@@ -229,7 +216,7 @@ pub async fn a_change_frees_a_claimed_row(source: Source) {
     source.sent(&stale, NOW + 2).await;
     assert_eq!(
         source.status(&key, "a").await,
-        Status::Pending,
+        DeliveryStatus::Pending,
         "the mark is of the replaced change"
     );
     let fresh = source.claim_one(NOW + 3).await;
@@ -239,7 +226,7 @@ pub async fn a_change_frees_a_claimed_row(source: Source) {
     source.acknowledge(&fresh, NOW + 5).await;
     assert_eq!(
         source.status(&key, "a").await,
-        Status::Pending,
+        DeliveryStatus::Pending,
         "the answer is to the replaced change"
     );
     assert_eq!(
@@ -279,7 +266,7 @@ pub async fn a_clock_that_steps_back_stops_nothing(source: Source) {
     let newer = source.claim_one(back + 1).await;
     assert_eq!((newer.generation, newer.ts), (accepted.generation, NOW + 1));
     source.acknowledge(&newer, back + 2).await;
-    assert_eq!(source.status(&key, "a").await, Status::Success);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
 }
 
 /// Neither a lease nor a moment of sending from before the clock was set back keeps a row waiting until the clock is there again.
@@ -291,4 +278,76 @@ pub async fn a_row_from_before_the_clock_was_set_back_is_claimed(source: Source)
     source.sent(&row, NOW - 3_600_000).await;
     let again = source.claim_one(NOW - 7_200_000).await;
     assert_eq!((again.generation, again.ts), (row.generation, row.ts + 1));
+}
+
+/// An operator reads it at once, whatever mark follows or is lost; and no event was made, so the next try is the first.
+pub async fn a_row_that_cannot_be_sent_is_an_error_and_uses_no_ts(source: Source) {
+    let (source, key) = (source.with_targets(&["bad"]).await, http("unsendable"));
+    let accepted = source.upsert(&ensure(&key, "plain", &["bad"], NOW)).await;
+    source.inspect.break_target(&peer("bad")).await;
+    let claimed = source.claim_one(NOW).await;
+    let why = claimed.message.expect_err("a reason");
+    let row = source.row(&key, "bad").await;
+    assert_eq!(
+        (row.status, row.reason, row.attempts),
+        (DeliveryStatus::Error, Some(why), 1)
+    );
+    assert!(source.claim(NOW + RESEND_AFTER - 1).await.is_empty());
+    source
+        .inspect
+        .put_target(&peer("bad"), &Secret::new("mended"))
+        .await;
+    let mended = source.claim_one(NOW + RESEND_AFTER).await;
+    assert!(mended.message.is_ok());
+    assert_eq!((mended.ts, mended.attempt), (accepted.change_ts, 2));
+}
+
+/// It has no event that a mark could be about: neither its reason nor its wait is another afterwards.
+pub async fn a_mark_of_a_row_that_cannot_be_sent_changes_nothing(source: Source) {
+    let (source, key) = (source.with_targets(&["bad"]).await, http("unmarked"));
+    source.upsert(&ensure(&key, "plain", &["bad"], NOW)).await;
+    source.inspect.break_target(&peer("bad")).await;
+    let claimed = source.claim_one(NOW).await;
+    let before = source.row(&key, "bad").await;
+    for outcome in [Err("something else".to_owned()), Ok(())] {
+        let mark = sent(&claimed, NOW + LEASE, outcome);
+        source
+            .management()
+            .mark_target_sent(&mark)
+            .await
+            .expect("no error");
+        assert_eq!(source.row(&key, "bad").await, before);
+    }
+    assert!(source.claim(NOW + RESEND_AFTER - 1).await.is_empty());
+    assert_eq!(source.claim(NOW + RESEND_AFTER).await.len(), 1);
+}
+
+/// And not since its own moment, which lies ahead of the clock when it has to be past another source's change.
+pub async fn a_change_waits_since_the_clock_said_so(source: Source) {
+    let source = source.with_targets(&["a"]).await;
+    let ahead = Upsert {
+        floor_ts: Some(NOW + 3_600_000),
+        ..ensure(&http("ahead"), "plain", &["a"], NOW)
+    };
+    let accepted = source.upsert(&ahead).await;
+    assert_eq!(accepted.change_ts, NOW + 3_600_001);
+    source
+        .upsert(&ensure(&http("later"), "plain", &["a"], NOW + 1))
+        .await;
+    let first = source.claim_some(NOW + 2, 1).await;
+    assert_eq!(first[0].key, http("ahead"));
+}
+
+/// A row whose claimer never comes back, each time, does not keep those behind it from their turn.
+pub async fn a_claimed_row_goes_to_the_back_of_the_line(source: Source) {
+    let source = source.with_targets(&["a"]).await;
+    source
+        .upsert(&ensure(&http("fatal"), "plain", &["a"], NOW))
+        .await;
+    source.claim_one(NOW + 2).await;
+    source
+        .upsert(&ensure(&http("other"), "plain", &["a"], NOW + 1))
+        .await;
+    let next = source.claim_some(NOW + 2 + LEASE, 1).await;
+    assert_eq!(next[0].key, http("other"));
 }

@@ -1,36 +1,25 @@
 //! Booking what became of claimed rows.
 
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::FullyPropagated;
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 
-use super::{NOW, RESEND_AFTER, Source, Status, acknowledged, ensure, http, revoke, sent};
-
-pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
-    a_row_goes_from_pending_to_sent_to_success(make().await).await;
-    an_ack_may_overtake_the_sent_mark(make().await).await;
-    an_ack_of_another_generation_changes_nothing(make().await).await;
-    a_refusal_is_tried_again_and_success_stays(make().await).await;
-    marks_of_unknown_rows_are_no_error(make().await).await;
-    the_plain_goes_only_when_every_row_is_done(make().await).await;
-    a_plain_that_was_left_behind_is_found(make().await).await;
-    a_rotation_keeps_its_plain_from_an_older_mark(make().await).await;
-    batches_are_the_same_as_single_marks(make().await).await;
-}
+use super::{NOW, RESEND_AFTER, Source, acknowledged, ensure, http, revoke, sent};
 
 /// And is never claimed again.
 pub async fn a_row_goes_from_pending_to_sent_to_success(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("straight"));
     source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
-    assert_eq!(source.status(&key, "a").await, Status::Pending);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Pending);
     let row = source.claim_one(NOW).await;
-    assert_eq!(source.status(&key, "a").await, Status::Pending);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Pending);
     source.sent(&row, NOW + 1).await;
-    assert_eq!(source.status(&key, "a").await, Status::Sent);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Sent);
     source.acknowledge(&row, NOW + 2).await;
-    assert_eq!(source.status(&key, "a").await, Status::Success);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
     source.sent(&row, NOW + 3).await;
     source.acknowledge(&row, NOW + 4).await;
-    assert_eq!(source.status(&key, "a").await, Status::Success);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
     assert!(source.claim(NOW + 10 * RESEND_AFTER).await.is_empty());
 }
 
@@ -51,7 +40,7 @@ pub async fn an_ack_may_overtake_the_sent_mark(source: Source) {
             .mark_target_sent(&late)
             .await
             .expect("the mark");
-        assert_eq!(source.status(&key, "a").await, Status::Success);
+        assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
 
         let key = http(&format!("{name}-refused"));
         source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
@@ -66,7 +55,7 @@ pub async fn an_ack_may_overtake_the_sent_mark(source: Source) {
         let row = source.row(&key, "a").await;
         assert_eq!(
             (row.status, row.reason.as_deref()),
-            (Status::Error, Some("no such track"))
+            (DeliveryStatus::Error, Some("no such track"))
         );
     }
 }
@@ -82,14 +71,14 @@ pub async fn an_ack_of_another_generation_changes_nothing(source: Source) {
     source.refuse(&old, NOW + 2, "too late").await;
     source.sent(&old, NOW + 2).await;
     let row = source.row(&key, "a").await;
-    assert_eq!((row.status, row.reason), (Status::Pending, None));
+    assert_eq!((row.status, row.reason), (DeliveryStatus::Pending, None));
     let new = source.claim_one(NOW + 3).await;
     source.acknowledge(&old, NOW + 4).await;
-    assert_eq!(source.status(&key, "a").await, Status::Pending);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Pending);
     source.acknowledge(&new, NOW + 5).await;
-    assert_eq!(source.status(&key, "a").await, Status::Success);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
     source.refuse(&old, NOW + 6, "much too late").await;
-    assert_eq!(source.status(&key, "a").await, Status::Success);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
 }
 
 /// After `resend_after`, and a refusal that comes after the success of its change undoes nothing.
@@ -102,7 +91,7 @@ pub async fn a_refusal_is_tried_again_and_success_stays(source: Source) {
     let row = source.row(&key, "a").await;
     assert_eq!(
         (row.status, row.reason.as_deref()),
-        (Status::Error, Some("clock too far ahead"))
+        (DeliveryStatus::Error, Some("clock too far ahead"))
     );
     assert!(source.claim(NOW + RESEND_AFTER).await.is_empty());
     let second = source.claim_one(NOW + RESEND_AFTER + 1).await;
@@ -112,7 +101,7 @@ pub async fn a_refusal_is_tried_again_and_success_stays(source: Source) {
         .refuse(&first, NOW + RESEND_AFTER + 3, "clock too far ahead")
         .await;
     let row = source.row(&key, "a").await;
-    assert_eq!((row.status, row.reason), (Status::Success, None));
+    assert_eq!((row.status, row.reason), (DeliveryStatus::Success, None));
     assert!(source.claim(NOW + 10 * RESEND_AFTER).await.is_empty());
 }
 
@@ -157,7 +146,7 @@ pub async fn marks_of_unknown_rows_are_no_error(source: Source) {
         .mark_locally_applied(&[])
         .await
         .expect("nothing");
-    assert_eq!(source.status(&key, "a").await, Status::Pending);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Pending);
 }
 
 /// With success, and only then.
@@ -278,8 +267,8 @@ pub async fn batches_are_the_same_as_single_marks(source: Source) {
         .mark_targets_sent(&marks)
         .await
         .expect("the marks");
-    assert_eq!(source.status(&keys[7], "a").await, Status::Pending);
-    assert_eq!(source.status(&keys[599], "b").await, Status::Sent);
+    assert_eq!(source.status(&keys[7], "a").await, DeliveryStatus::Pending);
+    assert_eq!(source.status(&keys[599], "b").await, DeliveryStatus::Sent);
 
     let mut marks: Vec<_> = rows
         .iter()
@@ -295,9 +284,9 @@ pub async fn batches_are_the_same_as_single_marks(source: Source) {
         .mark_targets_acknowledged(&marks)
         .await
         .expect("the marks");
-    assert_eq!(source.status(&keys[7], "a").await, Status::Success);
-    assert_eq!(source.status(&keys[8], "a").await, Status::Success);
-    assert_eq!(source.status(&keys[8], "b").await, Status::Error);
+    assert_eq!(source.status(&keys[7], "a").await, DeliveryStatus::Success);
+    assert_eq!(source.status(&keys[8], "a").await, DeliveryStatus::Success);
+    assert_eq!(source.status(&keys[8], "b").await, DeliveryStatus::Error);
 
     source.upsert(&revoke(&keys[9], &["a"], NOW + 3)).await;
     let done = |key: &CredentialKey| FullyPropagated {

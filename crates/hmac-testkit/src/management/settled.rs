@@ -1,24 +1,13 @@
 //! What is settled, and what happens when it turns out not to be.
 
 use hmac_auth::credential::Change;
+use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{Reopening, SettledQuery, SettledRow, SettledScope};
 use hmac_propagation::peer_store::{CredentialKey, Stamp, Track};
 
 use super::{
-    LEASE, NOW, RESEND_AFTER, Source, Status, content, ensure, ensure_with, hash, http, peer,
-    revoke, sent,
+    LEASE, NOW, RESEND_AFTER, Source, content, ensure, ensure_with, hash, http, peer, revoke, sent,
 };
-
-pub(super) async fn suite(make: &impl AsyncFn() -> Source) {
-    only_what_the_target_acknowledged_is_settled(make().await).await;
-    settled_rows_come_in_pages_and_by_name(make().await).await;
-    a_settled_row_says_what_was_sent(make().await).await;
-    a_reopened_row_is_a_further_try(make().await).await;
-    a_reopening_of_another_row_changes_nothing(make().await).await;
-    a_reopened_row_waits_for_its_own_marks(make().await).await;
-    a_row_is_reopened_once(make().await).await;
-    a_settled_change_is_one_that_was_applied_here(make().await).await;
-}
 
 async fn settled(source: &Source, target: &str, scope: SettledScope) -> Vec<SettledRow> {
     let query = SettledQuery {
@@ -246,11 +235,15 @@ pub async fn a_reopened_row_is_a_further_try(source: Source) {
     let late = NOW + 10 * RESEND_AFTER;
     assert_eq!(reopen(&source, &rows, late).await, 2);
     assert!(all(&source, "a").await.is_empty());
-    assert_eq!(source.status(&key, "b").await, Status::Success, "not named");
+    assert_eq!(
+        source.status(&key, "b").await,
+        DeliveryStatus::Success,
+        "not named"
+    );
     let seen = source.row(&key, "a").await;
     assert_eq!(
         (seen.status, seen.reason.as_deref()),
-        (Status::Pending, Some("drift: gone"))
+        (DeliveryStatus::Pending, Some("drift: gone"))
     );
     let after = source.claim(late).await;
     assert_eq!(after.len(), 2, "at once, and nothing else: {after:?}");
@@ -265,7 +258,7 @@ pub async fn a_reopened_row_is_a_further_try(source: Source) {
     }
     source.settle(&after, late).await;
     let seen = source.row(&key, "a").await;
-    assert_eq!((seen.status, seen.reason), (Status::Success, None));
+    assert_eq!((seen.status, seen.reason), (DeliveryStatus::Success, None));
     let rotated = source.rotate(&key, "next", NOW).await;
     assert!(
         after
@@ -306,7 +299,7 @@ pub async fn a_reopening_of_another_row_changes_nothing(source: Source) {
     ];
     assert_eq!(reopen(&source, &strangers, NOW + 3).await, 0);
     assert_eq!(reopen(&source, &[], NOW + 3).await, 0);
-    assert_eq!(source.status(&key, "a").await, Status::Success);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
     assert!(source.claim(NOW + 10 * RESEND_AFTER).await.is_empty());
 }
 
@@ -323,10 +316,10 @@ pub async fn a_reopened_row_waits_for_its_own_marks(source: Source) {
         .mark_target_sent(&sent(&before, NOW + 2, Ok(())))
         .await
         .expect("no error");
-    assert_eq!(source.status(&key, "a").await, Status::Pending);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Pending);
     let after = source.claim_one(NOW + 3).await;
     source.sent(&after, NOW + 3).await;
-    assert_eq!(source.status(&key, "a").await, Status::Sent);
+    assert_eq!(source.status(&key, "a").await, DeliveryStatus::Sent);
 }
 
 /// Two replicas that find the same at once.

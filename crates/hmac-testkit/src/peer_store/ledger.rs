@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use hmac_propagation::peer_store::{AckResult, CredentialKey, FinalStatus, InFlight, KEPT_TRIES};
 use hmac_propagation::queue::PeerName;
 
-use super::{Peer, both_tracks, http};
+use crate::peer_store::{Peer, both_tracks, http};
 
 /// Booked through one handle, found through the other, gone after it was discarded.
 pub async fn an_event_is_found_until_it_is_done(peer: &Peer) {

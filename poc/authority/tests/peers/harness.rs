@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hmac_propagation::propagator::Mode;
-use kit::application::ApplicationError;
-use kit::config::source::Source;
-use kit::config::{Config, Defaults};
-use kit::shutdown::Stop;
+use peer_kit::application::ApplicationError;
+use peer_kit::config::source::Source;
+use peer_kit::config::{Config, Defaults};
+use peer_kit::shutdown::Stop;
 use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -152,6 +152,6 @@ pub(crate) fn free_port() -> u16 {
 
 /// Elsewhere in the workspace reqwest is built with TLS and leaves the choice of its provider to the program.
 fn client() -> reqwest::ClientBuilder {
-    kit::tls::install_provider();
+    peer_kit::tls::install_provider();
     Client::builder().no_proxy()
 }

@@ -2,7 +2,7 @@
 
 use auth_base::secret::Secret;
 use hmac_propagation::queue::PeerName;
-use kit::config::Role;
+use peer_kit::config::Role;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

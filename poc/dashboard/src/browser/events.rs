@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use leptos::ev;
 use leptos::prelude::*;
+use mesh_api::health::PeerHealth;
+use mesh_api::mesh::{MeshClient, MeshSummary, PeerSummary};
+use mesh_api::track::Track;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
@@ -13,7 +16,7 @@ use web_sys::{Event, EventSource, MessageEvent};
 
 use crate::browser::matrix::refresh;
 use crate::browser::recent;
-use crate::model::{Client, Page, PeerHealth, PeerSummary, Summary};
+use crate::page::Page;
 use crate::state::{Connection, State, change};
 
 /// A peer that refused the stream is asked again after this long.
@@ -42,7 +45,7 @@ struct Revision {
 #[derive(Deserialize)]
 struct Sums {
     revision: u64,
-    summary: Summary,
+    summary: MeshSummary,
     peers: Vec<PeerSummary>,
 }
 
@@ -50,7 +53,7 @@ struct Sums {
 #[serde(rename_all = "camelCase")]
 struct Gone {
     client_id: String,
-    track: String,
+    track: Track,
     revision: u64,
 }
 
@@ -93,7 +96,7 @@ fn open(state: State) {
         }
     });
     on(&source, "client", move |data| {
-        if let (Some(at), Some(client)) = (read::<Revision>(data), read::<Client>(data)) {
+        if let (Some(at), Some(client)) = (read::<Revision>(data), read::<MeshClient>(data)) {
             take(state, at.revision, client);
         }
     });
@@ -164,7 +167,7 @@ fn greet(state: State, hello: &Hello) {
     }
 }
 
-fn take(state: State, revision: u64, client: Client) {
+fn take(state: State, revision: u64, client: MeshClient) {
     let key = client.key();
     let is_driven = state
         .driven
@@ -192,7 +195,7 @@ fn take(state: State, revision: u64, client: Client) {
 }
 
 /// Tells whether a client without a row may have one now.
-fn belongs(state: State, client: &Client) -> bool {
+fn belongs(state: State, client: &MeshClient) -> bool {
     state.query.with_untracked(|query| {
         let filtered = query
             .filter

@@ -7,14 +7,15 @@ use leptos::ev::SubmitEvent;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use serde_json::Value;
+use mesh_api::outcome::Outcome;
+use mesh_api::problem::Problem;
+use mesh_api::routes::Operation;
 use wasm_bindgen::JsCast;
 use web_sys::{FormData, HtmlElement, HtmlFormElement, HtmlInputElement, UrlSearchParams};
 
 use crate::browser::fetch::{self, Answer};
 use crate::browser::matrix::{refresh, timeline_of};
 use crate::form::Form;
-use crate::model::{Outcome, Problem};
 use crate::state::driven;
 
 /// Fields whose text may be read here: no secret is among them.
@@ -79,84 +80,31 @@ fn plain(data: &FormData) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
+/// What came of it, as the peer would say it to a page without JavaScript.
 fn outcome(
-    operation: &str,
+    operation: Operation,
     answer: Option<Answer>,
     values: BTreeMap<String, Vec<String>>,
 ) -> Outcome {
-    let refused = |problem: Problem| Outcome {
-        operation: operation.to_owned(),
-        message: problem.message,
-        field: problem.field,
-        code: Some(problem.error),
-        ..Outcome::default()
+    let failed = |message: &str| Problem {
+        message: message.to_owned(),
+        ..Problem::default()
     };
-    let Some(answer) = answer else {
-        let message = "the peer did not answer: nothing is known of what it did".to_owned();
-        return refused(Problem {
-            message,
-            ..Problem::default()
-        });
-    };
-    if !answer.ok {
-        let unreadable = |_| Problem {
-            message: "the peer failed".to_owned(),
-            ..Problem::default()
-        };
-        return Outcome {
-            values,
-            ..refused(serde_json::from_str(&answer.body).unwrap_or_else(unreadable))
-        };
-    }
-    let answer: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    Outcome {
-        operation: operation.to_owned(),
-        ok: true,
-        message: done(operation, &answer),
-        values,
-        answer: Some(answer),
-        ..Outcome::default()
-    }
-}
-
-/// Says in words what was done, as the peer says it to a page without JavaScript.
-fn done(operation: &str, answer: &Value) -> String {
-    let text = |name: &str| answer[name].as_str().unwrap_or_default();
-    let number = |name: &str| answer[name].as_u64().unwrap_or_default();
-    let verb = |created, changed| {
-        if text("op").ends_with(".create") {
-            created
-        } else {
-            changed
+    let answered = match answer {
+        None => Err(failed(
+            "the peer did not answer: nothing is known of what it did",
+        )),
+        Some(Answer { ok: true, body }) => Ok(serde_json::from_str(&body).unwrap_or_default()),
+        Some(Answer { ok: false, body }) => {
+            Err(serde_json::from_str(&body).unwrap_or_else(|_| failed("the peer failed")))
         }
     };
-    match operation {
-        "ensure" => format!(
-            "client {} is {}",
-            text("clientId"),
-            verb("created", "updated")
-        ),
-        "rotate" => format!("client {} has a new secret", text("clientId")),
-        "revoke" => format!("client {} is revoked", text("clientId")),
-        "sync" | "resync" => {
-            let (read, sent) = (number("propagationsRead"), number("targetsPublished"));
-            format!("{sent} of {read} waiting changes were sent")
-        }
-        "putTarget" => format!(
-            "target {} is {}",
-            text("targetAmqpQueue"),
-            verb("added", "changed")
-        ),
-        "deleteTarget" => format!("target {} is deleted", text("targetAmqpQueue")),
-        "callTarget" => format!("the peer answered {}", number("status")),
-        "stopPeer" | "startPeer" => format!("peer {} is {}", text("name"), text("state")),
-        _ => "done".to_owned(),
-    }
+    Outcome::new(operation, &answered, values)
 }
 
 /// Empties the form, so that no secret stays in it.
 fn clear(element: &HtmlFormElement, form: &Form) {
-    if form.operation != "callTarget" {
+    if form.operation != Operation::CallTarget {
         element.reset();
     }
     form.note.set("");
@@ -177,7 +125,7 @@ fn follow(form: &Form, outcome: &Outcome) {
     state.driven_client.set(None);
     state.driven.set(Some(key.clone()));
     spawn_local(async move {
-        let timeline = timeline_of(&key.0, &key.1, None).await;
+        let timeline = timeline_of(key.0, &key.1, None).await;
         let is_still = state
             .driven
             .with_untracked(|driven| driven.as_ref() == Some(&key));

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use crate::app::app;
 use crate::browser::{events, matrix};
-use crate::model::PageData;
+use crate::page::PageData;
 use crate::state::State;
 
 /// Brings the page to life. A page without data, or with data that another version wrote, stays as it was drawn.

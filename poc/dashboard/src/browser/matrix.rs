@@ -6,12 +6,18 @@ use std::time::Duration;
 use leptos::ev::{self, MouseEvent, SubmitEvent};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use mesh_api::health::MeshHealth;
+use mesh_api::mesh::MeshPage;
+use mesh_api::problem::Problem;
+use mesh_api::target::TargetState;
+use mesh_api::timeline::Timeline;
+use mesh_api::track::Track;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
 use crate::address;
 use crate::browser::{fetch, recent};
-use crate::model::{Health, Mesh, Page, Problem, Query, Target, Timeline};
+use crate::page::{Page, Query};
 use crate::state::{State, change};
 
 /// Letters that come this close together are one question: people type slower, a paste or a held key does not.
@@ -143,7 +149,7 @@ async fn load(state: State) {
 
 async fn mesh(state: State, is_last: impl Fn() -> bool) -> Option<()> {
     let search = state.query.with_untracked(address::search);
-    let mut mesh: Mesh = fetch::read(&format!("/api/mesh{search}")).await?;
+    let mut mesh: MeshPage = fetch::read(&format!("/api/mesh{search}")).await?;
     if is_last() {
         recent::freshen(&mut mesh);
         state.matrix.put(mesh);
@@ -153,11 +159,11 @@ async fn mesh(state: State, is_last: impl Fn() -> bool) -> Option<()> {
 
 /// Reads a client's timeline.
 pub(super) async fn timeline_of(
-    track: &str,
+    track: Track,
     client_id: &str,
     before: Option<&str>,
 ) -> Option<Timeline> {
-    let (track, client_id) = (address::encode(track), address::encode(client_id));
+    let (track, client_id) = (track.as_str(), address::encode(client_id));
     let before = before
         .map(|before| format!("&before={}", address::encode(before)))
         .unwrap_or_default();
@@ -171,11 +177,11 @@ async fn timeline(state: State, is_last: impl Fn() -> bool) -> Option<()> {
     let key = state.timeline.with_untracked(|timeline| {
         timeline
             .as_ref()
-            .map(|timeline| (timeline.track.clone(), timeline.client_id.clone()))
+            .map(|timeline| (timeline.track, timeline.client_id.clone()))
     });
     let (track, client_id) = key?;
     let before = state.query.with_untracked(|query| query.cursor.clone());
-    let timeline = timeline_of(&track, &client_id, before.as_deref()).await?;
+    let timeline = timeline_of(track, &client_id, before.as_deref()).await?;
     if is_last() {
         change(state.timeline, Some(timeline));
     }
@@ -185,7 +191,7 @@ async fn timeline(state: State, is_last: impl Fn() -> bool) -> Option<()> {
 async fn targets(state: State, is_last: impl Fn() -> bool) -> Option<()> {
     #[derive(Deserialize)]
     struct Inventory {
-        targets: Vec<Target>,
+        targets: Vec<TargetState>,
     }
     let inventory: Inventory = fetch::read("/api/state?limit=1").await?;
     if is_last() {
@@ -195,7 +201,7 @@ async fn targets(state: State, is_last: impl Fn() -> bool) -> Option<()> {
 }
 
 async fn health(state: State, is_last: impl Fn() -> bool) -> Option<()> {
-    let health: Health = fetch::read("/api/mesh/health").await?;
+    let health: MeshHealth = fetch::read("/api/mesh/health").await?;
     if is_last() {
         change(state.health, Some(health));
     }

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use crate::model::{Client, Mesh, PeerSummary, Summary};
+use mesh_api::mesh::{MeshClient, MeshPage, MeshSummary, PeerSummary};
+use mesh_api::track::Track;
 
 /// Rows that are remembered; events come no faster than this within the time of one answer.
 const LIMIT: usize = 1_024;
 
 /// A client's track and id.
-type Key = (String, String);
+type Key = (Track, String);
 
 #[derive(Default)]
 struct Recent {
@@ -18,8 +19,8 @@ struct Recent {
     /// The state that the page shows at least.
     shown: u64,
     /// Rows as they were told, the newest last; `None` is gone.
-    rows: VecDeque<(u64, Key, Option<Client>)>,
-    sums: Option<(u64, Summary, Vec<PeerSummary>)>,
+    rows: VecDeque<(u64, Key, Option<MeshClient>)>,
+    sums: Option<(u64, MeshSummary, Vec<PeerSummary>)>,
 }
 
 thread_local! {
@@ -35,7 +36,7 @@ pub(super) fn begin(since: i64) {
 }
 
 /// Remembers a row; tells whether that is news to the page.
-pub(super) fn row(revision: u64, key: Key, client: Option<Client>) -> bool {
+pub(super) fn row(revision: u64, key: Key, client: Option<MeshClient>) -> bool {
     RECENT.with_borrow_mut(|recent| {
         if recent.rows.len() == LIMIT {
             recent.rows.pop_front();
@@ -46,7 +47,7 @@ pub(super) fn row(revision: u64, key: Key, client: Option<Client>) -> bool {
 }
 
 /// Remembers the sums; tells whether they are news to the page.
-pub(super) fn sums(revision: u64, summary: Summary, peers: &[PeerSummary]) -> bool {
+pub(super) fn sums(revision: u64, summary: MeshSummary, peers: &[PeerSummary]) -> bool {
     RECENT.with_borrow_mut(|recent| {
         recent.sums = Some((revision, summary, peers.to_vec()));
         revision >= recent.shown
@@ -54,7 +55,7 @@ pub(super) fn sums(revision: u64, summary: Summary, peers: &[PeerSummary]) -> bo
 }
 
 /// Puts what was told since into an answer.
-pub(super) fn freshen(mesh: &mut Mesh) {
+pub(super) fn freshen(mesh: &mut MeshPage) {
     RECENT.with_borrow_mut(|recent| {
         if mesh.since != recent.since {
             return;
@@ -85,22 +86,22 @@ pub(super) fn freshen(mesh: &mut Mesh) {
 mod tests {
     use super::*;
 
-    fn client(id: &str, changed_at: i64) -> Client {
-        let (client_id, track) = (id.to_owned(), "http".to_owned());
-        Client {
+    fn client(id: &str, changed_at: i64) -> MeshClient {
+        let (client_id, track) = (id.to_owned(), Track::Http);
+        MeshClient {
             client_id,
             track,
             changed_at: Some(changed_at),
-            ..Client::default()
+            ..MeshClient::default()
         }
     }
 
-    fn answer(since: i64, revision: u64) -> Mesh {
-        Mesh {
+    fn answer(since: i64, revision: u64) -> MeshPage {
+        MeshPage {
             since,
             revision,
             clients: vec![client("a", 1), client("b", 1)],
-            ..Mesh::default()
+            ..MeshPage::default()
         }
     }
 
@@ -112,7 +113,7 @@ mod tests {
         )
     }
 
-    fn shown(mut mesh: Mesh) -> Vec<(String, Option<i64>)> {
+    fn shown(mut mesh: MeshPage) -> Vec<(String, Option<i64>)> {
         freshen(&mut mesh);
         mesh.clients
             .into_iter()
@@ -128,9 +129,9 @@ mod tests {
         let peers = [PeerSummary::default()];
         assert!(sums(
             7,
-            Summary {
+            MeshSummary {
                 clients: 9,
-                ..Summary::default()
+                ..MeshSummary::default()
             },
             &peers
         ));

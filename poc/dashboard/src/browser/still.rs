@@ -5,7 +5,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::form::Form;
-use crate::model::Query;
+use crate::page::Query;
 use crate::state::State;
 
 pub(crate) fn live(_state: State) {}

@@ -1,16 +1,17 @@
 //! One client on one peer: shape, word, hash and age.
 
 use leptos::prelude::*;
+use mesh_api::mesh::{CellState, MeshCell};
 
 use crate::form::said;
 use crate::icon;
-use crate::model::{Cell, CellState};
 use crate::moment;
 use crate::state::State;
+use crate::words;
 
 /// A cell of the table.
-pub(crate) fn cell(state: State, cell: &Cell, peer: String) -> impl IntoView + use<> {
-    let class = format!("cell {}", cell.state.class());
+pub(crate) fn cell(state: State, cell: &MeshCell, peer: String) -> impl IntoView + use<> {
+    let class = format!("cell {}", words::class(cell.state));
     view! {
         <td role="cell" data-peer=peer class=class title=details(cell)>
             {inside(state, cell)}
@@ -19,13 +20,13 @@ pub(crate) fn cell(state: State, cell: &Cell, peer: String) -> impl IntoView + u
 }
 
 /// What a cell shows. Only its age changes by itself.
-pub(crate) fn inside(state: State, cell: &Cell) -> impl IntoView + use<> {
+pub(crate) fn inside(state: State, cell: &MeshCell) -> impl IntoView + use<> {
     let kind = cell.state;
     let at = cell.updated_at.filter(|_| kind != CellState::None);
     view! {
         <span class="standing">
-            {icon::fixed(kind.class())}
-            <span class="word">{kind.word()}</span>
+            {icon::fixed(words::class(kind))}
+            <span class="word">{words::of_cell(kind)}</span>
             <span class="age">{move || at.map(|at| moment::age(at, state.now.get()))}</span>
         </span>
         <span class="hash">{cell.hash_prefix.clone()}</span>
@@ -34,7 +35,7 @@ pub(crate) fn inside(state: State, cell: &Cell) -> impl IntoView + use<> {
 }
 
 /// Why it is not there yet, where that is known.
-fn why(cell: &Cell) -> String {
+fn why(cell: &MeshCell) -> String {
     if !cell.state.needs_attention() {
         return String::new();
     }
@@ -45,21 +46,21 @@ fn why(cell: &Cell) -> String {
     let parts: Vec<String> = sent.into_iter().chain(cell.reason.clone()).collect();
     match (parts.is_empty(), cell.status) {
         (false, _) => parts.join(": "),
-        (true, Some(status)) => status.word().to_owned(),
+        (true, Some(status)) => words::of_status(status).to_owned(),
         (true, None) => String::new(),
     }
 }
 
 /// All of it, for who hovers.
-fn details(cell: &Cell) -> String {
-    let mut parts = vec![format!("{}: {}", cell.peer, cell.state.word())];
+fn details(cell: &MeshCell) -> String {
+    let mut parts = vec![format!("{}: {}", cell.peer, words::of_cell(cell.state))];
     parts.extend(
         cell.updated_at
             .map(|at| format!("written {}", moment::utc(at))),
     );
     parts.extend(
         cell.status
-            .map(|status| format!("last change {}", status.word())),
+            .map(|status| format!("last change {}", words::of_status(status))),
     );
     parts.extend(
         cell.attempts

@@ -3,7 +3,7 @@
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 
-use crate::model::Query;
+use crate::page::Query;
 use crate::state::State;
 use crate::{address, browser};
 

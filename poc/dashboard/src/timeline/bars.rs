@@ -1,13 +1,14 @@
 //! A change's way to its targets, as bars: short on one line a target, or on an axis with every mark.
 
 use leptos::prelude::*;
+use mesh_api::state::DeliveryStatus;
 
 use crate::history::{Change, Lane, words};
 use crate::icon;
-use crate::model::Status;
 use crate::moment::{duration, precise};
 use crate::state::State;
 use crate::timeline::head;
+use crate::words::of_status;
 
 /// Widths are drawn in these parts.
 const WIDTH: i64 = 1_000;
@@ -92,7 +93,7 @@ fn marked(change: &Change, lane: &Lane, scale: Scale, newest: bool) -> impl Into
 /// From the change to the acknowledgement; the part until it was sent is lighter.
 fn bar(change: &Change, lane: &Lane, scale: Scale, marks: bool) -> impl IntoView + use<> {
     let end = lane.ended().unwrap_or(match lane.status {
-        Status::Pending | Status::Sent => change.at + scale.span,
+        DeliveryStatus::Pending | DeliveryStatus::Sent => change.at + scale.span,
         _ => lane.marks.last().map_or(change.at, |mark| mark.at),
     });
     let sent = lane
@@ -125,7 +126,7 @@ fn bar(change: &Change, lane: &Lane, scale: Scale, marks: bool) -> impl IntoView
 
 /// How far it came, in words.
 fn verdict(lane: &Lane, newest: bool) -> impl IntoView + use<> {
-    let shape = if newest || lane.status == Status::Success {
+    let shape = if newest || lane.status == DeliveryStatus::Success {
         icon::of_status(lane.status)
     } else {
         "none"
@@ -136,16 +137,16 @@ fn verdict(lane: &Lane, newest: bool) -> impl IntoView + use<> {
         .clone()
         .map(|reason| view! { <span class="why">{reason}</span> });
     view! {
-        <span class="verdict">{icon::shape(move || shape)} {lane.status.word()} {attempts} {reason}</span>
+        <span class="verdict">{icon::shape(move || shape)} {of_status(lane.status)} {attempts} {reason}</span>
     }
 }
 
 fn tone(lane: &Lane, newest: bool) -> &'static str {
     match lane.status {
-        Status::Success => "in-sync",
+        DeliveryStatus::Success => "in-sync",
         _ if !newest => "none",
-        Status::Error => "unexpected",
-        Status::Pending | Status::Sent => "behind",
+        DeliveryStatus::Error => "unexpected",
+        DeliveryStatus::Pending | DeliveryStatus::Sent => "behind",
     }
 }
 

@@ -1,13 +1,13 @@
 //! Everything that happened, one line each.
 
 use leptos::prelude::*;
+use mesh_api::timeline::HistoryEntry;
 
 use crate::history::words;
-use crate::model::Entry;
 use crate::moment;
 
 /// All entries, the newest first.
-pub(super) fn full(entries: &[Entry]) -> impl IntoView + use<> {
+pub(super) fn full(entries: &[HistoryEntry]) -> impl IntoView + use<> {
     let rows: Vec<_> = entries.iter().cloned().map(row).collect();
     view! {
         <div class="scroll" role="region" aria-label="All entries" tabindex="0">
@@ -29,7 +29,7 @@ pub(super) fn full(entries: &[Entry]) -> impl IntoView + use<> {
     }
 }
 
-fn row(entry: Entry) -> impl IntoView {
+fn row(entry: HistoryEntry) -> impl IntoView {
     let day: String = moment::iso(entry.at).chars().take(10).collect();
     let event: String = entry
         .event_id

@@ -10,8 +10,11 @@
 mod document;
 mod samples;
 
-use dashboard::model::{Mesh, Outcome, Page, PageData};
+use dashboard::page::{Page, PageData};
 use dashboard::{Assets, render};
+use mesh_api::mesh::MeshPage;
+use mesh_api::outcome::Outcome;
+use mesh_api::routes::Operation;
 
 use crate::document::Document;
 
@@ -231,7 +234,7 @@ fn hostile_ids_are_text() {
     timeline.entries[0].reason = Some(hostile.to_owned());
     data.outcome = Some(Outcome {
         message: hostile.to_owned(),
-        ..Outcome::default()
+        ..samples::refused(Operation::Ensure)
     });
     for data in [data, of_client] {
         let html = draw(&data);
@@ -305,7 +308,7 @@ fn empty_states_say_what_to_do_first() {
     assert!(words(&alone).contains("No target yet"));
     assert!(words(&samples::foreign()).contains("Its story is told elsewhere"));
     assert!(words(&samples::page(Page::Health)).contains("Nothing is known of the peers"));
-    let mesh = Some(Mesh::default());
+    let mesh = Some(MeshPage::default());
     assert!(
         words(&PageData {
             mesh,

@@ -1,9 +1,17 @@
 //! Pages as a living mesh would show them.
 
-use dashboard::model::{
-    Cell, CellState, Client, Entry, Health, Mesh, Missing, Outcome, Page, PageData, PeerHealth,
-    PeerState, PeerSummary, Pivot, Query, Queue, Status, Summary, Target, Timeline,
-};
+use std::collections::BTreeMap;
+
+use dashboard::page::{Page, PageData, Query};
+use mesh_api::health::{MeshHealth, MissingPart, PeerHealth, PeerState, QueueState};
+use mesh_api::mesh::{CellState, MeshCell, MeshClient, MeshPage, MeshSummary, PeerSummary};
+use mesh_api::outcome::Outcome;
+use mesh_api::problem::Problem;
+use mesh_api::routes::Operation;
+use mesh_api::state::{DeliveryStatus, PivotState};
+use mesh_api::target::TargetState;
+use mesh_api::timeline::{HistoryEntry, Timeline};
+use mesh_api::track::Track;
 use serde_json::json;
 
 /// When the pages were made.
@@ -56,17 +64,17 @@ pub(crate) fn page(page: Page) -> PageData {
 
 /// The matrix with something of everything.
 pub(crate) fn matrix() -> PageData {
-    let clients: Vec<Client> = CLIENTS
+    let clients: Vec<MeshClient> = CLIENTS
         .iter()
         .enumerate()
         .map(|(index, id)| row(index, id))
         .collect();
-    let mesh = Mesh {
+    let mesh = MeshPage {
         since: 1,
         revision: 1,
         peer: "leptos-axum".to_owned(),
         at: NOW,
-        summary: Summary {
+        summary: MeshSummary {
             clients: 128,
             in_sync: 123,
             peers: 4,
@@ -109,7 +117,7 @@ fn column(name: &str) -> PeerSummary {
     }
 }
 
-fn row(index: usize, id: &str) -> Client {
+fn row(index: usize, id: &str) -> MeshClient {
     let states = |index: usize, peer: &str| match (index, peer) {
         (1 | 6, "consumer") => CellState::Behind,
         (3, "consumer") => CellState::Missing,
@@ -129,7 +137,7 @@ fn row(index: usize, id: &str) -> Client {
             CellState::None | CellState::Missing | CellState::Unknown
         );
         let old = state == CellState::Behind;
-        Cell {
+        MeshCell {
             peer: (*peer).to_owned(),
             state,
             hash_prefix: there.then(|| {
@@ -139,14 +147,18 @@ fn row(index: usize, id: &str) -> Client {
                 )
             }),
             updated_at: there.then_some(if old { written - 86_400_000 } else { written }),
-            status: (!there || old).then_some(Status::Sent),
+            status: (!there || old).then_some(DeliveryStatus::Sent),
             attempts: old.then_some(3),
             reason: (index == 6 && old).then(|| "not acknowledged for 60 s".to_owned()),
         }
     });
-    Client {
+    MeshClient {
         client_id: id.to_owned(),
-        track: if index == 5 { "message" } else { "http" }.to_owned(),
+        track: if index == 5 {
+            Track::Message
+        } else {
+            Track::Http
+        },
         own: index != 9,
         revoked: index == 7,
         attention,
@@ -160,7 +172,7 @@ fn row(index: usize, id: &str) -> Client {
 pub(crate) fn agreed() -> PageData {
     let mut data = matrix();
     let mesh = data.mesh.as_mut().unwrap();
-    mesh.summary = Summary {
+    mesh.summary = MeshSummary {
         clients: 12,
         in_sync: 12,
         peers: 4,
@@ -179,12 +191,12 @@ pub(crate) fn agreed() -> PageData {
         client.attention = false;
         let hash = client.cells[3].hash_prefix.clone();
         for cell in &mut client.cells {
-            *cell = Cell {
+            *cell = MeshCell {
                 peer: cell.peer.clone(),
                 state: CellState::InSync,
                 hash_prefix: hash.clone(),
                 updated_at: client.changed_at,
-                ..Cell::default()
+                ..MeshCell::default()
             };
         }
     }
@@ -211,7 +223,7 @@ pub(crate) fn empty() -> PageData {
     let mesh = data.mesh.as_mut().unwrap();
     mesh.clients.clear();
     mesh.matching = 0;
-    mesh.summary = Summary {
+    mesh.summary = MeshSummary {
         clients: 0,
         in_sync: 0,
         peers: 4,
@@ -223,10 +235,14 @@ pub(crate) fn empty() -> PageData {
     data
 }
 
+/// What a form did that was refused for no reason.
+pub(crate) fn refused(operation: Operation) -> Outcome {
+    Outcome::new(operation, &Err(Problem::default()), BTreeMap::new())
+}
+
 /// A form that was refused.
 pub(crate) fn mistake() -> PageData {
     let outcome = Outcome {
-        operation: "ensure".to_owned(),
         message: "is no address and no network: 10.0.0.0/99".to_owned(),
         field: Some("allowedIps".to_owned()),
         code: Some("INVALID_OPTIONS".to_owned()),
@@ -238,7 +254,7 @@ pub(crate) fn mistake() -> PageData {
             ("track".to_owned(), vec!["message".to_owned()]),
         ]
         .into(),
-        ..Outcome::default()
+        ..refused(Operation::Ensure)
     };
     PageData {
         outcome: Some(outcome),
@@ -249,12 +265,11 @@ pub(crate) fn mistake() -> PageData {
 /// A form that was done.
 pub(crate) fn driven() -> PageData {
     let outcome = Outcome {
-        operation: "rotate".to_owned(),
         ok: true,
         message: "client courier-app has a new secret".to_owned(),
         values: [("clientId".to_owned(), vec!["courier-app".to_owned()])].into(),
         answer: Some(json!({ "clientId": "courier-app" })),
-        ..Outcome::default()
+        ..refused(Operation::Rotate)
     };
     PageData {
         outcome: Some(outcome),
@@ -272,7 +287,7 @@ pub(crate) fn client() -> PageData {
                    transition: &str,
                    attempt: i64,
                    reason: Option<&str>| {
-        entries.push(Entry {
+        entries.push(HistoryEntry {
             id: entries.len() as i64 + 1,
             at,
             target: target.map(str::to_owned),
@@ -311,21 +326,21 @@ pub(crate) fn client() -> PageData {
         }
     }
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.at, entry.id)));
-    let pivots = others.iter().map(|target| Pivot {
+    let pivots = others.iter().map(|target| PivotState {
         target_amqp_queue: (*target).to_owned(),
         status: if *target == "consumer" {
-            Status::Sent
+            DeliveryStatus::Sent
         } else {
-            Status::Success
+            DeliveryStatus::Success
         },
         generation: 2,
         attempt_count: if *target == "consumer" { 2 } else { 1 },
         applied_at: (*target != "consumer").then_some(accepted + 19),
-        ..Pivot::default()
+        ..PivotState::default()
     });
     let timeline = Timeline {
         client_id: "courier-app".to_owned(),
-        track: "http".to_owned(),
+        track: Track::Http,
         known: true,
         client: Some(row(1, "courier-app")),
         pivots: pivots.collect(),
@@ -341,7 +356,6 @@ pub(crate) fn client() -> PageData {
 /// A client that was called.
 pub(crate) fn call() -> PageData {
     let outcome = Outcome {
-        operation: "callTarget".to_owned(),
         ok: true,
         message: "the peer answered 200".to_owned(),
         values: [("clientId".to_owned(), vec!["courier-app".to_owned()])].into(),
@@ -359,7 +373,7 @@ pub(crate) fn call() -> PageData {
                 ],
             },
         })),
-        ..Outcome::default()
+        ..refused(Operation::CallTarget)
     };
     PageData {
         outcome: Some(outcome),
@@ -371,7 +385,7 @@ pub(crate) fn call() -> PageData {
 pub(crate) fn foreign() -> PageData {
     let timeline = Timeline {
         client_id: "shipping".to_owned(),
-        track: "http".to_owned(),
+        track: Track::Http,
         client: Some(row(9, "shipping")),
         ..Timeline::default()
     };
@@ -386,13 +400,13 @@ pub(crate) fn targets() -> PageData {
     page(Page::Targets)
 }
 
-fn inventory() -> Vec<Target> {
-    let target = |name: &str, booked| Target {
+fn inventory() -> Vec<TargetState> {
+    let target = |name: &str, booked| TargetState {
         target_amqp_queue: name.to_owned(),
         is_self: name == "leptos-axum",
-        created_at: Some(NOW - 86_400_000),
-        updated_at: Some(NOW - 3_600_000),
-        booked_clients: Some(booked),
+        created_at: NOW - 86_400_000,
+        updated_at: NOW - 3_600_000,
+        booked_clients: booked,
         note: match name {
             "consumer" => Some("The warehouse's till, behind the proxy in Graz.".to_owned()),
             "leptos-axum" => Some("this peer itself".to_owned()),
@@ -414,7 +428,7 @@ pub(crate) fn health() -> PageData {
         is_self: name == "leptos-axum",
         url: Some(format!("http://127.0.0.1:{port}")),
         state: PeerState::Ready,
-        queue: Some(Queue {
+        queue: Some(QueueState {
             messages: 0,
             consumers: 1,
         }),
@@ -424,7 +438,7 @@ pub(crate) fn health() -> PageData {
     };
     let consumer = PeerHealth {
         state: PeerState::Stopped,
-        queue: Some(Queue {
+        queue: Some(QueueState {
             messages: 12,
             consumers: 0,
         }),
@@ -439,7 +453,7 @@ pub(crate) fn health() -> PageData {
     };
     let actix = PeerHealth {
         state: PeerState::Unavailable,
-        missing: vec![Missing {
+        missing: vec![MissingPart {
             name: "redis".to_owned(),
             reason: "connection refused".to_owned(),
         }],
@@ -457,7 +471,7 @@ pub(crate) fn health() -> PageData {
         ready("leptos-axum", 3003),
     ];
     PageData {
-        health: Some(Health { at: NOW, peers }),
+        health: Some(MeshHealth { at: NOW, peers }),
         query: Query::default(),
         ..page(Page::Health)
     }

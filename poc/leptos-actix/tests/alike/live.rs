@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::shutdown::HTTP_LIMIT;
+use peer_kit::shutdown::HTTP_LIMIT;
 use reqwest::Response;
 use serde_json::json;
 use tokio::time::{Instant, timeout};

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hmac_propagation::queue::PeerName;
-use kit::application::{Application, ApplicationError};
-use kit::config::source::Source;
-use kit::config::{Config, Defaults};
-use kit::shutdown::Stop;
-use kit_backends::embedded::{Embedded, MemoryStores};
+use peer_backends::memory::{Memory, MemoryStores};
+use peer_backends::sql::sqlite_url;
+use peer_kit::application::{Application, ApplicationError};
+use peer_kit::config::source::Source;
+use peer_kit::config::{Config, Defaults};
+use peer_kit::shutdown::Stop;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
@@ -34,7 +35,7 @@ const NAMES: [&str; 2] = ["leptos-axum", "leptos-actix"];
 /// The peer on axum and the one on actix-web, in this order.
 pub(crate) struct Peers {
     pub(crate) all: [Peer; 2],
-    backends: Embedded,
+    memory: Memory,
     folder: TempDir,
 }
 
@@ -56,24 +57,24 @@ impl Peers {
     /// The same under other names.
     pub(crate) async fn named(names: [&'static str; 2]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::on(Embedded::new(folder.path()), folder, names).await
+        Self::on(Memory::default(), folder, names).await
     }
 
     /// Stops both and starts them again on what they had.
     pub(crate) async fn restart(self) -> Self {
         let Self {
             all,
-            backends,
+            memory,
             folder,
         } = self;
         let names = [all[0].name, all[1].name];
         stop(all).await;
-        Self::on(backends, folder, names).await
+        Self::on(memory, folder, names).await
     }
 
     /// What a peer holds.
     pub(crate) fn stores(&self, peer: &str) -> MemoryStores {
-        self.backends.stores(&PeerName::parse(peer).unwrap())
+        self.memory.stores(&PeerName::parse(peer).unwrap())
     }
 
     /// Stops both.
@@ -81,22 +82,21 @@ impl Peers {
         stop(self.all).await;
     }
 
-    async fn on(backends: Embedded, folder: TempDir, names: [&'static str; 2]) -> Self {
-        kit::tls::install_provider();
+    async fn on(memory: Memory, folder: TempDir, names: [&'static str; 2]) -> Self {
+        peer_kit::tls::install_provider();
         let addresses = [free(), free()];
-        let axum = config(&leptos_axum::DEFAULTS, names, addresses);
-        let axum = leptos_axum::build_on(&axum, |config, stop| backends.full(config, stop))
-            .await
-            .unwrap();
+        let axum = config(&leptos_axum::DEFAULTS, &folder, names, addresses);
+        let backends = memory.backends(&axum);
+        let axum = leptos_axum::start(axum, backends).await.unwrap();
         let [on_axum, on_actix] = names;
         let actix = config(
             &leptos_actix::DEFAULTS,
+            &folder,
             [on_actix, on_axum],
             [addresses[1], addresses[0]],
         );
-        let actix = leptos_actix::build_on(&actix, |config, stop| backends.full(config, stop))
-            .await
-            .unwrap();
+        let backends = memory.backends(&actix);
+        let actix = leptos_actix::start(actix, backends).await.unwrap();
         let all = [Peer::run(on_axum, axum), Peer::run(on_actix, actix)];
         for peer in &all {
             eventually("ready", || async {
@@ -106,7 +106,7 @@ impl Peers {
         }
         Self {
             all,
-            backends,
+            memory,
             folder,
         }
     }
@@ -134,7 +134,13 @@ fn free() -> SocketAddr {
 }
 
 /// The configuration of the first of two peers.
-fn config(defaults: &Defaults, [own, other]: [&str; 2], addresses: [SocketAddr; 2]) -> Config {
+fn config(
+    defaults: &Defaults,
+    folder: &TempDir,
+    [own, other]: [&str; 2],
+    addresses: [SocketAddr; 2],
+) -> Config {
+    let database = folder.path().join(format!("{own}.sqlite"));
     let mut urls = [
         format!("{own}=http://{}", addresses[0]),
         format!("{other}=http://{}", addresses[1]),
@@ -145,7 +151,7 @@ fn config(defaults: &Defaults, [own, other]: [&str; 2], addresses: [SocketAddr; 
         ("AMQP_URL", "amqp://nobody:nobody@127.0.0.1:1/v".to_owned()),
         ("AMQP_QUEUE", own.to_owned()),
         ("REDIS_URL", "redis://127.0.0.1:1".to_owned()),
-        ("DATABASE_URL", "sqlite::memory:".to_owned()),
+        ("DATABASE_URL", sqlite_url(&database)),
         ("PROPAGATION_SECRET", format!("propagation-of-{own}")),
         (
             "PROPAGATION_TARGETS",

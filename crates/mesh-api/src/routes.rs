@@ -1,0 +1,221 @@
+//! The routes of the surface: one table, from which servers register them and the documentation is made.
+
+use serde::{Deserialize, Serialize};
+
+/// What a route of the management surface does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Operation {
+    /// Gives a client a secret.
+    Ensure,
+    /// Gives a known client a new secret.
+    Rotate,
+    /// Takes a credential away.
+    Revoke,
+    /// Sends what waits.
+    Sync,
+    /// Sends the current state again.
+    Resync,
+    /// Shows the management store.
+    State,
+    /// Adds or changes a target.
+    PutTarget,
+    /// Takes a target out.
+    DeleteTarget,
+    /// Calls a peer's echo, signed.
+    CallTarget,
+    /// Hashes a secret with the peer's pepper.
+    Hash,
+    /// Lists the peer's own credentials.
+    LocalClients,
+    /// Shows what every peer's store holds.
+    Mesh,
+    /// Shows how every peer is.
+    MeshHealth,
+    /// Shows one client's way through the mesh.
+    Timeline,
+    /// Stops a peer of this process.
+    StopPeer,
+    /// Starts a peer of this process.
+    StartPeer,
+}
+
+impl Operation {
+    /// The name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ensure => "ensure",
+            Self::Rotate => "rotate",
+            Self::Revoke => "revoke",
+            Self::Sync => "sync",
+            Self::Resync => "resync",
+            Self::State => "state",
+            Self::PutTarget => "putTarget",
+            Self::DeleteTarget => "deleteTarget",
+            Self::CallTarget => "callTarget",
+            Self::Hash => "hash",
+            Self::LocalClients => "localClients",
+            Self::Mesh => "mesh",
+            Self::MeshHealth => "meshHealth",
+            Self::Timeline => "timeline",
+            Self::StopPeer => "stopPeer",
+            Self::StartPeer => "startPeer",
+        }
+    }
+}
+
+impl Operation {
+    /// The path of its route.
+    pub fn path(self) -> &'static str {
+        let mut routes = ROUTES.iter();
+        routes
+            .find(|route| route.operation == self)
+            .map_or("", |route| route.path)
+    }
+}
+
+/// The method of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// DELETE
+    Delete,
+}
+
+/// One route of the management surface.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// Its path below the prefix; `{queue}` names something.
+    pub path: &'static str,
+    /// What it does.
+    pub operation: Operation,
+    /// What it does, in words.
+    pub summary: &'static str,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    operation: Operation,
+    summary: &'static str,
+) -> Route {
+    Route {
+        method,
+        path,
+        operation,
+        summary,
+    }
+}
+
+use Method::{Delete, Get, Post};
+
+/// All routes.
+pub const ROUTES: &[Route] = &[
+    route(
+        Post,
+        "/ensure",
+        Operation::Ensure,
+        "Gives a client a secret, here and on the targets",
+    ),
+    route(
+        Post,
+        "/rotate",
+        Operation::Rotate,
+        "Gives a known client a new secret, here and on its targets",
+    ),
+    route(
+        Post,
+        "/revoke",
+        Operation::Revoke,
+        "Takes a credential away, here and on the targets",
+    ),
+    route(Post, "/sync", Operation::Sync, "Sends what waits"),
+    route(
+        Post,
+        "/resync",
+        Operation::Resync,
+        "Sends the current state of a target or a client again",
+    ),
+    route(
+        Get,
+        "/state",
+        Operation::State,
+        "Shows credentials, targets and how far each change has come",
+    ),
+    route(
+        Post,
+        "/targets",
+        Operation::PutTarget,
+        "Adds a target to the inventory, or changes it",
+    ),
+    route(
+        Delete,
+        "/targets/{queue}",
+        Operation::DeleteTarget,
+        "Takes a target out of the inventory",
+    ),
+    route(
+        Post,
+        "/call-target",
+        Operation::CallTarget,
+        "Calls a peer's echo, signed as a client",
+    ),
+    route(
+        Post,
+        "/hash",
+        Operation::Hash,
+        "Hashes a secret with this peer's pepper",
+    ),
+    route(
+        Get,
+        "/local-clients",
+        Operation::LocalClients,
+        "Lists the credentials in this peer's own store",
+    ),
+    route(
+        Get,
+        "/mesh",
+        Operation::Mesh,
+        "Shows what every peer's store holds, beside what it should",
+    ),
+    route(
+        Get,
+        "/mesh/health",
+        Operation::MeshHealth,
+        "Shows how every peer is, and what to do next",
+    ),
+    route(
+        Post,
+        "/mesh/peers/{queue}/stop",
+        Operation::StopPeer,
+        "Stops a peer of this process (demo)",
+    ),
+    route(
+        Post,
+        "/mesh/peers/{queue}/start",
+        Operation::StartPeer,
+        "Starts a peer of this process (demo)",
+    ),
+    route(
+        Get,
+        "/timeline",
+        Operation::Timeline,
+        "Shows one client's way through the mesh",
+    ),
+];
+
+/// Where changes are pushed as they happen: no operation with one answer, but a stream of events.
+pub const EVENTS: &str = "/mesh/events";
+
+/// What only forms need, where they are taken: a form knows no DELETE, so it posts, and says `_method=DELETE`.
+pub const DELETE_TARGET_FORM: Route = route(
+    Post,
+    "/targets/{queue}",
+    Operation::DeleteTarget,
+    "Takes a target out of the inventory",
+);

@@ -1,0 +1,55 @@
+//! Answers in actix-web's types.
+
+use std::convert::Infallible;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use futures_util::StreamExt;
+use mesh_api::problem::Problem;
+use mesh_management::guard::HeaderText;
+use mesh_management::surface::{Answer, HEADERS};
+use mesh_management::view::Events;
+
+/// Says no.
+pub fn refuse(problem: Problem) -> HttpResponse {
+    send(problem.into())
+}
+
+/// Sends an answer.
+pub fn send(answer: Answer) -> HttpResponse {
+    match answer {
+        Answer::Json { status, body } => json(status).body(body),
+        Answer::Redirect { location } => HttpResponse::SeeOther()
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .insert_header((header::LOCATION, location))
+            .finish(),
+    }
+}
+
+/// Answers with JSON, never cached.
+pub fn json(status: u16) -> HttpResponseBuilder {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    for header in HEADERS {
+        response.insert_header(header);
+    }
+    response
+}
+
+/// Sends events for as long as they come.
+pub fn stream(events: Events) -> HttpResponse {
+    json(200)
+        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
+        .streaming(events.map(|block| Ok::<_, Infallible>(Bytes::from(block))))
+}
+
+/// Headers as the guards read them.
+pub struct Headers<'a>(pub &'a HeaderMap);
+
+impl HeaderText for Headers<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok()
+    }
+}

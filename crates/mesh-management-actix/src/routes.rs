@@ -1,0 +1,174 @@
+//! The routes.
+
+use std::collections::BTreeMap;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::{HttpResponse, Resource, Route as ActixRoute, guard};
+use mesh_api::call::Call;
+use mesh_api::credential::{Ensure, Revoke, Rotate};
+use mesh_api::hash::Hash;
+use mesh_api::mesh::MeshQuery;
+use mesh_api::problem::Problem;
+use mesh_api::routes::{EVENTS, Method, Operation, Route};
+use mesh_api::state::StateQuery;
+use mesh_api::sync::{Nothing, Resync};
+use mesh_api::target::Target;
+use mesh_api::timeline::TimelineQuery;
+use mesh_management::Surface;
+
+use crate::answer::{refuse, send, stream};
+use crate::input::{At, Input};
+use crate::limit::limit;
+
+/// The routes of the surface, below the path of the scope that is configured with them. A [`mesh_management::Management`] will do.
+pub fn routes(surface: impl Into<Surface>) -> impl FnOnce(&mut ServiceConfig) {
+    let surface = surface.into();
+    move |config| {
+        let mut paths: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
+        for route in surface.routes() {
+            paths.entry(route.path).or_default().push(route);
+        }
+        // Those of one path stand together, as a resource has all its methods.
+        for (path, routes) in paths {
+            let mut resource = resource(path).app_data(Data::new(surface.clone()));
+            for route in routes {
+                let at = At {
+                    surface: surface.clone(),
+                    operation: route.operation,
+                };
+                resource = resource.app_data(Data::new(at)).route(handler(route));
+            }
+            config.service(resource.wrap(from_fn(limit)));
+        }
+        if surface.has_events() {
+            let events = resource(EVENTS).route(web::get().to(events));
+            config.service(events.app_data(Data::new(surface)));
+        }
+    }
+}
+
+/// A path; every method that it does not have is answered 405.
+fn resource(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(|| async { refuse(Problem::method_not_allowed()) }))
+}
+
+fn handler(route: &Route) -> ActixRoute {
+    let method = match route.method {
+        // HEAD is answered without a body.
+        Method::Get => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
+        Method::Post => web::post(),
+        Method::Delete => web::delete(),
+    };
+    match route.operation {
+        Operation::Ensure => method.to(ensure),
+        Operation::Rotate => method.to(rotate),
+        Operation::Revoke => method.to(revoke),
+        Operation::Sync => method.to(sync),
+        Operation::Resync => method.to(resync),
+        Operation::State => method.to(state),
+        Operation::PutTarget => method.to(put_target),
+        Operation::DeleteTarget => method.to(delete_target),
+        Operation::CallTarget => method.to(call_target),
+        Operation::Hash => method.to(hash),
+        Operation::LocalClients => method.to(local_clients),
+        Operation::Mesh => method.to(mesh),
+        Operation::MeshHealth => method.to(mesh_health),
+        Operation::Timeline => method.to(timeline),
+        Operation::StopPeer => method.to(stop_peer),
+        Operation::StartPeer => method.to(start_peer),
+    }
+}
+
+/// The part of the path that names a peer; what cannot be decoded names none.
+type Queue = Option<Path<String>>;
+
+fn name(queue: Queue) -> String {
+    queue.map(Path::into_inner).unwrap_or_default()
+}
+
+async fn ensure(on: Data<Surface>, Input(ensure, reply): Input<Ensure>) -> HttpResponse {
+    send(reply.answer(on.management().ensure(ensure).await))
+}
+
+async fn rotate(on: Data<Surface>, Input(rotate, reply): Input<Rotate>) -> HttpResponse {
+    send(reply.answer(on.management().rotate(rotate).await))
+}
+
+async fn revoke(on: Data<Surface>, Input(revoke, reply): Input<Revoke>) -> HttpResponse {
+    send(reply.answer(on.management().revoke(revoke).await))
+}
+
+async fn sync(on: Data<Surface>, Input(Nothing {}, reply): Input<Nothing>) -> HttpResponse {
+    send(reply.answer(on.management().sync().await))
+}
+
+async fn resync(on: Data<Surface>, Input(resync, reply): Input<Resync>) -> HttpResponse {
+    send(reply.answer(on.management().resync(resync).await))
+}
+
+async fn state(on: Data<Surface>, Input(query, reply): Input<StateQuery>) -> HttpResponse {
+    send(reply.answer(on.management().state(query).await))
+}
+
+async fn put_target(on: Data<Surface>, Input(target, reply): Input<Target>) -> HttpResponse {
+    send(reply.answer(on.management().put_target(target).await))
+}
+
+async fn delete_target(
+    on: Data<Surface>,
+    queue: Queue,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> HttpResponse {
+    send(reply.answer(on.management().delete_target(&name(queue)).await))
+}
+
+async fn call_target(on: Data<Surface>, Input(call, reply): Input<Call>) -> HttpResponse {
+    send(reply.answer(on.management().call_target(call).await))
+}
+
+async fn hash(on: Data<Surface>, Input(hash, reply): Input<Hash>) -> HttpResponse {
+    send(reply.answer(on.management().hash(hash)))
+}
+
+async fn local_clients(
+    on: Data<Surface>,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> HttpResponse {
+    send(reply.answer(on.management().local_clients().await))
+}
+
+async fn mesh(on: Data<Surface>, Input(query, reply): Input<MeshQuery>) -> HttpResponse {
+    send(reply.answer(on.management().mesh_page(query).await))
+}
+
+async fn mesh_health(on: Data<Surface>, Input(Nothing {}, reply): Input<Nothing>) -> HttpResponse {
+    send(reply.answer(on.management().mesh_health().await))
+}
+
+async fn timeline(on: Data<Surface>, Input(query, reply): Input<TimelineQuery>) -> HttpResponse {
+    send(reply.answer(on.management().timeline(query).await))
+}
+
+async fn stop_peer(
+    on: Data<Surface>,
+    queue: Queue,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> HttpResponse {
+    send(reply.answer(on.management().control(&name(queue), false).await))
+}
+
+async fn start_peer(
+    on: Data<Surface>,
+    queue: Queue,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> HttpResponse {
+    send(reply.answer(on.management().control(&name(queue), true).await))
+}
+
+async fn events(on: Data<Surface>) -> HttpResponse {
+    match on.management().events() {
+        Ok(events) => stream(events),
+        Err(error) => refuse(error.into()),
+    }
+}

@@ -1,0 +1,168 @@
+//! The routes.
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::middleware::from_fn;
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, get, on};
+use mesh_api::call::Call;
+use mesh_api::credential::{Ensure, Revoke, Rotate};
+use mesh_api::hash::Hash;
+use mesh_api::mesh::MeshQuery;
+use mesh_api::problem::Problem;
+use mesh_api::routes::{EVENTS, Method, Operation, Route};
+use mesh_api::state::StateQuery;
+use mesh_api::sync::{Nothing, Resync};
+use mesh_api::target::Target;
+use mesh_api::timeline::TimelineQuery;
+use mesh_management::Surface;
+
+use crate::answer::{refuse, send, stream};
+use crate::input::{At, Input};
+use crate::limit::limit;
+
+/// The routes of the surface, below the path at which the router is nested. A [`mesh_management::Management`] will do. The state
+/// of the application is not used.
+pub fn router<S: Clone + Send + Sync + 'static>(surface: impl Into<Surface>) -> Router<S> {
+    let surface = surface.into();
+    let mut router = Router::new();
+    for route in surface.routes() {
+        let at = At {
+            surface: surface.clone(),
+            operation: route.operation,
+        };
+        router = router.route(route.path, handler(route).with_state(at));
+    }
+    if surface.has_events() {
+        router = router.route(EVENTS, get(events).with_state(surface));
+    }
+    router
+        .method_not_allowed_fallback(|| async { refuse(Problem::method_not_allowed()) })
+        .layer(from_fn(limit))
+}
+
+fn handler(route: &Route) -> MethodRouter<At> {
+    let method = match route.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    match route.operation {
+        Operation::Ensure => on(method, ensure),
+        Operation::Rotate => on(method, rotate),
+        Operation::Revoke => on(method, revoke),
+        Operation::Sync => on(method, sync),
+        Operation::Resync => on(method, resync),
+        Operation::State => on(method, state),
+        Operation::PutTarget => on(method, put_target),
+        Operation::DeleteTarget => on(method, delete_target),
+        Operation::CallTarget => on(method, call_target),
+        Operation::Hash => on(method, hash),
+        Operation::LocalClients => on(method, local_clients),
+        Operation::Mesh => on(method, mesh),
+        Operation::MeshHealth => on(method, mesh_health),
+        Operation::Timeline => on(method, timeline),
+        Operation::StopPeer => on(method, stop_peer),
+        Operation::StartPeer => on(method, start_peer),
+    }
+}
+
+/// The part of the path that names a peer; what cannot be decoded names none.
+type Queue = Result<Path<String>, PathRejection>;
+
+fn name(queue: Queue) -> String {
+    queue.map(|Path(name)| name).unwrap_or_default()
+}
+
+async fn ensure(State(on): State<Surface>, Input(ensure, reply): Input<Ensure>) -> Response {
+    send(reply.answer(on.management().ensure(ensure).await))
+}
+
+async fn rotate(State(on): State<Surface>, Input(rotate, reply): Input<Rotate>) -> Response {
+    send(reply.answer(on.management().rotate(rotate).await))
+}
+
+async fn revoke(State(on): State<Surface>, Input(revoke, reply): Input<Revoke>) -> Response {
+    send(reply.answer(on.management().revoke(revoke).await))
+}
+
+async fn sync(State(on): State<Surface>, Input(Nothing {}, reply): Input<Nothing>) -> Response {
+    send(reply.answer(on.management().sync().await))
+}
+
+async fn resync(State(on): State<Surface>, Input(resync, reply): Input<Resync>) -> Response {
+    send(reply.answer(on.management().resync(resync).await))
+}
+
+async fn state(State(on): State<Surface>, Input(query, reply): Input<StateQuery>) -> Response {
+    send(reply.answer(on.management().state(query).await))
+}
+
+async fn put_target(State(on): State<Surface>, Input(target, reply): Input<Target>) -> Response {
+    send(reply.answer(on.management().put_target(target).await))
+}
+
+async fn delete_target(
+    State(on): State<Surface>,
+    queue: Queue,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> Response {
+    send(reply.answer(on.management().delete_target(&name(queue)).await))
+}
+
+async fn call_target(State(on): State<Surface>, Input(call, reply): Input<Call>) -> Response {
+    send(reply.answer(on.management().call_target(call).await))
+}
+
+async fn hash(State(on): State<Surface>, Input(hash, reply): Input<Hash>) -> Response {
+    send(reply.answer(on.management().hash(hash)))
+}
+
+async fn local_clients(
+    State(on): State<Surface>,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> Response {
+    send(reply.answer(on.management().local_clients().await))
+}
+
+async fn mesh(State(on): State<Surface>, Input(query, reply): Input<MeshQuery>) -> Response {
+    send(reply.answer(on.management().mesh_page(query).await))
+}
+
+async fn mesh_health(
+    State(on): State<Surface>,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> Response {
+    send(reply.answer(on.management().mesh_health().await))
+}
+
+async fn timeline(
+    State(on): State<Surface>,
+    Input(query, reply): Input<TimelineQuery>,
+) -> Response {
+    send(reply.answer(on.management().timeline(query).await))
+}
+
+async fn stop_peer(
+    State(on): State<Surface>,
+    queue: Queue,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> Response {
+    send(reply.answer(on.management().control(&name(queue), false).await))
+}
+
+async fn start_peer(
+    State(on): State<Surface>,
+    queue: Queue,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> Response {
+    send(reply.answer(on.management().control(&name(queue), true).await))
+}
+
+async fn events(State(on): State<Surface>) -> Response {
+    match on.management().events() {
+        Ok(events) => stream(events),
+        Err(error) => refuse(error.into()),
+    }
+}

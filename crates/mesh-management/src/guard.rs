@@ -1,0 +1,168 @@
+//! What is refused before a route is asked: requests of other sites' pages, and bodies in no known encoding.
+
+use mesh_api::problem::Problem;
+use url::Url;
+
+/// Reads a header of the request as text; `None` when absent or no text.
+pub trait HeaderText {
+    /// Looks up `name` (lower case).
+    fn text(&self, name: &str) -> Option<&str>;
+}
+
+/// How a request's body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As JSON, or not declared, or there is none.
+    Json,
+    /// As the fields of a form, url-encoded.
+    Form,
+}
+
+/// Checks an unsafe request (anything but GET, HEAD and OPTIONS) and tells how its body is written; a safe one passes.
+///
+/// A browser says where a request comes from (`Sec-Fetch-Site`, else `Origin`); a request that says nothing comes from no
+/// page. A declared content type must be JSON or a form. A form is what any page may send without asking first: that it comes
+/// from a page of this site is what its headers say.
+///
+/// # Errors
+/// 403 `CROSS_SITE_REQUEST` or 415 `UNSUPPORTED_MEDIA_TYPE`.
+pub fn check(method: &str, headers: &impl HeaderText) -> Result<Encoding, Problem> {
+    if matches!(method, "GET" | "HEAD" | "OPTIONS") {
+        return Ok(Encoding::Json);
+    }
+    let from_here = match (headers.text("sec-fetch-site"), headers.text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => is_origin_of(origin, headers.text("host")),
+        (None, None) => true,
+    };
+    if !from_here {
+        return Err(Problem::new(
+            403,
+            "CROSS_SITE_REQUEST",
+            "requests of another site's pages are refused",
+        ));
+    }
+    match headers.text("content-type") {
+        None => Ok(Encoding::Json),
+        Some(declared) if is(declared, "application/json") => Ok(Encoding::Json),
+        Some(declared) if is(declared, "application/x-www-form-urlencoded") => Ok(Encoding::Form),
+        Some(_) => Err(Problem::not_json()),
+    }
+}
+
+fn is_origin_of(origin: &str, host: Option<&str>) -> bool {
+    let (Ok(origin), Some(host)) = (Url::parse(origin), host) else {
+        return false;
+    };
+    let own = Url::parse(&format!("{}://{host}", origin.scheme()));
+    own.is_ok_and(|own| own.origin().is_tuple() && own.origin() == origin.origin())
+}
+
+fn is(content_type: &str, wanted: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Pairs<'a>(&'a [(&'a str, &'a str)]);
+
+    impl HeaderText for Pairs<'_> {
+        fn text(&self, name: &str) -> Option<&str> {
+            let found = self.0.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| *value)
+        }
+    }
+
+    fn code(method: &str, headers: &[(&str, &str)]) -> String {
+        let checked = check(method, &Pairs(headers));
+        checked.map_or_else(|problem| problem.error.into_owned(), |_| "OK".to_owned())
+    }
+
+    #[test]
+    fn other_sites_are_refused_and_programs_are_not() {
+        assert_eq!(code("POST", &[]), "OK");
+        assert_eq!(code("POST", &[("sec-fetch-site", "same-origin")]), "OK");
+        assert_eq!(
+            code("POST", &[("sec-fetch-site", "cross-site")]),
+            "CROSS_SITE_REQUEST"
+        );
+        assert_eq!(
+            code("DELETE", &[("sec-fetch-site", "same-site")]),
+            "CROSS_SITE_REQUEST"
+        );
+        let host = ("host", "127.0.0.1:3001");
+        assert_eq!(
+            code("POST", &[host, ("origin", "http://127.0.0.1:3001")]),
+            "OK"
+        );
+        assert_eq!(
+            code("POST", &[host, ("origin", "http://127.0.0.1:3002")]),
+            "CROSS_SITE_REQUEST"
+        );
+        assert_eq!(
+            code("POST", &[host, ("origin", "null")]),
+            "CROSS_SITE_REQUEST"
+        );
+        assert_eq!(code("GET", &[("sec-fetch-site", "cross-site")]), "OK");
+    }
+
+    #[test]
+    fn a_declared_body_is_json_or_a_form() {
+        assert_eq!(
+            code(
+                "POST",
+                &[("content-type", "application/json; charset=utf-8")]
+            ),
+            "OK"
+        );
+        assert_eq!(
+            code("POST", &[("content-type", "text/plain")]),
+            "UNSUPPORTED_MEDIA_TYPE"
+        );
+    }
+
+    #[test]
+    fn a_form_passes_only_from_this_site() {
+        let either = |headers: &[(&str, &str)]| {
+            check("POST", &Pairs(headers)).map_err(|problem| problem.error.into_owned())
+        };
+        let form = (
+            "content-type",
+            "application/x-www-form-urlencoded; charset=UTF-8",
+        );
+        let host = ("host", "127.0.0.1:3003");
+        assert_eq!(either(&[form]), Ok(Encoding::Form));
+        assert_eq!(
+            either(&[form, ("sec-fetch-site", "same-origin")]),
+            Ok(Encoding::Form)
+        );
+        assert_eq!(
+            either(&[form, host, ("origin", "http://127.0.0.1:3003")]),
+            Ok(Encoding::Form)
+        );
+        for other_site in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+        ] {
+            assert_eq!(
+                either(&[form, host, other_site]),
+                Err("CROSS_SITE_REQUEST".to_owned())
+            );
+        }
+        let multipart = ("content-type", "multipart/form-data; boundary=x");
+        assert_eq!(
+            either(&[multipart]),
+            Err("UNSUPPORTED_MEDIA_TYPE".to_owned())
+        );
+        assert_eq!(
+            either(&[("content-type", "application/json")]),
+            Ok(Encoding::Json)
+        );
+        assert_eq!(either(&[]), Ok(Encoding::Json));
+    }
+}

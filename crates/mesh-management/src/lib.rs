@@ -1,0 +1,39 @@
+//! The management surface of a full-mode peer without a web framework: its use cases, guards and forms.
+//!
+//! ```text
+//!  mesh-management-axum ─┐                  ┌─► Propagator        what is accepted        hmac-propagation
+//!                        ├─► Surface ─► Management ─► Administration   inventory and state     mesh-management-sqlx
+//!  mesh-management-actix ┘   guards, forms  ├─► CredentialStore   the peer's own store    hmac-auth-redis
+//!                            ▲              ├─► SignedGet         calls to other peers
+//!                        mesh-api           └─► MeshView          the whole mesh
+//! ```
+//!
+//! - [`management::Management`] has a method for each operation: from a request of `mesh-api` to its answer.
+//! - [`surface::Surface`] says what a request must be before it is done, and how it is answered; so the adapters of two
+//!   frameworks decide nothing, and differ in translation only.
+//! - Nobody is asked who they are: put a guard of your own before it, and keep it where only operators reach it. Requests of
+//!   other sites' pages are refused ([`guard`]).
+//! - It knows no framework, no HTTP library and no database.
+//!
+//! # Implementing
+//! [`administration::Administration`] is the seam to a management store, [`view::MeshView`] the one to the stores of others,
+//! [`call::SignedGet`] the one to an HTTP client. The last two may be left out: their routes answer 404 then.
+
+pub mod management;
+pub mod surface;
+
+pub mod administration;
+pub mod call;
+pub mod view;
+
+pub mod body;
+pub mod error;
+pub mod form;
+pub mod guard;
+pub mod track;
+
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
+pub use management::Management;
+pub use surface::Surface;

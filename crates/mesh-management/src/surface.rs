@@ -1,0 +1,222 @@
+//! The surface as it is mounted, for the adapters of web frameworks: what a request must be, and what it is answered.
+//!
+//! ```text
+//! check the head ─► the adapter reads the body ─► read ─► a method of Management ─► Reply::answer
+//! ```
+
+use std::sync::Arc;
+
+use mesh_api::decode;
+use mesh_api::fields::of_form;
+use mesh_api::problem::Problem;
+use mesh_api::routes::{DELETE_TARGET_FORM, Operation, ROUTES, Route};
+use mesh_api::sync::Nothing;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::RequestError;
+use crate::form::accept::wants_html;
+use crate::form::{self, Forms, Kept};
+use crate::guard::{self, Encoding, HeaderText};
+use crate::management::Management;
+
+/// The surface, and how it is mounted. Clones share it.
+#[derive(Clone)]
+pub struct Surface {
+    management: Arc<Management>,
+    created: bool,
+    forms: Option<Arc<Forms>>,
+    events: bool,
+}
+
+impl Surface {
+    /// Takes JSON, and answers 200.
+    pub fn new(management: impl Into<Arc<Management>>) -> Self {
+        Self {
+            management: management.into(),
+            created: false,
+            forms: None,
+            events: false,
+        }
+    }
+
+    /// Answers a POST that was done with 201.
+    pub fn created(mut self) -> Self {
+        self.created = true;
+        self
+    }
+
+    /// Takes forms too.
+    pub fn forms(mut self, forms: Option<Arc<Forms>>) -> Self {
+        self.forms = forms;
+        self
+    }
+
+    /// Pushes changes of the mesh as events.
+    pub fn events(mut self) -> Self {
+        self.events = true;
+        self
+    }
+
+    /// What it does.
+    pub fn management(&self) -> &Management {
+        &self.management
+    }
+
+    /// The routes to register.
+    pub fn routes(&self) -> impl Iterator<Item = &'static Route> {
+        ROUTES
+            .iter()
+            .chain(self.forms.as_ref().map(|_| &DELETE_TARGET_FORM))
+    }
+
+    /// Whether changes are pushed, at [`mesh_api::routes::EVENTS`].
+    pub fn has_events(&self) -> bool {
+        self.events
+    }
+
+    /// Checks a request before its body is read.
+    ///
+    /// # Errors
+    /// As [`guard::check`]; a form passes only where forms are taken.
+    pub fn check(
+        &self,
+        operation: Operation,
+        method: &str,
+        headers: &impl HeaderText,
+    ) -> Result<Head, Problem> {
+        let encoding = guard::check(method, headers)?;
+        let is_post = method == "POST";
+        let takes_form = self.forms.is_some() && is_post && of_form(operation).is_some();
+        // A form knows no DELETE: it posts, and says `_method=DELETE`.
+        let is_for_forms_only = is_post && operation == Operation::DeleteTarget;
+        match encoding {
+            Encoding::Form if !takes_form => Err(Problem::not_json()),
+            Encoding::Json if is_for_forms_only => Err(Problem::not_form()),
+            encoding => Ok(Head {
+                operation,
+                is_safe: matches!(method, "GET" | "HEAD"),
+                status: if self.created && is_post { 201 } else { 200 },
+                is_form: encoding == Encoding::Form,
+                wants_html: wants_html(headers.text("accept")),
+            }),
+        }
+    }
+
+    /// Reads a request that was checked: the query of a safe one, the body of another, which has no query.
+    ///
+    /// # Errors
+    /// What to answer instead.
+    pub fn read<T: DeserializeOwned>(
+        &self,
+        head: Head,
+        query: Option<&str>,
+        body: &[u8],
+    ) -> Result<(T, Reply), Answer> {
+        let mut reply = Reply { head, back: None };
+        let read = match (&self.forms, head.is_form) {
+            (Some(forms), true) => {
+                let (read, kept) = form::read(head.operation, body);
+                if head.wants_html {
+                    reply.back = Some((Arc::clone(forms), kept));
+                }
+                read
+            }
+            _ if head.is_safe => decode::query(query),
+            _ => decode::json(body),
+        };
+        let has_no_query = || decode::query::<Nothing>(query);
+        let read = match read {
+            Ok(read) if !head.is_safe => has_no_query().map(|_| read),
+            read => read,
+        };
+        match read {
+            Ok(read) => Ok((read, reply)),
+            Err(problem) => Err(reply.answer::<()>(Err(problem.into()))),
+        }
+    }
+}
+
+impl From<Management> for Surface {
+    fn from(management: Management) -> Self {
+        Self::new(management)
+    }
+}
+
+impl From<Arc<Management>> for Surface {
+    fn from(management: Arc<Management>) -> Self {
+        Self::new(management)
+    }
+}
+
+/// A request of which the head was checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    operation: Operation,
+    is_safe: bool,
+    /// Of a good answer.
+    status: u16,
+    is_form: bool,
+    wants_html: bool,
+}
+
+/// How a request wants to be answered.
+pub struct Reply {
+    head: Head,
+    /// A form of whoever reads pages goes back to its page, which shows what is kept.
+    back: Option<(Arc<Forms>, Kept)>,
+}
+
+/// What to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A JSON body.
+    Json {
+        /// The HTTP status.
+        status: u16,
+        /// The body; members are in the order of their names.
+        body: String,
+    },
+    /// 303, to a page of this site.
+    Redirect {
+        /// The `Location`.
+        location: String,
+    },
+}
+
+impl Reply {
+    /// Tells what was answered, or why not.
+    pub fn answer<A: Serialize>(self, answered: Result<A, RequestError>) -> Answer {
+        let answered: Result<Value, Problem> = answered
+            .map_err(Problem::from)
+            .and_then(|answer| serde_json::to_value(answer).map_err(|_| Problem::internal()));
+        if let Some((forms, kept)) = self.back {
+            let location = forms.keep(self.head.operation, &answered, kept);
+            return Answer::Redirect { location };
+        }
+        match answered {
+            Ok(answer) => Answer::Json {
+                status: self.head.status,
+                body: answer.to_string(),
+            },
+            Err(problem) => problem.into(),
+        }
+    }
+}
+
+impl From<Problem> for Answer {
+    fn from(problem: Problem) -> Self {
+        Self::Json {
+            status: problem.status,
+            body: problem.body(),
+        }
+    }
+}
+
+/// The headers of every JSON answer, in lower case: it is never cached, and nothing else than what it says.
+pub const HEADERS: [(&str, &str); 3] = [
+    ("content-type", "application/json"),
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+];

@@ -1,0 +1,152 @@
+//! Accepts connections and serves them, until somebody cancels.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::from_fn;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::unread;
+
+/// A request's head comes within this time after the connection was made or the last answer was given.
+const HEAD_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long nothing is accepted when the process has too many files open.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves until `stop` is cancelled, then waits for the requests that are open. Whoever drops the future cuts them off.
+/// Handlers may take [`ConnectInfo<SocketAddr>`].
+///
+/// # Errors
+/// None yet: what goes wrong with one connection ends that connection.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let router = router.layer(from_fn(unread::announce));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => {
+                    connections.spawn(converse(http.clone(), stream, address, router.clone(), stop.clone()));
+                }
+                Err(error) => not_accepted(&error, &stop).await,
+            },
+            // A connection that has ended is forgotten.
+            Some(_) = connections.join_next() => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn converse(
+    http: http1::Builder,
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection keeps its delay");
+    }
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(address));
+        answer(router.clone(), request.map(axum::body::Body::new))
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn answer(router: Router, request: Request) -> Result<Response, Infallible> {
+    router.oneshot(request).await
+}
+
+/// One connection that is gone before it is accepted says nothing; a lack of files does, and needs a pause.
+async fn not_accepted(error: &io::Error, stop: &CancellationToken) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
+        return;
+    }
+    tracing::error!(%error, "no connection can be accepted");
+    // Whether the pause is over or the peer shall stop, the caller sees for itself.
+    let _ = timeout(PAUSE, stop.cancelled()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    async fn serving(stop: &CancellationToken) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(|| async { "here" }));
+        tokio::spawn(serve(listener, router, stop.clone()));
+        address
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_come_ends_the_connection() {
+        let address = serving(&CancellationToken::new()).await;
+        let started = Instant::now();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert!(started.elapsed() >= HEAD_LIMIT && started.elapsed() < HEAD_LIMIT * 2);
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_ends_when_the_peer_stops() {
+        let stop = CancellationToken::new();
+        let address = serving(&stop).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut some = [0; 256];
+        let length = stream.read(&mut some).await.unwrap();
+        assert!(some[..length].starts_with(b"HTTP/1.1 200"));
+        stop.cancel();
+        assert_eq!(stream.read(&mut some).await.unwrap(), 0);
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! The dashboard's pages: each is drawn from one value, on the server.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
+use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
+use dashboard_pages::pages::{Page, Pages, Visit};
+use dashboard_pages::reply::Reply;
+use mesh_api::problem::Problem;
+use mesh_management::form::accept::wants_html;
+use mesh_management_actix::answer::refuse;
+
+/// Adds the routes of the pages, and of the files that they load.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    let page = |path, page| {
+        let visited = move |pages: Data<Pages>, request: HttpRequest| async move {
+            visit(&pages, page, None, &request).await
+        };
+        resource(path).route(read().to(visited))
+    };
+    config
+        .service(page("/", Page::Matrix))
+        .service(resource("/clients/{track}/{clientId}").route(read().to(client)))
+        .service(page("/targets", Page::Targets))
+        .service(page("/health", Page::Health))
+        .service(resource("/pkg/{name}").route(read().to(asset)));
+}
+
+async fn client(
+    pages: Data<Pages>,
+    client: Option<Path<(String, String)>>,
+    request: HttpRequest,
+) -> HttpResponse {
+    let client = client.map(Path::into_inner);
+    visit(&pages, Page::Client, client, &request).await
+}
+
+/// A file that pages load.
+async fn asset(pages: Data<Pages>, name: Path<String>, request: HttpRequest) -> HttpResponse {
+    let accepted = header(&request, &ACCEPT_ENCODING).map(str::to_owned);
+    send(pages.file(name.into_inner(), accepted).await)
+}
+
+/// A page for whoever reads pages, a problem for everybody else.
+pub(crate) async fn not_found(pages: Data<Pages>, request: HttpRequest) -> HttpResponse {
+    if request.method() != "GET" || !wants_html(header(&request, &ACCEPT)) {
+        return refuse(Problem::no_route());
+    }
+    visit(&pages, Page::NotFound, None, &request).await
+}
+
+async fn visit(
+    pages: &Pages,
+    page: Page,
+    client: Option<(String, String)>,
+    request: &HttpRequest,
+) -> HttpResponse {
+    let query = request.uri().query().map(str::to_owned);
+    send(pages.answer(page, Visit { client, query }).await)
+}
+
+fn header<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+fn send(reply: Reply) -> HttpResponse {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    for header in reply.headers {
+        response.insert_header(header);
+    }
+    response.body(reply.body)
+}
+
+/// A path; every method that it does not have is answered 405.
+pub(crate) fn resource(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(|| async { refuse(Problem::method_not_allowed()) }))
+}
+
+/// GET, and HEAD, which is answered without a body.
+pub(crate) fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}

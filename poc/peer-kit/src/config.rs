@@ -1,0 +1,473 @@
+//! Configuration: from the environment, overridden by flags, judged as a whole before anything starts.
+
+pub mod demo;
+pub mod mistake;
+mod reader;
+pub mod source;
+pub mod value;
+pub mod variable;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use auth_base::secret::Secret;
+use hmac_auth::client_address::TrustedProxies;
+use hmac_propagation::options::Settings;
+use hmac_propagation::propagator::Mode;
+use hmac_propagation::queue::PeerName;
+use url::Url;
+
+use crate::config::mistake::Mistakes;
+use crate::config::reader::Reader;
+use crate::config::source::Source;
+use crate::config::value::SecretsKeyBytes;
+
+/// What a binary is when nothing is said.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// The binary's name.
+    pub binary: &'static str,
+    /// What it does, for `--help`.
+    pub about: &'static str,
+    /// What it can do.
+    pub mode: Mode,
+    /// `AMQP_QUEUE` unless set.
+    pub peer: &'static str,
+    /// `PORT` unless set.
+    pub port: u16,
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For eyes.
+    Pretty,
+    /// For machines: a JSON object a line.
+    Json,
+}
+
+/// The configuration of one peer. Nothing in it shows a secret when it is debugged.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The peer's name in the mesh (`AMQP_QUEUE`).
+    pub peer: PeerName,
+    /// Where HTTP is served; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The broker, as one URL.
+    pub amqp_url: Secret,
+    /// What events to this peer must bear.
+    pub propagation_secret: Secret,
+    /// The peer's pepper.
+    pub secret_token: Option<Secret>,
+    /// The peer's own store.
+    pub redis_url: Secret,
+    /// How long the previous secret still counts after a rotation; `None` is not at all.
+    pub rotation_grace: Option<Duration>,
+    /// Whose `x-forwarded-for` counts.
+    pub trusted_proxies: TrustedProxies,
+    /// What is logged, as a filter that parses.
+    pub log_filter: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    /// Where traces go.
+    pub otlp_endpoint: Option<Url>,
+    /// What only this kind of peer has.
+    pub role: Role,
+}
+
+/// What a peer can do, and what it needs for it.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// Accepts changes of its own and receives those of others.
+    Full(Box<Full>),
+    /// Receives only.
+    ReceiveOnly {
+        /// Secrets of the sources whose events are acknowledged.
+        sources: Vec<(PeerName, Secret)>,
+    },
+}
+
+/// What a full-mode peer needs besides.
+#[derive(Clone)]
+pub struct Full {
+    /// The management store.
+    pub database_url: Secret,
+    /// Encrypts secrets at rest.
+    pub secrets_key: SecretsKeyBytes,
+    /// Read what was encrypted before the key was changed.
+    pub older_secrets_keys: Vec<SecretsKeyBytes>,
+    /// Peers to seed the inventory with at start; never this peer itself.
+    pub targets: Vec<(PeerName, Secret)>,
+    /// Targets whose unsigned acks count.
+    pub unsigned_ack_targets: Vec<PeerName>,
+    /// The peers' stores, for the mesh view and the check for drift.
+    pub peer_redis_urls: Vec<(PeerName, Secret)>,
+    /// The peers a signed call may go to: origins.
+    pub peer_urls: Vec<(PeerName, Url)>,
+    /// Where the dashboard's bundle lies; unless set, where a build of this workspace puts it.
+    pub dashboard_dir: Option<PathBuf>,
+    /// How often pending rows are looked for.
+    pub sync_interval: Duration,
+    /// Whether a change is sent at once.
+    pub sync_on_change: bool,
+    /// When an unanswered row is sent again.
+    pub resend_after: Duration,
+    /// How often what the peers hold is compared with what they should hold; zero is never.
+    pub drift_interval: Duration,
+    /// How long the audit keeps a transition; `None` is for ever.
+    pub audit_retention: Option<Duration>,
+}
+
+impl std::fmt::Debug for Full {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Full")
+            .field("older_secrets_keys", &self.older_secrets_keys.len())
+            .field("targets", &self.targets)
+            .field("unsigned_ack_targets", &self.unsigned_ack_targets)
+            .field("peer_urls", &self.peer_urls)
+            .field("dashboard_dir", &self.dashboard_dir)
+            .field("sync_interval", &self.sync_interval)
+            .field("sync_on_change", &self.sync_on_change)
+            .field("resend_after", &self.resend_after)
+            .field("drift_interval", &self.drift_interval)
+            .field("audit_retention", &self.audit_retention)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A configuration was read for the other kind of peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration is one of another kind of peer")]
+pub struct OtherRole;
+
+impl Config {
+    /// Judges all values and lists every mistake at once. Contacts nobody; reads only `_FILE`s.
+    ///
+    /// # Errors
+    /// [`Mistakes`], a line each, never with a secret's value.
+    pub fn load(source: &Source, defaults: &Defaults) -> Result<Self, Mistakes> {
+        let mut reader = Reader::new(source, defaults.mode);
+        let config = reader.config(defaults);
+        match config {
+            Some(config) if reader.mistakes.is_empty() => Ok(config),
+            _ => Err(Mistakes(reader.mistakes)),
+        }
+    }
+
+    /// Judges only where HTTP is served: all that a probe needs.
+    ///
+    /// # Errors
+    /// [`Mistakes`] in `PORT` and `BIND`.
+    pub fn listen(source: &Source, defaults: &Defaults) -> Result<SocketAddr, Mistakes> {
+        let mut reader = Reader::new(source, defaults.mode);
+        reader.listen(defaults).ok_or(Mistakes(reader.mistakes))
+    }
+
+    /// What the peer can do.
+    pub fn mode(&self) -> Mode {
+        match self.role {
+            Role::Full(_) => Mode::Full,
+            Role::ReceiveOnly { .. } => Mode::ReceiveOnly,
+        }
+    }
+
+    /// What a full-mode peer needs besides.
+    ///
+    /// # Errors
+    /// [`OtherRole`].
+    pub fn full(&self) -> Result<&Full, OtherRole> {
+        match &self.role {
+            Role::Full(full) => Ok(full),
+            Role::ReceiveOnly { .. } => Err(OtherRole),
+        }
+    }
+
+    /// The sources that a receive-only peer knows, and their secrets.
+    ///
+    /// # Errors
+    /// [`OtherRole`].
+    pub fn sources(&self) -> Result<&[(PeerName, Secret)], OtherRole> {
+        match &self.role {
+            Role::ReceiveOnly { sources } => Ok(sources),
+            Role::Full(_) => Err(OtherRole),
+        }
+    }
+
+    /// The propagator's settings; everything else stays at its default.
+    pub fn settings(&self) -> Settings {
+        let settings = Settings {
+            shutdown_timeout: Duration::from_secs(5),
+            ..Settings::default()
+        };
+        match &self.role {
+            Role::ReceiveOnly { .. } => settings,
+            Role::Full(full) => Settings {
+                sync_interval: full.sync_interval,
+                sync_on_change: full.sync_on_change,
+                resend_after: full.resend_after,
+                drift_interval: full.drift_interval,
+                ..settings
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::variable::VARIABLES;
+
+    const FULL: Defaults = Defaults {
+        binary: "authority",
+        about: "",
+        mode: Mode::Full,
+        peer: "authority",
+        port: 3001,
+    };
+    const RECEIVE_ONLY: Defaults = Defaults {
+        binary: "consumer",
+        mode: Mode::ReceiveOnly,
+        peer: "consumer",
+        ..FULL
+    };
+
+    fn minimal() -> Vec<(&'static str, String)> {
+        vec![
+            ("AMQP_USER", "guest".to_owned()),
+            ("AMQP_PASSWORD", "p@ss/word".to_owned()),
+            ("PROPAGATION_SECRET", "s-authority".to_owned()),
+            ("REDIS_URL", "redis://127.0.0.1:6379".to_owned()),
+            (
+                "DATABASE_URL",
+                "mysql://root@127.0.0.1/authority_db".to_owned(),
+            ),
+            ("SECRETS_KEY", STANDARD.encode([1; 32])),
+        ]
+    }
+
+    fn with(changes: &[(&'static str, &str)]) -> Source {
+        let mut source = Source::from_pairs(minimal());
+        for (name, value) in changes {
+            source.set(*name, *value);
+        }
+        source
+    }
+
+    fn wrong(changes: &[(&'static str, &str)]) -> Vec<String> {
+        let mistakes = Config::load(&with(changes), &FULL).unwrap_err();
+        mistakes
+            .0
+            .into_iter()
+            .map(|mistake| mistake.variable)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_not_said_has_the_documented_default() {
+        let config = Config::load(&with(&[]), &FULL).unwrap();
+        assert_eq!(config.peer.as_str(), "authority");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
+        assert_eq!(config.rotation_grace, Some(Duration::from_secs(30)));
+        let Role::Full(full) = &config.role else {
+            panic!("full mode")
+        };
+        assert_eq!(
+            full.audit_retention,
+            Some(Duration::from_secs(90 * 24 * 60 * 60))
+        );
+        assert_eq!(
+            config.amqp_url.expose(),
+            "amqp://guest:p%40ss%2Fword@localhost:5672/hmac-credentials"
+        );
+        let settings = config.settings();
+        assert_eq!(settings.sync_interval, Duration::from_secs(5));
+        assert!(settings.sync_on_change);
+        assert_eq!(settings.resend_after, Duration::from_secs(60));
+        assert_eq!(settings.drift_interval, Duration::from_secs(300));
+        let off = Config::load(&with(&[("DRIFT_INTERVAL_MS", "0")]), &FULL).unwrap();
+        assert!(off.settings().drift_interval.is_zero());
+    }
+
+    #[test]
+    fn no_secret_has_a_default_and_all_mistakes_come_at_once() {
+        let mistakes = Config::load(&Source::default(), &FULL).unwrap_err();
+        let names: Vec<&str> = mistakes
+            .0
+            .iter()
+            .map(|mistake| mistake.variable.as_str())
+            .collect();
+        let expected = [
+            "AMQP_USER",
+            "AMQP_PASSWORD",
+            "PROPAGATION_SECRET",
+            "REDIS_URL",
+            "DATABASE_URL",
+            "SECRETS_KEY",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(mistakes.to_string().lines().count(), expected.len());
+    }
+
+    #[test]
+    fn a_receive_only_peer_needs_no_database() {
+        let source = with(&[("PROPAGATION_SOURCES", "authority=s1,leptos-axum=s2")]);
+        let config = Config::load(&source, &RECEIVE_ONLY).unwrap();
+        assert!(matches!(config.role, Role::ReceiveOnly { sources } if sources.len() == 2));
+    }
+
+    #[test]
+    fn every_kind_of_wrong_value_is_named() {
+        let names = wrong(&[
+            ("PORT", "70000"),
+            ("BIND", "here"),
+            ("AMQP_PROTOCOL", "http"),
+            ("AMQP_HOST", "a b"),
+            ("AMQP_PORT", "0"),
+            ("AMQP_QUEUE", "my_queue"),
+            ("PROPAGATION_TARGETS", "consumer"),
+            ("UNSIGNED_ACK_TARGETS", "a_b"),
+            ("REDIS_URL", "http://x"),
+            ("DATABASE_URL", "postgres://x/y"),
+            ("SECRETS_KEY", "short"),
+            ("PEER_REDIS_URLS", "a=b"),
+            ("PEER_URLS", "a=ftp://b"),
+            ("SYNC_INTERVAL_MS", "-1"),
+            ("SYNC_ON_CHANGE", "maybe"),
+            ("RESEND_AFTER_MS", "1"),
+            ("DRIFT_INTERVAL_MS", "99"),
+            ("AUDIT_RETENTION_DAYS", "36501"),
+            ("ROTATION_GRACE_MS", "600001"),
+            ("TRUSTED_PROXIES", "proxy"),
+            ("RUST_LOG", "a=b=c"),
+            ("LOG_FORMAT", "xml"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"),
+        ]);
+        assert_eq!(names.len(), 23, "{names:?}");
+    }
+
+    #[test]
+    fn secrets_of_the_demo_guard_nothing_that_others_can_reach() {
+        let key = STANDARD.encode("demo-only-key-of-thirty-two-byte");
+        let demo = [
+            ("AMQP_PASSWORD", "demo-only-broker"),
+            ("PROPAGATION_SECRET", "demo-only-authority"),
+            ("HMAC_SECRET_TOKEN", "demo-only-pepper"),
+            (
+                "DATABASE_URL",
+                "mysql://root:demo-only-root@127.0.0.1/authority_db",
+            ),
+            ("SECRETS_KEY", &key),
+            ("PROPAGATION_TARGETS", "consumer=demo-only-consumer"),
+        ];
+        let names = demo.map(|(name, _)| name);
+        let bound = |bind: &'static str| [&demo[..], &[("BIND", bind)]].concat();
+        assert_eq!(wrong(&bound("0.0.0.0")), names);
+        assert_eq!(wrong(&bound("192.0.2.1")), names);
+        assert_eq!(
+            wrong(&[&bound("::")[..], &[("DEMO", "false")]].concat()),
+            names
+        );
+        for good in [
+            bound("127.0.0.1"),
+            bound("::1"),
+            [&bound("::")[..], &[("DEMO", "true")]].concat(),
+        ] {
+            assert!(Config::load(&with(&good), &FULL).is_ok());
+        }
+        assert_eq!(wrong(&[("DEMO", "perhaps")]), ["DEMO"]);
+    }
+
+    #[test]
+    fn a_password_in_a_value_that_is_shown_is_refused_and_not_repeated() {
+        for (name, value) in [
+            ("PEER_URLS", "consumer=http://user:not-to-be-shown@host"),
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "https://user:not-to-be-shown@host",
+            ),
+            ("AMQP_HOST", "user:not-to-be-shown@host"),
+        ] {
+            let mistakes = Config::load(&with(&[(name, value)]), &FULL).unwrap_err();
+            assert_eq!(mistakes.0.len(), 1);
+            assert_eq!(mistakes.0[0].variable, name);
+            assert!(!mistakes.to_string().contains("not-to-be-shown"), "{name}");
+        }
+    }
+
+    /// What stands behind the comma of a password looks like the next entry's name.
+    #[test]
+    fn a_comma_in_a_secret_shows_none_of_it() {
+        for value in [
+            "a=redis://:x,hidden=y@host",
+            "hidden=redis://h,hidden=redis://h",
+        ] {
+            let mistakes = Config::load(&with(&[("PEER_REDIS_URLS", value)]), &FULL).unwrap_err();
+            assert_eq!(mistakes.0[0].variable, "PEER_REDIS_URLS");
+            assert!(!mistakes.to_string().contains("hidden"), "{mistakes}");
+        }
+    }
+
+    #[test]
+    fn a_url_and_its_parts_contradict_each_other() {
+        assert_eq!(wrong(&[("AMQP_URL", "amqp://a:b@c/d")]), ["AMQP_URL"]);
+    }
+
+    #[test]
+    fn a_peer_does_not_seed_itself() {
+        assert_eq!(
+            wrong(&[("PROPAGATION_TARGETS", "authority=x")]),
+            ["PROPAGATION_TARGETS"]
+        );
+    }
+
+    #[test]
+    fn a_secret_may_come_from_a_file_but_not_from_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "from-the-file\n").unwrap();
+        let path = path.to_str().unwrap();
+        let mut source = with(&[("PROPAGATION_SECRET_FILE", path)]);
+        assert_eq!(
+            wrong(&[("PROPAGATION_SECRET_FILE", path)]),
+            ["PROPAGATION_SECRET_FILE"]
+        );
+        source.unset("PROPAGATION_SECRET");
+        let config = Config::load(&source, &FULL).unwrap();
+        assert!(config.propagation_secret.matches("from-the-file"));
+        source.set("PROPAGATION_SECRET_FILE", "/nowhere");
+        let mistakes = Config::load(&source, &FULL).unwrap_err();
+        assert_eq!(mistakes.0.len(), 1);
+        assert_eq!(mistakes.0[0].variable, "PROPAGATION_SECRET_FILE");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_values_never_panic_and_no_secret_is_repeated(
+            index in 0..VARIABLES.len(),
+            value in "\\PC{12,40}|[a-z]+://[!-~]{8,30}|([a-z-]{1,9}=[!-~]{6,30},?){1,3}",
+            in_file in any::<bool>(),
+        ) {
+            let variable = &VARIABLES[index];
+            let name = if in_file && variable.secret { variable.file_name() } else { variable.name.to_owned() };
+            for defaults in [&FULL, &RECEIVE_ONLY] {
+                let mut source = Source::from_pairs(minimal());
+                if in_file { source.unset(variable.name); }
+                source.set(name.clone(), value.clone());
+                if let Err(mistakes) = Config::load(&source, defaults) {
+                    prop_assert!(!mistakes.0.is_empty());
+                    for mistake in &mistakes.0 {
+                        prop_assert!(mistake.variable == name || mistake.variable == variable.name);
+                    }
+                    if variable.secret && !in_file {
+                        prop_assert!(!mistakes.to_string().contains(&value));
+                    }
+                }
+            }
+        }
+    }
+}
