@@ -12,7 +12,7 @@ use hmac_auth::secret_hash::SecretHash;
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
-use hmac_testkit::eventually;
+use hmac_testkit::wait::eventually;
 use redis_link::link::{LinkOptions, RedisLink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};

@@ -14,7 +14,7 @@ use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
-use hmac_testkit::eventually;
+use hmac_testkit::wait::eventually;
 use redis_link::link::RedisLink;
 use services::Redis;
 

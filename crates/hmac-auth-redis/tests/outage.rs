@@ -11,7 +11,7 @@ use hmac_auth::secret_hash::SecretHash;
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_auth_redis::keys::Namespace;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
-use hmac_testkit::eventually;
+use hmac_testkit::wait::eventually;
 use redis_link::link::{LinkOptions, RedisLink};
 
 const CONNECT: Duration = Duration::from_millis(400);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use hmac_propagation::broker::{BrokerError, PublishError, Settlement};
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_testkit::broker::{acknowledge, message, peer, publish, take};
-use hmac_testkit::eventually;
+use hmac_testkit::wait::eventually;
 use tokio::time::timeout;
 
 use self::support::{SOON, connect, healthy, options, status};

@@ -450,7 +450,7 @@ async fn an_expired_event_keeps_nothing_pending() {
         .book(&[in_flight("lost", &http, "target-1")])
         .await
         .unwrap();
-    hmac_testkit::eventually("the event expires", async || {
+    hmac_testkit::wait::eventually("the event expires", async || {
         // What keeps a busy client's set alive while one of its events expires.
         let _: () = raw
             .clone()

@@ -111,6 +111,8 @@ pub(crate) fn delivery_columns(alias: &str) -> String {
 
 pub(crate) const CREDENTIALS: &str = "hmac_credential";
 pub(crate) const DELIVERIES: &str = "hmac_credential_target";
+/// What of deliveries tells how far their credential has come.
+const STATUS_COLUMNS: &str = "DISTINCT t.track, t.client_id, t.status";
 const TARGET_COLUMNS: &str = "t.target_amqp_queue, t.propagation_secret";
 /// A subquery, not a join: the inventory is not locked, and a target that is not in it hides no row.
 const TARGET_SECRET: &str = "(SELECT g.propagation_secret FROM hmac_propagation_target g WHERE g.target_amqp_queue = t.target_amqp_queue)";
@@ -145,12 +147,7 @@ impl Statements {
         Self {
             lock_credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, lock),
             lock_credential_deliveries: by_key(&delivery, DELIVERIES, CREDENTIAL_KEY, lock),
-            statuses: by_key(
-                "DISTINCT t.track, t.client_id, t.status",
-                DELIVERIES,
-                CREDENTIAL_KEY,
-                "",
-            ),
+            statuses: by_key(STATUS_COLUMNS, DELIVERIES, CREDENTIAL_KEY, ""),
             credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, ""),
             credential_deliveries: by_key(&delivery, DELIVERIES, CREDENTIAL_KEY, ""),
             lock_deliveries: by_key(&delivery, DELIVERIES, DELIVERY_KEY, lock),

@@ -22,8 +22,8 @@ use hmac_auth::credential::{Change, ClientId};
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{
-    Accepted, AckMark, FullyPropagated, Management, ManagementError, PendingPropagation,
-    PendingQuery, Rotation, SentMark, Upsert, UpsertOperation,
+    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    PendingPropagation, PendingQuery, Rotation, SentMark, SettledRow, Upsert, UpsertOperation,
 };
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 use hmac_propagation::queue::PeerName;
@@ -230,6 +230,21 @@ impl Source {
         let rows = self.claim(NOW).await;
         self.settle(&rows, NOW).await;
         rows
+    }
+
+    async fn unapplied(&self, most: usize) -> Vec<LocalChange> {
+        let changes = self.management().unapplied_changes(most).await;
+        changes.expect("changes")
+    }
+
+    async fn applied_locally(&self, changes: &[(CredentialKey, u64)]) {
+        let marked = self.management().mark_locally_applied(changes).await;
+        marked.expect("marked");
+    }
+
+    async fn settled_changes(&self, after: Option<&CredentialKey>, most: usize) -> Vec<SettledRow> {
+        let changes = self.management().settled_changes(after, most).await;
+        changes.expect("changes")
     }
 
     async fn refuse(&self, row: &PendingPropagation, at_ms: i64, reason: &str) {

@@ -183,21 +183,7 @@ fn advice(
     checked: Option<&DriftReport>,
 ) -> Vec<String> {
     let name = &health.name;
-    let mut advice = Vec::new();
-    match health.state {
-        PeerState::Stopped => advice.push(format!(
-            "Start {name} again; what is changed meanwhile waits in its queue and is applied then."
-        )),
-        PeerState::Unreachable => advice.push(match &health.url {
-            Some(url) => {
-                format!("Nobody answers at {url}: see whether {name} runs, and whether PEER_URLS is right.")
-            }
-            None => format!("Name {name} in PEER_URLS so that its health can be asked for."),
-        }),
-        PeerState::Ready | PeerState::Unavailable => {
-            advice.extend(health.missing.iter().map(|missing| mend(name, &missing.name)));
-        }
-    }
+    let mut advice = advice_of_state(health);
     let down = matches!(health.state, PeerState::Stopped | PeerState::Unreachable);
     match health.queue {
         Some(queue) if queue.consumers == 0 && !down => {
@@ -239,6 +225,28 @@ fn advice(
         ));
     }
     advice
+}
+
+/// What to do about a peer that is not ready.
+fn advice_of_state(health: &PeerHealth) -> Vec<String> {
+    let name = &health.name;
+    match (health.state, &health.url) {
+        (PeerState::Stopped, _) => vec![format!(
+            "Start {name} again; what is changed meanwhile waits in its queue and is applied then."
+        )],
+        (PeerState::Unreachable, Some(url)) => vec![format!(
+            "Nobody answers at {url}: see whether {name} runs, and whether PEER_URLS is right."
+        )],
+        (PeerState::Unreachable, None) => {
+            vec![format!(
+                "Name {name} in PEER_URLS so that its health can be asked for."
+            )]
+        }
+        (PeerState::Ready | PeerState::Unavailable, _) => {
+            let missing = health.missing.iter();
+            missing.map(|missing| mend(name, &missing.name)).collect()
+        }
+    }
 }
 
 fn mend(peer: &str, part: &str) -> String {

@@ -8,7 +8,7 @@ use peer_backends::sql::sqlite_url;
 use services::mesh::{Address, Mode, PLACES, Place, Servers, environments};
 use tempfile::TempDir;
 
-use crate::{Error, Services};
+use crate::options::{Error, Services};
 
 /// Addresses that nothing answers under: the embedded backends take none.
 const NOWHERE: &str = "embedded.invalid";

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::Error;
+use crate::options::Error;
 use crate::peers::Peers;
 
 /// A client, the peer that owns it, and the peers that shall know it besides.

@@ -8,6 +8,7 @@
 
 mod backends;
 mod clients;
+mod options;
 mod peers;
 mod tour;
 
@@ -15,48 +16,22 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use auth_base::error_chain::chain;
-use clap::{Parser, ValueEnum};
+use clap::Parser as _;
 use peer_kit::shutdown::Stop;
 use services::mesh::PLACES;
 use tokio::runtime::Builder;
 
 use crate::backends::Backends;
+use crate::options::{Error, Options};
 use crate::peers::Peers;
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
-
-/// What the peers stand on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Services {
-    /// In this process: nothing to install.
-    Embedded,
-    /// RabbitMQ, MariaDB and Redis as native programs of this machine, private to this run.
-    Local,
-    /// The same in containers.
-    Docker,
-}
-
-/// Runs the four peers of the mesh in one process, until Ctrl-C.
-#[derive(Parser)]
-struct Arguments {
-    /// What the peers stand on.
-    #[arg(long, value_enum, default_value = "embedded")]
-    services: Services,
-    /// Use free ports instead of 3001 to 3004.
-    #[arg(long)]
-    free_ports: bool,
-    /// Bring the mesh up, take the printed tour, stop a peer and start it again, and end.
-    #[arg(long)]
-    check: bool,
-}
-
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let options = Options::parse();
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let outcome = runtime.block_on(run(&arguments));
+    let outcome = runtime.block_on(run(&options));
     runtime.shutdown_timeout(Duration::from_millis(200));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,19 +44,19 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn run(arguments: &Arguments) -> Result<(), Error> {
+async fn run(options: &Options) -> Result<(), Error> {
     peer_kit::tls::install_provider();
     let stop = Stop::default();
     stop.on_signals()?;
     let start = Instant::now();
-    let ports = services::mesh::ports(!arguments.free_ports)?;
+    let ports = services::mesh::ports(!options.free_ports)?;
     let backends = tokio::select! {
-        backends = Backends::bring_up(arguments.services, ports) => backends?,
+        backends = Backends::bring_up(options.services, ports) => backends?,
         () = stop.asked() => return Ok(()),
     };
     let peers = Peers::new(backends, ports)?;
     let outcome = tokio::select! {
-        outcome = show(arguments, &peers, start) => outcome,
+        outcome = show(options, &peers, start) => outcome,
         () = stop.asked() => Ok(()),
     };
     println!("\nStopping ...");
@@ -90,7 +65,7 @@ async fn run(arguments: &Arguments) -> Result<(), Error> {
 }
 
 /// Starts the peers, loads the clients, and says what to look at; ends when a peer does, or after the check.
-async fn show(arguments: &Arguments, peers: &Peers, start: Instant) -> Result<(), Error> {
+async fn show(options: &Options, peers: &Peers, start: Instant) -> Result<(), Error> {
     for place in &PLACES {
         peers.start(place.name).await?;
     }
@@ -103,7 +78,7 @@ async fn show(arguments: &Arguments, peers: &Peers, start: Instant) -> Result<()
         start.elapsed().as_secs_f64()
     );
     tour::explain(peers);
-    if arguments.check {
+    if options.check {
         return tour::take(peers).await;
     }
     println!("\nCtrl-C stops everything and leaves nothing behind.");

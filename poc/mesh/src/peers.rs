@@ -20,8 +20,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use url::Url;
 
-use crate::Error;
 use crate::backends::Backends;
+use crate::options::Error;
 
 /// A peer is ready within this time, or the demo gives up.
 const READY_WITHIN: Duration = Duration::from_secs(60);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::Error;
 use crate::clients::BILLING;
+use crate::options::Error;
 use crate::peers::{Peers, mode};
 
 /// What is tried comes about within this time.

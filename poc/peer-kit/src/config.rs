@@ -18,9 +18,6 @@ use hmac_propagation::propagator::Mode;
 use hmac_propagation::queue::PeerName;
 use url::Url;
 
-use crate::config::mistake::Mistakes;
-use crate::config::reader::Reader;
-use crate::config::source::Source;
 use crate::config::value::SecretsKeyBytes;
 
 /// What a binary is when nothing is said.
@@ -142,28 +139,6 @@ impl std::fmt::Debug for Full {
 pub struct OtherRole;
 
 impl Config {
-    /// Judges all values and lists every mistake at once. Contacts nobody; reads only `_FILE`s.
-    ///
-    /// # Errors
-    /// [`Mistakes`], a line each, never with a secret's value.
-    pub fn load(source: &Source, defaults: &Defaults) -> Result<Self, Mistakes> {
-        let mut reader = Reader::new(source, defaults.mode);
-        let config = reader.config(defaults);
-        match config {
-            Some(config) if reader.mistakes.is_empty() => Ok(config),
-            _ => Err(Mistakes(reader.mistakes)),
-        }
-    }
-
-    /// Judges only where HTTP is served: all that a probe needs.
-    ///
-    /// # Errors
-    /// [`Mistakes`] in `PORT` and `BIND`.
-    pub fn listen(source: &Source, defaults: &Defaults) -> Result<SocketAddr, Mistakes> {
-        let mut reader = Reader::new(source, defaults.mode);
-        reader.listen(defaults).ok_or(Mistakes(reader.mistakes))
-    }
-
     /// What the peer can do.
     pub fn mode(&self) -> Mode {
         match self.role {

@@ -104,6 +104,26 @@ pub struct Event {
     published: u32,
 }
 
+impl Event {
+    /// Nobody has seen it yet.
+    fn of(row: RowName, claim: &PendingPropagation) -> Self {
+        Self {
+            row,
+            stamp: Stamp {
+                ts: claim.ts,
+                event_id: claim.event_id.clone(),
+            },
+            live: false,
+            brought_back: false,
+            booked: false,
+            generation: 0,
+            attempt: 0,
+            confirmed: false,
+            published: 0,
+        }
+    }
+}
+
 impl Oracle {
     /// A source accepted a change for itself and for these targets.
     pub fn accepted(
@@ -254,21 +274,7 @@ impl Oracle {
                 ts: claim.ts,
                 state: State::Leased { until },
             });
-            let stamp = Stamp {
-                ts: claim.ts,
-                event_id: claim.event_id.clone(),
-            };
-            let event = Event {
-                row: name,
-                stamp,
-                live: false,
-                brought_back: false,
-                booked: false,
-                generation: 0,
-                attempt: 0,
-                confirmed: false,
-                published: 0,
-            };
+            let event = Event::of(name, claim);
             model.events.insert(claim.event_id.clone(), event);
             if let Some(credential) = model
                 .credentials

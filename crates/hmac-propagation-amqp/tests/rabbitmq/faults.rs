@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hmac_propagation::broker::{BrokerError, PublishError};
 use hmac_testkit::broker::{acknowledge, message, peer, publish, take};
-use hmac_testkit::eventually;
+use hmac_testkit::wait::eventually;
 use services::RabbitMq;
 
 use crate::support::{SOON, connect, healthy, options, status};

@@ -8,8 +8,8 @@ use auth_base::secret::Secret;
 use futures_util::future::join_all;
 use hmac_propagation::management::Management;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
-use hmac_testkit::eventually;
 use hmac_testkit::management::NOW;
+use hmac_testkit::wait::eventually;
 use services::proxy::{Mode, Proxy, Verdict, Way};
 
 use crate::databases::{peer, revoke};

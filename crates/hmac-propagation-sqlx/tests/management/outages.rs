@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use auth_base::secret::Secret;
 use hmac_propagation::management::{Management, ManagementError};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
-use hmac_testkit::eventually;
 use hmac_testkit::management::NOW;
+use hmac_testkit::wait::eventually;
 
 use crate::databases::{peer, revoke};
 

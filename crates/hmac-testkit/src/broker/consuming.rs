@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::broker::{
     A_WHILE, Pair, SOON, acknowledge, bodies, message, peer, publish, take, text, texts,
 };
-use crate::eventually;
+use crate::wait::eventually;
 
 /// Published in one batch or several, before the subscription or after.
 pub async fn messages_come_in_order(Pair([broker, other], _server): Pair) {

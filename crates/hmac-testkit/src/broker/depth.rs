@@ -3,7 +3,7 @@
 use hmac_propagation::broker::{Broker, QueueDepth};
 
 use crate::broker::{Pair, acknowledge, peer, publish, take};
-use crate::eventually;
+use crate::wait::eventually;
 
 /// A queue that does not exist is nothing, asking does not make it, and asking breaks nothing else.
 pub async fn a_queue_tells_its_depth(Pair([broker, other], _server): Pair) {

@@ -7,7 +7,7 @@ use hmac_auth::credential::{Change, CredentialChange};
 use hmac_auth::credential_store::{CredentialStore, WriteCondition};
 
 use crate::credential_store::{client, find, hash, set_hash, try_write_for, write};
-use crate::eventually;
+use crate::wait::eventually;
 
 /// The backup appears with a change of the hash and goes by itself.
 pub async fn a_replaced_hash_is_kept_for_a_while([store, other]: &[Arc<dyn CredentialStore>; 2]) {

@@ -52,50 +52,19 @@ impl World {
     pub(super) fn new() -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let store = MemoryCredentialStore::with_clock(clock.clone());
+        let anywhere = AllowedIps::default;
         let rules = |rule: &str| AllowedIps::parse([rule]).expect("a rule");
-        put(
-            &store,
-            "billing",
-            secret("billing"),
-            None,
-            AllowedIps::default(),
-        );
-        put(
-            &store,
-            "reporting",
-            secret("reporting"),
-            None,
-            AllowedIps::default(),
-        );
-        put(
-            &store,
-            "expired",
-            secret("expired"),
-            Some(NOW_MS - 1),
-            AllowedIps::default(),
-        );
-        put(
-            &store,
-            "confined",
-            secret("confined"),
-            None,
-            rules("10.0.0.0/8"),
-        );
-        put(&store, "local", secret("local"), None, rules("127.0.0.1"));
-        put(
-            &store,
-            "rotated",
-            secret("rotated-old"),
-            None,
-            AllowedIps::default(),
-        );
-        put(
-            &store,
-            "rotated",
-            secret("rotated"),
-            None,
-            AllowedIps::default(),
-        );
+        for (client, of, expires_at, rules) in [
+            ("billing", "billing", None, anywhere()),
+            ("reporting", "reporting", None, anywhere()),
+            ("expired", "expired", Some(NOW_MS - 1), anywhere()),
+            ("confined", "confined", None, rules("10.0.0.0/8")),
+            ("local", "local", None, rules("127.0.0.1")),
+            ("rotated", "rotated-old", None, anywhere()),
+            ("rotated", "rotated", None, anywhere()),
+        ] {
+            put(&store, client, secret(of), expires_at, rules);
+        }
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             direct: nowhere,

@@ -153,14 +153,7 @@ pub async fn unknown_targets_are_all_named_and_nothing_is_written(source: Source
         }
     }
     assert!(source.claim(NOW).await.is_empty());
-    assert!(
-        source
-            .management()
-            .unapplied_changes(10)
-            .await
-            .expect("changes")
-            .is_empty()
-    );
+    assert!(source.unapplied(10).await.is_empty());
     assert!(is_unknown_client(
         &source
             .management()
@@ -300,11 +293,7 @@ pub async fn a_revoke_of_nobody_tells_all_the_same(source: Source) {
     source.upsert(&revoke(&key, &["a"], NOW)).await;
     let row = source.claim_one(NOW).await;
     assert_eq!(content(&row), ("credential.delete", None));
-    let local = source
-        .management()
-        .unapplied_changes(10)
-        .await
-        .expect("changes");
+    let local = source.unapplied(10).await;
     assert!(local.len() == 1 && local[0].record.is_none() && local[0].key == key);
 }
 

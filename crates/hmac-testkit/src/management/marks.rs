@@ -1,7 +1,7 @@
 //! Booking what became of claimed rows.
 
 use hmac_propagation::delivery::DeliveryStatus;
-use hmac_propagation::management::FullyPropagated;
+use hmac_propagation::management::{FullyPropagated, PendingPropagation};
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 
 use super::{NOW, RESEND_AFTER, Source, acknowledged, ensure, http, revoke, sent};
@@ -121,11 +121,7 @@ pub async fn marks_of_unknown_rows_are_no_error(source: Source) {
     }
     source.fully(&http("stranger"), FinalStatus::Success).await;
     let applied = [(http("stranger"), 7)];
-    source
-        .management()
-        .mark_locally_applied(&applied)
-        .await
-        .expect("the mark");
+    source.applied_locally(&applied).await;
     source
         .management()
         .mark_targets_sent(&[])
@@ -236,19 +232,7 @@ pub async fn a_rotation_keeps_its_plain_from_an_older_mark(source: Source) {
 pub async fn batches_are_the_same_as_single_marks(source: Source) {
     let source = source.with_targets(&["a", "b"]).await;
     let keys: Vec<_> = (0..600).map(|n| http(&format!("batch-{n:03}"))).collect();
-    let upserts: Vec<_> = keys
-        .iter()
-        .map(|key| ensure(key, "plain", &["a", "b"], NOW))
-        .collect();
-    for result in source
-        .management()
-        .upsert_credentials_with_targets(&upserts)
-        .await
-    {
-        result.expect("accepted");
-    }
-    let rows = source.claim_some(NOW, 2_000).await;
-    assert_eq!(rows.len(), 1_200);
+    let rows = ensured_at_once(&source, &keys).await;
     let lost = keys[7].clone();
     let outcome = |row: &CredentialKey| {
         if *row == lost {
@@ -304,4 +288,19 @@ pub async fn batches_are_the_same_as_single_marks(source: Source) {
     for key in [&keys[0], &keys[7], &keys[9], &keys[599]] {
         assert!(!source.inspect.holds_plain(key).await, "{key:?}");
     }
+}
+
+/// Every delivery of clients that were ensured on `a` and `b` in one batch, claimed.
+async fn ensured_at_once(source: &Source, keys: &[CredentialKey]) -> Vec<PendingPropagation> {
+    let upserts: Vec<_> = keys
+        .iter()
+        .map(|key| ensure(key, "plain", &["a", "b"], NOW))
+        .collect();
+    let management = source.management();
+    for result in management.upsert_credentials_with_targets(&upserts).await {
+        result.expect("accepted");
+    }
+    let rows = source.claim_some(NOW, 2_000).await;
+    assert_eq!(rows.len(), 2 * keys.len());
+    rows
 }

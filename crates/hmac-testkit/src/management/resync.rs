@@ -210,11 +210,7 @@ pub async fn unapplied_changes_are_told_until_they_are_marked(source: Source) {
     let (kept, gone) = (http("kept"), http("gone"));
     let kept_change = source.upsert(&ensure(&kept, "plain", &["a"], NOW)).await;
     let gone_change = source.upsert(&revoke(&gone, &[], NOW + 1)).await;
-    let changes = source
-        .management()
-        .unapplied_changes(10)
-        .await
-        .expect("changes");
+    let changes = source.unapplied(10).await;
     assert_eq!(changes.len(), 2);
     for change in &changes {
         let accepted = if change.key == kept {
@@ -231,54 +227,19 @@ pub async fn unapplied_changes_are_told_until_they_are_marked(source: Source) {
             assert!(record.secret_hash.matches(&hash("plain")));
         }
     }
-    assert_eq!(
-        source
-            .management()
-            .unapplied_changes(1)
-            .await
-            .expect("changes")
-            .len(),
-        1
-    );
+    assert_eq!(source.unapplied(1).await.len(), 1);
     let applied = [(kept.clone(), kept_change.generation)];
-    source
-        .management()
-        .mark_locally_applied(&applied)
-        .await
-        .expect("marked");
-    let changes = source
-        .management()
-        .unapplied_changes(10)
-        .await
-        .expect("changes");
+    source.applied_locally(&applied).await;
+    let changes = source.unapplied(10).await;
     assert_eq!(
         changes.iter().map(|change| &change.key).collect::<Vec<_>>(),
         [&gone]
     );
     let rotated = source.rotate(&kept, "next", NOW + 2).await;
     let both = [(kept, rotated.generation), (gone, gone_change.generation)];
-    assert_eq!(
-        source
-            .management()
-            .unapplied_changes(10)
-            .await
-            .expect("changes")
-            .len(),
-        2
-    );
-    source
-        .management()
-        .mark_locally_applied(&both)
-        .await
-        .expect("marked");
-    assert!(
-        source
-            .management()
-            .unapplied_changes(10)
-            .await
-            .expect("changes")
-            .is_empty()
-    );
+    assert_eq!(source.unapplied(10).await.len(), 2);
+    source.applied_locally(&both).await;
+    assert!(source.unapplied(10).await.is_empty());
 }
 
 /// In whatever order the marks come.
@@ -291,35 +252,20 @@ pub async fn an_older_local_mark_covers_nothing_newer(source: Source) {
         .mark_locally_applied(&[(key.clone(), first.generation)])
         .await
         .expect("marked");
-    let changes = source
-        .management()
-        .unapplied_changes(10)
-        .await
-        .expect("changes");
+    let changes = source.unapplied(10).await;
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].generation, second.generation);
     let marks = [
         (key.clone(), second.generation),
         (key.clone(), first.generation),
     ];
-    source
-        .management()
-        .mark_locally_applied(&marks)
-        .await
-        .expect("marked");
+    source.applied_locally(&marks).await;
     source
         .management()
         .mark_locally_applied(&[(key, first.generation)])
         .await
         .expect("marked");
-    assert!(
-        source
-            .management()
-            .unapplied_changes(10)
-            .await
-            .expect("changes")
-            .is_empty()
-    );
+    assert!(source.unapplied(10).await.is_empty());
 }
 
 /// What was applied stays applied, and what was not stays told.
@@ -339,11 +285,7 @@ pub async fn a_rebooking_is_no_local_change(source: Source) {
         .rebook(&listed, NOW + 1)
         .await
         .expect("rebooked");
-    let changes = source
-        .management()
-        .unapplied_changes(10)
-        .await
-        .expect("changes");
+    let changes = source.unapplied(10).await;
     assert_eq!(
         changes.iter().map(|change| &change.key).collect::<Vec<_>>(),
         [&unapplied]
@@ -353,14 +295,7 @@ pub async fn a_rebooking_is_no_local_change(source: Source) {
         .mark_locally_applied(&[(unapplied, changes[0].generation)])
         .await
         .expect("marked");
-    assert!(
-        source
-            .management()
-            .unapplied_changes(10)
-            .await
-            .expect("changes")
-            .is_empty()
-    );
+    assert!(source.unapplied(10).await.is_empty());
 }
 
 /// With one number and one moment, as the change that they repeat: between two moments another source's change could win at
@@ -395,11 +330,7 @@ pub async fn the_longest_unapplied_change_comes_first(source: Source) {
     source
         .upsert(&ensure(&http("zeta"), "next", &[], NOW + 9))
         .await;
-    let changes = source
-        .management()
-        .unapplied_changes(2)
-        .await
-        .expect("changes");
+    let changes = source.unapplied(2).await;
     let keys: Vec<_> = changes.iter().map(|change| &change.key).collect();
     assert_eq!(keys, [&http("zeta"), &http("mid")]);
 }

@@ -266,16 +266,7 @@ pub async fn a_reopened_row_is_a_further_try(source: Source) {
             .all(|row| row.ts < rotated.change_ts || row.key != key),
         "a later change is newer"
     );
-    assert!(
-        source
-            .management()
-            .unapplied_changes(10)
-            .await
-            .expect("changes")
-            .len()
-            >= 2,
-        "as before"
-    );
+    assert!(source.unapplied(10).await.len() >= 2, "as before");
 }
 
 /// Not one that was replaced meanwhile, that is under way, or that nobody knows.
@@ -346,27 +337,14 @@ pub async fn a_settled_change_is_one_that_was_applied_here(source: Source) {
         source.upsert(&ensure(key, "plain", &["a"], NOW)).await;
     }
     let revoked = source.upsert(&revoke(&gone, &["a"], NOW + 1)).await;
-    for change in source
-        .management()
-        .unapplied_changes(10)
-        .await
-        .expect("changes")
-    {
+    for change in source.unapplied(10).await {
         applied.push((change.key, change.generation));
     }
-    source
-        .management()
-        .mark_locally_applied(&applied)
-        .await
-        .expect("marked");
+    source.applied_locally(&applied).await;
     source
         .upsert(&ensure(&unapplied, "plain", &["a"], NOW + 2))
         .await;
-    let changes = source
-        .management()
-        .settled_changes(None, 10)
-        .await
-        .expect("changes");
+    let changes = source.settled_changes(None, 10).await;
     assert_eq!(
         changes.iter().map(|row| &row.key).collect::<Vec<_>>(),
         [&gone, &kept, &message]
@@ -385,26 +363,11 @@ pub async fn a_settled_change_is_one_that_was_applied_here(source: Source) {
         .as_ref()
         .expect("a record");
     assert!(wanted.secret_hash.matches(&hash("plain")));
-    let next = source
-        .management()
-        .settled_changes(Some(&gone), 1)
-        .await
-        .expect("changes");
+    let next = source.settled_changes(Some(&gone), 1).await;
     assert_eq!(next.iter().map(|row| &row.key).collect::<Vec<_>>(), [&kept]);
-    assert!(
-        source
-            .management()
-            .settled_changes(Some(&message), 1)
-            .await
-            .expect("changes")
-            .is_empty()
-    );
+    assert!(source.settled_changes(Some(&message), 1).await.is_empty());
     source.rotate(&kept, "next", NOW + 3).await;
-    let changes = source
-        .management()
-        .settled_changes(None, 10)
-        .await
-        .expect("changes");
+    let changes = source.settled_changes(None, 10).await;
     assert_eq!(
         changes.iter().map(|row| &row.key).collect::<Vec<_>>(),
         [&gone, &message]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use auth_base::nonce_store::NonceStore;
 use futures_util::future::join_all;
 
-use crate::eventually;
+use crate::wait::eventually;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

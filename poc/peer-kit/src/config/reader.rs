@@ -13,13 +13,37 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::config::demo;
-use crate::config::mistake::Mistake;
+use crate::config::mistake::{Mistake, Mistakes};
 use crate::config::source::Source;
 use crate::config::value::{self, Parsed};
 use crate::config::variable::{Variable, variable};
 use crate::config::{Config, Defaults, Full, LogFormat, Role};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Config {
+    /// Judges all values and lists every mistake at once. Contacts nobody; reads only `_FILE`s.
+    ///
+    /// # Errors
+    /// [`Mistakes`], a line each, never with a secret's value.
+    pub fn load(source: &Source, defaults: &Defaults) -> Result<Self, Mistakes> {
+        let mut reader = Reader::new(source, defaults.mode);
+        let config = reader.config(defaults);
+        match config {
+            Some(config) if reader.mistakes.is_empty() => Ok(config),
+            _ => Err(Mistakes(reader.mistakes)),
+        }
+    }
+
+    /// Judges only where HTTP is served: all that a probe needs.
+    ///
+    /// # Errors
+    /// [`Mistakes`] in `PORT` and `BIND`.
+    pub fn listen(source: &Source, defaults: &Defaults) -> Result<SocketAddr, Mistakes> {
+        let mut reader = Reader::new(source, defaults.mode);
+        reader.listen(defaults).ok_or(Mistakes(reader.mistakes))
+    }
+}
 
 /// Reads values and collects what is wrong with them.
 pub(crate) struct Reader<'a> {
