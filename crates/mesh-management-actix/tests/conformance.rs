@@ -1,5 +1,10 @@
 //! The surface on actix-web answers as the suite says.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what cannot be asked must fail; the helpers are no test functions"
+)]
+
 use actix_web::body::to_bytes;
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, call_service, init_service};

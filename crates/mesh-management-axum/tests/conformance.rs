@@ -1,5 +1,10 @@
 //! The surface on axum answers as the suite says.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what cannot be asked must fail; the helpers are no test functions"
+)]
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;

@@ -176,8 +176,8 @@ fn refused(data: &mut PageData, problem: Problem) -> u16 {
 }
 
 /// Reads parameters as the HTTP surface reads them, mistakes included.
-fn decoded<Q: DeserializeOwned>(
-    parameters: impl IntoIterator<Item = (&'static str, Option<&str>)>,
+fn decoded<'a, Q: DeserializeOwned>(
+    parameters: impl IntoIterator<Item = (&'static str, Option<&'a str>)>,
 ) -> Result<Q, Problem> {
     let given = parameters
         .into_iter()

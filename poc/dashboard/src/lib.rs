@@ -30,7 +30,7 @@ mod moment;
 #[cfg(feature = "hydrate")]
 pub use browser::hydrate;
 #[cfg(feature = "ssr")]
-pub use render::{Assets, render, render_json};
+pub use render::{Assets, render};
 
 /// The style sheet of all pages.
 pub const STYLE: &str = include_str!("../style/dashboard.css");

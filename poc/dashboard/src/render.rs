@@ -1,10 +1,6 @@
 //! Draws whole documents.
 
-use std::error::Error;
-
 use leptos::prelude::*;
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::app::app;
 use crate::page::PageData;
@@ -16,22 +12,6 @@ pub struct Assets {
     pub style: String,
     /// The module that makes the page live; absent where there is no bundle.
     pub start: Option<String>,
-}
-
-/// Draws a page of the JSON that a peer collected for it; `style` and `start` are those of [`Assets`].
-///
-/// # Errors
-/// When the JSON is no [`PageData`].
-pub fn render_json(
-    data: &Value,
-    style: &str,
-    start: Option<&str>,
-) -> Result<String, Box<dyn Error + Send + Sync>> {
-    let assets = Assets {
-        style: style.to_owned(),
-        start: start.map(str::to_owned),
-    };
-    Ok(render(&PageData::deserialize(data)?, &assets))
 }
 
 /// Draws a page. The answer is a whole document; it holds no script and no style of its own, but names those of `assets`.

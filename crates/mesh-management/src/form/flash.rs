@@ -1,11 +1,12 @@
 //! Keeps what a form did until the page it goes back to has shown it: for a while, in memory, read once.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use auth_base::clock::Clock;
 use auth_base::random::Random;
 use mesh_api::outcome::Outcome;
+use parking_lot::{Mutex, MutexGuard};
 
 /// At most this many outcomes wait.
 pub const MAX_OUTCOMES: usize = 1_000;
@@ -78,7 +79,7 @@ impl FlashStore {
     /// The outcomes that are not too old; a clock that was set back ends the wait too.
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         let now = self.clock.now_ms();
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         while waiting
             .entries
             .front()

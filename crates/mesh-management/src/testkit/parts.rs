@@ -1,7 +1,7 @@
 //! What the surface under test stands on: memory, and answers that are always the same.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth_base::clock::SystemClock;
@@ -20,6 +20,7 @@ use mesh_api::problem::Problem;
 use mesh_api::state::StatePage;
 use mesh_api::target::TargetState;
 use mesh_api::timeline::HistoryEntry;
+use parking_lot::Mutex;
 
 use crate::administration::{
     Administration, AdministrationError, Backlog, NewTarget, TargetOperation,
@@ -76,17 +77,11 @@ fn url() -> url::Url {
 #[derive(Default)]
 struct Inventory(Mutex<BTreeMap<String, Option<String>>>);
 
-impl Inventory {
-    fn added(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Option<String>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[async_trait]
 impl Administration for Inventory {
     async fn put_target(&self, target: &NewTarget) -> Result<TargetOperation, AdministrationError> {
         let name = target.name.to_string();
-        Ok(match self.added().insert(name, target.note.clone()) {
+        Ok(match self.0.lock().insert(name, target.note.clone()) {
             None => TargetOperation::Create,
             Some(_) => TargetOperation::Update,
         })
@@ -102,7 +97,7 @@ impl Administration for Inventory {
             }),
             "away" => Err(AdministrationError::Unavailable("down".into())),
             "broken" => Err(AdministrationError::Failed("s3cr3t".into())),
-            _ => match self.added().remove(name) {
+            _ => match self.0.lock().remove(name) {
                 Some(_) => Ok(()),
                 None => Err(AdministrationError::UnknownTarget { name: known }),
             },
