@@ -15,9 +15,6 @@ use crate::step::Step;
 use listed::Tests;
 use sources::{Fault, Faults, Promises, Targets};
 
-/// The crate of the conformance suites; a case of theirs may be named like a test.
-const SUITES: &str = "crates/hmac-testkit/src";
-
 /// Options of `cargo tables`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -29,7 +26,7 @@ pub(crate) struct Options {
 /// Writes the tables, or compares them.
 pub(crate) async fn run(options: Options) -> Result<(), Error> {
     let root = workspace();
-    let tests = listed::of_workspace(&root.join(SUITES)).await?;
+    let tests = listed::of_workspace().await?;
     let promises = Promises::read(&root)?;
     let faults = Faults::read(&root)?;
     let targets = Targets::read(&root)?;

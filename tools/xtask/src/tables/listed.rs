@@ -12,9 +12,9 @@ use crate::step::Step;
 /// The package and the target of the end-to-end stories.
 const STORIES: &str = "e2e/e2e/";
 
-/// A test that a program lists, or a case of a conformance suite.
+/// A test that a program lists.
 struct Test {
-    /// `package/target/path`, of a test.
+    /// `package/target/path`.
     place: String,
     name: String,
     package: String,
@@ -91,9 +91,8 @@ struct Profile {
     test: bool,
 }
 
-/// Builds all test programs, where they are not built already, and asks each what it runs; a case of the conformance suites in
-/// `suites` counts as a test of theirs.
-pub(super) async fn of_workspace(suites: &Path) -> Result<Tests, Error> {
+/// Builds all test programs, where they are not built already, and asks each what it runs.
+pub(super) async fn of_workspace() -> Result<Tests, Error> {
     let build = [
         "test",
         "--workspace",
@@ -130,7 +129,6 @@ pub(super) async fn of_workspace(suites: &Path) -> Result<Tests, Error> {
             tests.add(&package, &target.name, &path, ignored.contains(&path));
         }
     }
-    add_cases(suites, &mut tests)?;
     Ok(tests)
 }
 
@@ -155,24 +153,4 @@ fn list(program: &str, more: &[&str]) -> Result<Vec<String>, Error> {
         .lines()
         .filter_map(|line| line.strip_suffix(": test"));
     Ok(names.map(str::to_owned).collect())
-}
-
-/// The cases are public functions of the suites' crate.
-fn add_cases(folder: &Path, tests: &mut Tests) -> Result<(), Error> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            add_cases(&path, tests)?;
-            continue;
-        }
-        let text = fs::read_to_string(&path)?;
-        for line in text.lines() {
-            let Some((_, rest)) = line.split_once("pub async fn ") else {
-                continue;
-            };
-            let name = rest.split(['(', '<']).next().unwrap_or_default();
-            tests.add("hmac-testkit", "cases", name, false);
-        }
-    }
-    Ok(())
 }
