@@ -14,8 +14,6 @@ use crate::{members, none, sources};
 const TIED: &[&str] = &[
     "dashboard",
     "hmac-testkit",
-    "mesh",
-    "peer-kit",
     "simulation",
 ];
 
