@@ -11,11 +11,7 @@ use syn::visit::{self, Visit};
 use crate::{members, none, sources};
 
 /// Crates that still have a circle; none may join them, and one that has none leaves the list.
-const TIED: &[&str] = &[
-    "dashboard",
-    "hmac-testkit",
-    "simulation",
-];
+const TIED: &[&str] = &["dashboard", "hmac-testkit", "simulation"];
 
 /// The path of a module: empty for the crate's root.
 type Module = Vec<String>;

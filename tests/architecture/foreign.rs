@@ -78,6 +78,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
         ],
     ),
     ("sqlx", &["hmac-propagation-sqlx", "services", "xtask"]),
+    ("testcontainers", &["services"]),
     (
         "axum",
         &[

@@ -1,12 +1,20 @@
-//! Servers in containers, by the engine's own program: where no native binary is found, or where containers are asked for.
+//! Servers in containers, by testcontainers: where no native binary is found, or where containers are asked for.
 //!
 //! Their ports are published on 127.0.0.1 and stay the same over [`Container::kill`] and [`Container::start`], as their data does.
 
-use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::time::Duration;
+
+use testcontainers::core::IntoContainerPort;
+use testcontainers::core::error::ClientError;
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{
+    ContainerAsync, ContainerRequest, GenericImage, ImageExt, TestcontainersError,
+};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::environment;
 use crate::error::Error;
@@ -16,13 +24,21 @@ const PULL: Duration = Duration::from_secs(600);
 
 /// How many files a server may open. An engine's own bound may be a thousand million, and Erlang closes each of them before it starts
 /// anything.
-const FILES: &str = "nofile=8192:8192";
+const FILES: i64 = 8192;
 
 /// A line says that the container is gone; the end of input that this process is. Twice, because the engine may still be making it.
 const REAPER: &str = r#"
 trap '' INT TERM HUP
 read -r line || for pause in 0 3; do sleep $pause; docker rm --force --volumes "$1"; done
 "#;
+
+/// Outlives its callers' runtimes: a container is used by more than the test that started it, and is dropped after one.
+static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+});
 
 /// Tells whether containers are asked for although there may be native binaries.
 pub(crate) fn preferred() -> bool {
@@ -31,7 +47,12 @@ pub(crate) fn preferred() -> bool {
 
 /// Tells whether a container engine answers.
 pub(crate) fn available() -> bool {
-    tell(&["info"])
+    let info = Command::new("docker")
+        .arg("info")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    info.is_ok_and(|status| status.success())
 }
 
 /// A server in a container: what an image is given.
@@ -54,26 +75,37 @@ impl Recipe<'_> {
         format!("hmac-mesh-{}-{}-{port}", self.server, std::process::id())
     }
 
-    /// What makes and starts it; the engine pulls the image where it is not here.
-    fn run(&self, name: &str) -> Vec<String> {
-        let mut arguments = ["run", "--detach", "--name", name, "--ulimit", FILES]
-            .map(str::to_owned)
-            .to_vec();
+    fn request(&self, name: &str) -> ContainerRequest<GenericImage> {
+        let (image, tag) = self.image.split_once(':').unwrap_or((self.image, "latest"));
+        let mut request = GenericImage::new(image, tag)
+            .with_container_name(name)
+            .with_cmd(self.arguments.iter().copied())
+            .with_ulimit("nofile", FILES, Some(FILES))
+            .with_host_config_modifier(|host| {
+                // testcontainers knows the ports only, and would publish them to the network.
+                let bindings = host
+                    .port_bindings
+                    .iter_mut()
+                    .flat_map(|ports| ports.values_mut());
+                for binding in bindings.flatten().flatten() {
+                    binding.host_ip = Some("127.0.0.1".to_owned());
+                }
+            });
         for (ours, theirs) in self.ports {
-            arguments.extend(["--publish".into(), format!("127.0.0.1:{ours}:{theirs}")]);
+            request = request.with_mapped_port(*ours, theirs.tcp());
         }
         for (name, value) in self.variables {
-            arguments.extend(["--env".into(), format!("{name}={value}")]);
+            request = request.with_env_var(*name, *value);
         }
-        arguments.push(self.image.into());
-        arguments.extend(self.arguments.iter().map(|&argument| argument.to_owned()));
-        arguments
+        request
     }
 }
 
 /// A container that is removed with its data when this is dropped, or when this process is gone.
 pub(crate) struct Container {
     name: String,
+    /// Taken by the drop only.
+    inner: Option<Arc<ContainerAsync<GenericImage>>>,
     reaper: Reaper,
 }
 
@@ -81,12 +113,12 @@ impl Container {
     /// Makes a container and starts it; pulls the image where it is not here.
     ///
     /// # Errors
-    /// [`Error::Unexpected`] with what the engine says when the image cannot be had, or when it refuses.
+    /// [`Error::Unexpected`] with one line when the image cannot be had; [`Error::Engine`] when the engine refuses.
     pub(crate) async fn start_new(recipe: &Recipe<'_>) -> Result<Self, Error> {
         let name = recipe.name();
         // First, so that nothing is left when this process ends meanwhile.
         let reaper = Reaper::start(&name)?;
-        let start = ask(recipe.run(&name));
+        let start = spawn(recipe.request(&name).start())?;
         let late = |_| {
             Error::Unexpected(format!(
                 "pulling {}: not done within {} s",
@@ -94,42 +126,66 @@ impl Container {
                 PULL.as_secs()
             ))
         };
-        tokio::time::timeout(PULL, start).await.map_err(late)??;
-        Ok(Self { name, reaper })
+        let started = tokio::time::timeout(PULL, start).await.map_err(late)?;
+        let inner =
+            started.map_err(|error| Error::Unexpected(format!("starting {name}: {error}")))?;
+        match inner {
+            Ok(inner) => Ok(Self {
+                name,
+                inner: Some(Arc::new(inner)),
+                reaper,
+            }),
+            Err(TestcontainersError::Client(ClientError::PullImage { descriptor, err })) => {
+                Err(Error::Unexpected(format!(
+                    "the image {descriptor} is not here and cannot be pulled: {err}"
+                )))
+            }
+            Err(source) => Err(Error::engine(format!("starting container {name}"), source)),
+        }
     }
 
     /// Starts it again on the data and ports it has. Does nothing while it runs.
     ///
     /// # Errors
-    /// [`Error::Unexpected`] with what the engine says when it refuses.
+    /// [`Error::Engine`] when the engine refuses.
     pub(crate) async fn start(&self) -> Result<(), Error> {
-        ask(["start", &self.name]).await.map(drop)
+        if self.is_running().await {
+            return Ok(());
+        }
+        self.ask(|inner| async move { inner.start().await }).await
     }
 
     /// Tells whether its server runs.
     pub(crate) async fn is_running(&self) -> bool {
-        let question = ["inspect", "--format", "{{.State.Running}}", &self.name];
-        ask(question).await.is_ok_and(|answer| answer == "true")
+        let Some(inner) = self.inner.clone() else {
+            return false;
+        };
+        let Ok(answer) = spawn(async move { inner.is_running().await }) else {
+            return false;
+        };
+        matches!(answer.await, Ok(Ok(true)))
     }
 
     /// Asks its server to end, and kills it when it has not by then.
     pub(crate) fn stop(&self, time: Duration) {
-        tell(&["stop", "--time", &time.as_secs().to_string(), &self.name]);
+        let seconds = i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
+        self.tell(move |inner| async move { inner.stop_with_timeout(Some(seconds)).await });
     }
 
     /// Ends its server with `SIGKILL`; does nothing when it has ended.
     pub(crate) fn kill(&self) {
-        tell(&["kill", "--signal", "KILL", &self.name]);
+        // testcontainers has no such thing: its stop asks first.
+        engine(&["kill", "--signal", "KILL", &self.name]);
     }
 
     /// Freezes it: connections stay open and nothing answers.
     pub(crate) fn pause(&self) {
-        tell(&["pause", &self.name]);
+        self.tell(|inner| async move { inner.pause().await });
     }
 
     /// Lets it go on.
     pub(crate) fn resume(&self) {
-        tell(&["unpause", &self.name]);
+        self.tell(|inner| async move { inner.unpause().await });
     }
 
     /// A tool that is run beside its server.
@@ -152,11 +208,41 @@ impl Container {
             .collect::<Vec<_>>()
             .join(" | ")
     }
+
+    async fn ask<F>(
+        &self,
+        act: impl FnOnce(Arc<ContainerAsync<GenericImage>>) -> F,
+    ) -> Result<(), Error>
+    where
+        F: Future<Output = Result<(), TestcontainersError>> + Send + 'static,
+    {
+        let Some(inner) = self.inner.clone() else {
+            return Ok(());
+        };
+        let what = || format!("container {}", self.name);
+        let answer = spawn(act(inner))?.await;
+        let answer = answer.map_err(|error| Error::Unexpected(format!("{}: {error}", what())))?;
+        answer.map_err(|source| Error::engine(what(), source))
+    }
+
+    /// Asks and waits; a server that is gone already needs nothing.
+    fn tell<F>(&self, act: impl FnOnce(Arc<ContainerAsync<GenericImage>>) -> F)
+    where
+        F: Future<Output = Result<(), TestcontainersError>> + Send + 'static,
+    {
+        let Some(inner) = self.inner.clone() else {
+            return;
+        };
+        let _ = wait(act(inner));
+    }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if tell(&["rm", "--force", "--volumes", &self.name]) {
+        let Some(inner) = self.inner.take().and_then(Arc::into_inner) else {
+            return;
+        };
+        if let Some(Ok(())) = wait(inner.rm()) {
             self.reaper.dismiss();
         }
     }
@@ -197,55 +283,31 @@ impl Drop for Reaper {
     }
 }
 
-/// Runs the engine's program and answers the line that it prints.
-async fn ask(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<String, Error> {
-    let mut program = tokio::process::Command::new("docker");
-    program
-        .args(arguments)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let output = program
-        .output()
-        .await
-        .map_err(Error::io("running docker"))?;
-    if !output.status.success() {
-        let refusal = String::from_utf8_lossy(&output.stderr)
-            .trim()
-            .replace('\n', " | ");
-        return Err(Error::Unexpected(format!(
-            "the container engine: {refusal}"
-        )));
+/// Runs a future on the runtime of this module.
+fn spawn<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> Result<tokio::task::JoinHandle<T>, Error> {
+    match &*RUNTIME {
+        Ok(runtime) => Ok(runtime.spawn(future)),
+        Err(error) => Err(Error::Unexpected(format!(
+            "a runtime for containers: {error}"
+        ))),
     }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Runs it and tells whether it did; a server that is gone already needs nothing.
-fn tell(arguments: &[&str]) -> bool {
-    let status = Command::new("docker")
+/// Runs a future there and waits for it, also where the caller has a runtime of its own.
+fn wait<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    // Whoever asked has gone when nobody receives.
+    spawn(async move { sender.send(future.await).ok() }).ok()?;
+    receiver.recv().ok()
+}
+
+/// Runs the engine's own program; what it complains about is of no use to anybody.
+fn engine(arguments: &[&str]) {
+    let _ = Command::new("docker")
         .args(arguments)
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    status.is_ok_and(|status| status.success())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_published_on_this_machine_only() {
-        let recipe = Recipe {
-            server: "redis",
-            image: crate::images::REDIS,
-            ports: &[(40_001, 6379)],
-            variables: &[("A", "b c")],
-            arguments: &["redis-server", "--save", ""],
-        };
-        assert_eq!(
-            recipe.run("name").join(" "),
-            "run --detach --name name --ulimit nofile=8192:8192 --publish 127.0.0.1:40001:6379 --env A=b c redis:7 redis-server --save "
-        );
-    }
 }

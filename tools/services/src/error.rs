@@ -31,6 +31,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The container engine refused.
+    #[error("{what}")]
+    Engine {
+        /// What was done.
+        what: String,
+        /// Why it refused.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// It answered, but not as expected.
     #[error("{0}")]
     Unexpected(String),
@@ -40,5 +49,14 @@ impl Error {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
+    }
+    pub(crate) fn engine(
+        what: String,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Engine {
+            what,
+            source: Box::new(source),
+        }
     }
 }
