@@ -195,6 +195,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::source::Source;
     use crate::config::variable::VARIABLES;
 
     const FULL: Defaults = Defaults {
