@@ -177,7 +177,7 @@ async fn prepare(dashboard: &Dashboard<'_>, first: First) {
             dashboard
                 .session
                 .click(&format!("label[for=view-{view}]"))
-                .await
+                .await;
         }
     }
 }

@@ -44,7 +44,7 @@ impl Metrics {
         let handle = recorder.handle();
         // A counter that is there from the start: who watches its increase sees the first one.
         with_local_recorder(&recorder, || {
-            counter!("hmac_bad_signatures_total").increment(0)
+            counter!("hmac_bad_signatures_total").increment(0);
         });
         Self {
             recorder,

@@ -432,7 +432,7 @@ impl Broker for SimBroker {
             self.seam
                 .world
                 .bus
-                .cut(&self.seam.world, self.seam.process.id, None)
+                .cut(&self.seam.world, self.seam.process.id, None);
         };
         // A connection that cannot be closed ends with its process.
         let _ = self.seam.around(Kind::Broker, "broker.close", call).await;

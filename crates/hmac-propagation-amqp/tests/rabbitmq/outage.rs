@@ -61,7 +61,7 @@ async fn consume_on(mut subscription: Box<dyn Subscription>, seen: watch::Sender
             .iter()
             .map(|delivery| std::str::from_utf8(&delivery.body).unwrap());
         seen.send_modify(|seen| {
-            seen.extend(numbers.map(|number| number.parse::<usize>().unwrap()))
+            seen.extend(numbers.map(|number| number.parse::<usize>().unwrap()));
         });
     }
 }

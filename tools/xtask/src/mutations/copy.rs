@@ -51,7 +51,7 @@ fn manifest(text: &str) -> String {
         match line {
             _ if is_for_tests || line.starts_with("exclude = ") => continue,
             _ if line.starts_with("members = ") => {
-                kept.push_str("members = [\"tools/simulation\"]")
+                kept.push_str("members = [\"tools/simulation\"]");
             }
             _ => kept.push_str(line),
         }
