@@ -189,7 +189,7 @@ pub(crate) async fn management(shared: Arc<Shared>) {
         match read {
             Ok(wanted) => put_wanted(&shared, wanted).await,
             Err(error) => {
-                tracing::debug!(error = %chain(&error), "the management store cannot be read")
+                tracing::debug!(error = %chain(&error), "the management store cannot be read");
             }
         }
         if std::mem::take(&mut first) {
