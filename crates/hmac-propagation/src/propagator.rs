@@ -1,6 +1,6 @@
 //! The propagator: accepts changes, sends them, applies what others send, and books acknowledgements.
 //!
-//! It is five pipelines over one [`Context`]: changes, outbound, acknowledgements, inbound and drift,
+//! It is five pipelines over one `Context`: changes, outbound, acknowledgements, inbound and drift,
 //! each a module of its own that owns its state. They are put together here and nowhere else.
 
 pub mod builder;
@@ -158,7 +158,7 @@ impl Propagator {
     /// Sends what waits, page after page. Two at once, here or in replicas, do not send a row twice.
     ///
     /// # Errors
-    /// When a store or the broker is away, or when an earlier sync is still at work after [`Settings::store_timeout`]; what was not
+    /// When a store or the broker is away, or when an earlier sync is still at work after [`Settings::store_timeout`](crate::options::Settings::store_timeout); what was not
     /// sent waits for the next sync.
     pub async fn sync(&self) -> Result<SyncSummary, PropagationError> {
         self.running.outbound.sync().await
@@ -229,7 +229,7 @@ impl Propagator {
     }
 
     /// Stops taking, finishes or gives back what is in hand, settles, and closes the broker connection. Returns within
-    /// [`Settings::shutdown_timeout`] and the broker's own bound; what is cut off is delivered or sent again.
+    /// [`Settings::shutdown_timeout`](crate::options::Settings::shutdown_timeout) and the broker's own bound; what is cut off is delivered or sent again.
     pub async fn close(&self) {
         let context = &self.running.context;
         context.closing.begin();
