@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use auth_base::error_chain::chain;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::broker::{BrokerError, BrokerStatus};
@@ -36,7 +36,7 @@ pub(crate) struct Outbound {
     own_store: Arc<OwnStore>,
     dispatch: Arc<Dispatch>,
     /// One sync at a time in this process; replicas are kept apart by leases.
-    turn: tokio::sync::Mutex<()>,
+    turn: Mutex<()>,
     overdue_checked_at_ms: AtomicI64,
 }
 
@@ -50,7 +50,7 @@ impl Outbound {
             context,
             own_store,
             dispatch,
-            turn: tokio::sync::Mutex::default(),
+            turn: Mutex::default(),
             overdue_checked_at_ms: AtomicI64::new(i64::MIN),
         }
     }
@@ -94,13 +94,18 @@ impl Outbound {
         }
     }
 
-    /// Sends what waits, for a caller who waits: for an earlier sync no longer than for a store. Many
-    /// callers at once would else wait one after the other for a broker that does not answer.
+    /// Sends what waits, for a caller who waits.
     pub(crate) async fn sync(&self) -> Result<SyncSummary, PropagationError> {
         let started = Instant::now();
-        let turn = timeout(self.context.settings.store_timeout, self.turn.lock()).await;
-        let _one_at_a_time = turn.map_err(|_| PropagationError::Timeout("an earlier sync"))?;
+        let _one_at_a_time = self.turn_of_a_caller().await?;
         self.sync_in_turn(started).await
+    }
+
+    /// A caller waits for an earlier sync no longer than for a store. Many callers at once would else
+    /// wait one after the other for a broker that does not answer.
+    async fn turn_of_a_caller(&self) -> Result<MutexGuard<'_, ()>, PropagationError> {
+        let turn = timeout(self.context.settings.store_timeout, self.turn.lock()).await;
+        turn.map_err(|_| PropagationError::Timeout("an earlier sync"))
     }
 
     /// Sends what waits, as soon as no other sync does.
@@ -154,8 +159,10 @@ impl Outbound {
         Ok(summary)
     }
 
-    /// Makes deliveries again and sends them.
+    /// Makes deliveries again and sends them, in one turn: a sync between the two would send them
+    /// uncounted.
     pub(crate) async fn resync(&self, resync: Resync) -> Result<SyncSummary, PropagationError> {
+        let started = Instant::now();
         let management = self.context.management()?;
         let scope = match resync {
             Resync::Target(name) => {
@@ -168,6 +175,7 @@ impl Outbound {
                 ResyncScope::Credential(self.context.key(&client_id, track)?)
             }
         };
+        let _one_at_a_time = self.turn_of_a_caller().await?;
         let limit = self.context.settings.page;
         let mut query = ResyncQuery {
             scope,
@@ -188,7 +196,7 @@ impl Outbound {
                 break;
             }
         }
-        self.sync().await
+        self.sync_in_turn(started).await
     }
 
     /// Leaves out what another source has changed since, as this peer's own store has seen: repeating
