@@ -1,6 +1,6 @@
 //! Peers of an earlier version and of this one: beside each other in one mesh, and one after the other on the same Redis and schema.
 //!
-//! The programs of the earlier version are in the folder that `HMAC_MESH_EARLIER` names; `cargo verify --long` builds them.
+//! The programs of the earlier version are in the folder that `HMAC_MESH_EARLIER` names. No command builds them yet.
 
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ async fn everything(mesh: &Mesh) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-#[ignore = "needs the programs of an earlier version: `cargo verify --long` builds them"]
+#[ignore = "needs the programs of an earlier version, in the folder that HMAC_MESH_EARLIER names"]
 async fn an_earlier_version_shares_mesh_redis_and_schema() {
     let mut mesh = Options::default().start_without_peers().await;
     for peer in Peer::ALL {
