@@ -10,8 +10,7 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use auth_base::{Backoff, ManualClock};
-//! use hmac_auth::{Clock, MemoryNonceStore, NonceStore, Secret};
+//! use auth_base::{Backoff, Clock, ManualClock, MemoryNonceStore, NonceStore, Secret};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -36,8 +36,8 @@ static UNCLEARED: LazyLock<String> = LazyLock::new(|| {
 fn resync(scope: &str) -> String {
     format!(
         "SELECT t.track, t.client_id, t.target_amqp_queue, t.generation, c.change_ts, \
-           (SELECT MAX(o.last_ts) FROM hmac_credential_target o \
-             WHERE o.track = t.track AND o.client_id = t.client_id) \
+           (SELECT MAX(CASE WHEN o.last_ts > o.change_ts THEN o.last_ts ELSE o.change_ts END) \
+              FROM hmac_credential_target o WHERE o.track = t.track AND o.client_id = t.client_id) \
          FROM hmac_credential_target t \
          JOIN hmac_credential c ON c.track = t.track AND c.client_id = t.client_id \
          WHERE {scope} AND (t.track > ? OR (t.track = ? AND (t.client_id > ? \
@@ -77,7 +77,7 @@ impl Work for ResyncPage<'_> {
                 key: read_key(&row, DELIVERIES)?,
                 target: row.required_text(2, DELIVERIES)?,
                 generation: row.required_count(3, DELIVERIES)?,
-                last_ts: row.int(5)?.map_or(change_ts, |sent| sent.max(change_ts)),
+                last_ts: row.int(5)?.map_or(change_ts, |used| used.max(change_ts)),
             });
         }
         Ok(page)

@@ -118,7 +118,8 @@ const TARGET_COLUMNS: &str = "t.target_amqp_queue, t.propagation_secret";
 const TARGET_SECRET: &str = "(SELECT g.propagation_secret FROM hmac_propagation_target g WHERE g.target_amqp_queue = t.target_amqp_queue)";
 /// What [`crate::settled`] reads beside a delivery.
 pub(crate) const LARGEST_TS: &str = "(SELECT c.change_ts FROM hmac_credential c WHERE c.track = t.track AND c.client_id = t.client_id), \
-     (SELECT MAX(o.last_ts) FROM hmac_credential_target o WHERE o.track = t.track AND o.client_id = t.client_id)";
+     (SELECT MAX(CASE WHEN o.last_ts > o.change_ts THEN o.last_ts ELSE o.change_ts END) FROM hmac_credential_target o \
+       WHERE o.track = t.track AND o.client_id = t.client_id)";
 /// Parameters: track, track, client id of the row before.
 const AFTER: &str = "(t.track > ? OR (t.track = ? AND t.client_id > ?))";
 const NO_LEASE: &str = "t.lease_until IS NULL OR t.lease_until <= ? OR t.lease_until > ?";

@@ -130,6 +130,7 @@ macro_rules! management_cases {
                     an_older_local_mark_covers_nothing_newer,
                     a_rebooking_is_no_local_change,
                     rows_of_one_credential_are_rebooked_as_one_change,
+                    a_rebooked_credential_keeps_its_own_moment,
                     the_longest_unapplied_change_comes_first,
                 }
                 settled {

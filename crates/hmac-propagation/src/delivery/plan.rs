@@ -207,7 +207,8 @@ impl Before<'_> {
     }
 
     /// Makes the named deliveries pending again, in one new generation. One of another generation than the one named is
-    /// left; `None` when all are.
+    /// left; `None` when all are. Only the targets are told again: the credential keeps the moment under which this peer's
+    /// own store holds it.
     pub fn rebook(&self, named: &[(&str, u64)], now_ms: i64) -> Option<Rebooking> {
         let moment = self.next_moment(Transition::Rebooked, now_ms, None);
         let rebook = |(target, generation): &(&str, u64)| {
@@ -221,7 +222,7 @@ impl Before<'_> {
         if credential.local_generation == credential.generation {
             credential.local_generation = moment.generation;
         }
-        (credential.generation, credential.change_ts) = (moment.generation, moment.change_ts);
+        credential.generation = moment.generation;
         Some(Rebooking {
             credential,
             deliveries,

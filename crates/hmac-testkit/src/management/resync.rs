@@ -320,6 +320,44 @@ pub async fn rows_of_one_credential_are_rebooked_as_one_change(source: Source) {
     assert!(change(&again[0]) > (before.generation, before.change_ts));
 }
 
+/// Its own store holds the change under its first moment, and nothing of it is sent there again: under a later one a check for
+/// drift would find that store behind. What is accepted next is newer than all that was sent.
+pub async fn a_rebooked_credential_keeps_its_own_moment(source: Source) {
+    let source = source.with_targets(&["a"]).await;
+    let (applied, unapplied) = (http("own-moment"), http("own-moment-later"));
+    let accepted = source.upsert(&revoke(&applied, &["a"], NOW)).await;
+    source.upsert(&revoke(&unapplied, &["a"], NOW)).await;
+    source
+        .management()
+        .mark_locally_applied(&[(applied.clone(), accepted.generation)])
+        .await
+        .expect("marked");
+    let scope = ResyncScope::Target(peer("a"));
+    let listed = rows(&source, &scope).await;
+    source
+        .management()
+        .rebook(&listed, NOW + 50)
+        .await
+        .expect("rebooked");
+    let changes = source.unapplied(10).await;
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| (&change.key, change.change_ts))
+        .collect();
+    assert_eq!(told, [(&unapplied, NOW)]);
+    let settled = source.management().settled_changes(None, 10).await;
+    let settled: Vec<_> = settled
+        .expect("settled")
+        .into_iter()
+        .map(|row| (row.key, row.change_ts))
+        .collect();
+    assert_eq!(settled, [(applied.clone(), NOW)]);
+    let again = rows(&source, &scope).await;
+    assert!(again.iter().all(|row| row.last_ts == NOW + 50), "{again:?}");
+    let next = source.upsert(&revoke(&applied, &["a"], NOW)).await;
+    assert!(next.change_ts > NOW + 50, "{next:?}");
+}
+
 /// So that none is passed over for ever where there are more than a page holds.
 pub async fn the_longest_unapplied_change_comes_first(source: Source) {
     for (n, name) in ["zeta", "mid", "alpha"].into_iter().enumerate() {
