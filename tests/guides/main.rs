@@ -50,6 +50,53 @@ async fn a_newcomer_follows_the_guide_of_leptos_on_actix() {
     pages("leptos-actix.md", "actix.md").await;
 }
 
+/// Two of our own peers in projects of the reader's, each its one file.
+#[tokio::test]
+async fn a_newcomer_copies_two_peers() {
+    let mut reader = Reader::new("peers.md").await;
+    let mut page = Page::open("peers.md");
+    servers(&mut page);
+    reader.clone_the_repository(&page.commands());
+    projects(&mut reader, &mut page, &["authority", "consumer"]).await;
+    let copied = reader.run(&page.commands()).await;
+    assert_eq!(copied.status, "0", "{copied}");
+    let authority = reader.serve(&page.commands(), 3001).await;
+    let consumer = reader.serve(&page.commands(), 3002).await;
+    page.says("The consumer lets in nobody yet");
+    refused(&mut reader, &page.commands()).await;
+    page.says(r#"It answers `{"clientId":"billing","op":"credential.create"}`"#);
+    assert_eq!(
+        reader.run(&page.commands()).await.out,
+        r#"{"clientId":"billing","op":"credential.create"}"#
+    );
+    let call = || signed(&reader, "3002/api/echo", BY_HAND);
+    until("the consumer lets it in", call).await;
+
+    let mut client = Page::open("client.md");
+    projects(&mut reader, &mut client, &["caller"]).await;
+    reader.save(&client.program());
+    page.says("is let in by the consumer");
+    let echoed = reader.run(&page.commands()).await.out;
+    assert!(
+        echoed.starts_with(r#"{"ok":true,"clientId":"billing","peer":"consumer""#),
+        "{echoed}"
+    );
+    page.says("This revokes it, and the next signed call is refused");
+    reader.run(&page.commands()).await;
+    page.is_done();
+    until("the consumer refuses it", async || {
+        match signed(&reader, "3002/api/echo", BY_HAND).await {
+            Ok(answer) => Err(answer),
+            Err(refused) if refused.contains("401") => Ok(()),
+            Err(other) => Err(other),
+        }
+    })
+    .await;
+    authority.stop();
+    consumer.stop();
+    reader.leave().await;
+}
+
 /// A protected route, a signed call, a receive-only peer, a full-mode peer, a rotation.
 async fn service(guide: &str) {
     let mut reader = Reader::new(guide).await;

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,16 +21,19 @@ const COMMAND: Duration = Duration::from_secs(900);
 /// How long a program may take to end when it is asked to.
 const STOP: Duration = Duration::from_secs(20);
 /// The ports of the pages.
-const PORTS: [u16; 2] = [3000, 3001];
+const PORTS: [u16; 3] = [3000, 3001, 3002];
 /// Where the pages say that the libraries are.
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// Variables that this process may have and a newcomer has not.
-const FOREIGN: [&str; 9] = [
+const FOREIGN: [&str; 12] = [
     "AUTHORITY_SECRET",
     "DATABASE_URL",
     "ORDERS_SECRET",
     "PORT",
+    "PROPAGATION_SECRET",
+    "PROPAGATION_SOURCES",
+    "PROPAGATION_TARGETS",
     "REDIS_URL",
     "SECRET",
     "SECRETS_KEY",
@@ -69,7 +73,7 @@ pub(crate) struct Reader {
     redis: Redis,
     rabbitmq: RabbitMq,
     vhost: String,
-    ports: [u16; 2],
+    ports: [u16; 3],
     terminals: usize,
     /// One reader at a time: two would wait for each other's compilers.
     _lock: File,
@@ -116,6 +120,12 @@ impl Reader {
     /// A file where the reader stands.
     pub(crate) fn file(&self, path: &str) -> PathBuf {
         self.folder.join(path)
+    }
+
+    /// What `git clone` of the page brings is this checkout.
+    pub(crate) fn clone_the_repository(&self, command: &str) {
+        assert_eq!(command.trim(), format!("git clone {REPOSITORY}"));
+        symlink(root(), self.file("hmac-mesh")).expect("a link");
     }
 
     /// Says of a project what it depends on.
@@ -339,8 +349,9 @@ fn local(dependencies: &str) -> String {
     for line in dependencies.lines() {
         local.push_str(&match line.split_once(" = ") {
             Some((name, source)) if source == format!("{{ git = \"{REPOSITORY}\" }}") => {
-                let path = root().join("crates").join(name);
-                assert!(path.is_dir(), "{name} is no crate");
+                let folders = ["crates", "poc"].map(|folder| root().join(folder).join(name));
+                let path = folders.iter().find(|folder| folder.is_dir());
+                let path = path.unwrap_or_else(|| panic!("{name} is no crate"));
                 format!("{name} = {{ path = {path:?} }}")
             }
             _ => line.to_owned(),

@@ -17,8 +17,6 @@ mod secrets;
 #[cfg(not(feature = "hydrate"))]
 mod still;
 
-#[cfg(feature = "hydrate")]
-pub use live::hydrate;
 #[cfg(not(feature = "hydrate"))]
 pub(crate) use still::{check_all, copy, filter, filter_now, generate, go, live, submit};
 #[cfg(feature = "hydrate")]

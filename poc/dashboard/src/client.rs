@@ -5,7 +5,7 @@ use mesh_api::routes::Operation;
 use mesh_api::timeline::Timeline;
 use mesh_api::track::Track;
 
-use crate::form::Form;
+use crate::entry::Form;
 use crate::state::State;
 use crate::{drive, signed_call, time, timeline};
 

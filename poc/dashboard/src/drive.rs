@@ -6,18 +6,13 @@ use mesh_api::routes::Operation;
 use mesh_api::timeline::Timeline;
 use mesh_api::track::Track;
 
-use crate::form::{Field, Form};
+use crate::entry::Form;
+use crate::form::{CLIENT_ID, Field};
+use crate::matrix::cell::inside;
 use crate::signed_call;
 use crate::state::State;
-use crate::{address, matrix, words};
+use crate::{address, words};
 
-/// The client's id.
-pub(crate) const CLIENT_ID: Field = Field {
-    name: "clientId",
-    label: "Client id",
-    hint: "",
-    required: true,
-};
 const SECRET: Field = Field {
     name: "secret",
     label: "Secret",
@@ -188,7 +183,7 @@ fn item(state: State, cell: &MeshCell) -> impl IntoView + use<> {
     view! {
         <li class=class>
             <span class="name">{cell.peer.clone()}</span>
-            {matrix::inside(state, cell)}
+            {inside(state, cell)}
         </li>
     }
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use mesh_api::health::{PeerHealth, PeerState};
 use mesh_api::routes::Operation;
 
-use crate::form::Form;
+use crate::entry::Form;
 use crate::page::Query;
 use crate::state::State;
 use crate::{address, icon, time, words};

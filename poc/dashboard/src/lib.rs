@@ -2,6 +2,8 @@
 // A view is one type, as deep as the page.
 #![recursion_limit = "512"]
 
+#[cfg(feature = "hydrate")]
+mod hydrate;
 pub mod page;
 #[cfg(feature = "ssr")]
 mod render;
@@ -16,6 +18,7 @@ mod signed_call;
 mod targets;
 mod timeline;
 
+mod entry;
 mod form;
 mod icon;
 mod state;
@@ -28,7 +31,7 @@ mod history;
 mod moment;
 
 #[cfg(feature = "hydrate")]
-pub use browser::hydrate;
+pub use hydrate::hydrate;
 #[cfg(feature = "ssr")]
 pub use render::{Assets, render};
 

@@ -1,19 +1,17 @@
 //! The convergence matrix: clients down, peers across.
 
-mod cell;
+pub(crate) mod cell;
 mod controls;
 
 use leptos::either::Either;
 use leptos::prelude::*;
+use mesh_api::mesh::{MeshCell, MeshClient, MeshSummary, PeerSummary};
 use mesh_api::routes::Operation;
 use mesh_api::track::Track;
 
-pub(crate) use cell::{cell, inside};
-
-use mesh_api::mesh::{MeshCell, MeshClient, MeshSummary, PeerSummary};
-
 use crate::drive;
-use crate::form::Form;
+use crate::entry::Form;
+use crate::matrix::cell::cell;
 use crate::matrix::controls::{controls, pager};
 use crate::state::{Row, State};
 use crate::{address, time};

@@ -6,8 +6,8 @@ use mesh_api::call::{CallAnswer, SentRequest};
 use mesh_api::routes::Operation;
 use serde_json::Value;
 
-use crate::drive::CLIENT_ID;
-use crate::form::{Field, Form};
+use crate::entry::Form;
+use crate::form::{CLIENT_ID, Field};
 use crate::state::State;
 
 const TARGET: Field = Field {

@@ -6,7 +6,8 @@ use mesh_api::outcome::Outcome;
 use mesh_api::routes::Operation;
 use mesh_api::target::TargetState;
 
-use crate::form::{Field, Form};
+use crate::entry::Form;
+use crate::form::Field;
 use crate::state::State;
 use crate::{address, time};
 

@@ -2,16 +2,17 @@
 
 mod bars;
 mod full;
+mod head;
 
 use leptos::either::Either;
 use leptos::prelude::*;
 use mesh_api::timeline::Timeline;
 
-use crate::history::{self, Change};
+use crate::address;
+use crate::history;
 use crate::state::State;
 use crate::timeline::bars::{compact, lanes};
 use crate::timeline::full::full;
-use crate::{address, icon, time};
 
 /// The timeline, with the choice of its view.
 pub(crate) fn section(state: State) -> impl IntoView + use<> {
@@ -92,36 +93,4 @@ fn nothing(timeline: &Timeline) -> impl IntoView + use<> {
         ),
     };
     view! { <div class="empty"><h3>{what}</h3><p>{next}</p></div> }
-}
-
-/// A change's head: which one, what, when, and how far it came.
-fn head(state: State, change: &Change, newest: bool) -> impl IntoView + use<> {
-    let (reached, targets) = (change.reached(), change.lanes.len());
-    let took = change
-        .ended()
-        .map(|ended| crate::moment::duration(ended - change.at));
-    let (class, words) = match (targets, took) {
-        (0, _) => ("in-sync", "on this peer only".to_owned()),
-        (_, Some(took)) => ("in-sync", format!("{} in {took}", all(targets))),
-        _ if newest => ("behind", format!("{reached} of {targets} acknowledged")),
-        _ => (
-            "none",
-            format!("{reached} of {targets} acknowledged, then overtaken"),
-        ),
-    };
-    view! {
-        <div class="change">
-            <span class="number">{format!("#{}", change.generation)}</span>
-            <strong>{history::words(&change.what).to_owned()}</strong>
-            <span class="when">{time::both(state, change.at)}</span>
-            <span class=format!("reached {class}")>{icon::shape(move || class)} {words}</span>
-        </div>
-    }
-}
-
-fn all(targets: usize) -> String {
-    match targets {
-        1 => "the target acknowledged".to_owned(),
-        many => format!("all {many} acknowledged"),
-    }
 }

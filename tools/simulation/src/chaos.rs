@@ -79,7 +79,7 @@ fn cut(world: &Arc<World>) {
             .history
             .note(&process.label, "connection cut", String::new);
         let away = Duration::from_millis(world.dice.between(1, 1_000));
-        world.bus.cut(world, process.id, Some(away));
+        world.bus.cut(process.id, Some(away));
     }
 }
 
@@ -88,7 +88,7 @@ fn outage(world: &Arc<World>) {
     for machine in 0..world.machines.len() {
         if let Some((process, _)) = world.running(machine) {
             let away = Duration::from_millis(world.dice.between(200, 1_500));
-            world.bus.cut(world, process.id, Some(away));
+            world.bus.cut(process.id, Some(away));
         }
     }
 }

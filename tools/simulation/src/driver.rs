@@ -10,31 +10,11 @@ use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use crate::invariants::Invariant;
 use crate::process::Process;
 use crate::world::{GHOST, World};
-
-/// Keeps a process running on a machine, whatever happens to it.
-pub async fn keep_running(world: Arc<World>, machine: usize) {
-    if world.plan.crashes && world.dice.one_in(3) {
-        down(&world, 3_000).await;
-    }
-    while let Some(process) = world.start(machine) {
-        process.died().await;
-        world.clear(machine);
-        down(&world, 1_500).await;
-    }
-}
-
-/// A machine is down for a while, at the longest until the faults stop.
-async fn down(world: &World, longest_ms: u64) {
-    let until = Instant::now() + Duration::from_millis(world.dice.between(1, longest_ms));
-    while world.faults_on() && Instant::now() < until {
-        sleep(Duration::from_millis(20)).await;
-    }
-}
 
 /// Starts one operation on a random full-mode process; it runs beside whatever comes next.
 pub fn operate(world: &Arc<World>, number: usize) -> Option<JoinHandle<()>> {

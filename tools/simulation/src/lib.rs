@@ -13,6 +13,7 @@
 //! How to read a failure, and what is simulated: `docs/simulation.md`.
 
 pub mod broker;
+pub mod bus;
 pub mod chaos;
 pub mod cli;
 pub mod clock;
@@ -30,7 +31,9 @@ pub mod plan;
 pub mod process;
 pub mod run;
 pub mod seam;
+pub mod start;
 pub mod store;
+pub mod strike;
 pub mod subscription;
 pub mod tampering;
 pub mod verdict;

@@ -25,7 +25,8 @@ use crate::driver;
 use crate::host::Host;
 use crate::invariants::Invariant;
 use crate::oracle::RowName;
-use crate::seam::{Away, Kind, Seam};
+use crate::seam::{Away, Seam};
+use crate::strike::Kind;
 
 /// A row as a resync reads it: credential, change, and the largest `ts` used.
 type Seen = (CredentialKey, u64, i64);

@@ -202,25 +202,26 @@ impl Oracle {
     }
 
     /// Rows were made pending again.
-    pub fn rebooked(&self, source: &PeerName, rows: &[ResyncRow], pivots: &[DeliveryView]) {
+    pub fn rebooked(&self, source: &PeerName, rows: &[ResyncRow], deliveries: &[DeliveryView]) {
         let mut model = lock(&self.model);
         for row in rows {
             let used = model
                 .credentials
                 .get(&(source.clone(), row.key.clone()))
                 .map_or(i64::MIN, |c| c.used);
-            let Some(pivot) = pivots
+            let Some(delivery) = deliveries
                 .iter()
                 .find(|p| p.key == row.key && p.target.as_str() == row.target)
             else {
                 continue;
             };
-            let name = (source.clone(), row.key.clone(), pivot.target.clone());
+            let name = (source.clone(), row.key.clone(), delivery.target.clone());
             if let Some(known) = model.rows.get_mut(&name)
                 && known.generation == row.generation
-                && pivot.generation != row.generation
+                && delivery.generation != row.generation
             {
-                (known.generation, known.change_ts, known.claim) = (pivot.generation, None, None);
+                (known.generation, known.change_ts, known.claim) =
+                    (delivery.generation, None, None);
                 (known.set_aside, known.above) = (None, used);
             }
         }

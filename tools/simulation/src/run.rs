@@ -10,6 +10,7 @@ use crate::chaos;
 use crate::driver;
 use crate::history::Trace;
 use crate::invariants::Violation;
+use crate::start::keep_running;
 use crate::tampering;
 use crate::verdict;
 use crate::world::World;
@@ -66,7 +67,7 @@ pub fn story(seed: u64, trace: Trace) -> Story {
 
 async fn tell(world: &Arc<World>) {
     for machine in 0..world.machines.len() {
-        tokio::spawn(driver::keep_running(Arc::clone(world), machine));
+        tokio::spawn(keep_running(Arc::clone(world), machine));
     }
     let mut calls = Vec::new();
     for number in 0..world.plan.operations {

@@ -10,42 +10,11 @@ use tokio::time::sleep;
 use crate::host::Host;
 use crate::invariants::Invariant;
 use crate::process::Process;
+use crate::strike::{Kind, Strike};
 use crate::world::World;
 
 /// Calls of one process in one simulated second that no honest work needs.
 const HOT: u32 = 1_500;
-
-/// Which seam.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The peer's own store.
-    Store,
-    /// The database.
-    Management,
-    /// The broker.
-    Broker,
-    /// A peer's store, read by a source that looks for drift.
-    View,
-}
-
-/// What happens to a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strike {
-    /// Nothing.
-    Nothing,
-    /// It fails without an effect.
-    FailBefore,
-    /// It has its effect, and the answer is lost.
-    FailAfter,
-    /// It hangs without an effect.
-    HangBefore,
-    /// It has its effect and hangs.
-    HangAfter,
-    /// The process dies before it.
-    DieBefore,
-    /// The process dies after its effect.
-    DieAfter,
-}
 
 /// A call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

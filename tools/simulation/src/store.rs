@@ -9,7 +9,8 @@ use hmac_propagation::peer_store::{
 use crate::content::{applied, in_words};
 use crate::host::Host;
 use crate::invariants::Invariant;
-use crate::seam::{Away, Kind, Seam};
+use crate::seam::{Away, Seam};
+use crate::strike::Kind;
 
 /// One process's store.
 pub struct SimStore {

@@ -8,8 +8,9 @@ use hmac_propagation::broker::{BrokerError, Delivery, DeliveryTag, Settlement, S
 use hmac_propagation::queue::PeerName;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::broker::{Link, away};
-use crate::seam::{Away, Kind, Seam};
+use crate::bus::{Link, away};
+use crate::seam::{Away, Seam};
+use crate::strike::Kind;
 use crate::wire;
 
 /// A consumer, which resumes by itself after every loss.
@@ -92,7 +93,7 @@ impl Drop for CutUnlessSettled<'_> {
         if let Some(seam) = self.0.filter(|seam| !seam.process.is_dead()) {
             seam.note("connection cut");
             let away = Duration::from_millis(seam.world.dice.between(1, 300));
-            seam.world.bus.cut(&seam.world, seam.process.id, Some(away));
+            seam.world.bus.cut(seam.process.id, Some(away));
         }
     }
 }

@@ -67,12 +67,12 @@ pub async fn reach(world: &Arc<World>, under_way: Vec<JoinHandle<()>>) {
 /// The first thing that is still under way.
 fn unfinished(world: &World) -> Option<(Invariant, String)> {
     for source in world.sources() {
-        for pivot in pivots(source) {
-            if pivot.target.as_str() != GHOST && pivot.status != DeliveryStatus::Success {
-                let name = row_name(source, &pivot);
+        for delivery in deliveries(source) {
+            if delivery.target.as_str() != GHOST && delivery.status != DeliveryStatus::Success {
+                let name = row_name(source, &delivery);
                 return Some((
                     Invariant::RowStuck,
-                    format!("{}: {:?}", describe(&name), pivot.status),
+                    format!("{}: {:?}", describe(&name), delivery.status),
                 ));
             }
         }
@@ -94,7 +94,7 @@ fn unfinished(world: &World) -> Option<(Invariant, String)> {
         if behind && !is_struck(world, &source, &key) {
             return Some((Invariant::OwnStoreBehind, place));
         }
-        let all = pivots(host)
+        let all = deliveries(host)
             .iter()
             .filter(|row| row.key == key)
             .all(|row| row.status == DeliveryStatus::Success);
@@ -195,12 +195,12 @@ fn settled(world: &World) {
         });
     }
     for source in world.sources() {
-        for pivot in pivots(source)
+        for delivery in deliveries(source)
             .iter()
-            .filter(|pivot| pivot.target.as_str() == GHOST)
+            .filter(|delivery| delivery.target.as_str() == GHOST)
         {
-            let name = row_name(source, pivot);
-            let gone = pivot.status == DeliveryStatus::Success;
+            let name = row_name(source, delivery);
+            let gone = delivery.status == DeliveryStatus::Success;
             history.expect(!gone, Invariant::SuccessWithoutTheChange, || {
                 describe(&name)
             });
@@ -255,14 +255,14 @@ async fn shut_down(world: &Arc<World>) {
     }
 }
 
-fn pivots(host: &Host) -> Vec<DeliveryView> {
+fn deliveries(host: &Host) -> Vec<DeliveryView> {
     host.management
         .as_ref()
         .map(|management| management.deliveries())
         .unwrap_or_default()
 }
 
-fn row_name(source: &Host, pivot: &DeliveryView) -> RowName {
-    let target: PeerName = pivot.target.clone();
-    (source.name.clone(), pivot.key.clone(), target)
+fn row_name(source: &Host, delivery: &DeliveryView) -> RowName {
+    let target: PeerName = delivery.target.clone();
+    (source.name.clone(), delivery.key.clone(), target)
 }

@@ -17,7 +17,8 @@ use hmac_propagation::queue::PeerName;
 
 use crate::content::held;
 use crate::host::Host;
-use crate::seam::{Away, Kind, Seam};
+use crate::seam::{Away, Seam};
+use crate::strike::Kind;
 
 /// Views of every peer's store, as one process has them.
 pub fn all(seam: &Seam) -> Vec<(PeerName, StoreView)> {

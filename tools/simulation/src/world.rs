@@ -11,19 +11,16 @@ use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
 use tokio::time::{Instant, sleep};
 
-use crate::broker::{Bus, SimBroker};
+use crate::bus::Bus;
 use crate::clock::SkewedClock;
 use crate::damage::Damage;
-use crate::dice::{Dice, SeededRandom, lock};
+use crate::dice::{Dice, lock};
 use crate::history::{History, Trace};
 use crate::host::{Dump, Host, secret_of};
-use crate::management::SimManagement;
 use crate::oracle::Oracle;
 use crate::plan::Plan;
 use crate::process::Process;
-use crate::seam::{Kind, Seam, Strike};
-use crate::store::SimStore;
-use crate::view;
+use crate::strike::{Kind, Strike};
 
 /// A target that is in the inventory and never runs; it may vanish from the inventory.
 pub const GHOST: &str = "ghost";
@@ -37,7 +34,7 @@ pub struct World {
     /// What happened.
     pub history: History,
     /// The broker.
-    pub bus: Bus,
+    pub bus: Arc<Bus>,
     /// What ought to be.
     pub oracle: Oracle,
     /// What was done to stores past the propagation.
@@ -109,7 +106,7 @@ impl World {
             plan,
             settings,
             history: History::new(trace),
-            bus: Bus::default(),
+            bus: Arc::default(),
             oracle: Oracle::default(),
             damage: Damage::default(),
             dice,
@@ -206,50 +203,27 @@ impl World {
         if slow { self.dice.between(20, 250) } else { 0 }
     }
 
-    /// Starts a process on a machine.
-    pub fn start(self: &Arc<Self>, machine: usize) -> Option<Arc<Process>> {
+    /// A new process of a machine; nothing runs in it yet.
+    pub fn new_process(&self, machine: usize) -> Option<Arc<Process>> {
         let place = self.machines.get(machine)?;
-        let host = Arc::clone(self.find_host(&place.name)?);
         let id = self.processes.fetch_add(1, Ordering::Relaxed) + 1;
-        let process = Arc::new(Process::new(
-            id,
-            place.name.clone(),
-            machine,
-            Arc::clone(&place.clock),
-        ));
-        let seam = Seam {
-            world: Arc::clone(self),
-            process: Arc::clone(&process),
-            host,
-        };
-        self.history.note(&process.label, "starts", String::new);
-        let broker = Arc::new(SimBroker::new(seam.clone()));
-        let store = Arc::new(SimStore::new(seam.clone()));
-        let mut builder =
-            Propagator::builder(place.name.clone(), secret_of(&place.name), broker, store)
-                .settings(self.settings.clone())
-                .clock(place.clock.clone())
-                .random(Arc::new(SeededRandom::new(self.dice.fork())));
-        if seam.host.management.is_some() {
-            builder = builder
-                .views(view::all(&seam))
-                .management(Arc::new(SimManagement::new(seam)));
-        } else {
-            let known = self
-                .sources()
-                .map(|source| (source.name.clone(), secret_of(&source.name)));
-            builder = builder.sources(known);
+        let (name, clock) = (place.name.clone(), Arc::clone(&place.clock));
+        Some(Arc::new(Process::new(id, name, machine, clock)))
+    }
+
+    /// Keeps what runs on a machine from here on.
+    pub fn runs(&self, machine: usize, process: &Arc<Process>, propagator: Propagator) {
+        if let Some(place) = self.machines.get(machine) {
+            *lock(&place.running) = Some((Arc::clone(process), propagator));
         }
-        *lock(&place.running) = Some((Arc::clone(&process), builder.start()));
-        Some(process)
     }
 
     /// Ends a process at once: what it had in hand goes back to the broker.
-    pub fn kill(self: &Arc<Self>, process: &Process) {
+    pub fn kill(&self, process: &Process) {
         if !process.is_dead() {
             self.history.note(&process.label, "dies", String::new);
             process.die();
-            self.bus.cut(self, process.id, None);
+            self.bus.cut(process.id, None);
         }
     }
 

@@ -24,8 +24,8 @@ use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_auth::sign::Signer;
 use hmac_auth::verify::{BadSignatureReport, Verifier};
 
-use crate::http_layer::Setup;
 use crate::http_layer::raw::{Framing, RawRequest};
+use crate::http_layer::setup::Setup;
 
 pub(super) const NOW_MS: i64 = 1_760_000_000_000;
 pub(super) const SKEW_MS: i64 = 300_000;

@@ -15,7 +15,7 @@ use web_sys::{FormData, HtmlElement, HtmlFormElement, HtmlInputElement, UrlSearc
 
 use crate::browser::fetch::{self, Answer};
 use crate::browser::matrix::{refresh, timeline_of};
-use crate::form::Form;
+use crate::entry::Form;
 use crate::state::driven;
 
 /// Fields whose text may be read here: no secret is among them.

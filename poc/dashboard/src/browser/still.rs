@@ -4,7 +4,7 @@ use leptos::ev::{MouseEvent, SubmitEvent};
 use leptos::html;
 use leptos::prelude::*;
 
-use crate::form::Form;
+use crate::entry::Form;
 use crate::page::Query;
 use crate::state::State;
 

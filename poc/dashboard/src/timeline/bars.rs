@@ -7,7 +7,7 @@ use crate::history::{Change, Lane, words};
 use crate::icon;
 use crate::moment::{duration, precise};
 use crate::state::State;
-use crate::timeline::head;
+use crate::timeline::head::head;
 use crate::words::of_status;
 
 /// Widths are drawn in these parts.

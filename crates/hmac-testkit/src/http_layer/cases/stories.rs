@@ -2,11 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::FutureExt;
+use futures_util::future::{FutureExt, LocalBoxFuture};
 
-use crate::http_layer::cases::{Outcome, Story, accepts, is_echo, is_refusal, refuses};
+use crate::http_layer::expect::{Outcome, accepts, is_echo, is_refusal, refuses};
 use crate::http_layer::raw::{Connection, Framing, RawRequest};
 use crate::http_layer::world::{BODY_LIMIT, NOW_MS, SKEW_MS, World, secret};
+
+/// One story.
+pub(super) type Story = for<'a> fn(&'a World) -> LocalBoxFuture<'a, Outcome>;
 
 macro_rules! stories {
     ($($story:ident),* $(,)?) => {

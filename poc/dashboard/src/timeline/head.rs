@@ -1,0 +1,38 @@
+//! The head of a change.
+
+use leptos::prelude::*;
+
+use crate::history::{Change, words};
+use crate::moment::duration;
+use crate::state::State;
+use crate::{icon, time};
+
+/// A change's head: which one, what, when, and how far it came.
+pub(super) fn head(state: State, change: &Change, newest: bool) -> impl IntoView + use<> {
+    let (reached, targets) = (change.reached(), change.lanes.len());
+    let took = change.ended().map(|ended| duration(ended - change.at));
+    let (class, words) = match (targets, took) {
+        (0, _) => ("in-sync", "on this peer only".to_owned()),
+        (_, Some(took)) => ("in-sync", format!("{} in {took}", all(targets))),
+        _ if newest => ("behind", format!("{reached} of {targets} acknowledged")),
+        _ => (
+            "none",
+            format!("{reached} of {targets} acknowledged, then overtaken"),
+        ),
+    };
+    view! {
+        <div class="change">
+            <span class="number">{format!("#{}", change.generation)}</span>
+            <strong>{words(&change.what).to_owned()}</strong>
+            <span class="when">{time::both(state, change.at)}</span>
+            <span class=format!("reached {class}")>{icon::shape(move || class)} {words}</span>
+        </div>
+    }
+}
+
+fn all(targets: usize) -> String {
+    match targets {
+        1 => "the target acknowledged".to_owned(),
+        many => format!("all {many} acknowledged"),
+    }
+}
