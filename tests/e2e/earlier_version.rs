@@ -1,6 +1,6 @@
 //! Peers of an earlier version and of this one: beside each other in one mesh, and one after the other on the same Redis and schema.
 //!
-//! The programs of the earlier version are in the folder that `HMAC_MESH_EARLIER` names. No command builds them yet.
+//! The programs of the earlier version are in the folder that `HMAC_MESH_EARLIER` names: `cargo verify --long` builds them.
 
 use serde_json::Value;
 

@@ -10,6 +10,7 @@ mod bundle;
 mod compose;
 mod dashboard;
 mod demo;
+mod earlier;
 mod error;
 mod install;
 mod leftovers;

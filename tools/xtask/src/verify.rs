@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::step::Step;
-use crate::{compose, dashboard, install, leftovers, mutations, soak, tables};
+use crate::{compose, dashboard, earlier, install, leftovers, mutations, soak, tables};
 
 /// Seeds of `cargo verify --long`, beside those of every run.
 const MORE_SEEDS: u64 = 200_000;
@@ -18,7 +18,8 @@ pub(crate) struct Options {
     /// Stop at the first failing test.
     #[arg(long)]
     fail_fast: bool,
-    /// Then what takes longer than every run may: more seeds of the simulation, the long soak, the stories in containers.
+    /// Then what takes longer than every run may: more seeds of the simulation, the long soak, an earlier
+    /// version beside this one, the stories in containers.
     #[arg(long, conflicts_with = "filter")]
     long: bool,
 }
@@ -140,6 +141,7 @@ async fn long() -> Result<(), Error> {
         .run()
         .await?;
     soak::run(soak::Options::long()).await?;
+    earlier::run().await?;
     compose::run(compose::Options::default()).await
 }
 
