@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::history::{Change, words};
+use crate::history::{self, Change};
 use crate::moment::duration;
 use crate::state::State;
 use crate::{icon, time};
@@ -23,7 +23,7 @@ pub(super) fn head(state: State, change: &Change, newest: bool) -> impl IntoView
     view! {
         <div class="change">
             <span class="number">{format!("#{}", change.generation)}</span>
-            <strong>{words(&change.what).to_owned()}</strong>
+            <strong>{history::words(&change.what).to_owned()}</strong>
             <span class="when">{time::both(state, change.at)}</span>
             <span class=format!("reached {class}")>{icon::shape(move || class)} {words}</span>
         </div>
