@@ -97,15 +97,16 @@ async fn singles(
 }
 
 async fn pages(store: &SqlManagement, now: i64) -> Result<(), Box<dyn Error>> {
-    for page in 0..4 {
+    for page in 0..4u128 {
         let query = PendingQuery {
             now_ms: now,
             resend_after_ms: 60_000,
             overdue: true,
             lease_ms: 30_000,
             limit: PAGE,
-            event_ids: (0..PAGE)
-                .map(|n| format!("00000000-0000-4000-8000-{page:04}{n:08}"))
+            source: PeerName::parse("authority")?,
+            randoms: (0..PAGE)
+                .map(|n| ((page << 64) + n as u128).to_be_bytes())
                 .collect(),
         };
         let timer = Timer::start(store);

@@ -43,7 +43,7 @@ impl Work for Claim<'_> {
         let secrets = self.open_secrets(found.sealed);
         let mut claimed = Vec::with_capacity(found.rows.len());
         let (mut written, mut audit) = (found.set_aside, Vec::new());
-        for (mut row, event_id) in found.rows.into_iter().zip(&self.query.event_ids) {
+        for (mut row, random) in found.rows.into_iter().zip(&self.query.randoms) {
             let secret = secrets.get(&row.target).cloned();
             let record = || row.record_or_reason(self.vault);
             let message = row.delivery.message(&row.target, secret, record);
@@ -51,7 +51,7 @@ impl Work for Claim<'_> {
             let claim = row
                 .delivery
                 .clone()
-                .claim(slot, self.query, event_id, message);
+                .claim(slot, self.query, *random, message);
             row.delivery = claim.delivery;
             audit.extend(claim.step.map(|step| row.audit(&step)));
             written.push(row.write_progress());
@@ -72,7 +72,7 @@ impl Claim<'_> {
     /// Locks the deliveries that are due.
     async fn candidates(&self, session: &mut Session) -> Result<Found, SqlError> {
         let query = self.query;
-        let limit = query.limit.min(query.event_ids.len());
+        let limit = query.limit.min(query.randoms.len());
         let mut found = Found::default();
         if limit == 0 {
             return Ok(found);

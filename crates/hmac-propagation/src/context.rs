@@ -15,6 +15,7 @@ use crate::broker::Broker;
 use crate::closing::Closing;
 use crate::counters::LiveCounters;
 use crate::error::PropagationError;
+use crate::event_id::event_id;
 use crate::health::Health;
 use crate::management::Management;
 use crate::options::Settings;
@@ -76,12 +77,21 @@ impl Context {
     }
 
     /// A fresh UUID v4.
-    pub(crate) fn event_id(&self) -> String {
-        let mut bytes = [0; 16];
-        self.random.fill(&mut bytes);
-        uuid::Builder::from_random_bytes(bytes)
+    pub(crate) fn uuid(&self) -> String {
+        uuid::Builder::from_random_bytes(self.random_bytes())
             .into_uuid()
             .to_string()
+    }
+
+    pub(crate) fn random_bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes);
+        bytes
+    }
+
+    /// The id of an event that this peer stamps with `ts`.
+    pub(crate) fn event_id(&self, ts: i64) -> String {
+        event_id(&self.name, ts, self.random_bytes())
     }
 
     /// The management store.

@@ -42,6 +42,7 @@ pub mod plan;
 mod status;
 mod transition;
 
+use crate::event_id::event_id;
 use crate::management::{
     AckMark, DesiredRecord, Operation, PendingMessage, PendingPropagation, PendingQuery, Reopening,
     SentMark, SettledRow,
@@ -177,12 +178,14 @@ impl Delivery {
         self,
         (key, target): (&CredentialKey, &str),
         query: &PendingQuery,
-        event_id: &str,
+        random: [u8; 16],
         message: Result<PendingMessage, String>,
     ) -> Claimed {
         let before = self.status;
+        let ts = self.next_ts();
+        let event_id = event_id(&query.source, ts, random);
         let (delivery, transition) = match &message {
-            Ok(_) => (self.leased(query, event_id), Transition::Claimed),
+            Ok(_) => (self.leased(query, ts, &event_id), Transition::Claimed),
             Err(reason) => (
                 self.unsendable(query.now_ms, reason),
                 Transition::Unsendable,
@@ -198,7 +201,7 @@ impl Delivery {
             target: target.to_owned(),
             generation: delivery.generation,
             attempt: delivery.attempts,
-            event_id: event_id.to_owned(),
+            event_id,
             ts: delivery.sent_ts(),
             message,
         };
@@ -209,11 +212,17 @@ impl Delivery {
         }
     }
 
-    /// A retry is one millisecond newer than the try before it, and older than any later change.
-    fn leased(self, query: &PendingQuery, event_id: &str) -> Self {
-        let ts = self.last_ts.map_or(self.change_ts, |last| {
-            self.change_ts.max(last.saturating_add(1))
+    /// The `ts` of the next try. A retry repeats that of the try before it, however often: it says nothing newer, so it
+    /// overtakes nobody's later change. What was opened again is one millisecond newer, once.
+    fn next_ts(&self) -> i64 {
+        let is_reopened = self.applied_at.is_some() && self.event_id.is_none();
+        let last = self.last_ts.map_or(self.change_ts, |last| {
+            last.saturating_add(i64::from(is_reopened))
         });
+        self.change_ts.max(last)
+    }
+
+    fn leased(self, query: &PendingQuery, ts: i64, event_id: &str) -> Self {
         Self {
             status: DeliveryStatus::Pending,
             last_ts: Some(ts),
@@ -313,7 +322,8 @@ impl Delivery {
         moved
     }
 
-    /// Opens what is done again: only of the generation that was looked at. The next claim is a further try of the same change.
+    /// Opens what is done again: only of the generation that was looked at. The next claim is a further try of the same
+    /// change, one millisecond newer than what the target has lost: it must win where the cursor was kept.
     pub fn reopened(self, reopening: &Reopening, now_ms: i64) -> Moved {
         if self.generation != reopening.generation || !self.status.is_done() {
             return Moved::not(self);
@@ -471,7 +481,8 @@ mod tests {
             overdue: true,
             lease_ms: 30_000,
             limit: 1,
-            event_ids: vec!["event".to_owned()],
+            source: PeerName::parse("source").unwrap(),
+            randoms: vec![[0; 16]],
         }
     }
 
@@ -486,7 +497,7 @@ mod tests {
         let booked = Delivery::booked(None, Some(Operation::Delete), moment);
         Delivery {
             status,
-            ..booked.leased(&query(), "event")
+            ..booked.leased(&query(), NOW, "event")
         }
     }
 

@@ -232,7 +232,12 @@ impl Drift {
     ) -> Result<Vec<SettledRow>, PropagationError> {
         let (management, limit) = (self.context.management()?, self.context.settings.page);
         if *peer == self.context.name {
-            return Ok(management.settled_changes(after.as_ref(), limit).await?);
+            let mut rows = management.settled_changes(after.as_ref(), limit).await?;
+            // As its own store was stamped: a tie with another source ends here as everywhere.
+            for row in &mut rows {
+                row.event_id = Some(self.context.event_id(row.sent_ts));
+            }
+            return Ok(rows);
         }
         let query = SettledQuery {
             target: peer.clone(),

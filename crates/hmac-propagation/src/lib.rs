@@ -25,8 +25,9 @@
 //! 1. **Booked before published** ([`peer_store`]): an ack can overtake the confirm, never the booking.
 //! 2. **Acks are bound to a generation** ([`management`]): an ack for a replaced change completes
 //!    nothing newer.
-//! 3. **`ts` rises strictly for each credential, and a retry stays older than any later change**: a
-//!    target takes what is newer and answers the rest as applied ([`peer_store::Stamp`]).
+//! 3. **`ts` rises strictly for each credential, and a retry is no newer than its change**: a target
+//!    takes what is newer and answers the rest as applied ([`peer_store::Stamp`]); within one
+//!    millisecond the ids order ([`event_id`]).
 //! 4. **Settled last**: whatever was not finished is delivered again, and doing it twice changes
 //!    nothing.
 //!
@@ -146,6 +147,7 @@ pub mod delivery;
 pub mod drift;
 pub mod error;
 pub mod event;
+pub mod event_id;
 pub mod management;
 pub mod memory;
 pub mod options;

@@ -132,8 +132,11 @@ pub struct PendingQuery {
     pub lease_ms: i64,
     /// At most this many rows.
     pub limit: usize,
-    /// Names the claimer; a mark counts only for the claim it belongs to through its event id.
-    pub event_ids: Vec<String>,
+    /// Whose events they become.
+    pub source: PeerName,
+    /// What is random in the ids of the events, one for each row. A mark counts only for the claim it belongs to, which its
+    /// event id tells.
+    pub randoms: Vec<[u8; 16]>,
 }
 
 /// One row claimed for sending. Claiming allots the event id and the `ts`, raises the attempt count and sets a lease,
@@ -148,7 +151,7 @@ pub struct PendingPropagation {
     pub generation: u64,
     /// How many times it was claimed, this time included.
     pub attempt: u32,
-    /// The event's id, from [`PendingQuery::event_ids`].
+    /// The event's id ([`crate::event_id`]).
     pub event_id: String,
     /// The event's `ts`, epoch milliseconds.
     pub ts: i64,
@@ -235,7 +238,7 @@ pub trait Management: Send + Sync + 'static {
         rotation: &Rotation,
     ) -> Result<Accepted, ManagementError>;
 
-    /// Claims rows to send, the longest waiting first. `query.event_ids` has at least `query.limit` ids.
+    /// Claims rows to send, the longest waiting first. `query.randoms` has at least `query.limit` entries.
     async fn fetch_pending_propagations(
         &self,
         query: &PendingQuery,

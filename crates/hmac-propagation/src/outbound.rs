@@ -222,7 +222,8 @@ impl Outbound {
             overdue,
             lease_ms: millis(settings.claim_lease),
             limit: settings.page,
-            event_ids: (0..settings.page).map(|_| context.event_id()).collect(),
+            source: context.name.clone(),
+            randoms: (0..settings.page).map(|_| context.random_bytes()).collect(),
         };
         let management = context.management()?;
         Ok(management.fetch_pending_propagations(&query).await?)

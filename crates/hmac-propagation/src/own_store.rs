@@ -161,7 +161,7 @@ impl OwnStore {
             key: change.key.clone(),
             stamp: Stamp {
                 ts: change.change_ts,
-                event_id: self.context.event_id(),
+                event_id: self.context.event_id(change.change_ts),
             },
             operation: write_of(change.record.as_ref()),
             now_ms: self.context.now_ms(),

@@ -350,14 +350,15 @@ fn rotation(key: &CredentialKey, plain: &str, now_ms: i64) -> Rotation {
 
 fn query(now_ms: i64, limit: usize) -> PendingQuery {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let event_id = |_| format!("event-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let random = |_| u128::from(NEXT.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
     PendingQuery {
         now_ms,
         resend_after_ms: RESEND_AFTER,
         overdue: true,
         lease_ms: LEASE,
         limit,
-        event_ids: (0..limit).map(event_id).collect(),
+        source: peer("source"),
+        randoms: (0..limit).map(random).collect(),
     }
 }
 

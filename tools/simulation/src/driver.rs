@@ -16,8 +16,9 @@ use crate::invariants::Invariant;
 use crate::process::Process;
 use crate::world::{GHOST, World};
 
-/// Starts one operation on a random full-mode process; it runs beside whatever comes next.
-pub fn operate(world: &Arc<World>, number: usize) -> Option<JoinHandle<()>> {
+/// Starts one operation on a random full-mode process, and sometimes at the same moment another one on the same client at
+/// each of the others; they run beside whatever comes next.
+pub fn operate(world: &Arc<World>, number: usize) -> Vec<JoinHandle<()>> {
     let full: Vec<usize> = (0..world.machines.len())
         .filter(|i| {
             world
@@ -25,9 +26,34 @@ pub fn operate(world: &Arc<World>, number: usize) -> Option<JoinHandle<()>> {
                 .is_some_and(|host| host.management.is_some())
         })
         .collect();
-    let machine = *world.dice.pick(&full)?;
+    let dice = &world.dice;
+    let client = format!("client-{}", dice.between(1, world.plan.clients as u64));
+    let track = match dice.one_in(6) {
+        true => Track::Message,
+        false => Track::Http,
+    };
+    let machines = match dice.one_in(4) {
+        true => full,
+        false => dice.pick(&full).copied().into_iter().collect(),
+    };
+    let calls = machines
+        .into_iter()
+        .enumerate()
+        .filter_map(|(nth, machine)| {
+            let operation = (number * 10 + nth, client.clone(), track);
+            begin(world, machine, operation)
+        });
+    calls.collect()
+}
+
+fn begin(
+    world: &Arc<World>,
+    machine: usize,
+    (number, client, track): (usize, String, Track),
+) -> Option<JoinHandle<()>> {
     let (process, propagator) = world.running(machine)?;
-    let operation = Operation::draw(world, &world.machines[machine].name, number);
+    let own = &world.machines[machine].name;
+    let operation = Operation::draw(world, own, number, client, track);
     world
         .history
         .note(&process.label, operation.name(), || operation.words());
@@ -99,14 +125,8 @@ enum Operation {
 }
 
 impl Operation {
-    fn draw(world: &World, own: &PeerName, number: usize) -> Self {
+    fn draw(world: &World, own: &PeerName, number: usize, client: String, track: Track) -> Self {
         let dice = &world.dice;
-        let client = format!("client-{}", dice.between(1, world.plan.clients as u64));
-        let track = if dice.one_in(6) {
-            Track::Message
-        } else {
-            Track::Http
-        };
         let mut others: Vec<String> = world
             .hosts
             .keys()

@@ -66,6 +66,8 @@ struct Claim {
     event_id: String,
     ts: i64,
     state: State,
+    /// It was opened again: what the target has lost must win.
+    reopened: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -259,7 +261,8 @@ impl Oracle {
             }
             match (&row.claim, row.change_ts) {
                 (Some(last), _) => {
-                    history.expect(claim.ts == last.ts + 1, Invariant::RetryOvertakes, place);
+                    let ts = last.ts + i64::from(last.reopened);
+                    history.expect(claim.ts == ts, Invariant::RetryOvertakes, place);
                 }
                 (None, Some(change_ts)) => {
                     history.expect(claim.ts == change_ts, Invariant::RetryOvertakes, place);
@@ -274,6 +277,7 @@ impl Oracle {
                 event_id: claim.event_id.clone(),
                 ts: claim.ts,
                 state: State::Leased { until },
+                reopened: false,
             });
             let event = Event::of(name, claim);
             model.events.insert(claim.event_id.clone(), event);
@@ -366,7 +370,7 @@ impl Oracle {
             .get_mut(name)
             .and_then(|row| row.claim.as_mut())
         {
-            claim.state = State::Free;
+            (claim.state, claim.reopened) = (State::Free, true);
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Plan {
     pub rate: u64,
     /// Calls take up to this long, in milliseconds.
     pub latency_ms: u64,
-    /// Full-mode peers (1 or 2).
+    /// Full-mode peers (1 to 3).
     pub sources: usize,
     /// Whether the first source runs twice.
     pub replica: bool,
@@ -63,7 +63,7 @@ impl Plan {
             drift: Dice::new(!seed).one_in(if calm { 8 } else { 3 }),
             rate: [6, 12, 30][dice.index(3)],
             latency_ms: [0, 3, 20][dice.index(3)],
-            sources: if dice.one_in(3) { 2 } else { 1 },
+            sources: [1, 1, 1, 2, 2, 3][dice.index(6)],
             replica: dice.one_in(3),
             targets: if dice.one_in(2) { 2 } else { 1 },
             clients: usize::try_from(dice.between(1, 3)).unwrap_or(1),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac_propagation::delivery::DeliveryStatus;
+use hmac_propagation::event_id::event_id;
 use hmac_propagation::memory::management::DeliveryView;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
@@ -210,35 +211,21 @@ fn settled(world: &World) {
 
 /// What a peer should hold for a credential, and by whose change: of all that was accepted for it, anywhere, the latest.
 fn newest(world: &World, peer: &PeerName, key: &CredentialKey) -> Option<(PeerName, Content)> {
-    let cursor = world.find_host(peer).and_then(|host| host.cursor(key));
     let rows = world
         .oracle
         .rows()
         .into_iter()
         .filter(|(other, _)| other.1 == *key && other.2 == *peer);
-    let mut candidates: Vec<(i64, PeerName, Content)> = rows
-        .filter_map(|(name, row)| Some((row.change_ts?, name.0, row.content)))
-        .collect();
+    let rows = rows.filter_map(|(name, row)| Some((row.sent_ts()?, name.0, row.content)));
     let own = world.oracle.credential(peer, key);
-    candidates.extend(own.map(|accepted| (accepted.change_ts, peer.clone(), accepted.content)));
-    let latest = candidates.iter().map(|(ts, ..)| *ts).max()?;
-    // Two sources within a few milliseconds, tries included: the larger stamp wins, whichever was accepted later.
-    let close = |ts: i64| {
-        cursor
-            .as_ref()
-            .is_some_and(|cursor| ts <= cursor.ts && latest - ts <= CLOSE_MS)
-    };
-    let held = world.find_host(peer).and_then(|host| host.record(key));
-    let tied = candidates
-        .iter()
-        .position(|(ts, _, content)| close(*ts) && *content == held);
-    let place = tied.or_else(|| candidates.iter().position(|(ts, ..)| *ts == latest))?;
-    let (_, owner, content) = candidates.swap_remove(place);
-    Some((owner, content))
+    let own = own.map(|accepted| (accepted.change_ts, peer.clone(), accepted.content));
+    // Of two sources in one millisecond the same one wins everywhere.
+    let order = |ts: i64, source: &PeerName| (ts, event_id(source, ts, [0; 16]));
+    let latest = rows
+        .chain(own)
+        .max_by_key(|(ts, source, _)| order(*ts, source));
+    latest.map(|(_, source, content)| (source, content))
 }
-
-/// More tries than any row has in a story.
-const CLOSE_MS: i64 = 30;
 
 async fn shut_down(world: &Arc<World>) {
     for machine in 0..world.machines.len() {

@@ -43,14 +43,14 @@ fn ensure(client: &str, plain: &str, targets: &[&str]) -> Upsert {
 }
 
 fn query(now_ms: i64) -> PendingQuery {
-    let event_ids = (0..10).map(|n| format!("{now_ms}-{n}")).collect();
     PendingQuery {
         now_ms,
         resend_after_ms: RESEND_AFTER,
         overdue: true,
         lease_ms: LEASE,
         limit: 10,
-        event_ids,
+        source: peer("authority"),
+        randoms: (0..10).map(|n| [n; 16]).collect(),
     }
 }
 

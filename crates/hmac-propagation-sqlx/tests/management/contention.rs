@@ -137,16 +137,15 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
 
 async fn sync(replica: &Arc<SqlManagement>) -> Vec<PendingPropagation> {
     let now_ms = now();
-    let event_ids = (0..40)
-        .map(|_| EVENTS.fetch_add(1, Ordering::Relaxed).to_string())
-        .collect();
+    let random = |_| u128::from(EVENTS.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
     let query = PendingQuery {
         now_ms,
         resend_after_ms: 1_000,
         overdue: true,
         lease_ms: 500_000,
         limit: 40,
-        event_ids,
+        source: peer("authority"),
+        randoms: (0..40).map(random).collect(),
     };
     let mut rows = replica.fetch_pending_propagations(&query).await.unwrap();
     let claimed = rows.clone();

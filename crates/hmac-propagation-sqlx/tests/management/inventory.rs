@@ -1,7 +1,9 @@
 //! The operator's side of targets.
 
 use auth_base::secret::Secret;
-use hmac_propagation::management::{AckMark, Management, PendingQuery, Upsert, UpsertOperation};
+use hmac_propagation::management::{
+    AckMark, Management, PendingQuery, Reopening, Upsert, UpsertOperation,
+};
 use hmac_propagation_sqlx::inventory::{InventoryError, TargetUpserted};
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
 
@@ -94,33 +96,41 @@ async fn keeps_an_inventory(databases: Databases) {
     // The deletions arrived: the target may go, and their rows with it; the next ts is newer all the same.
     let mut last = 0;
     for attempt in 0..3 {
-        let at = NOW + attempt * LEASE;
-        let event_ids = (0..10).map(|n| format!("{at}-{n}")).collect();
+        let at = NOW + i64::from(attempt) * LEASE;
         let query = PendingQuery {
             now_ms: at,
             resend_after_ms: RESEND_AFTER,
             overdue: true,
             lease_ms: LEASE,
             limit: 10,
-            event_ids,
+            source: peer("authority"),
+            randoms: (0..10).map(|n| [10 * attempt + n; 16]).collect(),
         };
         for row in management.fetch_pending_propagations(&query).await.unwrap() {
             last = row.ts;
+            let mark = AckMark {
+                key: row.key.clone(),
+                target: peer("other"),
+                generation: row.generation,
+                event_id: row.event_id,
+                sent_at: at,
+                at_ms: at,
+                outcome: Ok(()),
+            };
+            management.mark_target_success(&mark).await.unwrap();
+            // What the target loses is sent again, each time newer; but for the last time.
+            let lost = Reopening {
+                key: row.key,
+                target: peer("other"),
+                generation: row.generation,
+                reason: "lost".to_owned(),
+            };
+            if attempt < 2 {
+                management.reopen(&[lost], at).await.unwrap();
+            }
         }
     }
     assert_eq!(last, NOW + 2);
-    for client in ["one", "two"] {
-        let mark = AckMark {
-            key: key(client),
-            target: peer("other"),
-            generation: 1,
-            event_id: "another event".to_owned(),
-            sent_at: NOW,
-            at_ms: NOW,
-            outcome: Ok(()),
-        };
-        management.mark_target_success(&mark).await.unwrap();
-    }
     management.delete_target("other").await.unwrap();
     assert!(
         texts(&url, "SELECT client_id FROM hmac_credential_target")

@@ -97,14 +97,14 @@ async fn shows_its_state(databases: Databases) {
     }
 
     // A row's way, the newest first.
-    let event_ids = vec!["the-event".to_owned()];
     let query = PendingQuery {
         now_ms: NOW + 1,
         resend_after_ms: RESEND_AFTER,
         overdue: true,
         lease_ms: LEASE,
         limit: 1,
-        event_ids,
+        source: peer("authority"),
+        randoms: vec![[1; 16]],
     };
     let row = management
         .fetch_pending_propagations(&query)
@@ -126,7 +126,7 @@ async fn shows_its_state(databases: Databases) {
         .map(|entry| entry.transition.as_str())
         .collect();
     assert_eq!(ways, ["not sent", "ensured", "ensured"]);
-    assert_eq!(history[0].event_id.as_deref(), Some("the-event"));
+    assert_eq!(history[0].event_id.as_ref(), Some(&row.event_id));
     assert_eq!(history[0].reason.as_ref().unwrap().len(), 500);
     let older = management
         .history(&row.key, Some(history[1].id), 1)
@@ -144,7 +144,7 @@ async fn shows_its_state(databases: Databases) {
     // An answer that overtakes the sent mark stands for it.
     let query = PendingQuery {
         now_ms: NOW + 3,
-        event_ids: vec!["the-second".to_owned()],
+        randoms: vec![[2; 16]],
         ..query
     };
     let row = management
@@ -168,7 +168,7 @@ async fn shows_its_state(databases: Databases) {
         .map(|entry| (entry.transition.as_str(), entry.at_ms))
         .collect();
     assert_eq!(ways, [("success", NOW + 9), ("sent", NOW + 4)]);
-    assert_eq!(history[1].event_id.as_deref(), Some("the-second"));
+    assert_eq!(history[1].event_id.as_ref(), Some(&row.event_id));
     assert_eq!(
         management.backlog().await.unwrap(),
         Backlog {

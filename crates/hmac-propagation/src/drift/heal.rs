@@ -9,6 +9,7 @@ use crate::drift::comparison::{Comparison, compare};
 use crate::drift::report::Tally;
 use crate::drift::view::View;
 use crate::error::PropagationError;
+use crate::event_id::shared;
 use crate::management::{Reopening, SettledQuery, SettledScope};
 use crate::own_store::write_of;
 use crate::peer_store::{Applied, Apply, CredentialKey, Stamp};
@@ -124,9 +125,12 @@ pub(super) async fn own(
 
 fn own_apply(context: &Context, comparison: &Comparison) -> Apply {
     let (row, now_ms) = (&comparison.row, context.now_ms());
+    let event_id = context.event_id(row.sent_ts);
     let event_id = match &comparison.cursor {
-        Some(cursor) if cursor.ts == row.sent_ts => beyond(&cursor.event_id, now_ms),
-        _ => context.event_id(),
+        Some(cursor) if cursor.ts == row.sent_ts => {
+            beyond(&cursor.event_id, shared(&event_id), now_ms)
+        }
+        _ => event_id,
     };
     Apply {
         key: row.key.clone(),
@@ -141,9 +145,10 @@ fn own_apply(context: &Context, comparison: &Comparison) -> Apply {
     }
 }
 
-/// An event id that comes after another: `~` comes after every character of a UUID, and time goes on.
-fn beyond(event_id: &str, now_ms: i64) -> String {
-    let next = format!("~{now_ms:016}");
+/// An event id that comes after another, and that ties with another source's as this peer's own do: `~` comes after every
+/// character of a UUID, and time goes on.
+fn beyond(event_id: &str, shared: &str, now_ms: i64) -> String {
+    let next = format!("{shared}~{now_ms:016}");
     if next.as_str() > event_id {
         next
     } else {
@@ -159,10 +164,10 @@ mod tests {
     fn an_own_stamp_is_beyond_the_one_before() {
         let mut event_id = "ffffffff-ffff-4fff-bfff-ffffffffffff".to_owned();
         for now_ms in [5, 5, 4, 6, 1_700_000_000_000, 1_700_000_000_001, 1] {
-            let next = beyond(&event_id, now_ms);
+            let next = beyond(&event_id, "ffffffff-ffff", now_ms);
             assert!(next > event_id, "{next} after {event_id}");
             event_id = next;
         }
-        assert!(event_id.len() < 24, "{event_id}");
+        assert!(event_id.len() < 37, "{event_id}");
     }
 }

@@ -163,7 +163,7 @@ impl AckPublisher {
         event_id: &str,
         result: &Result<(), String>,
     ) -> OutboundMessage {
-        let (ack_id, now_ms) = (self.context.event_id(), self.context.now_ms());
+        let (ack_id, now_ms) = (self.context.uuid(), self.context.now_ms());
         let body = AckEvent {
             event_id: &ack_id,
             ts: now_ms,

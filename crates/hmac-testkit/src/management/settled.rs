@@ -2,6 +2,7 @@
 
 use hmac_auth::credential::Change;
 use hmac_propagation::delivery::DeliveryStatus;
+use hmac_propagation::event_id::{event_id, shared};
 use hmac_propagation::management::{Reopening, SettledQuery, SettledRow, SettledScope};
 use hmac_propagation::peer_store::{CredentialKey, Stamp, Track};
 
@@ -204,6 +205,8 @@ pub async fn a_settled_row_says_what_was_sent(source: Source) {
     };
     assert!(!row.is_superseded_by(&cursor(row.sent_ts, &claimed.event_id)));
     assert!(!row.is_superseded_by(&cursor(row.sent_ts - 1, "~")));
+    let another_try = format!("{}~", shared(&claimed.event_id));
+    assert!(!row.is_superseded_by(&cursor(row.sent_ts, &another_try)));
     assert!(row.is_superseded_by(&cursor(row.sent_ts, "~")));
     assert!(row.is_superseded_by(&cursor(row.sent_ts + 1, "")));
 
@@ -255,6 +258,10 @@ pub async fn a_reopened_row_is_a_further_try(source: Source) {
         assert_eq!((row.generation, row.ts), (old.generation, old.ts + 1));
         assert_eq!((row.attempt, content(row)), (old.attempt + 1, content(old)));
         assert_ne!(row.event_id, old.event_id);
+        assert!(
+            row.event_id
+                .starts_with(shared(&event_id(&peer("source"), row.ts, [0; 16])))
+        );
     }
     source.settle(&after, late).await;
     let seen = source.row(&key, "a").await;

@@ -98,16 +98,16 @@ impl State {
             .map(|(key, target, row)| (row.delivery.waiting_since, key.clone(), target.clone()))
             .collect();
         due.sort();
-        let claims = due.into_iter().take(query.limit).zip(&query.event_ids);
+        let claims = due.into_iter().take(query.limit).zip(&query.randoms);
         let mut claimed = Vec::new();
-        for ((_, key, target), event_id) in claims {
+        for ((_, key, target), random) in claims {
             let secret = self.targets.get(&target).cloned().map(Ok);
             let row = self.credentials.get_mut(&key);
             if let Some(row) = row.and_then(|row| row.deliveries.get_mut(&target)) {
                 let (name, record) = (target.as_str(), row.record.clone());
                 let message = row.delivery.message(name, secret, || Ok(record));
                 let delivery = row.delivery.clone();
-                let claim = delivery.claim((&key, name), query, event_id, message);
+                let claim = delivery.claim((&key, name), query, *random, message);
                 row.delivery = claim.delivery;
                 claimed.push(claim.row);
             }
