@@ -78,6 +78,11 @@ impl AllowedIps {
         self.rules.is_empty() && self.unparsable.is_empty()
     }
 
+    /// Tells whether the list had entries that are no rules. Whoever passes on its rules alone passes on another list.
+    pub fn has_unreadable(&self) -> bool {
+        !self.unparsable.is_empty()
+    }
+
     /// Tells whether the list had entries and none of them was a rule.
     pub fn denies_everyone(&self) -> bool {
         self.rules.is_empty() && !self.unparsable.is_empty()

@@ -367,7 +367,12 @@ impl Delivery {
         match self.operation.ok_or("the row's operation is unknown")? {
             Operation::Delete => Ok(None),
             Operation::Create | Operation::Update => {
-                Ok(Some(record()?.ok_or("the row has no secret hash")?))
+                let record = record()?.ok_or("the row has no secret hash")?;
+                // The wire has rules only: without what cannot be read the target would let in others.
+                if record.allowed_ips.has_unreadable() {
+                    return Err("the row's allow-list holds what is no rule".to_owned());
+                }
+                Ok(Some(record))
             }
         }
     }
@@ -460,7 +465,9 @@ impl ClaimWindow {
 
 #[cfg(test)]
 mod tests {
+    use hmac_auth::allowed_ips::AllowedIps;
     use hmac_auth::credential::ClientId;
+    use hmac_auth::secret_hash::SecretHash;
 
     use super::*;
     use crate::peer_store::Track;
@@ -581,6 +588,25 @@ mod tests {
                 assert!(moved.steps.is_empty());
             }
         }
+    }
+
+    /// Not even with the rules that are left: the target would hold another list than the row says.
+    #[test]
+    fn a_list_with_an_entry_that_is_no_rule_is_not_wanted() {
+        let wanted = |rules: &[&str]| {
+            let delivery = Delivery {
+                operation: Some(Operation::Update),
+                ..delivery(DeliveryStatus::Pending)
+            };
+            let record = DesiredRecord {
+                secret_hash: SecretHash::parse(&"ab".repeat(32)).unwrap(),
+                allowed_ips: AllowedIps::parse_lenient(rules),
+                expires_at: None,
+            };
+            delivery.wanted(|| Ok(Some(record))).is_ok()
+        };
+        assert!(wanted(&[]) && wanted(&["10.0.0.0/8"]));
+        assert!(!wanted(&["10/8"]) && !wanted(&["10.0.0.0/8", "10/8"]));
     }
 
     #[test]

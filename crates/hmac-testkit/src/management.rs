@@ -106,6 +106,7 @@ macro_rules! management_cases {
                     a_claim_is_bounded,
                     a_clock_that_steps_back_stops_nothing,
                     a_row_that_cannot_be_sent_is_an_error_and_uses_no_ts,
+                    a_list_that_cannot_be_read_is_not_sent,
                     a_mark_of_a_row_that_cannot_be_sent_changes_nothing,
                     a_change_waits_since_the_clock_said_so,
                     a_claimed_row_goes_to_the_back_of_the_line,

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use auth_base::secret::Secret;
 use futures_util::future::join_all;
+use hmac_auth::allowed_ips::AllowedIps;
+use hmac_auth::credential::Change;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::event_id::shared;
-use hmac_propagation::management::{PendingQuery, Upsert};
+use hmac_propagation::management::{PendingQuery, Upsert, UpsertOperation};
 
 use super::{LEASE, NOW, RESEND_AFTER, Source, content, ensure, http, peer, query, revoke, sent};
 
@@ -350,4 +352,25 @@ pub async fn a_claimed_row_goes_to_the_back_of_the_line(source: Source) {
         .await;
     let next = source.claim_some(NOW + 2 + LEASE, 1).await;
     assert_eq!(next[0].key, http("other"));
+}
+
+/// A list whose entries are no rules (a row edited by hand, or rules of a later version) lets in nobody. On the wire it would
+/// be no list, which lets in everybody; and a check for drift that compared with it would never end.
+pub async fn a_list_that_cannot_be_read_is_not_sent(source: Source) {
+    let (source, key) = (source.with_targets(&["a"]).await, http("unreadable"));
+    let good = source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    let claimed = source.claim_one(NOW).await;
+    source.sent(&claimed, NOW).await;
+    source.acknowledge(&claimed, NOW).await;
+    let mut damaged = ensure(&key, "plain", &["a"], NOW);
+    if let UpsertOperation::Ensure { allowed_ips, .. } = &mut damaged.operation {
+        *allowed_ips = Change::Set(AllowedIps::parse_lenient(["everybody"]));
+    }
+    source.upsert(&damaged).await;
+    let claimed = source.claim_one(NOW + 1).await;
+    assert!(claimed.generation > good.generation);
+    let why = claimed.message.expect_err("a reason");
+    assert!(why.contains("allow-list"), "{why}");
+    let row = source.row(&key, "a").await;
+    assert_eq!((row.status, row.reason), (DeliveryStatus::Error, Some(why)));
 }
