@@ -21,6 +21,9 @@ use crate::keys::Namespace;
 /// Reading, merging and writing one record, in Lua: the beginning of every script that writes one.
 pub const RECORD_LUA: &str = include_str!("lua/record.lua");
 
+/// So many characters of the previous hash stand beside the moment of its rotation.
+const ROTATED_HASH: usize = 16;
+
 /// Records of one `HMGET` at most: a longer one would keep the server from others.
 const FIELDS: usize = 1_000;
 
@@ -73,18 +76,21 @@ impl CredentialStore for RedisCredentialStore {
             .arg(self.namespace.clients())
             .arg(client_id.as_str())
             .cmd("GET")
-            .arg(self.namespace.backup(client_id));
+            .arg(self.namespace.backup(client_id))
+            .cmd("GET")
+            .arg(self.namespace.rotated(client_id));
         let mut answers = self.link.query(&pipeline).await?.into_iter();
-        let (Some(stored), Some(backup)) = (answers.next(), answers.next()) else {
-            return Err(unexpected("HGET"));
-        };
+        let mut next = || answers.next().ok_or_else(|| unexpected("HGET"));
+        let (stored, backup, rotated) = (next()?, next()?, next()?);
         let stored = stored?;
         if stored == Value::Nil {
             return Ok(None);
         }
+        let previous = previous(client_id, backup);
         Ok(Some(StoredCredential {
             credential: decode(client_id, &stored)?,
-            previous: previous(client_id, backup),
+            rotated_at: rotated_at(previous.as_ref(), rotated),
+            previous,
         }))
     }
 
@@ -133,6 +139,7 @@ impl CredentialStore for RedisCredentialStore {
         let call = Call::default()
             .key(self.namespace.clients())
             .key(self.namespace.backup(client_id))
+            .key(self.namespace.rotated(client_id))
             .argument(client_id.as_str())
             .argument(condition)
             .argument(write.now_ms.to_string())
@@ -157,6 +164,7 @@ impl CredentialStore for RedisCredentialStore {
         let call = Call::default()
             .key(self.namespace.clients())
             .key(self.namespace.backup(client_id))
+            .key(self.namespace.rotated(client_id))
             .argument(client_id.as_str());
         match self.scripts.delete.call(&self.link, call).await? {
             Value::Int(found) => Ok(found > 0),
@@ -244,6 +252,14 @@ fn previous(client_id: &ClientId, backup: Result<Value, StoreError>) -> Option<S
             None
         }
     }
+}
+
+/// `<ms>:<beginning of the previous hash>`: of another backup it says nothing.
+fn rotated_at(previous: Option<&SecretHash>, rotated: Result<Value, StoreError>) -> Option<i64> {
+    let rotated = rotated.ok()?;
+    let (at_ms, of) = text(&rotated)?.split_once(':')?;
+    let of_this = previous?.expose().starts_with(of) && of.len() == ROTATED_HASH;
+    at_ms.parse().ok().filter(|_| of_this)
 }
 
 fn page(parts: Vec<Value>) -> Result<CredentialPage, StoreError> {

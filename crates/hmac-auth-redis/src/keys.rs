@@ -25,6 +25,11 @@ impl Namespace {
         format!("{self}:credentials-backup:{client_id}")
     }
 
+    /// When a client's hash changed, beside its backup: `<ns>:credentials-rotated:<client>`.
+    pub fn rotated(&self, client_id: &ClientId) -> String {
+        format!("{self}:credentials-rotated:{client_id}")
+    }
+
     /// One nonce: `<ns>:nonce:<client>:<nonce>:<timestamp>`.
     pub fn nonce(&self, owner: &str, nonce: &str, timestamp_ms: i64) -> String {
         format!("{self}:nonce:{owner}:{nonce}:{timestamp_ms}")
@@ -55,6 +60,10 @@ mod tests {
         assert_eq!(
             namespace.backup(&client),
             "hmacauth:credentials-backup:billing:eu"
+        );
+        assert_eq!(
+            namespace.rotated(&client),
+            "hmacauth:credentials-rotated:billing:eu"
         );
         assert_eq!(
             Namespace::new("hmac:http").nonce(client.as_str(), "n1", 17),

@@ -119,6 +119,7 @@ fn verify(criterion: &mut Criterion) {
     let stores = Arc::new(Nothing(StoredCredential {
         credential,
         previous: None,
+        rotated_at: None,
     }));
     let verifier = Verifier::new(stores.clone(), stores).clock(clock.clone());
     let signed = Signer::new(client_id, hash())

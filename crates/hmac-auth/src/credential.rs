@@ -1,7 +1,6 @@
 //! A client's credential: what a store keeps and a verifier reads.
 
 use std::fmt;
-use std::time::Duration;
 
 use crate::allowed_ips::AllowedIps;
 use crate::secret_hash::SecretHash;
@@ -74,12 +73,6 @@ impl Credential {
     pub fn is_expired(&self, now_ms: i64) -> bool {
         self.expires_at
             .is_some_and(|expires_at| now_ms > expires_at)
-    }
-
-    /// Tells whether the previous secret still counts at `now_ms`: until `updated_at + grace` (wire contract 1.5).
-    pub fn in_rotation_grace(&self, grace: Option<Duration>, now_ms: i64) -> bool {
-        let grace_ms = |grace: Duration| i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
-        grace.is_some_and(|grace| now_ms <= self.updated_at.saturating_add(grace_ms(grace)))
     }
 }
 

@@ -19,6 +19,20 @@ pub struct StoredCredential {
     pub credential: Credential,
     /// The hash before the last change of the hash, while its backup lives.
     pub previous: Option<SecretHash>,
+    /// When the hash changed, epoch milliseconds; `None`: whoever changed it did not say so (a peer of the original), so it was
+    /// at the last write or before.
+    pub rotated_at: Option<i64>,
+}
+
+impl StoredCredential {
+    /// The previous hash if it still counts at `now_ms`: for the `grace` after the hash changed, whatever else was written
+    /// since (wire contract 1.5).
+    pub fn previous_within(&self, grace: Option<Duration>, now_ms: i64) -> Option<&SecretHash> {
+        let grace_ms = i64::try_from(grace?.as_millis()).unwrap_or(i64::MAX);
+        let rotated_at = self.rotated_at.unwrap_or(self.credential.updated_at);
+        let in_grace = now_ms <= rotated_at.saturating_add(grace_ms);
+        self.previous.as_ref().filter(|_| in_grace)
+    }
 }
 
 /// What must be true of the stored record for a write to happen.

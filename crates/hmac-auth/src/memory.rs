@@ -33,8 +33,15 @@ pub type Watcher = dyn Fn(&ClientId) + Send + Sync;
 
 struct Entry {
     credential: Credential,
-    /// The replaced hash and the moment from which it is forgotten.
-    previous: Option<(SecretHash, i64)>,
+    /// The hash that was replaced last.
+    previous: Option<Previous>,
+}
+
+struct Previous {
+    hash: SecretHash,
+    replaced_at: i64,
+    /// The moment from which it is forgotten.
+    expires_at: i64,
 }
 
 impl Default for MemoryCredentialStore {
@@ -73,7 +80,8 @@ impl MemoryCredentialStore {
         entry.expire_previous(now_ms);
         Some(StoredCredential {
             credential: entry.credential.clone(),
-            previous: entry.previous.as_ref().map(|(hash, _)| hash.clone()),
+            previous: entry.previous.as_ref().map(|it| it.hash.clone()),
+            rotated_at: entry.previous.as_ref().map(|it| it.replaced_at),
         })
     }
 
@@ -166,13 +174,17 @@ impl Entry {
         let replaced = std::mem::replace(&mut self.credential, credential);
         if !replaced.secret_hash.matches(&self.credential.secret_hash) {
             let expires_at = now_ms.saturating_add(millis(backup_ttl));
-            self.previous = Some((replaced.secret_hash, expires_at));
+            self.previous = Some(Previous {
+                hash: replaced.secret_hash,
+                replaced_at: self.credential.updated_at,
+                expires_at,
+            });
         }
     }
 
     fn expire_previous(&mut self, now_ms: i64) {
         self.previous
-            .take_if(|(_, expires_at)| now_ms >= *expires_at);
+            .take_if(|previous| now_ms >= previous.expires_at);
     }
 }
 

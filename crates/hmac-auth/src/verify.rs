@@ -18,7 +18,7 @@ use auth_base::nonce_store::NonceStore;
 use crate::canonical::{SigningHead, hash_body, normalize_received_target, read_hex};
 use crate::client_address::TrustedProxies;
 use crate::credential::{ClientId, Credential};
-use crate::credential_store::{CredentialStore, StoredCredential};
+use crate::credential_store::CredentialStore;
 use crate::header::{self, Headers};
 use crate::previous_use::{PreviousSecretUse, PreviousSecretUses};
 use crate::rejection::Rejection;
@@ -213,10 +213,9 @@ impl Verifier {
             .find(&client_id)
             .await
             .map_err(Rejection::Store)?;
-        let StoredCredential {
-            credential,
-            previous,
-        } = found.ok_or(Rejection::UnknownClient)?;
+        let stored = found.ok_or(Rejection::UnknownClient)?;
+        let previous = stored.previous_within(self.rotation_grace, now_ms).cloned();
+        let credential = stored.credential;
         if credential.is_expired(now_ms) {
             return Err(Rejection::ClientExpired);
         }
@@ -232,8 +231,7 @@ impl Verifier {
             timestamp_ms: signed.timestamp_ms,
             client_id,
             client_address,
-            previous: previous
-                .filter(|_| credential.in_rotation_grace(self.rotation_grace, now_ms)),
+            previous,
             secret_hash: credential.secret_hash,
         };
         if target.is_err() || signature.is_none() {
@@ -385,6 +383,7 @@ mod tests {
     use super::*;
     use crate::allowed_ips::AllowedIps;
     use crate::credential::{Change, CredentialChange};
+    use crate::credential_store::StoredCredential;
     use crate::credential_store::{CredentialPage, CredentialWrite, WriteCondition, WriteOutcome};
     use crate::memory::MemoryCredentialStore;
     use crate::secret_hash::hash_client_secret;

@@ -175,12 +175,9 @@ impl MessageVerifier {
     ) -> Option<SecretUsed> {
         let signature = read_hex(signature.as_bytes())?;
         let payload = message_signing_payload(client_id, &message_hash(message).ok()?);
-        let in_grace = stored
-            .credential
-            .in_rotation_grace(self.rotation_grace, now_ms);
         SecretUsed::of(
             &stored.credential.secret_hash,
-            stored.previous.as_ref().filter(|_| in_grace),
+            stored.previous_within(self.rotation_grace, now_ms),
             &[payload.as_bytes()],
             &signature,
         )

@@ -94,6 +94,7 @@ impl RedisPeerStore {
             .key(self.keys.cursor(&apply.key))
             .key(namespace.clients())
             .key(namespace.backup(&apply.key.client_id))
+            .key(namespace.rotated(&apply.key.client_id))
             .argument(apply.key.client_id.as_str())
             .argument(apply.stamp.ts.to_string())
             .argument(apply.stamp.event_id.as_str())

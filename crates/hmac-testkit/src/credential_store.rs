@@ -42,6 +42,7 @@ macro_rules! credential_store_cases {
                 backups {
                     a_replaced_hash_is_kept_for_a_while,
                     an_unchanged_hash_keeps_the_backup,
+                    the_grace_counts_from_the_rotation,
                     delete_takes_the_backup_along,
                     previous_can_be_forgotten,
                 }

@@ -373,10 +373,9 @@ impl Management {
         };
         let stored = stored.ok_or_else(|| Problem::unknown_client(client_id.as_str()))?;
         let now_ms = SystemClock.now_ms();
-        let credential = stored.credential;
-        let overlaps = credential.in_rotation_grace(self.rotation_grace, now_ms);
-        let previous = stored.previous.filter(|_| overlaps);
-        Ok((credential.secret_hash, previous))
+        let previous = stored.previous_within(self.rotation_grace, now_ms);
+        let previous = previous.cloned();
+        Ok((stored.credential.secret_hash, previous))
     }
 }
 

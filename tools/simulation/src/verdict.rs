@@ -22,6 +22,9 @@ use crate::world::{GHOST, World};
 /// How long after the last fault everything must be quiet: a lease, and several times the wait before a row is sent again.
 const QUIET_WITHIN: Duration = Duration::from_secs(15);
 
+/// A call that hangs when the faults stop is given up within this time; what it held up comes only then.
+const HANGS: Duration = Duration::from_millis(2_100);
+
 /// How long the quiet is watched.
 const WATCHED: Duration = Duration::from_secs(2);
 
@@ -36,6 +39,7 @@ const CHECKS: u32 = 5;
 
 /// Waits for the quiet, and for the calls that are still under way, and says what is wrong.
 pub async fn reach(world: &Arc<World>, under_way: Vec<JoinHandle<()>>) {
+    sleep(HANGS).await;
     let deadline = Instant::now() + QUIET_WITHIN + world.settings.drift_interval * CHECKS;
     while let Some((invariant, detail)) = unfinished(world) {
         if Instant::now() >= deadline {

@@ -69,13 +69,14 @@ local function merge(raw, now, hash, expires, rules)
 end
 
 -- Writes the record and, when the hash changes, keeps the one it replaces for a while. The write that a full memory
--- refuses comes first, so that nothing is done by halves.
-local function store(clients, backup, id, json, old, new, backup_ms)
+-- refuses comes first, so that nothing is done by halves. When it was replaced stands beside it.
+local function store(clients, backup, rotated, id, json, old, new, now, backup_ms)
   redis.call('HSET', clients, id, json)
   if old == new then return end
   if old and backup_ms ~= '0' then
     redis.call('SET', backup, old, 'PX', backup_ms)
+    redis.call('SET', rotated, now .. ':' .. string.sub(old, 1, 16), 'PX', backup_ms)
   else
-    redis.call('DEL', backup)
+    redis.call('DEL', backup, rotated)
   end
 end

@@ -1,5 +1,5 @@
 -- One apply event (propagation wire 2.3, steps 5 and 6): compare the cursor, write the credential, move the cursor.
--- KEYS: cursor, clients, backup   ARGV: client id, ts, event id, operation, now, backup ms, hash, expires, rules
+-- KEYS: cursor, clients, backup, rotated   ARGV: client id, ts, event id, operation, now, backup ms, hash, expires, rules
 
 -- Lua compares strings by locale; ids are compared by their bytes.
 local function is_before(one, other)
@@ -34,12 +34,12 @@ local raw = redis.call('HGET', KEYS[2], ARGV[1])
 if ARGV[4] == 'delete' then
   redis.call('HSET', KEYS[1], 'ts', ARGV[2], 'eventId', ARGV[3])
   if raw then redis.call('HDEL', KEYS[2], ARGV[1]) end
-  redis.call('DEL', KEYS[3])
+  redis.call('DEL', KEYS[3], KEYS[4])
   return { 'written' }
 end
 local json, old, new = merge(raw, ARGV[5], ARGV[7], ARGV[8], ARGV[9])
 if json then
-  store(KEYS[2], KEYS[3], ARGV[1], json, old, new, ARGV[6])
+  store(KEYS[2], KEYS[3], KEYS[4], ARGV[1], json, old, new, ARGV[5], ARGV[6])
 elseif old == 'corrupt' then
   return { 'corrupt', 'record' }
 end

@@ -44,6 +44,32 @@ pub async fn a_replaced_hash_is_kept_for_a_while([store, other]: &[Arc<dyn Crede
     assert!(find(store, &id).await.is_some(), "the record stays");
 }
 
+/// Writes that repeat the hash (rules, an expiry, a resync, the same secret) do not let the old secret in again.
+pub async fn the_grace_counts_from_the_rotation([store, _]: &[Arc<dyn CredentialStore>; 2]) {
+    let (id, grace) = (client("grace"), Some(Duration::from_millis(100)));
+    write(store, &id, set_hash("old"), WriteCondition::Always, 1_000).await;
+    let found = find(store, &id).await.expect("the record");
+    assert!(found.previous_within(grace, 1_000).is_none());
+    write(store, &id, set_hash("new"), WriteCondition::Always, 2_000).await;
+    write(store, &id, set_hash("new"), WriteCondition::Always, 2_090).await;
+    let found = find(store, &id).await.expect("the record");
+    let within = |now_ms| found.previous_within(grace, now_ms).is_some();
+    assert!(within(2_100), "the grace runs");
+    assert!(
+        !within(2_101),
+        "from the rotation on, not from the last write"
+    );
+    assert!(found.previous_within(None, 2_050).is_none());
+    write(store, &id, set_hash("newer"), WriteCondition::Always, 3_000).await;
+    let found = find(store, &id).await.expect("the record");
+    assert!(
+        found
+            .previous_within(grace, 3_100)
+            .expect("a rotation")
+            .matches(&hash("new"))
+    );
+}
+
 /// A write of the same hash, or of none, touches the backup as little as a read does.
 pub async fn an_unchanged_hash_keeps_the_backup([store, _]: &[Arc<dyn CredentialStore>; 2]) {
     let id = client("steady");
