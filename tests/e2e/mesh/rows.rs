@@ -106,6 +106,22 @@ impl Mesh {
         count.map_err(|error| error.to_string())
     }
 
+    /// Waits until a peer has booked that its own store holds all its changes: one that is stopped before writes them again.
+    pub(crate) async fn until_booked_as_applied(&self, peer: Peer) {
+        const COUNT: &str =
+            "SELECT COUNT(*) FROM hmac_credential WHERE unapplied_since IS NOT NULL";
+        let what = format!("{} has booked what its own store holds", peer.name());
+        until(&what, async || {
+            let mut connection = self.sql(peer).await?;
+            let count = sqlx::query_scalar(COUNT).fetch_one(&mut connection).await;
+            match count.map_err(|error| error.to_string())? {
+                0_i64 => Ok(()),
+                left => Err(format!("{left} are left")),
+            }
+        })
+        .await;
+    }
+
     /// Waits until no plain secret is left in a peer's schema.
     pub(crate) async fn until_no_plain_secret(&self, peer: Peer) {
         until(
