@@ -10,7 +10,9 @@ use crate::database::{JsonRow, Mode, Session, Value, Work};
 use crate::error::SqlError;
 use crate::rows::{CredentialRow, read_key, write_credential_key};
 use crate::secrets::Vault;
-use crate::statements::{CREDENTIALS, DELIVERIES, Statements, credential_columns, is_done};
+use crate::statements::{
+    CREDENTIALS, DELIVERIES, LARGEST_USED, Statements, credential_columns, is_done,
+};
 
 static RESYNC_TARGET: LazyLock<String> = LazyLock::new(|| resync("t.target_amqp_queue = ?"));
 static RESYNC_CREDENTIAL: LazyLock<String> =
@@ -35,9 +37,7 @@ static UNCLEARED: LazyLock<String> = LazyLock::new(|| {
 /// track, track, client, track, client, target, then the limit.
 fn resync(scope: &str) -> String {
     format!(
-        "SELECT t.track, t.client_id, t.target_amqp_queue, t.generation, c.change_ts, \
-           (SELECT MAX(CASE WHEN o.last_ts > o.change_ts THEN o.last_ts ELSE o.change_ts END) \
-              FROM hmac_credential_target o WHERE o.track = t.track AND o.client_id = t.client_id) \
+        "SELECT t.track, t.client_id, t.target_amqp_queue, t.generation, c.change_ts, {LARGEST_USED} \
          FROM hmac_credential_target t \
          JOIN hmac_credential c ON c.track = t.track AND c.client_id = t.client_id \
          WHERE {scope} AND (t.track > ? OR (t.track = ? AND (t.client_id > ? \

@@ -11,11 +11,12 @@ use crate::rows::{CredentialRow, DeliveryRow, describe, write_delivery_key};
 use crate::secrets::Vault;
 use crate::statements;
 use crate::statements::{
-    CREDENTIALS, DELIVERIES, LARGEST_TS, Statements, credential_columns, delivery_columns, is_done,
+    ACCEPTED, CREDENTIALS, DELIVERIES, LARGEST_USED, Statements, credential_columns,
+    delivery_columns, is_done,
 };
 
 static DELIVERY_PAGE: LazyLock<String> = LazyLock::new(|| {
-    let what = format!("{}, {LARGEST_TS}", delivery_columns("t"));
+    let what = format!("{}, {ACCEPTED}, {LARGEST_USED}", delivery_columns("t"));
     let condition = format!("t.target_amqp_queue = ? AND {} AND ", is_done("t"));
     statements::page(&what, DELIVERIES, &condition)
 });

@@ -116,10 +116,11 @@ const STATUS_COLUMNS: &str = "DISTINCT t.track, t.client_id, t.status";
 const TARGET_COLUMNS: &str = "t.target_amqp_queue, t.propagation_secret";
 /// A subquery, not a join: the inventory is not locked, and a target that is not in it hides no row.
 const TARGET_SECRET: &str = "(SELECT g.propagation_secret FROM hmac_propagation_target g WHERE g.target_amqp_queue = t.target_amqp_queue)";
-/// What [`crate::settled`] reads beside a delivery.
-pub(crate) const LARGEST_TS: &str = "(SELECT c.change_ts FROM hmac_credential c WHERE c.track = t.track AND c.client_id = t.client_id), \
-     (SELECT MAX(CASE WHEN o.last_ts > o.change_ts THEN o.last_ts ELSE o.change_ts END) FROM hmac_credential_target o \
-       WHERE o.track = t.track AND o.client_id = t.client_id)";
+/// The largest `ts` that is used for the credential of a delivery `t`, for any target.
+pub(crate) const LARGEST_USED: &str = "(SELECT MAX(CASE WHEN o.last_ts > o.change_ts THEN o.last_ts ELSE o.change_ts END) \
+     FROM hmac_credential_target o WHERE o.track = t.track AND o.client_id = t.client_id)";
+/// When a delivery's credential was accepted. With [`LARGEST_USED`] it is what [`crate::settled`] reads beside a delivery.
+pub(crate) const ACCEPTED: &str = "(SELECT c.change_ts FROM hmac_credential c WHERE c.track = t.track AND c.client_id = t.client_id)";
 /// Parameters: track, track, client id of the row before.
 const AFTER: &str = "(t.track > ? OR (t.track = ? AND t.client_id > ?))";
 const NO_LEASE: &str = "t.lease_until IS NULL OR t.lease_until <= ? OR t.lease_until > ?";
@@ -140,7 +141,7 @@ impl Statements {
         };
         let credential = credential_columns("t");
         let delivery = delivery_columns("t");
-        let settled = format!("{delivery}, {LARGEST_TS}");
+        let settled = format!("{delivery}, {ACCEPTED}, {LARGEST_USED}");
         let by_key = |what: &str, table: &str, key: Columns, rest: &str| {
             select(dialect, what, table, key, rest)
         };

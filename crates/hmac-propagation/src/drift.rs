@@ -55,6 +55,7 @@ use crate::drift::report::Tally;
 use crate::drift::restarts::Restarts;
 use crate::drift::view::{TOGETHER, View};
 use crate::error::PropagationError;
+use crate::event_id::event_id;
 use crate::lock::lock;
 use crate::management::{SettledQuery, SettledRow, SettledScope};
 use crate::peer_store::CredentialKey;
@@ -233,9 +234,10 @@ impl Drift {
         let (management, limit) = (self.context.management()?, self.context.settings.page);
         if *peer == self.context.name {
             let mut rows = management.settled_changes(after.as_ref(), limit).await?;
-            // As its own store was stamped: a tie with another source ends here as everywhere.
+            // As its own store was stamped: a tie with another source ends here as everywhere. Only what such ids share
+            // is compared, so nothing is drawn for it.
             for row in &mut rows {
-                row.event_id = Some(self.context.event_id(row.sent_ts));
+                row.event_id = Some(event_id(peer, row.sent_ts, [0; 16]));
             }
             return Ok(rows);
         }

@@ -106,7 +106,7 @@ async fn a_retry_overtakes_no_later_change() {
     assert!(rows[0].attempts > 30_000, "{rows:?}");
 }
 
-/// At the targets and at both sources, by drift's own look too.
+/// At the targets and at both sources.
 #[tokio::test(start_paused = true)]
 async fn two_changes_in_one_millisecond_end_alike() {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW));

@@ -23,7 +23,8 @@ use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{
     Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
-    PendingPropagation, PendingQuery, Rotation, SentMark, SettledRow, Upsert, UpsertOperation,
+    PendingPropagation, PendingQuery, ResyncRow, Rotation, SentMark, SettledRow, Upsert,
+    UpsertOperation,
 };
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 use hmac_propagation::queue::PeerName;
@@ -242,6 +243,11 @@ impl Source {
     async fn applied_locally(&self, changes: &[(CredentialKey, u64)]) {
         let marked = self.management().mark_locally_applied(changes).await;
         marked.expect("marked");
+    }
+
+    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) {
+        let rebooked = self.management().rebook(rows, now_ms).await;
+        rebooked.expect("rebooked");
     }
 
     async fn settled_changes(&self, after: Option<&CredentialKey>, most: usize) -> Vec<SettledRow> {

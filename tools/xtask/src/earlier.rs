@@ -32,7 +32,7 @@ pub(crate) async fn run() -> Result<(), Error> {
 /// The folder with the programs of the earlier version.
 async fn programs(folder: &Path) -> Result<PathBuf, Error> {
     let (source, target) = (folder.join(COMMIT), folder.join("target"));
-    if !source.join("Cargo.toml").is_file() {
+    if !source.is_dir() {
         fs::create_dir_all(folder)?;
         // Outside of this repository's own worktrees, of which nothing is left to be pruned.
         Step::new("clone of the earlier version", "git")
@@ -40,6 +40,8 @@ async fn programs(folder: &Path) -> Result<PathBuf, Error> {
             .arguments([workspace(), source.clone()])
             .run()
             .await?;
+    }
+    if !source.join("Cargo.toml").is_file() {
         Step::new("earlier version", "git")
             .arguments(["-C".into(), source.clone()])
             .arguments(["checkout", "--quiet", "--detach", COMMIT])

@@ -137,11 +137,7 @@ pub async fn a_rebooked_row_is_newer_and_means_the_same(source: Source) {
     let scope = ResyncScope::Target(peer("a"));
     let booked = rows(&source, &scope).await;
     assert_eq!(booked.len(), 2);
-    source
-        .management()
-        .rebook(&booked, NOW - 5_000)
-        .await
-        .expect("rebooked");
+    source.rebook(&booked, NOW - 5_000).await;
     assert_eq!(source.status(&key, "a").await, DeliveryStatus::Pending);
     assert_eq!(
         source.status(&key, "b").await,
@@ -171,10 +167,8 @@ pub async fn a_rebooked_row_is_newer_and_means_the_same(source: Source) {
         assert_eq!(source.status(&row.key, "a").await, DeliveryStatus::Success);
     }
     source
-        .management()
         .rebook(&rows(&source, &scope).await, NOW + 9_000)
-        .await
-        .expect("rebooked");
+        .await;
     assert!(
         source
             .claim(NOW + 9_000)
@@ -193,11 +187,7 @@ pub async fn a_rebooking_of_a_replaced_row_changes_nothing(source: Source) {
     let accepted = source.rotate(&key, "two", NOW + 1).await;
     let claimed = source.claim_one(NOW + 1).await;
     source.acknowledge(&claimed, NOW + 2).await;
-    source
-        .management()
-        .rebook(&listed, NOW + 3)
-        .await
-        .expect("no error");
+    source.rebook(&listed, NOW + 3).await;
     assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
     let now = rows(&source, &ResyncScope::Credential(key.clone())).await;
     assert_eq!(now[0].generation, accepted.generation);
@@ -248,10 +238,8 @@ pub async fn an_older_local_mark_covers_nothing_newer(source: Source) {
     let first = source.upsert(&ensure(&key, "one", &[], NOW)).await;
     let second = source.upsert(&ensure(&key, "two", &[], NOW)).await;
     source
-        .management()
-        .mark_locally_applied(&[(key.clone(), first.generation)])
-        .await
-        .expect("marked");
+        .applied_locally(&[(key.clone(), first.generation)])
+        .await;
     let changes = source.unapplied(10).await;
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].generation, second.generation);
@@ -260,11 +248,7 @@ pub async fn an_older_local_mark_covers_nothing_newer(source: Source) {
         (key.clone(), first.generation),
     ];
     source.applied_locally(&marks).await;
-    source
-        .management()
-        .mark_locally_applied(&[(key, first.generation)])
-        .await
-        .expect("marked");
+    source.applied_locally(&[(key, first.generation)]).await;
     assert!(source.unapplied(10).await.is_empty());
 }
 
@@ -275,26 +259,18 @@ pub async fn a_rebooking_is_no_local_change(source: Source) {
     let accepted = source.upsert(&ensure(&applied, "one", &["a"], NOW)).await;
     source.upsert(&ensure(&unapplied, "two", &["a"], NOW)).await;
     source
-        .management()
-        .mark_locally_applied(&[(applied, accepted.generation)])
-        .await
-        .expect("marked");
+        .applied_locally(&[(applied, accepted.generation)])
+        .await;
     let listed = rows(&source, &ResyncScope::Target(peer("a"))).await;
-    source
-        .management()
-        .rebook(&listed, NOW + 1)
-        .await
-        .expect("rebooked");
+    source.rebook(&listed, NOW + 1).await;
     let changes = source.unapplied(10).await;
     assert_eq!(
         changes.iter().map(|change| &change.key).collect::<Vec<_>>(),
         [&unapplied]
     );
     source
-        .management()
-        .mark_locally_applied(&[(unapplied, changes[0].generation)])
-        .await
-        .expect("marked");
+        .applied_locally(&[(unapplied, changes[0].generation)])
+        .await;
     assert!(source.unapplied(10).await.is_empty());
 }
 
@@ -308,11 +284,7 @@ pub async fn rows_of_one_credential_are_rebooked_as_one_change(source: Source) {
     let claimed = source.claim(NOW).await;
     source.settle(&claimed, NOW).await;
     let listed = rows(&source, &ResyncScope::Credential(key)).await;
-    source
-        .management()
-        .rebook(&listed, NOW)
-        .await
-        .expect("rebooked");
+    source.rebook(&listed, NOW).await;
     let again = source.claim(NOW).await;
     assert_eq!(again.len(), 2, "{again:?}");
     let change = |row: &PendingPropagation| (row.generation, row.ts);
@@ -328,26 +300,19 @@ pub async fn a_rebooked_credential_keeps_its_own_moment(source: Source) {
     let accepted = source.upsert(&revoke(&applied, &["a"], NOW)).await;
     source.upsert(&revoke(&unapplied, &["a"], NOW)).await;
     source
-        .management()
-        .mark_locally_applied(&[(applied.clone(), accepted.generation)])
-        .await
-        .expect("marked");
+        .applied_locally(&[(applied.clone(), accepted.generation)])
+        .await;
     let scope = ResyncScope::Target(peer("a"));
     let listed = rows(&source, &scope).await;
-    source
-        .management()
-        .rebook(&listed, NOW + 50)
-        .await
-        .expect("rebooked");
+    source.rebook(&listed, NOW + 50).await;
     let changes = source.unapplied(10).await;
     let told: Vec<_> = changes
         .iter()
         .map(|change| (&change.key, change.change_ts))
         .collect();
     assert_eq!(told, [(&unapplied, NOW)]);
-    let settled = source.management().settled_changes(None, 10).await;
+    let settled = source.settled_changes(None, 10).await;
     let settled: Vec<_> = settled
-        .expect("settled")
         .into_iter()
         .map(|row| (row.key, row.change_ts))
         .collect();
