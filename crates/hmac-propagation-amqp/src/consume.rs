@@ -1,6 +1,7 @@
 //! Consuming and settling.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,10 +9,13 @@ use async_trait::async_trait;
 use auth_base::backoff::Backoff;
 use auth_base::random::SystemRandom;
 use futures_util::future::try_join_all;
+use futures_util::stream::SelectAll;
 use futures_util::{FutureExt, StreamExt};
 use hmac_propagation::broker::{BrokerError, Delivery, DeliveryTag, Settlement, Subscription};
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
-use lapin::types::FieldTable;
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+};
+use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -36,6 +40,8 @@ pub(crate) struct Consuming {
 /// A consumer of one queue, kept alive by a task until it is dropped or the broker is closed.
 pub(crate) struct AmqpSubscription {
     shared: Arc<Shared>,
+    /// The prefetch of one consumer.
+    prefetch: usize,
     operation_timeout: Duration,
     _stop: DropGuard,
 }
@@ -45,10 +51,12 @@ impl AmqpSubscription {
     pub(crate) fn start(consuming: Consuming, stop: CancellationToken) -> Self {
         let shared = Arc::new(Shared::default());
         let operation_timeout = consuming.options.operation_timeout;
+        let prefetch = usize::from(consuming.prefetch.max(1));
         let subscription = consuming.status.subscribed();
         tokio::spawn(consuming.keep(subscription, Arc::clone(&shared), stop.clone()));
         Self {
             shared,
+            prefetch,
             operation_timeout,
             _stop: stop.drop_guard(),
         }
@@ -74,6 +82,13 @@ impl Subscription for AmqpSubscription {
         }
     }
 
+    fn set_prefetch(&mut self, prefetch: usize) {
+        let extra = prefetch.div_ceil(self.prefetch).saturating_sub(1);
+        if self.shared.extra.swap(extra, Ordering::Relaxed) != extra {
+            self.shared.resized.notify_one();
+        }
+    }
+
     async fn settle(
         &mut self,
         settlements: &[(DeliveryTag, Settlement)],
@@ -95,6 +110,9 @@ impl Subscription for AmqpSubscription {
 struct Shared {
     state: Mutex<State>,
     arrived: Notify,
+    /// How many consumers are wanted beside the first.
+    extra: AtomicUsize,
+    resized: Notify,
 }
 
 impl Shared {
@@ -102,7 +120,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in deliveries. Never more than the prefetch: the broker sends no more until some are settled.
+    /// Takes in deliveries. Never more than the consumers' prefetch: the broker sends no more until some are settled.
     fn arrive(&self, deliveries: Vec<lapin::message::Delivery>) {
         let mut state = self.lock();
         let epoch = state.epoch;
@@ -268,18 +286,27 @@ impl Consuming {
             Ok(Link::Up(live)) => Arc::clone(live),
             _ => return None,
         };
-        let (channel, mut consumer) = match self.open(&live).await {
-            Ok(open) => open,
+        let (channel, mut consumers) = match self.open(&live).await {
+            Ok((channel, first)) => (channel, SelectAll::from_iter([first])),
             Err(failure) => return Some(failure.reason()),
         };
-        shared.lock().begin(channel);
+        shared.lock().begin(channel.clone());
+        let mut extra = Vec::new();
+        shared.resized.notify_one();
         tracing::info!(queue = %self.queue, epoch = live.epoch, "consuming");
         self.status.consuming(subscription, None);
         loop {
             tokio::select! {
-                first = consumer.next() => {
-                    if let Some(reason) = take_in(first, &mut consumer, shared) {
+                first = consumers.next() => {
+                    if let Some(reason) = take_in(first, &mut consumers, shared) {
                         return Some(reason);
+                    }
+                }
+                () = shared.resized.notified() => {
+                    let wanted = shared.extra.load(Ordering::Relaxed);
+                    match self.resize(&channel, wanted, &mut extra).await {
+                        Ok(more) => consumers.extend(more),
+                        Err(failure) => return Some(failure.reason()),
                     }
                 }
                 changed = self.link.changed() => {
@@ -301,29 +328,56 @@ impl Consuming {
         )
         .await?;
         channel::declare(&channel, &self.queue, bound).await?;
-        let options = BasicConsumeOptions::default();
+        let consumer = self.consumer(&channel).await?;
+        Ok((channel, consumer))
+    }
+
+    /// Starts another consumer on the channel, with a prefetch of its own.
+    async fn consumer(&self, channel: &Channel) -> Result<Consumer, Failure> {
         let consuming = channel.basic_consume(
             self.queue.as_str().into(),
             "".into(),
-            options,
+            BasicConsumeOptions::default(),
             FieldTable::default(),
         );
-        let consumer = answer(bound, consuming).await?;
-        Ok((channel, consumer))
+        answer(self.options.operation_timeout, consuming).await
+    }
+
+    /// The broker takes a prefetch for consumers to come only: a larger one is more consumers, a smaller one fewer. What a
+    /// cancelled one was sent before stays in hand, and it ends after that.
+    async fn resize(
+        &self,
+        channel: &Channel,
+        wanted: usize,
+        extra: &mut Vec<ShortString>,
+    ) -> Result<Vec<Consumer>, Failure> {
+        while extra.len() > wanted
+            && let Some(tag) = extra.pop()
+        {
+            let cancelling = channel.basic_cancel(tag, BasicCancelOptions::default());
+            answer(self.options.operation_timeout, cancelling).await?;
+        }
+        let mut more = Vec::new();
+        while extra.len() < wanted {
+            let consumer = self.consumer(channel).await?;
+            extra.push(consumer.tag());
+            more.push(consumer);
+        }
+        Ok(more)
     }
 }
 
-/// Hands over what just came and whatever else is at hand. Returns the reason when the consumer ended.
+/// Hands over what just came and whatever else is at hand. Returns the reason when the last consumer ended.
 fn take_in(
     first: Option<lapin::Result<lapin::message::Delivery>>,
-    consumer: &mut Consumer,
+    consumers: &mut SelectAll<Consumer>,
     shared: &Shared,
 ) -> Option<String> {
     let mut deliveries = Vec::new();
     let mut item = Some(first);
     while let Some(Some(Ok(delivery))) = item {
         deliveries.push(delivery);
-        item = consumer.next().now_or_never();
+        item = consumers.next().now_or_never();
     }
     if !deliveries.is_empty() {
         shared.arrive(deliveries);

@@ -1,5 +1,6 @@
 //! The inventory of targets: whom this peer may tell, and the secret each of them takes an event by.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use auth_base::secret::Secret;
@@ -219,32 +220,33 @@ impl Work for ListTargets {
     }
 }
 
-/// The propagation secret of a peer.
-pub(crate) struct PeerSecret<'a> {
-    pub(crate) name: &'a PeerName,
+/// Opens the propagation secrets of peers; `None` where one is not in the inventory.
+pub(crate) struct PeerSecrets<'a> {
+    pub(crate) names: &'a [PeerName],
     pub(crate) vault: &'a Vault,
 }
 
-impl Work for PeerSecret<'_> {
-    type Output = Option<Secret>;
+impl Work for PeerSecrets<'_> {
+    type Output = Vec<Option<Secret>>;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let asked = [vec![json!(self.name.as_str())]];
+        let names = self.names.iter().map(|name| vec![json!(name.as_str())]);
         let sql = &Statements::of(session.dialect()).targets;
-        let rows = session.fetch_bulk(sql, &asked).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        let sealed = row.required_text(1, TARGET)?;
-        let place = Place::propagation_secret(self.name.as_str());
-        let plain = self
-            .vault
-            .open(&place, &sealed)
-            .map_err(|source| SqlError::Open {
-                what: "propagation secret",
-                source,
-            })?;
-        Ok(Some(Secret::new(plain.as_str())))
+        let rows = session.fetch_bulk(sql, &names.collect::<Vec<_>>()).await?;
+        let mut secrets = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let (name, sealed) = (row.required_text(0, TARGET)?, row.required_text(1, TARGET)?);
+            let plain = self
+                .vault
+                .open(&Place::propagation_secret(&name), &sealed)
+                .map_err(|source| SqlError::Open {
+                    what: "propagation secret",
+                    source,
+                })?;
+            secrets.insert(name, Secret::new(plain.as_str()));
+        }
+        let secret = |name: &PeerName| secrets.get(name.as_str()).cloned();
+        Ok(self.names.iter().map(secret).collect())
     }
 }

@@ -18,7 +18,7 @@ use crate::change::{Rebook, Rotate, Upserts};
 use crate::claim::Claim;
 use crate::database::{Database, Work};
 use crate::inventory::{
-    DeleteTarget, InventoryError, ListTargets, PeerSecret, Target, TargetUpserted, UpsertTarget,
+    DeleteTarget, InventoryError, ListTargets, PeerSecrets, Target, TargetUpserted, UpsertTarget,
 };
 use crate::marks::{MarkAcknowledged, MarkPropagated, MarkSent, Reopen};
 use crate::options::SqlOptions;
@@ -287,8 +287,16 @@ impl Management for SqlManagement {
         &self,
         source: &PeerName,
     ) -> Result<Option<Secret>, ManagementError> {
-        let (name, vault) = (source, &self.vault);
-        self.run(&PeerSecret { name, vault }).await
+        let secrets = self.fetch_source_propagation_secrets(std::slice::from_ref(source));
+        Ok(secrets.await?.pop().flatten())
+    }
+
+    async fn fetch_source_propagation_secrets(
+        &self,
+        sources: &[PeerName],
+    ) -> Result<Vec<Option<Secret>>, ManagementError> {
+        let (names, vault) = (sources, &self.vault);
+        self.run(&PeerSecrets { names, vault }).await
     }
 
     async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {

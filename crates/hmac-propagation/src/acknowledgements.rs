@@ -6,14 +6,11 @@
 
 use std::sync::Arc;
 
-use auth_base::error_chain::chain;
-use auth_base::store_error::StoreError;
-
 use crate::context::Context;
 use crate::counters::add;
 use crate::error::PropagationError;
 use crate::event::Ack;
-use crate::management::{AckMark, FullyPropagated, ManagementError};
+use crate::management::{AckMark, FullyPropagated};
 use crate::peer_store::{AckResult, InFlight};
 use crate::progress::Progress;
 use crate::queue::PeerName;
@@ -128,20 +125,4 @@ impl Acknowledgements {
             outcome,
         }
     }
-}
-
-/// Tells whether one row's failure, rather than the whole store's, may be what is wrong.
-pub(crate) fn is_one_rows_fault(error: &PropagationError) -> bool {
-    let one = matches!(
-        error,
-        PropagationError::Management(ManagementError::Failed(_))
-            | PropagationError::Store(StoreError::Corrupt { .. } | StoreError::Refused(_))
-    );
-    if one {
-        tracing::warn!(
-            error = chain(error),
-            "booking a batch of acknowledgements failed; booking them one by one"
-        );
-    }
-    one
 }

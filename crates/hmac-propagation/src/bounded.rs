@@ -170,6 +170,7 @@ bounded! {
         fn rotate_credential_secret(rotation: &Rotation) -> Accepted;
         fn fetch_pending_propagations(query: &PendingQuery) -> Vec<PendingPropagation>;
         fn fetch_source_propagation_secret(source: &PeerName) -> Option<Secret>;
+        fn fetch_source_propagation_secrets(sources: &[PeerName]) -> Vec<Option<Secret>>;
         fn mark_target_sent(mark: &SentMark) -> ();
         fn mark_target_success(mark: &AckMark) -> ();
         fn mark_target_error(mark: &AckMark) -> ();
@@ -206,6 +207,10 @@ struct BoundedSubscription(Box<dyn Subscription>);
 impl Subscription for BoundedSubscription {
     async fn next(&mut self, max: usize) -> Vec<Delivery> {
         self.0.next(max).await
+    }
+
+    fn set_prefetch(&mut self, prefetch: usize) {
+        self.0.set_prefetch(prefetch);
     }
 
     async fn settle(

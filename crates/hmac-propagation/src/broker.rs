@@ -202,6 +202,10 @@ pub trait Subscription: Send {
     /// Empty only when the broker was closed. Cancel-safe: a dropped call loses no delivery.
     async fn next(&mut self, max: usize) -> Vec<Delivery>;
 
+    /// Lets so many deliveries be unsettled from now on; an implementation may round up to a multiple of the prefetch it was
+    /// subscribed with. Returns at once, and takes effect soon; what is in hand stays there.
+    fn set_prefetch(&mut self, prefetch: usize);
+
     /// Settles deliveries. Failing is not an error to act on: what could not be settled is delivered again.
     async fn settle(
         &mut self,

@@ -53,7 +53,7 @@ use crate::drift::comparison::compare;
 use crate::drift::digest::share;
 use crate::drift::report::Tally;
 use crate::drift::restarts::Restarts;
-use crate::drift::view::{TOGETHER, View};
+use crate::drift::view::TOGETHER;
 use crate::error::PropagationError;
 use crate::event_id::event_id;
 use crate::lock::lock;
@@ -63,6 +63,7 @@ use crate::queue::PeerName;
 
 pub use crate::drift::report::DriftReport;
 pub use crate::drift::view::StoreView;
+pub(crate) use crate::drift::view::{View, Views, bounded};
 
 /// Pages of one peer in one check at most.
 const MAX_PAGES: usize = 100_000;
@@ -73,7 +74,7 @@ const FIRST_WITHIN: u32 = 10;
 /// Checks the stores in view.
 pub(crate) struct Drift {
     context: Arc<Context>,
-    views: BTreeMap<PeerName, View>,
+    views: Views,
     /// One check at a time in this process; replicas do no harm to each other, for a delivery is
     /// reopened once.
     checking: tokio::sync::Mutex<()>,
@@ -81,14 +82,10 @@ pub(crate) struct Drift {
 }
 
 impl Drift {
-    pub(crate) fn new(context: Arc<Context>, views: BTreeMap<PeerName, StoreView>) -> Self {
-        let bound = context.settings.store_timeout;
-        let views = views.into_iter();
+    pub(crate) fn new(context: Arc<Context>, views: Views) -> Self {
         Self {
             context,
-            views: views
-                .map(|(peer, view)| (peer, View::new(view, bound)))
-                .collect(),
+            views,
             checking: tokio::sync::Mutex::default(),
             reports: Mutex::default(),
         }

@@ -7,6 +7,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::peer_store::Stamp;
 use crate::queue::PeerName;
 
 /// The characters of an id that the source and the `ts` decide: 48 bits and a hyphen.
@@ -27,6 +28,13 @@ pub fn event_id(source: &PeerName, ts: i64, mut random: [u8; 16]) -> String {
 /// What the ids of one source and one `ts` have in common. (Of a foreign id: its beginning.)
 pub fn shared(event_id: &str) -> &str {
     event_id.get(..SHARED).unwrap_or(event_id)
+}
+
+/// Tells whether a cursor lies beyond everything that `source` has stamped with `ts` or less: then another source has changed
+/// the credential since.
+pub(crate) fn is_beyond(cursor: &Stamp, source: &PeerName, ts: i64) -> bool {
+    let tied = || shared(&cursor.event_id) > shared(&event_id(source, ts, [0; 16]));
+    cursor.ts > ts || cursor.ts == ts && tied()
 }
 
 #[cfg(test)]

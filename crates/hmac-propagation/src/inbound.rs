@@ -1,47 +1,48 @@
 //! Receiving (propagation wire 2.3), an idempotent consumer: classify, apply, answer, settle, in this
 //! order and never otherwise.
 //!
-//! The broker's deliveries wait in two lanes, apply events in one and acknowledgements in the other, so
-//! that a database that is away holds up no credential and a Redis that is away no more than it must.
-//! A lane that fails waits, doubling up to the longest wait, with its deliveries unsettled; nothing is
-//! settled that was not done.
+//! The broker's deliveries wait in three lanes: events to apply, events to answer, and acknowledgements
+//! to book. Each is worked on by itself, so that a database that is away holds up no credential and a
+//! Redis that is away no more than it must. What fails waits, doubling up to the longest wait, with its
+//! deliveries unsettled, and stands before nobody; nothing is settled that was not done.
 
 mod ack_publisher;
+mod applying;
+mod booking;
 mod classify;
 mod lane;
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 
 use auth_base::error_chain::chain;
 use auth_base::secret::Secret;
-use auth_base::store_error::StoreError;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::mpsc;
 
-use crate::acknowledgements::{Acknowledgements, ReceivedAck, is_one_rows_fault};
+use crate::acknowledgements::{Acknowledgements, ReceivedAck};
 use crate::broker::{Delivery, DeliveryTag, Settlement, Subscription};
 use crate::context::Context;
 use crate::counters::add;
-use crate::inbound::ack_publisher::{AckPublisher, Answers};
+use crate::inbound::ack_publisher::{AckPublisher, Answer};
+use crate::inbound::applying::Applying;
+use crate::inbound::booking::Booking;
 use crate::inbound::classify::{Classifier, Received, Work};
-use crate::inbound::lane::{Lane, Outcome};
-use crate::peer_store::{Applied, Apply};
+use crate::inbound::lane::{Lane, SLOW};
 use crate::publisher::Publisher;
 use crate::queue::PeerName;
 
-/// How often a change that the store refuses (an answer, not silence) is tried before the sender is
-/// told. The sender tries again when it is overdue; until then its delivery shows the reason.
-const REFUSALS: u32 = 8;
-
-/// Acknowledgements from this many on are booked in two halves.
-const HALVED: usize = 64;
+/// Deliveries in hand at most, those included that wait for what is away. They are decoded then, and most of them short.
+const MOST_IN_HAND: usize = 65_536;
 
 /// Consumes this peer's queue.
 pub(crate) struct Inbound {
     context: Arc<Context>,
     classifier: Classifier,
-    acknowledgements: Acknowledgements,
+    applying: Applying,
     ack_publisher: AckPublisher,
+    booking: Booking,
+    lanes: Lanes,
 }
 
 /// What a receiver knows of its peers.
@@ -54,9 +55,10 @@ pub(crate) struct Trust {
     pub(crate) unsigned_ack_targets: HashSet<PeerName>,
 }
 
-/// What waits.
+/// What is in hand.
 struct Lanes {
     applies: Lane<Received>,
+    answers: Arc<Lane<Answer>>,
     acks: Lane<ReceivedAck>,
 }
 
@@ -69,14 +71,25 @@ impl Inbound {
     ) -> Self {
         let mut secrets = trust.sources;
         secrets.insert(context.name.clone(), trust.own_secret.clone());
+        let shared = || Arc::clone(&context);
+        let lanes = Lanes {
+            applies: Lane::new("peer store"),
+            answers: Arc::new(Lane::new("answers")),
+            acks: Lane::new("acknowledgements"),
+        };
         Self {
             classifier: Classifier {
-                context: Arc::clone(&context),
+                context: shared(),
                 own_secret: trust.own_secret,
                 unsigned_ack_targets: trust.unsigned_ack_targets,
             },
-            ack_publisher: AckPublisher::new(Arc::clone(&context), publisher, secrets),
-            acknowledgements,
+            applying: Applying {
+                context: shared(),
+                answers: Arc::clone(&lanes.answers),
+            },
+            ack_publisher: AckPublisher::new(shared(), publisher, secrets),
+            booking: Booking(acknowledgements),
+            lanes,
             context,
         }
     }
@@ -98,215 +111,92 @@ impl Inbound {
         }
     }
 
+    /// Takes deliveries, lets the lanes work, and settles what they are done with.
     async fn consume(&self, mut subscription: Box<dyn Subscription>) {
-        let (closing, settings) = (&self.context.closing, &self.context.settings);
-        let mut lanes = Lanes {
-            applies: Lane::new(),
-            acks: Lane::new(),
-        };
-        while !closing.has_begun() {
-            let free = usize::from(settings.prefetch).saturating_sub(lanes.len());
-            let (due, retry_at) = (lanes.are_due(), lanes.retry_at());
+        let (context, lanes) = (&*self.context, &self.lanes);
+        let (done, mut settled) = mpsc::unbounded_channel();
+        let mut work = pin!(async {
+            tokio::join!(
+                lanes.applies.run(context, &done, &self.applying),
+                lanes.answers.run(context, &done, &self.ack_publisher),
+                lanes.acks.run(context, &done, &self.booking),
+            )
+        });
+        loop {
+            let room = self.room(&mut *subscription);
+            let is_full = room == 0;
             tokio::select! {
                 biased;
-                () = closing.wait() => break,
-                deliveries = subscription.next(settings.batch.min(free)), if free > 0 && !due => {
+                _ = &mut work => break,
+                Some(tags) = settled.recv() => settle(&mut *subscription, tags).await,
+                deliveries = subscription.next(room), if !is_full && !context.closing.has_begun() => {
                     if deliveries.is_empty() {
                         break;
                     }
-                    let dropped = self.sort(deliveries, &mut lanes);
+                    let dropped = self.sort(deliveries);
                     settle(&mut *subscription, dropped).await;
                 }
-                () = until(retry_at), if !due => {}
-                () = std::future::ready(()), if due => {}
+                () = tokio::time::sleep(SLOW), if is_full => {}
             }
-            let done = self.work(&mut lanes).await;
-            settle(&mut *subscription, done).await;
         }
-        self.requeue(&mut *subscription, &lanes).await;
+        while let Ok(tags) = settled.try_recv() {
+            settle(&mut *subscription, tags).await;
+        }
+        self.requeue(&mut *subscription).await;
+    }
+
+    /// How many deliveries may be taken now. Those that wait for what is away take no room from the others.
+    fn room(&self, subscription: &mut dyn Subscription) -> usize {
+        let (lanes, prefetch) = (&self.lanes, usize::from(self.context.settings.prefetch));
+        let held_up = lanes.answers.held_up() + lanes.acks.held_up();
+        let most = MOST_IN_HAND.max(prefetch).min(prefetch + held_up);
+        subscription.set_prefetch(most);
+        most.saturating_sub(lanes.len())
+            .min(self.context.settings.batch)
     }
 
     /// Gives back what is still waiting.
-    async fn requeue(&self, subscription: &mut dyn Subscription, lanes: &Lanes) {
-        let back: Vec<_> = lanes.tags().map(|tag| (tag, Settlement::Requeue)).collect();
-        if !back.is_empty() {
-            tracing::info!(peer = %self.context.name, deliveries = back.len(), "deliveries given back at shutdown");
-            let _ = subscription.settle(&back).await;
+    async fn requeue(&self, subscription: &mut dyn Subscription) {
+        let waiting = self.lanes.tags();
+        if waiting.is_empty() {
+            return;
         }
+        tracing::info!(peer = %self.context.name, deliveries = waiting.len(), "deliveries given back at shutdown");
+        let back = waiting.into_iter().map(|tag| (tag, Settlement::Requeue));
+        let _ = subscription.settle(&back.collect::<Vec<_>>()).await;
     }
 
     /// Puts deliveries into their lanes; answers the tags of those that are dropped.
-    fn sort(&self, deliveries: Vec<Delivery>, lanes: &mut Lanes) -> Vec<DeliveryTag> {
-        let mut dropped = Vec::new();
+    fn sort(&self, deliveries: Vec<Delivery>) -> Vec<DeliveryTag> {
+        let (lanes, mut dropped) = (&self.lanes, Vec::new());
+        if let Some(last) = deliveries.last() {
+            lanes.keep_epoch(last.tag.epoch);
+        }
         for delivery in deliveries {
             match self.classifier.classify(&delivery) {
-                Some(Work::Apply(event)) => lanes.applies.waiting.push_back((delivery.tag, event)),
-                Some(Work::Ack(ack)) => lanes.acks.waiting.push_back((delivery.tag, ack)),
+                Some(Work::Apply(event)) => lanes.applies.push(delivery.tag, event),
+                Some(Work::Ack(ack)) => lanes.acks.push(delivery.tag, ack),
                 None => dropped.push(delivery.tag),
             }
         }
         add(&self.context.counters.messages_dropped, dropped.len());
         dropped
     }
-
-    /// Works on both lanes at once; answers the tags of what is done.
-    async fn work(&self, lanes: &mut Lanes) -> Vec<DeliveryTag> {
-        let batch = self.context.settings.batch;
-        let (events, acks) = (lanes.applies.take(batch), lanes.acks.take(batch));
-        let (had_events, had_acks) = (!events.is_empty(), !acks.is_empty());
-        let ((mut done, kept_events), (booked, kept_acks)) =
-            tokio::join!(self.apply_and_answer(events), self.book(acks));
-        if had_events {
-            lanes.applies.put_back(&self.context, kept_events);
-        }
-        if had_acks {
-            lanes.acks.put_back(&self.context, kept_acks);
-        }
-        done.extend(booked);
-        done
-    }
-
-    /// Books acknowledgements: together, and one by one where one of them may be what fails.
-    async fn book(&self, acks: Vec<(DeliveryTag, ReceivedAck)>) -> Outcome<ReceivedAck> {
-        if acks.is_empty() {
-            return (Vec::new(), Vec::new());
-        }
-        let all: Vec<_> = acks.iter().map(|(_, ack)| ack.clone()).collect();
-        // Two halves at once: while one waits for its commit, the other works.
-        let (first, second) = all.split_at(if all.len() < HALVED {
-            all.len()
-        } else {
-            all.len() / 2
-        });
-        let booking = &self.acknowledgements;
-        let (first, second) = tokio::join!(booking.book(first), booking.book(second));
-        let health = &self.context.health;
-        let error = match first.and(second) {
-            Ok(()) => {
-                health.note("acknowledgements", None);
-                return (acks.into_iter().map(|(tag, _)| tag).collect(), Vec::new());
-            }
-            Err(error) => error,
-        };
-        health.note("acknowledgements", Some(chain(&error)));
-        if !is_one_rows_fault(&error) {
-            tracing::warn!(
-                error = chain(&error),
-                deliveries = acks.len(),
-                "acknowledgements wait"
-            );
-            return (Vec::new(), acks);
-        }
-        let (mut done, mut kept) = (Vec::new(), Vec::new());
-        for (tag, ack) in acks {
-            match booking.book(std::slice::from_ref(&ack)).await {
-                Ok(()) => done.push(tag),
-                Err(error) => {
-                    tracing::warn!(sender = %ack.sender, event_id = ack.ack.event_id, error = chain(&error), "acknowledgement waits");
-                    kept.push((tag, ack));
-                }
-            }
-        }
-        (done, kept)
-    }
-
-    /// Steps 4 to 6: applies a batch, answers it, and says which deliveries may be settled.
-    async fn apply_and_answer(&self, events: Vec<(DeliveryTag, Received)>) -> Outcome<Received> {
-        if events.is_empty() {
-            return (Vec::new(), Vec::new());
-        }
-        let (answered, mut kept) = self.apply(events).await;
-        let (done, unanswered) = self.ack_publisher.publish(answered).await;
-        kept.extend(unanswered);
-        kept.sort_by_key(|(tag, _)| *tag);
-        (done, kept)
-    }
-
-    /// Applies a batch: what is to be answered, and what could not be applied.
-    async fn apply(
-        &self,
-        events: Vec<(DeliveryTag, Received)>,
-    ) -> (Answers, Vec<(DeliveryTag, Received)>) {
-        let batch: Vec<Apply> = events
-            .iter()
-            .filter_map(|(_, received)| received.outcome.clone().ok())
-            .collect();
-        let mut results = self.context.store.apply(&batch).await.into_iter();
-        let (mut answers, mut kept, mut failure) =
-            (Vec::with_capacity(events.len()), Vec::new(), None);
-        for (tag, mut received) in events {
-            let result = match &received.outcome {
-                Err(reason) => Err(reason.clone()),
-                Ok(_) => match results.next() {
-                    Some(Ok(applied)) => {
-                        self.count(&applied);
-                        Ok(())
-                    }
-                    Some(Err(StoreError::Corrupt { reason, .. })) => {
-                        Err(format!("corrupt record at the target: {reason}"))
-                    }
-                    Some(Err(StoreError::Refused(_))) if received.refusals + 1 >= REFUSALS => {
-                        Err("the target's store refused the change".to_owned())
-                    }
-                    Some(Err(error)) => {
-                        failure = Some(chain(&error));
-                        received.refusals += u32::from(matches!(error, StoreError::Refused(_)));
-                        kept.push((tag, received));
-                        continue;
-                    }
-                    None => {
-                        kept.push((tag, received));
-                        continue;
-                    }
-                },
-            };
-            answers.push((tag, received, result));
-        }
-        if let Some(error) = &failure {
-            tracing::warn!(
-                error,
-                deliveries = kept.len(),
-                "events wait for the peer's store"
-            );
-        }
-        self.context.health.note("peer store", failure);
-        (answers, kept)
-    }
-
-    fn count(&self, applied: &Applied) {
-        let counters = &self.context.counters;
-        match applied {
-            Applied::Written => add(&counters.events_applied, 1),
-            Applied::Stale { .. } => add(&counters.events_stale, 1),
-        }
-    }
 }
 
 impl Lanes {
     fn len(&self) -> usize {
-        self.applies.waiting.len() + self.acks.waiting.len()
+        self.applies.len() + self.answers.len() + self.acks.len()
     }
 
-    fn are_due(&self) -> bool {
-        self.applies.is_due() || self.acks.is_due()
+    fn keep_epoch(&self, epoch: u64) {
+        self.applies.keep_epoch(epoch);
+        self.answers.keep_epoch(epoch);
+        self.acks.keep_epoch(epoch);
     }
 
-    fn retry_at(&self) -> Option<Instant> {
-        let moments = [self.applies.retry_at, self.acks.retry_at];
-        moments.into_iter().flatten().min()
-    }
-
-    fn tags(&self) -> impl Iterator<Item = DeliveryTag> {
-        let applies = self.applies.waiting.iter().map(|(tag, _)| *tag);
-        applies.chain(self.acks.waiting.iter().map(|(tag, _)| *tag))
-    }
-}
-
-/// Waits for the moment of a retry; for ever when there is none.
-async fn until(retry_at: Option<Instant>) {
-    match retry_at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
+    fn tags(&self) -> Vec<DeliveryTag> {
+        [self.applies.tags(), self.answers.tags(), self.acks.tags()].concat()
     }
 }
 

@@ -168,6 +168,7 @@ mod lock;
 mod outbound;
 mod own_store;
 mod publisher;
+mod resync;
 mod sent_marks;
 
 pub use crate::broker::Broker;

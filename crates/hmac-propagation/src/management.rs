@@ -304,6 +304,18 @@ pub trait Management: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<CredentialKey>, ManagementError>;
 
+    /// Batch form of [`Self::fetch_source_propagation_secret`].
+    async fn fetch_source_propagation_secrets(
+        &self,
+        sources: &[PeerName],
+    ) -> Result<Vec<Option<Secret>>, ManagementError> {
+        let mut secrets = Vec::with_capacity(sources.len());
+        for source in sources {
+            secrets.push(self.fetch_source_propagation_secret(source).await?);
+        }
+        Ok(secrets)
+    }
+
     /// Batch form of [`Self::upsert_credential_with_targets`].
     async fn upsert_credentials_with_targets(
         &self,

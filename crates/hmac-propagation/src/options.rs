@@ -134,9 +134,18 @@ impl Revoke {
     }
 }
 
+/// Sends again what is booked.
+#[derive(Clone, Debug)]
+pub struct Resync {
+    /// What is sent again.
+    pub scope: Resynced,
+    /// What becomes of targets whose store this peer cannot read.
+    pub unseen: Unseen,
+}
+
 /// What a resync sends again.
 #[derive(Clone, Debug)]
-pub enum Resync {
+pub enum Resynced {
     /// Everything this target should hold, revocations included.
     Target(String),
     /// One credential, to every target booked for it.
@@ -146,6 +155,42 @@ pub enum Resync {
         /// The track.
         track: Track,
     },
+}
+
+/// What a resync does to a target whose store this peer cannot read: it cannot tell then what another source has changed
+/// there since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unseen {
+    /// Refuses, and does nothing.
+    #[default]
+    Refuse,
+    /// Overwrites whatever is there.
+    Overwrite,
+}
+
+impl Resync {
+    /// Sends everything that `target` should hold.
+    pub fn target(target: impl Into<String>) -> Self {
+        Self {
+            scope: Resynced::Target(target.into()),
+            unseen: Unseen::Refuse,
+        }
+    }
+
+    /// Sends one credential to every target booked for it.
+    pub fn client(client_id: impl Into<String>, track: Track) -> Self {
+        let client_id = client_id.into();
+        Self {
+            scope: Resynced::Client { client_id, track },
+            unseen: Unseen::Refuse,
+        }
+    }
+
+    /// Says what becomes of targets whose store this peer cannot read.
+    pub fn unseen(mut self, unseen: Unseen) -> Self {
+        self.unseen = unseen;
+        self
+    }
 }
 
 /// What a sync did.

@@ -18,11 +18,10 @@ use crate::broker::{BrokerError, BrokerStatus};
 use crate::context::Context;
 use crate::dispatch::{Dispatch, Page};
 use crate::error::PropagationError;
-use crate::management::{PendingPropagation, PendingQuery, ResyncQuery, ResyncRow, ResyncScope};
+use crate::management::{PendingPropagation, PendingQuery};
 use crate::options::{Resync, SyncSummary};
 use crate::own_store::OwnStore;
-use crate::progress::Progress;
-use crate::queue::PeerName;
+use crate::resync::Resyncs;
 
 /// Pages in one sync at most; what is left waits for the next.
 const MAX_PAGES: usize = 10_000;
@@ -35,6 +34,7 @@ pub(crate) struct Outbound {
     context: Arc<Context>,
     own_store: Arc<OwnStore>,
     dispatch: Arc<Dispatch>,
+    resyncs: Resyncs,
     /// One sync at a time in this process; replicas are kept apart by leases.
     turn: Mutex<()>,
     overdue_checked_at_ms: AtomicI64,
@@ -45,11 +45,13 @@ impl Outbound {
         context: Arc<Context>,
         own_store: Arc<OwnStore>,
         dispatch: Arc<Dispatch>,
+        resyncs: Resyncs,
     ) -> Self {
         Self {
             context,
             own_store,
             dispatch,
+            resyncs,
             turn: Mutex::default(),
             overdue_checked_at_ms: AtomicI64::new(i64::MIN),
         }
@@ -163,55 +165,10 @@ impl Outbound {
     /// uncounted.
     pub(crate) async fn resync(&self, resync: Resync) -> Result<SyncSummary, PropagationError> {
         let started = Instant::now();
-        let management = self.context.management()?;
-        let scope = match resync {
-            Resync::Target(name) => {
-                let name = PeerName::parse(&name);
-                ResyncScope::Target(
-                    name.map_err(|error| PropagationError::invalid("target", error))?,
-                )
-            }
-            Resync::Client { client_id, track } => {
-                ResyncScope::Credential(self.context.key(&client_id, track)?)
-            }
-        };
+        let scope = self.resyncs.scope(resync.scope)?;
         let _one_at_a_time = self.turn_of_a_caller().await?;
-        let limit = self.context.settings.page;
-        let mut query = ResyncQuery {
-            scope,
-            now_ms: self.context.now_ms(),
-            limit,
-            after: None,
-        };
-        for _ in 0..MAX_PAGES {
-            let mut rows = management.resync_rows(&query).await?;
-            let Some(last) = rows.last() else { break };
-            query.after = Some((last.key.clone(), last.target.clone()));
-            let full = rows.len() == limit;
-            self.leave_superseded(&mut rows).await?;
-            management.rebook(&rows, self.context.now_ms()).await?;
-            let about = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
-            self.context.progress.send(Progress::Rebooked, about);
-            if !full {
-                break;
-            }
-        }
+        self.resyncs.rebook(scope, resync.unseen).await?;
         self.sync_in_turn(started).await
-    }
-
-    /// Leaves out what another source has changed since, as this peer's own store has seen: repeating
-    /// ours would overwrite it.
-    async fn leave_superseded(&self, rows: &mut Vec<ResyncRow>) -> Result<(), PropagationError> {
-        let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
-        let mut cursors = self.context.store.cursors(&keys).await?.into_iter();
-        rows.retain(|row| {
-            let superseded = cursors.next().flatten().is_some_and(|cursor| cursor.ts > row.last_ts);
-            if superseded {
-                tracing::info!(client_id = %row.key.client_id, target = row.target, "not sent again: another source has changed it since");
-            }
-            !superseded
-        });
-        Ok(())
     }
 
     async fn claim(&self, overdue: bool) -> Result<Vec<PendingPropagation>, PropagationError> {

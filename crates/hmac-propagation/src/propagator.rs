@@ -21,7 +21,7 @@ use crate::changes::Changes;
 use crate::context::Context;
 use crate::counters::Counters;
 use crate::dispatch::Dispatch;
-use crate::drift::{Drift, DriftReport, StoreView};
+use crate::drift::{Drift, DriftReport, StoreView, bounded};
 use crate::error::PropagationError;
 use crate::inbound::{Inbound, Trust};
 use crate::lock::lock;
@@ -31,6 +31,7 @@ use crate::own_store::OwnStore;
 use crate::progress::ProgressEvent;
 use crate::publisher::Publisher;
 use crate::queue::PeerName;
+use crate::resync::Resyncs;
 use crate::sent_marks::SentMarks;
 
 /// What a peer can do.
@@ -93,7 +94,13 @@ impl Propagator {
             publisher: Arc::clone(&publisher),
             sent_marks: Arc::clone(&sent_marks),
         });
-        let outbound = Arc::new(Outbound::new(shared(), own_store, Arc::clone(&dispatch)));
+        let views = bounded(views, context.settings.store_timeout);
+        let resyncs = Resyncs {
+            context: shared(),
+            views: Arc::clone(&views),
+        };
+        let outbound = Outbound::new(shared(), own_store, Arc::clone(&dispatch), resyncs);
+        let outbound = Arc::new(outbound);
         let acknowledgements = Acknowledgements {
             context: shared(),
             sent_marks,
@@ -165,10 +172,11 @@ impl Propagator {
     }
 
     /// Sends the current state again, newer than everything before: to bootstrap a target, or to heal one. Rows that another
-    /// source has changed since are left alone.
+    /// source has changed since are left alone, as this peer's own store and the target's tell.
     ///
     /// # Errors
-    /// As for [`Self::sync`].
+    /// [`PropagationError::InvalidOptions`] for `unseen`, when a target's store is not in view or cannot be read now, and
+    /// overwriting was not asked for: what was found before that is sent. Else as for [`Self::sync`].
     pub async fn resync(&self, resync: Resync) -> Result<SyncSummary, PropagationError> {
         self.running.outbound.resync(resync).await
     }

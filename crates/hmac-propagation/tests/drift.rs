@@ -17,7 +17,8 @@ use hmac_auth::credential::{Change, CredentialChange};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::drift::DriftReport;
 use hmac_propagation::error::PropagationError;
-use hmac_propagation::options::{Ensure, Resync, Revoke};
+use hmac_propagation::options::{Ensure, Resync, Revoke, Unseen};
+use hmac_propagation::peer_store::Track;
 
 use world::{FIRST, INTERVAL, Mood, SECOND, World, ensure, hash, hash_of};
 
@@ -451,13 +452,48 @@ async fn a_source_fills_its_own_store_again() {
     let summary = world
         .source
         .propagator()
-        .resync(Resync::Target("target".into()))
+        .resync(Resync::target("target"))
         .await
         .unwrap();
     assert_eq!(summary.targets_published, 2, "{summary:?}");
     world.settled().await;
     world.rotate("edited", SECOND).await;
     assert_eq!(world.source.hash("edited"), Some(hash(SECOND)));
+}
+
+/// The other source's revocation goes to the target alone: this source's own store does not know of it.
+#[tokio::test(start_paused = true)]
+async fn a_resync_brings_nothing_back_that_another_source_has_revoked() {
+    let mut world = World::start().await;
+    world.ensure(ensure("shared", FIRST)).await;
+    world.settled().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let other = world.join("other").await;
+    let revoke = Revoke::new("shared").targets(["target"]);
+    other.propagator().revoke(revoke).await.unwrap();
+    other.settled().await;
+    assert_eq!(world.target.hash("shared"), None);
+
+    let again = [
+        Resync::target("target"),
+        Resync::client("shared", Track::Http),
+    ];
+    for resync in again.clone() {
+        let summary = world.source.propagator().resync(resync).await.unwrap();
+        assert_eq!(summary.targets_published, 0);
+    }
+    // Where that cannot be told, nothing is done unless it is asked for in words.
+    world.target.view_is(Mood::Away);
+    for resync in again {
+        let refused = world.source.propagator().resync(resync).await.unwrap_err();
+        assert_eq!(refused.field(), Some("unseen"), "{refused}");
+    }
+    world.settled().await;
+    assert_eq!(world.target.hash("shared"), None);
+    let overwrite = Resync::target("target").unseen(Unseen::Overwrite);
+    world.source.propagator().resync(overwrite).await.unwrap();
+    world.settled().await;
+    assert_eq!(world.target.hash("shared"), Some(hash(FIRST)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -484,7 +520,7 @@ async fn many_pages_are_compared_on_both_tracks() {
             .ensure(ensure(&format!("client-{number}"), FIRST))
             .await;
     }
-    let message = ensure("client-0", SECOND).track(hmac_propagation::peer_store::Track::Message);
+    let message = ensure("client-0", SECOND).track(Track::Message);
     world.ensure(message).await;
     world.settled().await;
     world.source.propagator().check_drift().await.unwrap();

@@ -17,7 +17,7 @@ use hmac_propagation::broker::{Broker, OutboundMessage};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::error::PropagationError;
 use hmac_propagation::management::Operation;
-use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate, Settings};
+use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate, Settings, Unseen};
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::progress::{Progress, ProgressEvent};
 use tokio::sync::broadcast::error::TryRecvError;
@@ -173,7 +173,7 @@ async fn a_resync_heals_a_target_that_lost_everything() {
     let summary = mesh
         .source
         .propagator
-        .resync(Resync::Target("consumer".into()))
+        .resync(Resync::target("consumer").unseen(Unseen::Overwrite))
         .await
         .unwrap();
     assert_eq!(summary.targets_published, 2);
@@ -435,7 +435,7 @@ async fn watchers_are_told_how_far_each_row_came() {
         event(Progress::Acknowledged, Some("consumer"))
     );
     source
-        .resync(Resync::Target("consumer".into()))
+        .resync(Resync::target("consumer").unseen(Unseen::Overwrite))
         .await
         .unwrap();
     assert_eq!(

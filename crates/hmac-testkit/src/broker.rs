@@ -38,6 +38,7 @@ macro_rules! broker_cases {
                 a_queue_waits_for_its_consumer,
                 subscribing_declares_the_queue,
                 no_more_than_the_prefetch_is_in_hand,
+                a_larger_prefetch_lets_more_in,
                 two_subscriptions_share_a_queue,
                 a_cancelled_next_loses_nothing,
             }

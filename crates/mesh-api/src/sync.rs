@@ -25,6 +25,22 @@ pub struct Resync {
     #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub track: Change<Track>,
+    /// `overwrite`: also a target whose store this peer cannot read, where another source may have changed the client since.
+    /// Else such a resync is refused.
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub unseen: Change<Unseen>,
+}
+
+/// What a resync does where it cannot tell what another source has changed since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unseen {
+    /// Refuses, and does nothing.
+    #[default]
+    Refuse,
+    /// Overwrites whatever is there.
+    Overwrite,
 }
 
 /// What a sync did.

@@ -24,7 +24,7 @@ use mesh_api::mesh::{MeshPage, MeshQuery};
 use mesh_api::problem::Problem;
 use mesh_api::secret;
 use mesh_api::state::{StatePage, StateQuery};
-use mesh_api::sync::{Resync, Summary};
+use mesh_api::sync::{Resync, Summary, Unseen};
 use mesh_api::target::{Target, TargetAnswer};
 use mesh_api::timeline::{Timeline, TimelineQuery};
 use url::Url;
@@ -179,7 +179,7 @@ impl Management {
 
     /// Sends the current state of a target or a client again.
     pub async fn resync(&self, resync: Resync) -> Result<Summary, RequestError> {
-        let resync = match (resync.target, resync.client_id) {
+        let again = match (resync.target, resync.client_id) {
             (Some(_), Some(_)) => {
                 return Err(invalid("clientId", "is given together with target"));
             }
@@ -188,13 +188,16 @@ impl Management {
                 let message = "goes with clientId only; a target is resynced whole";
                 return Err(invalid("track", message));
             }
-            (Some(target), None) => options::Resync::Target(target),
-            (None, Some(client_id)) => options::Resync::Client {
-                client_id,
-                track: named(resync.track.value()),
-            },
+            (Some(target), None) => options::Resync::target(target),
+            (None, Some(client_id)) => {
+                options::Resync::client(client_id, named(resync.track.value()))
+            }
         };
-        Ok(summary(self.propagator.resync(resync).await?))
+        let again = again.unseen(match resync.unseen.value() {
+            Some(Unseen::Overwrite) => options::Unseen::Overwrite,
+            Some(Unseen::Refuse) | None => options::Unseen::Refuse,
+        });
+        Ok(summary(self.propagator.resync(again).await?))
     }
 
     /// Shows credentials, targets and how far each change has come.

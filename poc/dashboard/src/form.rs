@@ -23,6 +23,14 @@ pub(crate) const CLIENT_ID: Field = Field {
     required: true,
 };
 
+/// A resync of what cannot be read.
+pub(crate) const UNSEEN: Field = Field {
+    name: "unseen",
+    label: "Overwrite what another source may have changed there",
+    hint: "",
+    required: false,
+};
+
 impl Form {
     /// The form around its fields and buttons.
     pub(crate) fn around<V: IntoView>(&self, inside: V) -> impl IntoView + use<V> {
@@ -249,6 +257,22 @@ impl Form {
                 <p class="hint">{field.hint}</p>
                 <p class="mistake" id=mistake_id>{mistake}</p>
             </fieldset>
+        }
+    }
+
+    /// A box to tick, which stands there once the surface has asked for it.
+    pub(crate) fn consent(&self, field: Field, value: &'static str) -> impl IntoView + use<> {
+        self.fields.update_value(|fields| fields.push(field.name));
+        let (mistake, id) = (self.mistake(field), format!("{}-{}", self.id, field.name));
+        move || {
+            let (words, id) = (mistake()?, id.clone());
+            Some(view! {
+                <p class="mistake">{words}</p>
+                <span class="check">
+                    <input type="checkbox" id=id.clone() name=field.name value=value/>
+                    <label for=id>{field.label}</label>
+                </span>
+            })
         }
     }
 

@@ -93,6 +93,15 @@ impl<T: Management> Management for Late<T> {
             .await
     }
 
+    async fn fetch_source_propagation_secrets(
+        &self,
+        sources: &[PeerName],
+    ) -> Result<Vec<Option<Secret>>, ManagementError> {
+        self.management()?
+            .fetch_source_propagation_secrets(sources)
+            .await
+    }
+
     async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {
         self.management()?.mark_target_sent(mark).await
     }

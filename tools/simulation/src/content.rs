@@ -1,8 +1,10 @@
 //! What a store holds for a credential, comparable.
 
 use hmac_auth::credential::{Change, Credential};
+use hmac_propagation::event_id::{event_id, shared};
 use hmac_propagation::management::DesiredRecord;
-use hmac_propagation::peer_store::{ApplyOperation, CredentialKey, Track};
+use hmac_propagation::peer_store::{ApplyOperation, CredentialKey, Stamp, Track};
+use hmac_propagation::queue::PeerName;
 
 /// A record without its times. Its debug form does not exist: it holds a hash.
 #[derive(Clone, PartialEq, Eq)]
@@ -65,4 +67,10 @@ pub fn applied(operation: &ApplyOperation, before: Option<&Record>) -> Content {
             Change::Keep => before.and_then(|record| record.expires_at),
         },
     })
+}
+
+/// Tells whether a cursor tells of another source's change that is later than all a source has stamped with `ts` or less.
+pub fn overtakes(cursor: &Stamp, source: &PeerName, ts: i64) -> bool {
+    let own = event_id(source, ts, [0; 16]);
+    (cursor.ts, shared(&cursor.event_id)) > (ts, shared(&own))
 }

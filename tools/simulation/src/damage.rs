@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use hmac_propagation::peer_store::{Apply, CredentialKey, Stamp};
 use hmac_propagation::queue::PeerName;
 
-use crate::content::Content;
+use crate::content::{Content, overtakes};
 use crate::dice::lock;
 use crate::oracle::{Held, Oracle, Row, RowName, Slot};
 
@@ -134,7 +134,7 @@ impl Oracle {
     /// Something was done to a store past the propagation, which left this.
     pub fn struck(&self, slot: Slot, held: Held, at_ms: u64) {
         let mut model = lock(&self.model);
-        let cursor = held.0.iter().map(|cursor| (at_ms, cursor.ts)).collect();
+        let cursor = held.0.iter().map(|cursor| (at_ms, cursor.clone())).collect();
         model.cursors.insert(slot.clone(), cursor);
         model.held.insert(slot, held);
     }
@@ -215,6 +215,6 @@ impl Oracle {
                 .get(&slot)
                 .into_iter()
                 .flatten()
-                .any(|(at, ts)| *at <= at_ms && *ts > used)
+                .any(|(at, cursor)| *at <= at_ms && overtakes(cursor, source, used))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_base::secret::Secret;
-use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate};
+use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate, Unseen};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -149,15 +149,20 @@ impl Operation {
             }
             4..=6 => Self::Rotate(Rotate::new(client, secret("r")).track(track)),
             7 | 8 => Self::Revoke(Revoke::new(client).targets(dice.some(&others)).track(track)),
-            9 => match dice.one_in(2) {
-                true => Self::Resync(Resync::Target(
-                    dice.pick(&others).cloned().unwrap_or_default(),
-                )),
-                false => Self::Resync(Resync::Client {
-                    client_id: client,
-                    track,
-                }),
-            },
+            9 => {
+                let again = match dice.one_in(2) {
+                    true => Resync::target(dice.pick(&others).cloned().unwrap_or_default()),
+                    false => Resync::client(client, track),
+                };
+                // Nobody else can have changed anything.
+                let alone = world.sources().count() == 1;
+                let unseen = if alone {
+                    Unseen::Overwrite
+                } else {
+                    Unseen::Refuse
+                };
+                Self::Resync(again.unseen(unseen))
+            }
             10 => Self::Sync,
             _ => Self::Depth(own.clone()),
         }

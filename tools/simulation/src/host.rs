@@ -17,6 +17,7 @@ use hmac_propagation::queue::PeerName;
 
 use crate::content::{Content, held};
 use crate::dice::lock;
+use crate::strike::Strike;
 
 /// A peer's durable side; its processes come and go.
 pub struct Host {
@@ -26,6 +27,7 @@ pub struct Host {
     pub management: Option<MemoryManagement>,
     clock: Arc<dyn Clock>,
     stores: Mutex<Arc<Stores>>,
+    database: Mutex<Option<Strike>>,
 }
 
 /// A peer's own store, and the credentials in it.
@@ -94,7 +96,18 @@ impl Host {
             management: full.then(MemoryManagement::new),
             clock: Arc::clone(clock),
             stores,
+            database: Mutex::default(),
         }
+    }
+
+    /// What happens to every call to its database, while that is away.
+    pub fn database(&self) -> Option<Strike> {
+        *lock(&self.database)
+    }
+
+    /// Lets its database be away, or come back.
+    pub fn set_database(&self, away: Option<Strike>) {
+        *lock(&self.database) = away;
     }
 
     /// Its own store as it is now.

@@ -83,6 +83,8 @@ invariants! {
     BadRowUnexplained: "a row that cannot be sent does not say why",
     /// a_failing_store_slows_it_does_not_spin
     HotLoop: "a process calls its seams in a hot loop",
+    /// a_failing_store_slows_it_does_not_spin
+    HeldUp: "a peer whose database alone is away does not apply what others send",
     /// no_call_hangs
     CallHangs: "a helper did not return within its timeouts",
     /// shutdown_loses_nothing

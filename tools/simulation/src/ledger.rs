@@ -69,7 +69,9 @@ impl Oracle {
             }
         }
         if status.is_some() {
-            model.unmarked.insert((process, event.event_id.clone()));
+            // Of two bookings at once in one process, the mark of the first will do.
+            let booking = (process, event.event_id.clone());
+            model.marked.entry(booking).or_insert(false);
         }
         let waits =
             |other: &Event| other.live && other.row.0 == *source && other.row.1 == event.key;
@@ -78,7 +80,9 @@ impl Oracle {
 
     /// An event was discarded: a ledger set back meanwhile to when it was in flight knows it no more.
     pub fn discarded(&self, event_id: &str) {
-        if let Some(known) = lock(&self.model).events.get_mut(event_id) {
+        let mut model = lock(&self.model);
+        model.marked.retain(|(_, id), _| id != event_id);
+        if let Some(known) = model.events.get_mut(event_id) {
             known.live = false;
         }
     }
@@ -86,18 +90,16 @@ impl Oracle {
     /// A process marked a credential as fully propagated.
     pub fn propagated(&self, process: u64, key: &CredentialKey) {
         let mut model = lock(&self.model);
-        let Model {
-            unmarked, events, ..
-        } = &mut *model;
-        unmarked.retain(|(by, id)| {
-            *by != process || events.get(id).is_none_or(|event| event.row.1 != *key)
-        });
+        let Model { marked, events, .. } = &mut *model;
+        for ((by, id), marked) in marked {
+            let is_of = |event: &Event| event.row.1 == *key;
+            *marked |= *by == process && events.get(id).is_some_and(is_of);
+        }
     }
 
     /// Tells whether a process completed an event without having marked its credential.
     pub fn awaits_mark(&self, process: u64, event_id: &str) -> bool {
-        lock(&self.model)
-            .unmarked
-            .contains(&(process, event_id.to_owned()))
+        let booking = (process, event_id.to_owned());
+        lock(&self.model).marked.get(&booking) == Some(&false)
     }
 }

@@ -27,6 +27,7 @@ pub mod invariants;
 pub mod ledger;
 pub mod management;
 pub mod oracle;
+pub mod outage;
 pub mod plan;
 pub mod process;
 pub mod run;

@@ -18,7 +18,7 @@ use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use tokio::time::sleep;
 
-use crate::content::{desired, in_words};
+use crate::content::{desired, in_words, overtakes};
 use crate::damage::LOOKED_WITHIN_MS;
 use crate::dice::lock;
 use crate::driver;
@@ -28,8 +28,17 @@ use crate::oracle::RowName;
 use crate::seam::{Away, Seam};
 use crate::strike::Kind;
 
-/// A row as a resync reads it: credential, change, and the largest `ts` used.
-type Seen = (CredentialKey, u64, i64);
+/// A row as a resync reads it: credential, target, change, and the largest `ts` used.
+type Seen = (CredentialKey, String, u64, i64);
+
+fn seen(row: &ResyncRow) -> Seen {
+    (
+        row.key.clone(),
+        row.target.clone(),
+        row.generation,
+        row.last_ts,
+    )
+}
 
 /// How long one resync may need for its page, in milliseconds.
 const RESYNCS_BESIDE_MS: u64 = 1_000;
@@ -37,8 +46,9 @@ const RESYNCS_BESIDE_MS: u64 = 1_000;
 /// One process's database.
 pub struct SimManagement {
     seam: Seam,
-    /// The peer's cursors when a resync began to read rows of this change and `ts`, and when that was.
-    before_resync: Mutex<BTreeMap<Seen, (u64, i64)>>,
+    /// When a resync began to read a row, and the stores that held a newer change of another source then: the peer's own
+    /// and the target's.
+    before_resync: Mutex<BTreeMap<Seen, (u64, Vec<PeerName>)>>,
 }
 
 impl SimManagement {
@@ -97,6 +107,18 @@ impl SimManagement {
             rows,
         );
         Ok(accepted)
+    }
+
+    /// Which stores that a resync looks at hold a newer change of another source.
+    fn newer_at(&self, row: &ResyncRow) -> Vec<PeerName> {
+        let (world, source) = (&self.seam.world, &self.host().name);
+        let target = PeerName::parse(&row.target).ok();
+        let hosts = [Some(source.clone()), target].into_iter().flatten();
+        let is_newer = |name: &PeerName| {
+            let cursor = world.find_host(name).and_then(|host| host.cursor(&row.key));
+            cursor.is_some_and(|cursor| overtakes(&cursor, source, row.last_ts))
+        };
+        hosts.filter(is_newer).collect()
     }
 
     /// The row as it is.
@@ -330,6 +352,18 @@ impl Management for SimManagement {
         self.call("sql.secret", call).await
     }
 
+    async fn fetch_source_propagation_secrets(
+        &self,
+        sources: &[PeerName],
+    ) -> Result<Vec<Option<Secret>>, ManagementError> {
+        let call = async {
+            self.inner()?
+                .fetch_source_propagation_secrets(sources)
+                .await
+        };
+        self.call("sql.secrets", call).await
+    }
+
     async fn mark_target_sent(&self, mark: &SentMark) -> Result<(), ManagementError> {
         self.call("sql.sent", self.sent_one(mark)).await
     }
@@ -388,16 +422,15 @@ impl Management for SimManagement {
     async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError> {
         let call = async {
             let rows = self.inner()?.resync_rows(query).await?;
-            let mut before = lock(&self.before_resync);
+            let (mut before, now_ms) =
+                (lock(&self.before_resync), self.seam.world.history.now_ms());
             for row in &rows {
-                let now_ms = self.seam.world.history.now_ms();
-                let seen = (row.key.clone(), row.generation, row.last_ts);
                 // Of two that run beside each other, what the first could not see is no reproach to it.
                 let beside = before
-                    .get(&seen)
+                    .get(&seen(row))
                     .is_some_and(|(at, _)| now_ms - at <= RESYNCS_BESIDE_MS);
-                if let Some(cursor) = self.host().cursor(&row.key).filter(|_| !beside) {
-                    before.insert(seen, (now_ms, cursor.ts));
+                if !beside {
+                    before.insert(seen(row), (now_ms, self.newer_at(row)));
                 }
             }
             Ok(rows)
@@ -409,12 +442,16 @@ impl Management for SimManagement {
         let call = async {
             let (world, source) = (&self.seam.world, &self.host().name);
             for row in rows {
-                let struck_at = world.damage.struck_at(&(source.clone(), row.key.clone()));
-                let newer = lock(&self.before_resync)
-                    .get(&(row.key.clone(), row.generation, row.last_ts))
-                    .is_some_and(|(at, ts)| {
-                        *ts > row.last_ts && struck_at.is_none_or(|struck| struck < *at)
-                    });
+                let newer =
+                    lock(&self.before_resync)
+                        .get(&seen(row))
+                        .is_some_and(|(at, stores)| {
+                            stores.iter().any(|store| {
+                                let struck_at =
+                                    world.damage.struck_at(&(store.clone(), row.key.clone()));
+                                struck_at.is_none_or(|struck| struck < *at)
+                            })
+                        });
                 let place = || format!("{} of {source} for {}", in_words(&row.key), row.target);
                 world
                     .history

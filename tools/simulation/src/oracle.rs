@@ -1,6 +1,6 @@
 //! What ought to be: a model of every row, claim and event, kept beside the real ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use hmac_propagation::management::{Accepted, PendingPropagation, PendingQuery, ResyncRow};
@@ -37,10 +37,10 @@ pub(crate) struct Model {
     pub(crate) credentials: BTreeMap<(PeerName, CredentialKey), Credential>,
     pub(crate) events: BTreeMap<String, Event>,
     pub(crate) held: BTreeMap<Slot, Held>,
-    /// When each cursor came where: story's milliseconds and `ts`.
-    pub(crate) cursors: BTreeMap<(PeerName, CredentialKey), Vec<(u64, i64)>>,
-    /// Completed events whose credential is not yet marked, by process.
-    pub(crate) unmarked: BTreeSet<(u64, String)>,
+    /// Which cursors each credential has had, and when, in the story's milliseconds.
+    pub(crate) cursors: BTreeMap<(PeerName, CredentialKey), Vec<(u64, Stamp)>>,
+    /// Completed events, by process, and whether their credential was marked after that.
+    pub(crate) marked: BTreeMap<(u64, String), bool>,
     /// Answers that the broker confirmed: who answered which event, and whether it refused.
     answers: BTreeMap<(PeerName, String), bool>,
 }
@@ -150,7 +150,7 @@ impl Oracle {
         let cursors = model.cursors.get(&slot).into_iter().flatten();
         let looked = cursors
             .filter(|(at, _)| *at < long_ago)
-            .all(|(_, ts)| accepted.change_ts > *ts);
+            .all(|(_, cursor)| accepted.change_ts > cursor.ts);
         history.expect(rises && looked, Invariant::TsDoesNotRise, || {
             format!("{} at {source}", in_words(key))
         });
@@ -358,8 +358,8 @@ impl Oracle {
     ) {
         let mut model = lock(&self.model);
         let slot = (peer.clone(), key.clone());
-        let ts = cursor.as_ref().map(|cursor| (at_ms, cursor.ts));
-        model.cursors.entry(slot.clone()).or_default().extend(ts);
+        let came = cursor.clone().map(|cursor| (at_ms, cursor));
+        model.cursors.entry(slot.clone()).or_default().extend(came);
         model.held.insert(slot, (cursor, content));
     }
 

@@ -27,6 +27,8 @@ pub struct Plan {
     pub rubbish: bool,
     /// Stores are flushed, set back and edited by hand, and sources look for drift.
     pub drift: bool,
+    /// The database of the first source is away for long, while others send it much.
+    pub away: bool,
     /// One call in so many is struck.
     pub rate: u64,
     /// Calls take up to this long, in milliseconds.
@@ -61,6 +63,7 @@ impl Plan {
             rubbish: fault(),
             // From dice of its own, so that the other stories are the same with and without it.
             drift: Dice::new(!seed).one_in(if calm { 8 } else { 3 }),
+            away: calm && Dice::new(seed.rotate_left(32)).one_in(2),
             rate: [6, 12, 30][dice.index(3)],
             latency_ms: [0, 3, 20][dice.index(3)],
             sources: [1, 1, 1, 2, 2, 3][dice.index(6)],
@@ -83,6 +86,7 @@ impl Plan {
             self.crashes,
             self.clocks,
             self.rubbish,
+            self.away,
         ];
         !faults.contains(&true)
     }

@@ -10,6 +10,7 @@ use crate::chaos;
 use crate::driver;
 use crate::history::Trace;
 use crate::invariants::Violation;
+use crate::outage;
 use crate::start::keep_running;
 use crate::tampering;
 use crate::verdict;
@@ -89,6 +90,7 @@ async fn tell(world: &Arc<World>) {
             sleep(Duration::from_millis(world.dice.below(1_000))).await;
         }
     }
+    outage::tell(world).await;
     world.stop_faults();
     verdict::reach(world, calls).await;
 }

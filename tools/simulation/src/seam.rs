@@ -86,7 +86,8 @@ impl Seam {
                 .violate(Invariant::HotLoop, format!("{}: {what}", process.label));
             return pending().await;
         }
-        let strike = world.strike(kind);
+        let away = self.host.database().filter(|_| kind == Kind::Management);
+        let strike = away.unwrap_or_else(|| world.strike(kind));
         world.history.note(&process.label, what, || match strike {
             Strike::Nothing => String::new(),
             strike => format!("{strike:?}"),

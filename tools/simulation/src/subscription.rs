@@ -53,6 +53,10 @@ impl Subscription for SimSubscription {
         }
     }
 
+    fn set_prefetch(&mut self, prefetch: usize) {
+        self.prefetch = prefetch;
+    }
+
     async fn settle(
         &mut self,
         settlements: &[(DeliveryTag, Settlement)],

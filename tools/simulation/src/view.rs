@@ -42,7 +42,7 @@ pub fn all(seam: &Seam) -> Vec<(PeerName, StoreView)> {
     let hosts = &seam.world.hosts;
     hosts
         .iter()
-        .filter(|_| seam.world.plan.drift)
+        .filter(|_| seam.world.plan.drift || seam.world.plan.sources > 1)
         .map(|(name, host)| (name.clone(), view(host)))
         .collect()
 }

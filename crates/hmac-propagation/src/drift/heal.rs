@@ -9,7 +9,7 @@ use crate::drift::comparison::{Comparison, compare};
 use crate::drift::report::Tally;
 use crate::drift::view::View;
 use crate::error::PropagationError;
-use crate::event_id::shared;
+use crate::event_id::{is_beyond, shared};
 use crate::management::{Reopening, SettledQuery, SettledScope};
 use crate::own_store::write_of;
 use crate::peer_store::{Applied, Apply, CredentialKey, Stamp};
@@ -81,7 +81,7 @@ async fn not_changed_here(
         let changed = cursors
             .next()
             .flatten()
-            .is_some_and(|cursor| cursor.ts > comparison.row.last_ts);
+            .is_some_and(|cursor| is_beyond(&cursor, &context.name, comparison.row.last_ts));
         tally.superseded += u64::from(changed);
         !changed
     });

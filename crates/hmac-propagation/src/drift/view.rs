@@ -8,6 +8,7 @@ use hmac_auth::credential_store::CredentialStore;
 
 use crate::bounded::Bounded;
 use crate::peer_store::{PeerStore, Track};
+use crate::queue::PeerName;
 
 /// Stores that are read at the same time.
 pub(super) const TOGETHER: usize = 4;
@@ -22,13 +23,26 @@ pub struct StoreView {
 }
 
 /// The same, with a timeout on every call.
-pub(super) struct View {
+pub(crate) struct View {
     pub(super) credentials: BTreeMap<Track, Bounded<dyn CredentialStore>>,
-    pub(super) cursors: Bounded<dyn PeerStore>,
+    pub(crate) cursors: Bounded<dyn PeerStore>,
+}
+
+/// All stores in view.
+pub(crate) type Views = Arc<BTreeMap<PeerName, View>>;
+
+/// Puts a timeout on every call.
+pub(crate) fn bounded(views: BTreeMap<PeerName, StoreView>, bound: Duration) -> Views {
+    let views = views.into_iter();
+    Arc::new(
+        views
+            .map(|(peer, view)| (peer, View::new(view, bound)))
+            .collect(),
+    )
 }
 
 impl View {
-    pub(super) fn new(view: StoreView, bound: Duration) -> Self {
+    fn new(view: StoreView, bound: Duration) -> Self {
         let credentials = view.credentials.into_iter();
         Self {
             credentials: credentials

@@ -6,24 +6,34 @@ use std::time::Duration;
 
 use auth_base::error_chain::chain;
 use auth_base::secret::Secret;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use crate::bounded::NoAnswer;
 use crate::broker::{DeliveryTag, OutboundMessage};
 use crate::context::Context;
 use crate::counters::add;
 use crate::event::AckEvent;
-use crate::inbound::classify::Received;
-use crate::inbound::lane::Outcome;
+use crate::inbound::lane::{Outcome, Work};
 use crate::lock::lock;
-use crate::management::ManagementError;
+use crate::management::{Management, ManagementError};
 use crate::publisher::Publisher;
 use crate::queue::PeerName;
 
 /// How long a source's secret, once read, is used without reading it again.
-const SOURCE_SECRET_TTL: Duration = Duration::from_secs(1);
+const SECRET_TTL: Duration = Duration::from_secs(1);
 
-/// Events with what is answered to each; `Err` is the reason of a refusal.
-pub(super) type Answers = Vec<(DeliveryTag, Received, Result<(), String>)>;
+/// How long answers wait for a read of secrets. The last known ones answer when it takes longer.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is answered to an event.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) event_id: String,
+    /// Whom.
+    pub(super) sender: String,
+    /// `Err`: why it was refused.
+    pub(super) outcome: Result<(), String>,
+}
 
 /// Publishes acknowledgements.
 pub(super) struct AckPublisher {
@@ -32,10 +42,17 @@ pub(super) struct AckPublisher {
     /// Secrets that are known from the start, this peer's own among them.
     secrets: HashMap<PeerName, Secret>,
     /// Those that the management store was asked for.
-    cached: Mutex<HashMap<PeerName, (Instant, Option<Secret>)>>,
+    known: Mutex<Known>,
 }
 
-type SenderSecret = Result<(PeerName, Option<Secret>), ()>;
+/// What the management store said last. A sender without a secret is forgotten when that is old; the others are no more
+/// than the inventory holds.
+#[derive(Default)]
+struct Known {
+    secrets: HashMap<PeerName, (Instant, Option<Secret>)>,
+    failures: u32,
+    not_before: Option<Instant>,
+}
 
 impl AckPublisher {
     pub(super) fn new(
@@ -47,121 +64,76 @@ impl AckPublisher {
             context,
             publisher,
             secrets,
-            cached: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
-    /// Publishes the answers; a delivery whose answer is not confirmed is kept, unless its sender
-    /// cannot be answered at all.
-    pub(super) async fn publish(&self, answers: Answers) -> Outcome<Received> {
-        let senders: BTreeSet<&str> = answers
-            .iter()
-            .map(|(_, received, _)| received.sender.as_str())
-            .collect();
-        let secrets = self.secrets_of(senders).await;
-        let (mut done, mut kept) = (Vec::new(), Vec::new());
-        let mut pending = Vec::new();
-        let mut messages = Vec::new();
-        for (tag, received, result) in answers {
-            match secrets.get(&received.sender) {
-                None => {
-                    tracing::warn!(
-                        sender = received.sender,
-                        event_id = received.event_id,
-                        "no answer: the sender's name is invalid"
-                    );
-                    done.push(tag);
-                }
-                Some(Err(())) => kept.push((tag, received)),
-                Some(Ok((name, secret))) => {
-                    let event_id = &received.event_id;
-                    messages.push(self.message(name, secret.as_ref(), event_id, &result));
-                    pending.push((tag, received, secret.is_some()));
-                }
-            }
-        }
-        let outcomes = self.publisher.publish(&messages).await;
-        let mut failure = None;
-        for ((tag, received, known), outcome) in pending.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => {
-                    add(&self.context.counters.acks_published, 1);
-                    done.push(tag);
-                }
-                Err(error) if known => {
-                    failure = Some(chain(&error));
-                    kept.push((tag, received));
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        sender = received.sender,
-                        event_id = received.event_id,
-                        reason = chain(&error),
-                        "unknown sender could not be answered"
-                    );
-                    done.push(tag);
-                }
-            }
-        }
-        if let Some(reason) = &failure {
-            tracing::warn!(
-                reason,
-                deliveries = kept.len(),
-                "answers wait for the broker"
-            );
-        }
-        self.context.health.note("answers", failure);
-        (done, kept)
-    }
-
-    /// The name and secret of each sender that can be answered; `Err` when the secret cannot be read
-    /// now.
-    async fn secrets_of(&self, senders: BTreeSet<&str>) -> HashMap<String, SenderSecret> {
-        let mut secrets = HashMap::with_capacity(senders.len());
-        for sender in senders {
-            let Ok(name) = PeerName::parse(sender) else {
-                continue;
-            };
-            let secret = self.secret_of(&name).await.map_err(|error| {
-                tracing::warn!(
-                    sender,
-                    error = chain(&error),
-                    "the sender's secret cannot be read; its events wait"
-                );
-            });
-            secrets.insert(sender.to_owned(), secret.map(|secret| (name, secret)));
-        }
-        secrets
-    }
-
-    /// The propagation secret that acknowledgements to a peer are signed with; `None` when this peer
-    /// does not know it.
-    async fn secret_of(&self, source: &PeerName) -> Result<Option<Secret>, ManagementError> {
-        if let Some(secret) = self.secrets.get(source) {
-            return Ok(Some(secret.clone()));
-        }
+    /// Reads what is not known, or was read too long ago, all in one read. One that fails is not repeated at once.
+    async fn read_secrets(&self, senders: &BTreeSet<PeerName>) {
         let Some(management) = &self.context.management else {
-            return Ok(None);
+            return;
         };
-        let known = lock(&self.cached).get(source).cloned();
-        if let Some((since, secret)) = known
-            && since.elapsed() < SOURCE_SECRET_TTL
-        {
-            return Ok(secret);
+        let wanted = {
+            let mut known = lock(&self.known);
+            if known.not_before.is_some_and(|at| Instant::now() < at) {
+                return;
+            }
+            let is_new = |(at, _): &(Instant, _)| at.elapsed() < SECRET_TTL;
+            known
+                .secrets
+                .retain(|_, read| read.1.is_some() || is_new(read));
+            let is_wanted = |sender: &&PeerName| {
+                !self.secrets.contains_key(*sender)
+                    && !known.secrets.get(*sender).is_some_and(is_new)
+            };
+            senders
+                .iter()
+                .filter(is_wanted)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        if wanted.is_empty() {
+            return;
         }
-        let secret = management.fetch_source_propagation_secret(source).await?;
-        let mut cached = lock(&self.cached);
-        cached.retain(|_, (since, _)| since.elapsed() < SOURCE_SECRET_TTL);
-        cached.insert(source.clone(), (Instant::now(), secret.clone()));
-        Ok(secret)
+        let read = read(&**management, &wanted).await;
+        let (mut known, now) = (lock(&self.known), Instant::now());
+        match read {
+            Ok(secrets) => {
+                let read = secrets.into_iter().map(|secret| (now, secret));
+                known.secrets.extend(wanted.into_iter().zip(read));
+                (known.failures, known.not_before) = (0, None);
+            }
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(
+                    error,
+                    senders = wanted.len(),
+                    "secrets of senders cannot be read; the last known ones answer"
+                );
+                known.not_before = Some(now + self.context.backoff(known.failures));
+                known.failures = known.failures.saturating_add(1);
+            }
+        }
+    }
+
+    /// The propagation secret that acknowledgements to a peer are signed with, `None` when this peer has none of it. The
+    /// outer `None`: that cannot be told now.
+    fn secret_of(&self, sender: &PeerName) -> Option<Option<Secret>> {
+        if let Some(secret) = self.secrets.get(sender) {
+            return Some(Some(secret.clone()));
+        }
+        if self.context.management.is_none() {
+            return Some(None);
+        }
+        let known = lock(&self.known);
+        known.secrets.get(sender).map(|(_, secret)| secret.clone())
     }
 
     fn message(
         &self,
-        source: &PeerName,
+        source: PeerName,
         secret: Option<&Secret>,
-        event_id: &str,
-        result: &Result<(), String>,
+        answer: &Answer,
     ) -> OutboundMessage {
         let (ack_id, now_ms) = (self.context.uuid(), self.context.now_ms());
         let body = AckEvent {
@@ -169,15 +141,87 @@ impl AckPublisher {
             ts: now_ms,
             propagation_secret: secret,
             sender: &self.context.name,
-            ack_event_id: event_id,
-            outcome: result.as_ref().copied().map_err(String::as_str),
+            ack_event_id: &answer.event_id,
+            outcome: answer.outcome.as_ref().copied().map_err(String::as_str),
         }
         .encode();
         OutboundMessage {
-            target: source.clone(),
+            target: source,
             message_id: ack_id,
             timestamp_ms: now_ms,
             body,
         }
     }
+}
+
+impl Work<Answer> for AckPublisher {
+    /// A delivery whose answer is not confirmed is kept, unless its sender cannot be answered at all.
+    async fn work(&self, answers: Vec<(DeliveryTag, Answer)>) -> Outcome<Answer> {
+        let names = answers.iter().map(|(_, answer)| &answer.sender);
+        let senders = names.filter_map(|sender| PeerName::parse(sender).ok());
+        self.read_secrets(&senders.collect()).await;
+        let (mut done, mut kept) = (Vec::new(), Vec::new());
+        let (mut pending, mut messages, mut failure) = (Vec::new(), Vec::new(), None);
+        for (tag, answer) in answers {
+            let Ok(sender) = PeerName::parse(&answer.sender) else {
+                tracing::warn!(
+                    sender = answer.sender,
+                    event_id = answer.event_id,
+                    "no answer: the sender's name is invalid"
+                );
+                done.push(tag);
+                continue;
+            };
+            match self.secret_of(&sender) {
+                None => {
+                    failure = Some(format!("the secret of {sender} cannot be read"));
+                    kept.push((tag, answer));
+                }
+                Some(secret) => {
+                    messages.push(self.message(sender, secret.as_ref(), &answer));
+                    pending.push((tag, answer, secret.is_some()));
+                }
+            }
+        }
+        let outcomes = self.publisher.publish(&messages).await;
+        for ((tag, answer, known), outcome) in pending.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => {
+                    add(&self.context.counters.acks_published, 1);
+                    done.push(tag);
+                }
+                Err(error) if known => {
+                    failure = Some(chain(&error));
+                    kept.push((tag, answer));
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        sender = answer.sender,
+                        event_id = answer.event_id,
+                        reason = chain(&error),
+                        "unknown sender could not be answered"
+                    );
+                    done.push(tag);
+                }
+            }
+        }
+        Outcome {
+            done,
+            kept,
+            failure,
+        }
+    }
+}
+
+/// Reads secrets, within a bound that answers can wait.
+async fn read(
+    management: &dyn Management,
+    sources: &[PeerName],
+) -> Result<Vec<Option<Secret>>, ManagementError> {
+    timeout(
+        READ_TIMEOUT,
+        management.fetch_source_propagation_secrets(sources),
+    )
+    .await
+    .unwrap_or_else(|_| Err(NoAnswer.into()))
 }

@@ -1,57 +1,228 @@
-//! A queue of the broker's deliveries that wait for their turn.
+//! The broker's deliveries of one kind, and the work on them.
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
 
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::broker::DeliveryTag;
 use crate::context::Context;
 use crate::counters::add;
+use crate::lock::lock;
 
-/// Which of the broker's deliveries are done and may be settled, and which wait on.
-pub(super) type Outcome<T> = (Vec<DeliveryTag>, Vec<(DeliveryTag, T)>);
+/// From this long on, work that has not ended is held to wait for something that is away.
+pub(super) const SLOW: Duration = Duration::from_millis(500);
 
-/// Deliveries of one kind that wait for their turn, in the queue's order.
-pub(super) struct Lane<T> {
-    pub(super) waiting: VecDeque<(DeliveryTag, T)>,
-    pub(super) retry_at: Option<Instant>,
-    failures: u32,
+/// How work on a batch ended.
+pub(super) struct Outcome<T> {
+    /// Deliveries that are done and may be settled.
+    pub(super) done: Vec<DeliveryTag>,
+    /// Those that wait on.
+    pub(super) kept: Vec<(DeliveryTag, T)>,
+    /// Why, of one of them.
+    pub(super) failure: Option<String>,
 }
 
-impl<T> Lane<T> {
-    pub(super) fn new() -> Self {
+/// Where lanes say which deliveries may be settled.
+pub(super) type Done = mpsc::UnboundedSender<Vec<DeliveryTag>>;
+
+/// What is done with deliveries of one kind.
+pub(super) trait Work<T> {
+    /// Works on a batch; what can neither be done nor be refused is kept.
+    fn work(&self, batch: Vec<(DeliveryTag, T)>) -> impl Future<Output = Outcome<T>> + Send;
+}
+
+/// Deliveries of one kind. One that could not be done stands before nobody: it waits with its like, which are tried again
+/// beside what comes, in batches that halve until one goes through, so that a single bad one is found.
+pub(super) struct Lane<T> {
+    /// What its failures are reported as.
+    part: &'static str,
+    first: Queue<T>,
+    again: Queue<T>,
+}
+
+/// What waits, and what is being worked on.
+struct Queue<T> {
+    state: Mutex<State<T>>,
+    arrived: Notify,
+}
+
+struct State<T> {
+    waiting: VecDeque<(DeliveryTag, T)>,
+    in_work: usize,
+    since: Instant,
+}
+
+impl<T: Send> Lane<T> {
+    pub(super) fn new(part: &'static str) -> Self {
         Self {
-            waiting: VecDeque::new(),
-            retry_at: None,
-            failures: 0,
+            part,
+            first: Queue::new(),
+            again: Queue::new(),
         }
     }
 
-    pub(super) fn is_due(&self) -> bool {
-        !self.waiting.is_empty() && self.retry_at.is_none_or(|at| at <= Instant::now())
+    /// Lets a delivery wait for its first try.
+    pub(super) fn push(&self, tag: DeliveryTag, item: T) {
+        self.first.push([(tag, item)]);
     }
 
-    /// Takes up to `batch` deliveries in order.
-    pub(super) fn take(&mut self, batch: usize) -> Vec<(DeliveryTag, T)> {
-        let n = if self.is_due() {
-            batch.min(self.waiting.len())
+    /// How many are in hand.
+    pub(super) fn len(&self) -> usize {
+        self.first.len() + self.again.len()
+    }
+
+    /// How many wait for something that is away: all, where the work stands still or some have failed.
+    pub(super) fn held_up(&self) -> usize {
+        if self.again.len() > 0 || self.first.stands_still() {
+            self.len()
         } else {
             0
-        };
-        self.waiting.drain(..n).collect()
+        }
     }
 
-    /// Puts back what could not be done and sets when to try again.
-    pub(super) fn put_back(&mut self, context: &Context, kept: Vec<(DeliveryTag, T)>) {
-        if kept.is_empty() {
-            (self.failures, self.retry_at) = (0, None);
-            return;
+    /// Forgets what came on another channel than that of `epoch`: the broker delivers it again.
+    pub(super) fn keep_epoch(&self, epoch: u64) {
+        for queue in [&self.first, &self.again] {
+            let waiting = &mut lock(&queue.state).waiting;
+            waiting.retain(|(tag, _)| tag.epoch >= epoch);
         }
-        add(&context.counters.deliveries_delayed, kept.len());
-        self.retry_at = Some(Instant::now() + context.backoff(self.failures));
-        self.failures = self.failures.saturating_add(1);
-        for item in kept.into_iter().rev() {
-            self.waiting.push_front(item);
+    }
+
+    /// What waits.
+    pub(super) fn tags(&self) -> Vec<DeliveryTag> {
+        let tags = |queue: &Queue<T>| -> Vec<_> {
+            let state = lock(&queue.state);
+            state.waiting.iter().map(|(tag, _)| *tag).collect()
+        };
+        [tags(&self.first), tags(&self.again)].concat()
+    }
+
+    /// Works until the propagator closes; a batch begun is ended.
+    pub(super) async fn run(&self, context: &Context, done: &Done, work: &impl Work<T>) {
+        tokio::join!(
+            self.first_tries(context, done, work),
+            self.further_tries(context, done, work)
+        );
+    }
+
+    async fn first_tries(&self, context: &Context, done: &Done, work: &impl Work<T>) {
+        let mut failures = 0;
+        while let Some(batch) = self.first.take(context, context.settings.batch).await {
+            let went_through = self.attempt(&self.first, batch, context, done, work).await;
+            failures = if went_through { 0 } else { failures + 1 };
+            if failures > 0 {
+                context.pause(failures - 1).await;
+            }
         }
+    }
+
+    async fn further_tries(&self, context: &Context, done: &Done, work: &impl Work<T>) {
+        let (mut failures, mut size) = (0, context.settings.batch);
+        while self.again.is_wanted(context).await {
+            context.pause(failures).await;
+            let Some(batch) = self.again.take(context, size).await else {
+                return;
+            };
+            let went_through = self.attempt(&self.again, batch, context, done, work).await;
+            (failures, size) = if went_through {
+                (0, context.settings.batch.min(size * 2))
+            } else {
+                (failures + 1, 1.max(size / 2))
+            };
+        }
+    }
+
+    /// Tries a batch from `queue`; tells whether at least one delivery went through.
+    async fn attempt(
+        &self,
+        queue: &Queue<T>,
+        batch: Vec<(DeliveryTag, T)>,
+        context: &Context,
+        done: &Done,
+        work: &impl Work<T>,
+    ) -> bool {
+        let size = batch.len();
+        let outcome = work.work(batch).await;
+        let kept = outcome.kept.len();
+        self.again.push(outcome.kept);
+        queue.end();
+        // Nobody listens once the subscription has ended: the broker delivers again.
+        let _ = done.send(outcome.done);
+        if kept > 0 {
+            let reason = outcome.failure.unwrap_or_default();
+            tracing::warn!(
+                part = self.part,
+                reason,
+                deliveries = kept,
+                "deliveries wait"
+            );
+            add(&context.counters.deliveries_delayed, kept);
+            context.health.note(self.part, Some(reason));
+        } else if self.again.len() == 0 {
+            context.health.note(self.part, None);
+        }
+        kept < size
+    }
+}
+
+impl<T> Queue<T> {
+    fn new() -> Self {
+        let state = State {
+            waiting: VecDeque::new(),
+            in_work: 0,
+            since: Instant::now(),
+        };
+        Self {
+            state: Mutex::new(state),
+            arrived: Notify::new(),
+        }
+    }
+
+    fn push(&self, items: impl IntoIterator<Item = (DeliveryTag, T)>) {
+        lock(&self.state).waiting.extend(items);
+        self.arrived.notify_one();
+    }
+
+    fn len(&self) -> usize {
+        let state = lock(&self.state);
+        state.waiting.len() + state.in_work
+    }
+
+    fn stands_still(&self) -> bool {
+        let state = lock(&self.state);
+        state.in_work > 0 && state.since.elapsed() >= SLOW
+    }
+
+    /// Waits until something waits; tells whether the propagator still runs.
+    async fn is_wanted(&self, context: &Context) -> bool {
+        while lock(&self.state).waiting.is_empty() && !context.closing.has_begun() {
+            tokio::select! {
+                biased;
+                () = context.closing.wait() => {}
+                () = self.arrived.notified() => {}
+            }
+        }
+        !context.closing.has_begun()
+    }
+
+    /// Takes up to `size` deliveries in order, as soon as there are some; `None` when the propagator closes.
+    async fn take(&self, context: &Context, size: usize) -> Option<Vec<(DeliveryTag, T)>> {
+        while self.is_wanted(context).await {
+            let mut state = lock(&self.state);
+            let n = size.min(state.waiting.len());
+            let batch: Vec<_> = state.waiting.drain(..n).collect();
+            (state.in_work, state.since) = (n, Instant::now());
+            if n > 0 {
+                return Some(batch);
+            }
+        }
+        None
+    }
+
+    fn end(&self) {
+        lock(&self.state).in_work = 0;
     }
 }

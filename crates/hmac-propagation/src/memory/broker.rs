@@ -229,6 +229,10 @@ impl Subscription for MemorySubscription {
         }
     }
 
+    fn set_prefetch(&mut self, prefetch: usize) {
+        self.prefetch = prefetch.max(1);
+    }
+
     async fn settle(
         &mut self,
         settlements: &[(DeliveryTag, Settlement)],

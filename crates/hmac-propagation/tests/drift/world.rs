@@ -113,6 +113,9 @@ impl PeerStore for Store {
     }
 
     async fn cursors(&self, keys: &[CredentialKey]) -> Result<Vec<Option<Stamp>>, StoreError> {
+        if self.mood.load(Ordering::SeqCst) == Mood::Away as u8 {
+            return Err(StoreError::Unavailable("away".into()));
+        }
         self.inner().cursors(keys).await
     }
 

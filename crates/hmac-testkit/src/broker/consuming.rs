@@ -83,6 +83,38 @@ pub async fn no_more_than_the_prefetch_is_in_hand(Pair([broker, _], _server): Pa
     );
 }
 
+/// While what came before stays unsettled; and a smaller one holds again, once that is settled.
+pub async fn a_larger_prefetch_lets_more_in(Pair([broker, _], _server): Pair) {
+    let widened = peer("widened");
+    broker.declare(&widened).await.expect("declare");
+    publish(&broker, &widened, 0..40).await;
+    let mut subscription = broker.subscribe(&widened, 5).await.expect("subscribe");
+    let mut all = take(&mut subscription, 5).await;
+    subscription.set_prefetch(20);
+    all.extend(take(&mut subscription, 15).await);
+    assert!(
+        timeout(A_WHILE, subscription.next(100)).await.is_err(),
+        "more than the larger prefetch"
+    );
+    subscription.set_prefetch(5);
+    tokio::time::sleep(A_WHILE).await;
+    acknowledge(&mut subscription, &all).await;
+    let mut rest = take(&mut subscription, 5).await;
+    assert!(
+        timeout(A_WHILE, subscription.next(100)).await.is_err(),
+        "more than the smaller prefetch"
+    );
+    acknowledge(&mut subscription, &rest).await;
+    for _ in 0..3 {
+        let five = take(&mut subscription, 5).await;
+        acknowledge(&mut subscription, &five).await;
+        rest.extend(five);
+    }
+    let mut came: Vec<_> = bodies(&all).into_iter().chain(bodies(&rest)).collect();
+    came.sort_by_key(|body| body.parse::<usize>().ok());
+    assert_eq!(came, texts(0..40));
+}
+
 /// Every message goes to one of them.
 pub async fn two_subscriptions_share_a_queue(Pair([broker, other], _server): Pair) {
     let shared = peer("shared");
