@@ -133,6 +133,14 @@ impl Mesh {
         Ok(tokio::task::spawn_blocking(waiting).await??)
     }
 
+    /// Waits until all that was sent is answered: a source syncs once when its broker is there, and may take the first changes
+    /// along. Tells how many acknowledgements were booked by then.
+    pub(crate) async fn answered(&self) -> Result<u64, Error> {
+        let sent = self.source.counters().events_published;
+        self.acknowledged(sent).await?;
+        Ok(self.source.counters().acks_booked)
+    }
+
     pub(crate) async fn close(self) {
         self.source.close().await;
         for target in &self.targets {

@@ -51,9 +51,10 @@ async fn bulk(
         }
         batches.push(arguments.clients as f64 / start.elapsed().as_secs_f64());
 
+        let before = mesh.answered().await?;
         let start = Instant::now();
         mesh.source.sync().await?;
-        mesh.acknowledged(rows as u64).await?;
+        mesh.acknowledged(before + rows as u64).await?;
         ours.push(rows as f64 / start.elapsed().as_secs_f64());
         let counts = mesh.management.counts().await?;
         if counts.success != rows as u64 {
