@@ -65,7 +65,6 @@ async fn an_ensure_without_targets_stays_local() {
             peer.name()
         );
     }
-    mesh.until_no_plain_secret(Peer::Authority).await;
 }
 
 #[tokio::test]
@@ -88,22 +87,20 @@ async fn no_plain_secret_at_rest_after_propagation() {
     mesh.ensure(Peer::Authority, "plain", SECRET, &Peer::Authority.others())
         .await;
     let dump = mesh.sql_dump(Peer::Authority).await;
-    assert!(dump.contains("plain|"), "the credential is booked: {dump}");
     assert!(
-        !dump.contains(SECRET),
-        "before it has propagated the secret is in SQL only encrypted"
+        dump.contains("plain|none|"),
+        "the credential is booked, without its secret: {dump}"
     );
+    assert!(!dump.contains(SECRET), "{dump}");
     for peer in Peer::ALL {
         assert!(
             !dump.contains(mesh.secrets.propagation(peer)),
             "entry secrets are encrypted"
         );
     }
-    assert_eq!(mesh.plain_secrets(Peer::Authority).await.unwrap(), 1);
 
     mesh.start_peer(Peer::Consumer).await;
     mesh.until_success(Peer::Authority, 3).await;
-    mesh.until_no_plain_secret(Peer::Authority).await;
     assert!(!mesh.sql_dump(Peer::Authority).await.contains(SECRET));
 }
 
@@ -225,7 +222,6 @@ async fn the_end_state_is_clean() {
             peer.name()
         );
     }
-    mesh.until_no_plain_secret(Peer::Authority).await;
     let state = mesh
         .get(Peer::Authority, "/admin/state?limit=500")
         .await

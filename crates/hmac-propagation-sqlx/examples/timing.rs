@@ -47,7 +47,6 @@ fn ensure(client: &str, targets: &[PeerName], now_ms: i64) -> Result<Upsert, Box
     let secret = Secret::new("0123456789abcdef0123456789abcdef");
     let operation = UpsertOperation::Ensure {
         secret_hash: hash_client_secret(&secret, None),
-        secret,
         allowed_ips: Change::Keep,
         expires_at: Change::Keep,
     };

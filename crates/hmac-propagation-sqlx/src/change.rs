@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use auth_base::secret::Secret;
 use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::delivery::plan::{Before, Booking, Content, Plan, by_credential};
 use hmac_propagation::management::{Accepted, ManagementError, ResyncRow, Rotation, Upsert};
@@ -235,8 +234,6 @@ impl CredentialState {
         vault: &Vault,
     ) -> Result<Accepted, SqlError> {
         let (track, client_id) = names(key);
-        let seal_plain =
-            |plain: &Secret| vault.seal(&Place::plain_secret(track, client_id), plain.expose());
         let hash = plan
             .accepted
             .record
@@ -247,7 +244,6 @@ impl CredentialState {
         };
         let row = CredentialRow {
             key: key.clone(),
-            plain_secret: plan.plain.as_ref().map(seal_plain).transpose()?,
             secret_hash: hash.map(seal_hash).transpose()?,
             credential: plan.credential,
         };

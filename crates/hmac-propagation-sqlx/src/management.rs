@@ -23,7 +23,7 @@ use crate::inventory::{
 use crate::marks::{MarkAcknowledged, MarkPropagated, MarkSent, Reopen};
 use crate::options::SqlOptions;
 use crate::reseal::{COLUMNS, Progress, ResealPage, Resealed};
-use crate::resync::{AppliedLocally, ResyncPage, Unapplied, Uncleared};
+use crate::resync::{AppliedLocally, ResyncPage, Unapplied};
 use crate::schema;
 use crate::secrets::{SecretsKey, Vault};
 use crate::settled::{SettledCredentials, SettledDeliveries};
@@ -121,7 +121,7 @@ impl SqlManagement {
     }
 
     /// Reads a page of at most `limit` credentials (500 at most) with their deliveries and the inventory. No secret is in
-    /// it: the plain is present or absent, a hash its first 8 characters.
+    /// it: of a hash there are its first 8 characters.
     ///
     /// # Errors
     /// [`StateError::InvalidCursor`] for a cursor that is none; [`StateError::Management`] of the database.
@@ -361,13 +361,6 @@ impl Management for SqlManagement {
     async fn unapplied_changes(&self, limit: usize) -> Result<Vec<LocalChange>, ManagementError> {
         let vault = &self.vault;
         self.run(&Unapplied { limit, vault }).await
-    }
-
-    async fn uncleared_credentials(
-        &self,
-        limit: usize,
-    ) -> Result<Vec<CredentialKey>, ManagementError> {
-        self.run(&Uncleared(limit)).await
     }
 
     async fn mark_locally_applied(

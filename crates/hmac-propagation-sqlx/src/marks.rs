@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hmac_propagation::delivery::plan::plain_may_go;
-use hmac_propagation::delivery::{Delivery, DeliveryStatus, Moved, Step, Transition};
+use hmac_propagation::delivery::{Delivery, Moved, Step, Transition};
 use hmac_propagation::management::{AckMark, FullyPropagated, Reopening, SentMark};
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus};
 
 use crate::database::{JsonRow, Session, Work};
 use crate::error::SqlError;
-use crate::rows::{CredentialRow, DeliveryRow, read_key, write_credential_key, write_delivery_key};
-use crate::statements::{DELIVERIES, Statements};
+use crate::rows::{CredentialRow, DeliveryRow, write_credential_key, write_delivery_key};
+use crate::statements::Statements;
 
 /// A page of sent marks.
 pub(crate) struct MarkSent<'a>(pub(crate) &'a [SentMark]);
@@ -65,34 +64,15 @@ impl Work for MarkPropagated<'_> {
         let keys: BTreeSet<&CredentialKey> = self.0.iter().map(|mark| &mark.key).collect();
         let keys: Vec<JsonRow> = keys.into_iter().map(write_credential_key).collect();
         let mut credentials = BTreeMap::new();
-        let sql = &statements.lock_credentials;
-        for row in session.fetch_bulk(sql, &keys).await? {
+        for row in session.fetch_bulk(&statements.credentials, &keys).await? {
             let row = CredentialRow::read(&row)?;
             credentials.insert(row.key.clone(), row);
         }
-        // Read after the credentials are locked: nobody can book a new change in between.
-        let mut statuses: BTreeMap<CredentialKey, Vec<DeliveryStatus>> = BTreeMap::new();
-        for row in session.fetch_bulk(&statements.statuses, &keys).await? {
-            // A word that nobody knows is not done.
-            let status = DeliveryStatus::parse(&row.required_text(2, DELIVERIES)?);
-            let statuses = statuses.entry(read_key(&row, DELIVERIES)?).or_default();
-            statuses.push(status.unwrap_or(DeliveryStatus::Error));
-        }
-        let (mut cleared, mut audit) = (BTreeSet::new(), Vec::new());
-        for mark in self.0 {
-            let Some(credential) = credentials.get(&mark.key) else {
-                continue;
-            };
-            let deliveries = statuses.get(&mark.key).into_iter().flatten().copied();
-            if credential.plain_secret.is_some() && plain_may_go(mark.status, deliveries) {
-                cleared.insert(&mark.key);
-            }
-            audit.push(credential.audit(&propagated(mark)));
-        }
-        let cleared: Vec<JsonRow> = cleared.into_iter().map(write_credential_key).collect();
-        session
-            .execute_bulk(&statements.clear_plain, &cleared)
-            .await?;
+        let audit = self.0.iter().filter_map(|mark| {
+            let credential = credentials.get(&mark.key)?;
+            Some(credential.audit(&propagated(mark)))
+        });
+        let audit: Vec<JsonRow> = audit.collect();
         session.execute_bulk(&statements.insert_audit, &audit).await
     }
 }

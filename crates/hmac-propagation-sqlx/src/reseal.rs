@@ -72,7 +72,7 @@ pub(crate) struct Column {
 }
 
 /// All columns of sealed values.
-pub(crate) static COLUMNS: LazyLock<[Column; 4]> = LazyLock::new(|| {
+pub(crate) static COLUMNS: LazyLock<[Column; 3]> = LazyLock::new(|| {
     const CREDENTIAL: &[&str] = &["track", "client_id"];
     const DELIVERY: &[&str] = &["track", "client_id", "target_amqp_queue"];
     [
@@ -83,9 +83,6 @@ pub(crate) static COLUMNS: LazyLock<[Column; 4]> = LazyLock::new(|| {
         ),
         Column::new("hmac_credential.secret_hash", CREDENTIAL, |key| {
             Place::credential_hash(&key[0], &key[1])
-        }),
-        Column::new("hmac_credential.plain_secret", CREDENTIAL, |key| {
-            Place::plain_secret(&key[0], &key[1])
         }),
         Column::new("hmac_credential_target.secret_hash", DELIVERY, |key| {
             Place::delivery_hash(&key[0], &key[1], &key[2])
@@ -282,7 +279,7 @@ mod tests {
     fn a_page_goes_on_after_the_whole_key() {
         let sql: Vec<&str> = COLUMNS.iter().map(|column| column.next.as_str()).collect();
         assert_eq!(
-            sql[3],
+            sql[2],
             "SELECT track, client_id, target_amqp_queue, secret_hash FROM hmac_credential_target \
              WHERE secret_hash IS NOT NULL AND (track > ? OR (track = ? AND client_id > ?) \
              OR (track = ? AND client_id = ? AND target_amqp_queue > ?)) \

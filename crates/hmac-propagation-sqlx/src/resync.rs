@@ -10,9 +10,7 @@ use crate::database::{JsonRow, Mode, Session, Value, Work};
 use crate::error::SqlError;
 use crate::rows::{CredentialRow, read_key, write_credential_key};
 use crate::secrets::Vault;
-use crate::statements::{
-    CREDENTIALS, DELIVERIES, LARGEST_USED, Statements, credential_columns, is_done,
-};
+use crate::statements::{CREDENTIALS, DELIVERIES, LARGEST_USED, Statements, credential_columns};
 
 static RESYNC_TARGET: LazyLock<String> = LazyLock::new(|| resync("t.target_amqp_queue = ?"));
 static RESYNC_CREDENTIAL: LazyLock<String> =
@@ -22,14 +20,6 @@ static UNAPPLIED: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {credential} FROM {CREDENTIALS} t WHERE t.unapplied_since IS NOT NULL \
          ORDER BY t.unapplied_since LIMIT ?"
-    )
-});
-static UNCLEARED: LazyLock<String> = LazyLock::new(|| {
-    let done = is_done("p");
-    format!(
-        "SELECT t.track, t.client_id FROM {CREDENTIALS} t WHERE t.plain_secret IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM {DELIVERIES} p WHERE p.track = t.track \
-         AND p.client_id = t.client_id AND NOT {done}) LIMIT ?"
     )
 });
 
@@ -108,20 +98,6 @@ impl Work for Unapplied<'_> {
             }
         }
         Ok(changes)
-    }
-}
-
-/// Credentials that have come everywhere and still have their plain.
-pub(crate) struct Uncleared(pub(crate) usize);
-
-impl Work for Uncleared {
-    type Output = Vec<CredentialKey>;
-    const MODE: Mode = Mode::Read;
-
-    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let limit = Value::Int(i64::try_from(self.0).unwrap_or(i64::MAX));
-        let rows = session.fetch(&UNCLEARED, &[limit]).await?;
-        rows.iter().map(|row| read_key(row, CREDENTIALS)).collect()
     }
 }
 

@@ -21,7 +21,6 @@ const REASON_CHARS: usize = 500;
 #[derive(Clone)]
 pub(crate) struct CredentialRow {
     pub(crate) key: CredentialKey,
-    pub(crate) plain_secret: Option<String>,
     pub(crate) secret_hash: Option<String>,
     pub(crate) credential: Credential,
 }
@@ -30,18 +29,17 @@ impl CredentialRow {
     pub(crate) fn read(row: &Row) -> Result<Self, SqlError> {
         Ok(Self {
             key: read_key(row, CREDENTIALS)?,
-            plain_secret: row.text(2)?,
-            secret_hash: row.text(3)?,
+            secret_hash: row.text(2)?,
             credential: Credential {
-                allowed_ips: read_rules(&row.required_text(4, CREDENTIALS)?, CREDENTIALS)?,
-                expires_at: row.int(5)?,
-                revoked: row.required_int(6, CREDENTIALS)? != 0,
-                generation: row.required_count(7, CREDENTIALS)?,
-                change_ts: row.required_int(8, CREDENTIALS)?,
-                local_generation: row.required_count(9, CREDENTIALS)?,
-                unapplied_since: row.int(10)?,
-                created_at: row.required_int(11, CREDENTIALS)?,
-                updated_at: row.required_int(12, CREDENTIALS)?,
+                allowed_ips: read_rules(&row.required_text(3, CREDENTIALS)?, CREDENTIALS)?,
+                expires_at: row.int(4)?,
+                revoked: row.required_int(5, CREDENTIALS)? != 0,
+                generation: row.required_count(6, CREDENTIALS)?,
+                change_ts: row.required_int(7, CREDENTIALS)?,
+                local_generation: row.required_count(8, CREDENTIALS)?,
+                unapplied_since: row.int(9)?,
+                created_at: row.required_int(10, CREDENTIALS)?,
+                updated_at: row.required_int(11, CREDENTIALS)?,
             },
         })
     }
@@ -50,7 +48,6 @@ impl CredentialRow {
         let credential = &self.credential;
         let mut row = write_credential_key(&self.key);
         row.extend([
-            json!(self.plain_secret),
             json!(self.secret_hash),
             json!(write_rules(&credential.allowed_ips)),
             json!(credential.expires_at),

@@ -23,6 +23,9 @@ const MIGRATIONS: [Migration; 1] = [Migration {
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS hmac_propagation_schema (version BIGINT NOT NULL, PRIMARY KEY (version))";
 const KNOWN: &str = "SELECT version FROM hmac_propagation_schema";
 const BOOK: &str = "INSERT INTO hmac_propagation_schema (version) VALUES (?)";
+/// What an earlier version kept until a change had come everywhere. Such a version may share the schema, or be started
+/// again, and reads and writes the column: so it stays, and every start empties it.
+const FORGET_PLAINS: &str = "UPDATE hmac_credential SET plain_secret = NULL WHERE plain_secret IS NOT NULL";
 // Held by the connection: it goes with it, also when the process is killed.
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('hmac-schema:', MD5(DATABASE())), 8)";
 const UNLOCK: &str = "DO RELEASE_LOCK(CONCAT('hmac-schema:', MD5(DATABASE())))";
@@ -87,5 +90,6 @@ async fn apply(session: &mut Session) -> Result<(), SqlError> {
             .await?;
         tracing::info!(version = migration.version, "schema migrated");
     }
+    session.execute(FORGET_PLAINS, &[]).await?;
     Ok(())
 }

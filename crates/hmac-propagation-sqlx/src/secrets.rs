@@ -122,13 +122,6 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(crate) fn plain_secret(track: &'a str, client_id: &'a str) -> Self {
-        Self {
-            column: "hmac_credential.plain_secret",
-            row: [track, client_id, ""],
-        }
-    }
-
     pub(crate) fn credential_hash(track: &'a str, client_id: &'a str) -> Self {
         Self {
             column: "hmac_credential.secret_hash",
@@ -261,7 +254,6 @@ mod tests {
             Place::delivery_hash("http", "ab", "-c"),
             Place::delivery_hash("http", "a", "b-d"),
             Place::credential_hash("http", "a"),
-            Place::plain_secret("http", "a"),
         ] {
             assert_eq!(
                 vault.open(&elsewhere, &sealed).unwrap_err(),
@@ -274,7 +266,7 @@ mod tests {
     #[test]
     fn an_older_key_reads_and_the_first_one_writes() {
         let (old, new) = (SecretsKey::new([1; 32]), SecretsKey::new([2; 32]));
-        let place = Place::plain_secret("http", "a");
+        let place = Place::credential_hash("http", "a");
         let sealed_before = vault(&old).seal(&place, "x").unwrap();
         assert_eq!(
             vault(&new).open(&place, &sealed_before).unwrap_err(),

@@ -69,8 +69,6 @@ pub struct StatePage {
 pub struct CredentialView {
     pub client_id: String,
     pub track: &'static str,
-    /// Whether the plain secret is still there (encrypted): propagation has not succeeded everywhere yet.
-    pub plain_present: bool,
     /// The first 8 characters; absent when revoked or unreadable.
     pub hash_prefix: Option<String>,
     pub allowed_ips: Vec<String>,
@@ -239,7 +237,6 @@ fn credential_view(row: &CredentialRow, vault: &Vault) -> CredentialView {
     CredentialView {
         client_id: row.key.client_id.as_str().to_owned(),
         track: row.key.track.as_str(),
-        plain_present: row.plain_secret.is_some(),
         hash_prefix: prefix(row.record(vault)),
         allowed_ips: credential.allowed_ips.stored_entries().to_vec(),
         expires_at: credential.expires_at,

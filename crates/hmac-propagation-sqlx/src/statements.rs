@@ -18,7 +18,6 @@ const DELIVERY_KEY: Columns = &[
 const TARGET_KEY: Columns = &[("target_amqp_queue", Kind::Name)];
 
 const CREDENTIAL_CONTENT: Columns = &[
-    ("plain_secret", Kind::Text),
     ("secret_hash", Kind::Text),
     ("allowed_ips", Kind::Text),
     ("expires_at", Kind::Int),
@@ -70,7 +69,6 @@ pub(crate) struct Statements {
     /// Credential keys.
     pub(crate) lock_credentials: Bulk,
     pub(crate) lock_credential_deliveries: Bulk,
-    pub(crate) statuses: Bulk,
     pub(crate) credentials: Bulk,
     pub(crate) credential_deliveries: Bulk,
     /// Delivery keys.
@@ -87,8 +85,6 @@ pub(crate) struct Statements {
     pub(crate) insert_audit: Bulk,
     /// Credential keys with a generation.
     pub(crate) applied_locally: Bulk,
-    /// Credential keys.
-    pub(crate) clear_plain: Bulk,
     /// One for each status; parameters: now, lease bound, limit.
     pub(crate) claim_at_once: Vec<String>,
     /// One for each status; parameters: latest, resend bound, limit.
@@ -111,8 +107,6 @@ pub(crate) fn delivery_columns(alias: &str) -> String {
 
 pub(crate) const CREDENTIALS: &str = "hmac_credential";
 pub(crate) const DELIVERIES: &str = "hmac_credential_target";
-/// What of deliveries tells how far their credential has come.
-const STATUS_COLUMNS: &str = "DISTINCT t.track, t.client_id, t.status";
 const TARGET_COLUMNS: &str = "t.target_amqp_queue, t.propagation_secret";
 /// A subquery, not a join: the inventory is not locked, and a target that is not in it hides no row.
 const TARGET_SECRET: &str = "(SELECT g.propagation_secret FROM hmac_propagation_target g WHERE g.target_amqp_queue = t.target_amqp_queue)";
@@ -149,7 +143,6 @@ impl Statements {
         Self {
             lock_credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, lock),
             lock_credential_deliveries: by_key(&delivery, DELIVERIES, CREDENTIAL_KEY, lock),
-            statuses: by_key(STATUS_COLUMNS, DELIVERIES, CREDENTIAL_KEY, ""),
             credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, ""),
             credential_deliveries: by_key(&delivery, DELIVERIES, CREDENTIAL_KEY, ""),
             lock_deliveries: by_key(&delivery, DELIVERIES, DELIVERY_KEY, lock),
@@ -181,7 +174,6 @@ impl Statements {
             ),
             insert_audit: insert(dialect, "hmac_credential_target_audit", &[AUDIT]),
             applied_locally: applied_locally(dialect),
-            clear_plain: clear_plain(dialect),
             claim_at_once: claims(Turn::AtOnce, NO_LEASE),
             claim_overdue: claims(Turn::WhenOverdue, OVERDUE),
             lock_target: format!(
@@ -243,14 +235,4 @@ fn applied_locally(dialect: Dialect) -> Bulk {
     let columns = [CREDENTIAL_KEY, &[("generation", Kind::Int)]];
     let set = set(dialect, "hmac_credential", CREDENTIAL_KEY, &columns, &sets);
     Bulk::json_only(set + " AND t.local_generation < j.c2")
-}
-
-fn clear_plain(dialect: Dialect) -> Bulk {
-    Bulk::json_only(set(
-        dialect,
-        "hmac_credential",
-        CREDENTIAL_KEY,
-        &[CREDENTIAL_KEY],
-        "plain_secret = NULL",
-    ))
 }

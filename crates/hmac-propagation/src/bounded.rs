@@ -182,7 +182,6 @@ bounded! {
         fn settled_changes(after: Option<&CredentialKey>, limit: usize) -> Vec<SettledRow>;
         fn unapplied_changes(limit: usize) -> Vec<LocalChange>;
         fn mark_locally_applied(applied: &[(CredentialKey, u64)]) -> ();
-        fn uncleared_credentials(limit: usize) -> Vec<CredentialKey>;
         fn mark_targets_sent(marks: &[SentMark]) -> ();
         fn mark_targets_acknowledged(marks: &[AckMark]) -> ();
         fn mark_credentials_fully_propagated(marks: &[FullyPropagated]) -> ();

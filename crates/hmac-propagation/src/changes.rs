@@ -86,7 +86,6 @@ impl Changes {
         let rotation = Rotation {
             key: key.clone(),
             secret_hash: hash_client_secret(&rotate.secret, self.secret_token.as_ref()),
-            secret: rotate.secret,
             now_ms: self.context.now_ms(),
             floor_ts: cursors.into_iter().flatten().next().map(|stamp| stamp.ts),
         };
@@ -193,7 +192,6 @@ impl Changes {
         }
         let operation = UpsertOperation::Ensure {
             secret_hash: hash_client_secret(&ensure.secret, self.secret_token.as_ref()),
-            secret: ensure.secret,
             allowed_ips,
             expires_at: ensure.expires_at,
         };

@@ -62,8 +62,6 @@ pub enum ManagementError {
 pub enum UpsertOperation {
     /// Gives the client a secret, on this peer and on the targets.
     Ensure {
-        /// The plain, kept encrypted until propagation succeeded, and not at all when there is no target.
-        secret: Secret,
         /// What travels.
         secret_hash: SecretHash,
         /// Where requests may come from.
@@ -96,9 +94,7 @@ pub struct Upsert {
 pub struct Rotation {
     /// Whose credential.
     pub key: CredentialKey,
-    /// The new plain.
-    pub secret: Secret,
-    /// Its hash.
+    /// What travels.
     pub secret_hash: SecretHash,
     /// The clock, epoch milliseconds.
     pub now_ms: i64,
@@ -223,7 +219,7 @@ pub struct FullyPropagated {
 /// - A change is accepted as one transaction: credential, deliveries and audit rows, or nothing.
 /// - Each transition of a delivery is the one of [`crate::delivery`], made while nobody else can make another (a lock on the
 ///   row, or one writer). A mark that comes late changes nothing and is no error.
-/// - A plain secret is only ever stored encrypted, and gone once the credential is fully propagated with success.
+/// - A plain secret is never stored: only its hash comes this far, and that is stored encrypted.
 #[async_trait]
 pub trait Management: Send + Sync + 'static {
     /// Accepts an ensure or a revoke.
@@ -259,8 +255,7 @@ pub trait Management: Send + Sync + 'static {
     /// Books that a target refused the change: the mark's outcome is `Err`. It is sent again after `resend_after_ms`.
     async fn mark_target_error(&self, mark: &AckMark) -> Result<(), ManagementError>;
 
-    /// Books that every target has answered. Clears the plain secret when the status is success and every row of the
-    /// credential says `success`; else does nothing to it.
+    /// Books that every target has answered: a word for whoever reads the history, on which nothing depends.
     async fn mark_credential_fully_propagated(
         &self,
         mark: &FullyPropagated,
@@ -296,13 +291,6 @@ pub trait Management: Send + Sync + 'static {
         &self,
         applied: &[(CredentialKey, u64)],
     ) -> Result<(), ManagementError>;
-
-    /// Credentials whose plain is still held although every row of theirs says `success`, `limit` at most: the last answer was
-    /// booked, and the mark that follows it was lost.
-    async fn uncleared_credentials(
-        &self,
-        limit: usize,
-    ) -> Result<Vec<CredentialKey>, ManagementError>;
 
     /// Batch form of [`Self::fetch_source_propagation_secret`].
     async fn fetch_source_propagation_secrets(

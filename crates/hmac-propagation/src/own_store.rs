@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex};
 use auth_base::error_chain::chain;
 use auth_base::store_error::StoreError;
 use hmac_auth::credential::{Change, CredentialChange};
-use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::error::PropagationError;
 use crate::lock::lock;
-use crate::management::{DesiredRecord, FullyPropagated, LocalChange};
-use crate::peer_store::{Applied, Apply, ApplyOperation, CredentialKey, FinalStatus, Stamp};
+use crate::management::{DesiredRecord, LocalChange};
+use crate::peer_store::{Applied, Apply, ApplyOperation, CredentialKey, Stamp};
 
 /// Changes repaired in one call of the management store.
 const REPAIR_PAGE: usize = 500;
@@ -30,7 +29,6 @@ pub(crate) struct OwnStore {
     may_be_behind: AtomicBool,
     /// Changes that the own store holds, to be booked with the next repair.
     applied: Mutex<Vec<(CredentialKey, u64)>>,
-    plains_checked_at: Mutex<Option<Instant>>,
 }
 
 impl OwnStore {
@@ -39,7 +37,6 @@ impl OwnStore {
             context,
             may_be_behind: AtomicBool::new(true),
             applied: Mutex::default(),
-            plains_checked_at: Mutex::default(),
         }
     }
 
@@ -90,7 +87,7 @@ impl OwnStore {
                 break;
             }
         }
-        self.clear_plains().await
+        Ok(())
     }
 
     /// Repairs one page; `true` when there may be more.
@@ -112,43 +109,6 @@ impl OwnStore {
         }
         management.mark_locally_applied(&applied).await?;
         failed.map_or(Ok(full), |error| Err(error.into()))
-    }
-
-    /// Marks credentials whose last answer was booked and whose mark was lost with a crash, or with
-    /// an event that nobody answers any more.
-    async fn clear_plains(&self) -> Result<(), PropagationError> {
-        if !self.checks_plains_now() {
-            return Ok(());
-        }
-        let management = self.context.management()?;
-        for _ in 0..MAX_REPAIR_PAGES {
-            let keys = management.uncleared_credentials(REPAIR_PAGE).await?;
-            let full = keys.len() == REPAIR_PAGE;
-            let (status, at_ms) = (FinalStatus::Success, self.context.now_ms());
-            let marks: Vec<_> = keys
-                .into_iter()
-                .map(|key| FullyPropagated { key, status, at_ms })
-                .collect();
-            if !marks.is_empty() {
-                management.mark_credentials_fully_propagated(&marks).await?;
-            }
-            if !full {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells whether plain secrets that were left behind are searched for now: at the start, and
-    /// then every `resend_after`.
-    fn checks_plains_now(&self) -> bool {
-        let mut checked_at = lock(&self.plains_checked_at);
-        let period = self.context.settings.resend_after;
-        let due = checked_at.is_none_or(|at| at.elapsed() >= period);
-        if due {
-            *checked_at = Some(Instant::now());
-        }
-        due
     }
 
     async fn write(&self, changes: &[LocalChange]) -> Vec<Result<Applied, StoreError>> {

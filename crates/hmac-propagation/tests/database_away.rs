@@ -103,7 +103,6 @@ reached! {
     fn settled_changes(after: Option<&CredentialKey>, limit: usize) -> Vec<SettledRow>;
     fn unapplied_changes(limit: usize) -> Vec<LocalChange>;
     fn mark_locally_applied(applied: &[(CredentialKey, u64)]) -> ();
-    fn uncleared_credentials(limit: usize) -> Vec<CredentialKey>;
 }
 
 /// A full-mode peer.

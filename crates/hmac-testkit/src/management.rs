@@ -64,8 +64,6 @@ pub trait Inspect: Send + Sync {
     async fn break_target(&self, target: &PeerName);
     /// One row; `None` when the credential is not booked for the target.
     async fn row(&self, key: &CredentialKey, target: &PeerName) -> Option<ObservedRow>;
-    /// Whether a plain secret is still held.
-    async fn holds_plain(&self, key: &CredentialKey) -> bool;
 }
 
 /// Makes a test of each case for one implementation, in a module of its name; `$make` is an expression for an empty
@@ -118,9 +116,6 @@ macro_rules! management_cases {
                     an_ack_of_another_generation_changes_nothing,
                     a_refusal_is_tried_again_and_success_stays,
                     marks_of_unknown_rows_are_no_error,
-                    the_plain_goes_only_when_every_row_is_done,
-                    a_plain_that_was_left_behind_is_found,
-                    a_rotation_keeps_its_plain_from_an_older_mark,
                     batches_are_the_same_as_single_marks,
                 }
                 resync {
@@ -321,7 +316,6 @@ fn ensure_with(
         Change::Set(rules) => Change::Set(AllowedIps::parse(rules).expect("rules")),
     };
     let operation = UpsertOperation::Ensure {
-        secret: Secret::new(plain),
         secret_hash: hash(plain),
         allowed_ips,
         expires_at,
@@ -348,7 +342,6 @@ fn revoke(key: &CredentialKey, targets: &[&str], now_ms: i64) -> Upsert {
 fn rotation(key: &CredentialKey, plain: &str, now_ms: i64) -> Rotation {
     Rotation {
         key: key.clone(),
-        secret: Secret::new(plain),
         secret_hash: hash(plain),
         now_ms,
         floor_ts: None,

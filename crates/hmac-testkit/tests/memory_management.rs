@@ -42,8 +42,4 @@ impl Inspect for Rows {
             attempts: row.attempts,
         })
     }
-
-    async fn holds_plain(&self, key: &CredentialKey) -> bool {
-        self.0.holds_plain(key)
-    }
 }

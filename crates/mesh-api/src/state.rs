@@ -46,7 +46,7 @@ pub struct CredentialState {
     /// `http` or `message`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub track: Track,
-    /// Whether the plain secret is still held, encrypted, for propagation: `present` or `absent`.
+    /// Always `absent`: a plain secret is never stored. Callers of earlier versions read `present` or `absent`.
     pub plain: String,
     /// The first 8 characters of the hash; null when revoked.
     pub secret_hash: Option<String>,

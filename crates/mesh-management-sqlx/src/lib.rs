@@ -110,11 +110,7 @@ fn credential(view: CredentialView) -> CredentialState {
     CredentialState {
         client_id: view.client_id,
         track: track(view.track),
-        plain: if view.plain_present {
-            "present".to_owned()
-        } else {
-            "absent".to_owned()
-        },
+        plain: "absent".to_owned(),
         secret_hash: view.hash_prefix,
         allowed_ips: view.allowed_ips,
         expires_at: view.expires_at,

@@ -78,7 +78,6 @@ mod tests {
         let ensure = |now_ms| Upsert {
             key: key.clone(),
             operation: UpsertOperation::Ensure {
-                secret: secret.clone(),
                 secret_hash: hash_client_secret(&secret, None),
                 allowed_ips: Change::Keep,
                 expires_at: Change::Keep,

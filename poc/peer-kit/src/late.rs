@@ -158,13 +158,6 @@ impl<T: Management> Management for Late<T> {
         self.management()?.mark_locally_applied(applied).await
     }
 
-    async fn uncleared_credentials(
-        &self,
-        limit: usize,
-    ) -> Result<Vec<CredentialKey>, ManagementError> {
-        self.management()?.uncleared_credentials(limit).await
-    }
-
     async fn upsert_credentials_with_targets(
         &self,
         upserts: &[Upsert],

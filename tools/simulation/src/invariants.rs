@@ -47,18 +47,14 @@ invariants! {
     PublishedUnbooked: "an event was published before it was booked",
     /// an_ack_is_never_lost
     LedgerForgets: "the ledger does not know an event that waits for its answer",
-    /// no_plain_secret_at_rest_after_propagation
+    /// an_ack_is_never_lost
     ReplacedStays: "an event that a newer one has replaced, or whose change was applied, still keeps its credential pending",
     /// an_ack_is_never_lost
     AckLost: "an answer was settled before it was booked to the end",
-    /// no_plain_secret_at_rest_after_propagation
+    /// an_ack_is_never_lost
     CompletedEarly: "the ledger says that nothing is pending while something is",
-    /// no_plain_secret_at_rest_after_propagation
+    /// an_ack_is_never_lost
     DiscardedEarly: "an event was forgotten before its credential was marked as propagated",
-    /// no_plain_secret_at_rest_after_propagation
-    PlainClearedEarly: "a plain secret was cleared before every target had it",
-    /// no_plain_secret_at_rest_after_propagation
-    PlainStays: "a plain secret is still held although every target has it",
     /// a_success_row_means_the_target_has_it
     AnsweredUnapplied: "a target answered applied to what it had not applied",
     /// shutdown_loses_nothing

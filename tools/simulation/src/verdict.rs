@@ -99,18 +99,6 @@ fn unfinished(world: &World) -> Option<(Invariant, String)> {
         if behind && !is_struck(world, &source, &key) {
             return Some((Invariant::OwnStoreBehind, place));
         }
-        let all = deliveries(host)
-            .iter()
-            .filter(|row| row.key == key)
-            .all(|row| row.status == DeliveryStatus::Success);
-        if all
-            && host
-                .management
-                .as_ref()
-                .is_some_and(|it| it.holds_plain(&key))
-        {
-            return Some((Invariant::PlainStays, place));
-        }
     }
     drifted(world)
 }

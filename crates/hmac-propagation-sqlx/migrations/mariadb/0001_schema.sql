@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS hmac_propagation_target (
 CREATE TABLE IF NOT EXISTS hmac_credential (
   track              VARCHAR(8) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
   client_id          VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
-  plain_secret       TEXT CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'encrypted, gone after propagation',
+  plain_secret       TEXT CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'always NULL: an earlier version reads and writes it',
   secret_hash        TEXT CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'encrypted',
   allowed_ips        TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'JSON array',
   expires_at         BIGINT NULL COMMENT 'epoch ms',

@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS hmac_propagation_target (
 CREATE TABLE IF NOT EXISTS hmac_credential (
   track              TEXT NOT NULL,
   client_id          TEXT NOT NULL,
-  plain_secret       TEXT NULL,
+  plain_secret       TEXT NULL, -- always: an earlier version reads and writes it
   secret_hash        TEXT NULL,
   allowed_ips        TEXT NOT NULL,
   expires_at         INTEGER NULL,

@@ -76,19 +76,4 @@ impl Inspect for Rows {
             cursor = Some(page.next?);
         }
     }
-
-    async fn holds_plain(&self, key: &CredentialKey) -> bool {
-        let mut cursor = None;
-        loop {
-            let page = self.management.state(cursor.as_deref(), 500).await.unwrap();
-            let found = page.credentials.into_iter().find(|row| {
-                row.track == key.track.as_str() && row.client_id == key.client_id.as_str()
-            });
-            match (found, page.next) {
-                (Some(row), _) => return row.plain_present,
-                (None, Some(next)) => cursor = Some(next),
-                (None, None) => return false,
-            }
-        }
-    }
 }

@@ -80,7 +80,6 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
     let ensure = |key, targets: &[&str]| Upsert {
         key,
         operation: UpsertOperation::Ensure {
-            secret: secret.clone(),
             secret_hash: secret_hash.clone(),
             allowed_ips: Change::Keep,
             expires_at: Change::Keep,
@@ -110,7 +109,6 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
         2 => {
             let rotation = Rotation {
                 key: client,
-                secret,
                 secret_hash,
                 now_ms,
                 floor_ts: None,

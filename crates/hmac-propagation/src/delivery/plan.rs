@@ -5,17 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::Change;
 use hmac_auth::secret_hash::SecretHash;
 
-use crate::delivery::{Delivery, DeliveryStatus, Moment, Step, Transition};
+use crate::delivery::{Delivery, Moment, Step, Transition};
 use crate::management::{
     Accepted, DesiredRecord, LocalChange, ManagementError, Operation, ResyncRow, Rotation,
     SettledRow, Upsert, UpsertOperation,
 };
-use crate::peer_store::{CredentialKey, FinalStatus};
+use crate::peer_store::CredentialKey;
 
 /// What is stored of a credential, but for its secrets. All times are epoch milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +95,6 @@ pub struct Plan {
     pub accepted: Accepted,
     /// The credential.
     pub credential: Credential,
-    /// The plain that is kept, sealed, until the deliveries are done.
-    pub plain: Option<Secret>,
     /// What is booked. Nothing: the change stays at this peer, and leaves its trace on the credential itself.
     pub deliveries: Vec<Booking>,
     /// What happens to each of the deliveries.
@@ -157,16 +154,15 @@ impl Before<'_> {
         if !unknown.is_empty() {
             return Err(ManagementError::UnknownTargets { targets: unknown });
         }
-        let (transition, record, plain) = match &upsert.operation {
-            UpsertOperation::Revoke => (Transition::Revoked, None, None),
+        let (transition, record) = match &upsert.operation {
+            UpsertOperation::Revoke => (Transition::Revoked, None),
             UpsertOperation::Ensure {
-                secret,
                 secret_hash,
                 allowed_ips,
                 expires_at,
             } => {
                 let record = self.merged(secret_hash, allowed_ips, *expires_at);
-                (Transition::Ensured, Some(record), Some(secret))
+                (Transition::Ensured, Some(record))
             }
         };
         let moment = self.next_moment(transition, upsert.now_ms, upsert.floor_ts);
@@ -179,7 +175,7 @@ impl Before<'_> {
             self.book(target, operation, content.clone(), moment)
         };
         let deliveries = targets.into_iter().map(book).collect();
-        Ok(self.plan(moment, record, plain, deliveries))
+        Ok(self.plan(moment, record, deliveries))
     }
 
     /// Accepts a rotation: for every target that is booked for anything but a deletion.
@@ -203,7 +199,7 @@ impl Before<'_> {
             self.book(target, Operation::Update, content, moment)
         };
         let deliveries = holders.map(book).collect();
-        Ok(self.plan(moment, Some(record), Some(&rotation.secret), deliveries))
+        Ok(self.plan(moment, Some(record), deliveries))
     }
 
     /// Makes the named deliveries pending again, in one new generation. One of another generation than the one named is
@@ -312,7 +308,6 @@ impl Before<'_> {
         &self,
         moment: Moment,
         record: Option<DesiredRecord>,
-        plain: Option<&Secret>,
         deliveries: Vec<Booking>,
     ) -> Plan {
         let (before, now_ms) = (self.credential, moment.now_ms);
@@ -340,7 +335,6 @@ impl Before<'_> {
                 record,
             },
             credential,
-            plain: plain.filter(|_| !deliveries.is_empty()).cloned(),
             deliveries,
             step: moment.step(),
         }
@@ -355,12 +349,4 @@ pub fn by_credential(rows: &[ResyncRow]) -> BTreeMap<&CredentialKey, Vec<(&str, 
         targets.push((row.target.as_str(), row.generation));
     }
     named
-}
-
-/// Tells whether the plain of a credential may go: all its targets have answered, and every delivery is done.
-pub fn plain_may_go(
-    answered: FinalStatus,
-    mut deliveries: impl Iterator<Item = DeliveryStatus>,
-) -> bool {
-    answered == FinalStatus::Success && deliveries.all(DeliveryStatus::is_done)
 }

@@ -17,7 +17,7 @@ use crate::management::{
     SentMark, SettledQuery, SettledRow, SettledScope, Upsert,
 };
 use crate::memory::management::state::State;
-use crate::peer_store::{CredentialKey, FinalStatus};
+use crate::peer_store::CredentialKey;
 use crate::queue::PeerName;
 
 /// One delivery as a test or a page shows it.
@@ -73,14 +73,6 @@ impl MemoryManagement {
         let state = lock(&self.state);
         let row = state.credentials.get(key)?.deliveries.get(target)?;
         Some(view(key, target, &row.delivery))
-    }
-
-    /// Tells whether a plain secret is still held for the credential.
-    pub fn holds_plain(&self, key: &CredentialKey) -> bool {
-        lock(&self.state)
-            .credentials
-            .get(key)
-            .is_some_and(|row| row.plain.is_some())
     }
 }
 
@@ -149,9 +141,8 @@ impl Management for MemoryManagement {
 
     async fn mark_credential_fully_propagated(
         &self,
-        mark: &FullyPropagated,
+        _: &FullyPropagated,
     ) -> Result<(), ManagementError> {
-        lock(&self.state).propagated(mark);
         Ok(())
     }
 
@@ -235,18 +226,6 @@ impl Management for MemoryManagement {
         Ok(changes
             .map(|(_, key, row)| row.credential.local_change(key.clone(), row.record.clone()))
             .collect())
-    }
-
-    async fn uncleared_credentials(
-        &self,
-        limit: usize,
-    ) -> Result<Vec<CredentialKey>, ManagementError> {
-        let state = lock(&self.state);
-        let uncleared = state
-            .credentials
-            .iter()
-            .filter(|(_, row)| row.plain.is_some() && row.plain_may_go(FinalStatus::Success));
-        Ok(uncleared.take(limit).map(|(key, _)| key.clone()).collect())
     }
 
     async fn mark_locally_applied(

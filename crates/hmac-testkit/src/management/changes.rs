@@ -31,7 +31,6 @@ pub async fn an_ensure_books_every_target(source: Source) {
         (record.allowed_ips.rules(), record.expires_at),
         (&["10.0.0.0/8".to_owned()][..], Some(NOW + 1_000))
     );
-    assert!(source.inspect.holds_plain(&key).await);
     let mut claimed = source.claim(NOW).await;
     claimed.sort_by(|one, other| one.target.cmp(&other.target));
     assert_eq!(
@@ -63,12 +62,11 @@ pub async fn an_ensure_books_every_target(source: Source) {
     assert!(again.generation > accepted.generation);
 }
 
-/// Nothing is booked, and no plain is kept.
+/// Nothing is booked.
 pub async fn an_ensure_without_targets_stays_local(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("local"));
     let accepted = source.upsert(&ensure(&key, "plain", &[], NOW)).await;
     assert!(accepted.created && accepted.record.is_some());
-    assert!(!source.inspect.holds_plain(&key).await);
     assert!(source.claim(NOW).await.is_empty());
     let rotated = source.rotate(&key, "next", NOW + 1).await;
     assert!(
@@ -78,7 +76,6 @@ pub async fn an_ensure_without_targets_stays_local(source: Source) {
             .secret_hash
             .matches(&hash("next"))
     );
-    assert!(!source.inspect.holds_plain(&key).await);
     let revoked = source.upsert(&revoke(&key, &[], NOW + 2)).await;
     assert!(revoked.record.is_none());
     assert!(source.claim(NOW + 3).await.is_empty());
@@ -231,7 +228,6 @@ pub async fn a_rotation_reaches_the_booked_targets(source: Source) {
     assert_eq!(source.claim(NOW + 1).await.len(), 3);
     let accepted = source.rotate(&key, "two", NOW + 2).await;
     assert!(!accepted.created && accepted.generation > before.generation);
-    assert!(source.inspect.holds_plain(&key).await);
     let claimed = source.claim(NOW + 3).await;
     assert_eq!(claimed.len(), 2, "{claimed:?}");
     for row in &claimed {
@@ -266,13 +262,12 @@ pub async fn a_rotation_of_nobody_is_refused(source: Source) {
     ));
 }
 
-/// A deletion carries no record, and no plain is kept.
+/// A deletion carries no record.
 pub async fn a_revoke_tells_its_targets(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("revoked"));
     source.upsert(&ensure(&key, "one", &["a", "b"], NOW)).await;
     let accepted = source.upsert(&revoke(&key, &["a", "b"], NOW + 1)).await;
     assert!(accepted.record.is_none() && !accepted.created);
-    assert!(!source.inspect.holds_plain(&key).await);
     let claimed = source.claim(NOW + 2).await;
     assert_eq!(claimed.len(), 2);
     assert!(

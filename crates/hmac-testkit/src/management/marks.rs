@@ -145,89 +145,6 @@ pub async fn marks_of_unknown_rows_are_no_error(source: Source) {
     assert_eq!(source.status(&key, "a").await, DeliveryStatus::Pending);
 }
 
-/// With success, and only then.
-pub async fn the_plain_goes_only_when_every_row_is_done(source: Source) {
-    let (source, key) = (source.with_targets(&["a", "b"]).await, http("plain"));
-    source
-        .upsert(&ensure(&key, "plain", &["a", "b"], NOW))
-        .await;
-    let rows = source.claim(NOW).await;
-    source.fully(&key, FinalStatus::Success).await;
-    assert!(source.inspect.holds_plain(&key).await, "nothing is done");
-    source.acknowledge(&rows[0], NOW).await;
-    source.fully(&key, FinalStatus::Success).await;
-    assert!(
-        source.inspect.holds_plain(&key).await,
-        "one row is not done"
-    );
-    source.refuse(&rows[1], NOW, "no").await;
-    source.fully(&key, FinalStatus::Partial).await;
-    assert!(
-        source.inspect.holds_plain(&key).await,
-        "one row was refused"
-    );
-    source.acknowledge(&rows[1], NOW).await;
-    source.fully(&key, FinalStatus::Partial).await;
-    source.fully(&key, FinalStatus::Error).await;
-    assert!(
-        source.inspect.holds_plain(&key).await,
-        "the status is not success"
-    );
-    source
-        .fully(
-            &CredentialKey {
-                track: Track::Message,
-                ..key.clone()
-            },
-            FinalStatus::Success,
-        )
-        .await;
-    assert!(source.inspect.holds_plain(&key).await, "another track");
-    source.fully(&key, FinalStatus::Success).await;
-    assert!(!source.inspect.holds_plain(&key).await);
-}
-
-/// The mark after the last answer was lost: the credential is named until it is marked, and not before its last row is done.
-pub async fn a_plain_that_was_left_behind_is_found(source: Source) {
-    let (source, key) = (source.with_targets(&["a", "b"]).await, http("left-behind"));
-    source
-        .upsert(&ensure(&http("without-targets"), "plain", &[], NOW))
-        .await;
-    source
-        .upsert(&ensure(&key, "plain", &["a", "b"], NOW))
-        .await;
-    let uncleared = async |limit| {
-        source
-            .management()
-            .uncleared_credentials(limit)
-            .await
-            .expect("the list")
-    };
-    for row in source.claim(NOW).await {
-        assert!(uncleared(10).await.is_empty(), "a row is not done");
-        source.acknowledge(&row, NOW).await;
-    }
-    assert_eq!(uncleared(10).await, std::slice::from_ref(&key));
-    assert!(uncleared(0).await.is_empty());
-    source.fully(&key, FinalStatus::Success).await;
-    assert!(uncleared(10).await.is_empty());
-}
-
-/// A mark that comes late says nothing of the new secret.
-pub async fn a_rotation_keeps_its_plain_from_an_older_mark(source: Source) {
-    let (source, key) = (source.with_targets(&["a"]).await, http("rotated"));
-    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
-    let row = source.claim_one(NOW).await;
-    source.acknowledge(&row, NOW).await;
-    source.rotate(&key, "two", NOW + 1).await;
-    source.fully(&key, FinalStatus::Success).await;
-    assert!(source.inspect.holds_plain(&key).await);
-    let row = source.claim_one(NOW + 2).await;
-    source.acknowledge(&row, NOW + 3).await;
-    source.fully(&key, FinalStatus::Success).await;
-    assert!(!source.inspect.holds_plain(&key).await);
-}
-
 /// In the order of the batch, good and bad ones mixed, hundreds at a time.
 pub async fn batches_are_the_same_as_single_marks(source: Source) {
     let source = source.with_targets(&["a", "b"]).await;
@@ -284,10 +201,6 @@ pub async fn batches_are_the_same_as_single_marks(source: Source) {
         .mark_credentials_fully_propagated(&marks)
         .await
         .expect("the marks");
-    assert!(source.inspect.holds_plain(&keys[8]).await);
-    for key in [&keys[0], &keys[7], &keys[9], &keys[599]] {
-        assert!(!source.inspect.holds_plain(key).await, "{key:?}");
-    }
 }
 
 /// Every delivery of clients that were ensured on `a` and `b` in one batch, claimed.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use auth_base::secret::Secret;
 
-use crate::delivery::plan::{Before, Content, Credential, Plan, plain_may_go};
+use crate::delivery::plan::{Before, Content, Credential, Plan};
 use crate::delivery::{ClaimWindow, Delivery, Moved};
 use crate::management::{
-    Accepted, DesiredRecord, FullyPropagated, PendingPropagation, PendingQuery, ResyncRow,
-    SettledRow,
+    Accepted, DesiredRecord, PendingPropagation, PendingQuery, ResyncRow, SettledRow,
 };
-use crate::peer_store::{CredentialKey, FinalStatus};
+use crate::peer_store::CredentialKey;
 use crate::queue::PeerName;
 
 #[derive(Debug, Default)]
@@ -23,7 +22,6 @@ pub(super) struct State {
 pub(super) struct CredentialRow {
     pub(super) credential: Credential,
     pub(super) record: Option<DesiredRecord>,
-    pub(super) plain: Option<Secret>,
     pub(super) deliveries: BTreeMap<PeerName, DeliveryRow>,
 }
 
@@ -50,11 +48,9 @@ impl State {
             .or_insert_with(|| CredentialRow {
                 credential: plan.credential.clone(),
                 record: None,
-                plain: None,
                 deliveries: BTreeMap::new(),
             });
         row.credential = plan.credential;
-        row.plain = plan.plain;
         row.record.clone_from(&plan.accepted.record);
         for booking in plan.deliveries {
             let Ok(target) = PeerName::parse(&booking.target) else {
@@ -131,14 +127,6 @@ impl State {
         !moved.steps.is_empty()
     }
 
-    pub(super) fn propagated(&mut self, mark: &FullyPropagated) {
-        if let Some(row) = self.credentials.get_mut(&mark.key)
-            && row.plain_may_go(mark.status)
-        {
-            row.plain = None;
-        }
-    }
-
     /// In the order of credential and target.
     pub(super) fn deliveries(
         &self,
@@ -176,11 +164,6 @@ impl State {
 }
 
 impl CredentialRow {
-    pub(super) fn plain_may_go(&self, answered: FinalStatus) -> bool {
-        let rows = self.deliveries.values();
-        plain_may_go(answered, rows.map(|row| row.delivery.status))
-    }
-
     fn by_target(&self) -> BTreeMap<&str, &Delivery> {
         let rows = self.deliveries.iter();
         rows.map(|(target, row)| (target.as_str(), &row.delivery))
