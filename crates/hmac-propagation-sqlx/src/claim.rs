@@ -30,6 +30,8 @@ struct Found {
     sealed: BTreeMap<String, String>,
     /// Rows that cannot be read, as they are written.
     set_aside: Vec<JsonRow>,
+    /// The database's clock.
+    now_ms: i64,
 }
 
 /// The propagation secret of each target, or why it cannot be read.
@@ -48,10 +50,10 @@ impl Work for Claim<'_> {
             let record = || row.record_or_reason(self.vault);
             let message = row.delivery.message(&row.target, secret, record);
             let slot = (&row.key, row.target.as_str());
-            let claim = row
-                .delivery
-                .clone()
-                .claim(slot, self.query, *random, message);
+            let claim =
+                row.delivery
+                    .clone()
+                    .claim(slot, self.query, found.now_ms, *random, message);
             row.delivery = claim.delivery;
             audit.extend(claim.step.map(|step| row.audit(&step)));
             written.push(row.write_progress());
@@ -79,10 +81,9 @@ impl Claim<'_> {
         }
         let (window, statements) = (ClaimWindow::of(query), Statements::of(session.dialect()));
         let rows_at_most = Value::Int(i64::try_from(limit).unwrap_or(i64::MAX));
-        let bounds = [window.now_ms, window.lease_bound].map(Value::Int);
         let mut rows = Vec::new();
         for sql in &statements.claim_at_once {
-            let values = [bounds[0], bounds[1], rows_at_most];
+            let values = [Value::Int(window.longest_lease_ms), rows_at_most];
             rows.extend(session.fetch(sql, &values).await?);
         }
         let bounds = [window.latest, window.resend_bound].map(Value::Int);
@@ -123,8 +124,9 @@ impl Claim<'_> {
 
 impl Found {
     fn add(&mut self, found: &Row, window: &ClaimWindow) -> Result<(), SqlError> {
+        self.now_ms = found.required_int(DeliveryRow::COLUMNS + 1, DELIVERIES)?;
         let row = match DeliveryRow::read(found) {
-            Ok(row) if row.delivery.is_due(window) => row,
+            Ok(row) if row.delivery.is_due(window, self.now_ms) => row,
             Ok(_) => return Ok(()),
             Err(error) => return self.set_aside(found, window, &error),
         };

@@ -85,7 +85,7 @@ pub(crate) struct Statements {
     pub(crate) insert_audit: Bulk,
     /// Credential keys with a generation.
     pub(crate) applied_locally: Bulk,
-    /// One for each status; parameters: now, lease bound, limit.
+    /// One for each status; parameters: the longest lease, limit.
     pub(crate) claim_at_once: Vec<String>,
     /// One for each status; parameters: latest, resend bound, limit.
     pub(crate) claim_overdue: Vec<String>,
@@ -117,7 +117,6 @@ pub(crate) const LARGEST_USED: &str = "(SELECT MAX(CASE WHEN o.last_ts > o.chang
 pub(crate) const ACCEPTED: &str = "(SELECT c.change_ts FROM hmac_credential c WHERE c.track = t.track AND c.client_id = t.client_id)";
 /// Parameters: track, track, client id of the row before.
 const AFTER: &str = "(t.track > ? OR (t.track = ? AND t.client_id > ?))";
-const NO_LEASE: &str = "t.lease_until IS NULL OR t.lease_until <= ? OR t.lease_until > ?";
 const OVERDUE: &str = "t.waiting_since <= ? OR t.waiting_since > ?";
 
 impl Statements {
@@ -139,7 +138,10 @@ impl Statements {
         let by_key = |what: &str, table: &str, key: Columns, rest: &str| {
             select(dialect, what, table, key, rest)
         };
-        let claims = |turn, moments| claims(turn, moments, skip);
+        let claims = |turn, moments: &str| claims(dialect, turn, moments, skip);
+        let now = now(dialect);
+        let no_lease =
+            format!("t.lease_until IS NULL OR t.lease_until <= {now} OR t.lease_until > {now} + ?");
         Self {
             lock_credentials: by_key(&credential, CREDENTIALS, CREDENTIAL_KEY, lock),
             lock_credential_deliveries: by_key(&delivery, DELIVERIES, CREDENTIAL_KEY, lock),
@@ -174,7 +176,7 @@ impl Statements {
             ),
             insert_audit: insert(dialect, "hmac_credential_target_audit", &[AUDIT]),
             applied_locally: applied_locally(dialect),
-            claim_at_once: claims(Turn::AtOnce, NO_LEASE),
+            claim_at_once: claims(Turn::AtOnce, &no_lease),
             claim_overdue: claims(Turn::WhenOverdue, OVERDUE),
             lock_target: format!(
                 "SELECT target_amqp_queue, is_self, propagation_secret FROM hmac_propagation_target \
@@ -184,13 +186,22 @@ impl Statements {
     }
 }
 
-/// One query for each status whose turn it is, the longest waiting first: an index has both.
-fn claims(turn: Turn, moments: &str, skip: &str) -> Vec<String> {
-    let delivery = delivery_columns("t");
+/// The database's own clock, which all replicas share, in epoch milliseconds.
+fn now(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::MariaDb => "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000",
+        Dialect::Sqlite => "CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER)",
+    }
+}
+
+/// One query for each status whose turn it is, the longest waiting first: an index has both. Beside a delivery it reads the
+/// target's secret and the database's clock.
+fn claims(dialect: Dialect, turn: Turn, moments: &str, skip: &str) -> Vec<String> {
+    let (delivery, now) = (delivery_columns("t"), now(dialect));
     let claim = |meant: DeliveryStatus| {
         let status = has_status("t", |status| status == meant);
         format!(
-            "SELECT {delivery}, {TARGET_SECRET} FROM {DELIVERIES} t WHERE {status} AND ({moments}) \
+            "SELECT {delivery}, {TARGET_SECRET}, {now} FROM {DELIVERIES} t WHERE {status} AND ({moments}) \
              ORDER BY t.waiting_since LIMIT ?{skip}"
         )
     };

@@ -27,7 +27,7 @@
 //! | arrow | who | what it does |
 //! |---|---|---|
 //! | accepted, rebooked | a caller's ensure, rotate or revoke; a resync | a new generation and `change_ts`, from any status |
-//! | claim | a sync | an event id, the next `ts` and a lease; free again when the lease ends. From SENT and ERROR once it is overdue |
+//! | claim | a sync | an event id, the next `ts` and a lease by the store's clock; free again when the lease ends. From SENT and ERROR once it is overdue |
 //! | cannot be sent | a sync that claims it in vain | ERROR with a reason; no event, so no event id, no `ts`, no lease |
 //! | sent | the sync, when the broker confirmed | SENT |
 //! | not sent | the sync, when the broker did not | PENDING, free at once, with a reason |
@@ -163,29 +163,36 @@ impl Delivery {
         Self::booked(Some(self), operation, moment)
     }
 
-    /// Tells whether a claim takes it.
-    pub fn is_due(&self, window: &ClaimWindow) -> bool {
+    /// Tells whether a claim takes it. `store_now_ms` is the store's own clock, which all replicas share.
+    pub fn is_due(&self, window: &ClaimWindow, store_now_ms: i64) -> bool {
         let in_turn = match self.status.turn() {
             Turn::AtOnce => true,
             Turn::WhenOverdue => window.is_overdue(self.waiting_since),
             Turn::Never => false,
         };
-        in_turn && self.lease_until.is_none_or(|until| window.is_over(until))
+        let is_over = |until| window.is_over(until, store_now_ms);
+        in_turn && self.lease_until.is_none_or(is_over)
     }
 
-    /// Claims it for sending; `message` is what [`Self::message`] says. In either case it goes to the back of the line.
+    /// Claims it for sending; `message` is what [`Self::message`] says. In either case it goes to the back of the line. The
+    /// lease is by the store's own clock, as in [`Self::is_due`].
     pub fn claim(
         self,
         (key, target): (&CredentialKey, &str),
         query: &PendingQuery,
+        store_now_ms: i64,
         random: [u8; 16],
         message: Result<PendingMessage, String>,
     ) -> Claimed {
         let before = self.status;
         let ts = self.next_ts();
         let event_id = event_id(&query.source, ts, random);
+        let lease_until = store_now_ms.saturating_add(query.lease_ms);
         let (delivery, transition) = match &message {
-            Ok(_) => (self.leased(query, ts, &event_id), Transition::Claimed),
+            Ok(_) => (
+                self.leased(query.now_ms, lease_until, ts, &event_id),
+                Transition::Claimed,
+            ),
             Err(reason) => (
                 self.unsendable(query.now_ms, reason),
                 Transition::Unsendable,
@@ -222,14 +229,14 @@ impl Delivery {
         self.change_ts.max(last)
     }
 
-    fn leased(self, query: &PendingQuery, ts: i64, event_id: &str) -> Self {
+    fn leased(self, now_ms: i64, lease_until: i64, ts: i64, event_id: &str) -> Self {
         Self {
             status: DeliveryStatus::Pending,
             last_ts: Some(ts),
             attempts: self.attempts.saturating_add(1),
             event_id: Some(event_id.to_owned()),
-            lease_until: Some(query.now_ms.saturating_add(query.lease_ms)),
-            waiting_since: query.now_ms,
+            lease_until: Some(lease_until),
+            waiting_since: now_ms,
             ..self
         }
     }
@@ -431,10 +438,10 @@ impl Moved {
 pub struct ClaimWindow {
     /// Whether deliveries are taken that wait for an answer too long.
     pub overdue: bool,
-    /// A lease that ends then or earlier is over.
+    /// The claimer's clock.
     pub now_ms: i64,
-    /// A lease that ends later is over too.
-    pub lease_bound: i64,
+    /// A lease that ends later than this from now is over too. (The others are over when they end.)
+    pub longest_lease_ms: i64,
     /// What waits since then or earlier is overdue.
     pub latest: i64,
     /// What waits since later is overdue too.
@@ -448,7 +455,7 @@ impl ClaimWindow {
         Self {
             overdue: query.overdue,
             now_ms,
-            lease_bound: now_ms.saturating_add(query.lease_ms.saturating_mul(2)),
+            longest_lease_ms: query.lease_ms.saturating_mul(2),
             latest: now_ms.saturating_sub(resend_after),
             resend_bound: now_ms.saturating_add(resend_after.max(query.lease_ms)),
         }
@@ -458,8 +465,9 @@ impl ClaimWindow {
         self.overdue && (waiting_since <= self.latest || waiting_since > self.resend_bound)
     }
 
-    fn is_over(&self, lease_until: i64) -> bool {
-        lease_until <= self.now_ms || lease_until > self.lease_bound
+    fn is_over(&self, lease_until: i64, store_now_ms: i64) -> bool {
+        let bound = store_now_ms.saturating_add(self.longest_lease_ms);
+        lease_until <= store_now_ms || lease_until > bound
     }
 }
 
@@ -473,6 +481,7 @@ mod tests {
     use crate::peer_store::Track;
 
     const NOW: i64 = 1_700_000_000_000;
+    const STORE: i64 = NOW - 3_600_000;
 
     fn key() -> CredentialKey {
         CredentialKey {
@@ -504,7 +513,7 @@ mod tests {
         let booked = Delivery::booked(None, Some(Operation::Delete), moment);
         Delivery {
             status,
-            ..booked.leased(&query(), NOW, "event")
+            ..booked.leased(NOW, NOW + 30_000, NOW, "event")
         }
     }
 
@@ -618,7 +627,7 @@ mod tests {
                 lease_until,
                 ..delivery(status)
             };
-            delivery.is_due(&window)
+            delivery.is_due(&window, STORE)
         };
         let (recent, overdue) = (NOW - 59_999, NOW - 60_000);
         let at = |since| DeliveryStatus::ALL.map(|status| due(status, since, None));
@@ -627,8 +636,9 @@ mod tests {
         assert_eq!(at(NOW + 60_001), at(overdue), "the clock was set back");
         let leased = |until| due(DeliveryStatus::Pending, recent, Some(until));
         assert_eq!(
-            [NOW, NOW + 1, NOW + 60_000, NOW + 60_001].map(leased),
-            [true, false, false, true]
+            [STORE, STORE + 1, STORE + 60_000, STORE + 60_001].map(leased),
+            [true, false, false, true],
+            "by the store's clock, whatever the claimer's says"
         );
     }
 }

@@ -12,8 +12,8 @@
 //! delivery may become is decided in [`crate::delivery`]: a store loads, calls it, and writes.
 //!
 //! `change_ts` rises strictly: it is the largest of the clock, one more than every `ts` ever used for that credential, and
-//! one more than the peer's cursor (`floor_ts`). An event's `ts` is the `change_ts` of its delivery on the first try, and one
-//! more than the last `ts` sent to that target on every further try; so a retry stays older than any later change.
+//! one more than the peer's cursor (`floor_ts`). An event's `ts` is the `change_ts` of its delivery, on every try: a retry
+//! overtakes no later change. What was opened again is sent with one more than the last `ts` sent to that target.
 
 mod desired;
 mod repair;
@@ -118,7 +118,7 @@ pub struct Accepted {
 /// Which rows a sync takes.
 #[derive(Clone, Debug)]
 pub struct PendingQuery {
-    /// The clock, epoch milliseconds.
+    /// The claimer's clock, epoch milliseconds. Leases are by the store's own, so replicas whose clocks differ share them.
     pub now_ms: i64,
     /// A row that is `sent` (or `error`) is taken again when this long has passed since, in milliseconds.
     pub resend_after_ms: i64,

@@ -116,7 +116,7 @@ fn world() -> World {
 fn world_with(settings: Settings) -> World {
     let bus = MemoryBus::new();
     let clock = Arc::new(TestClock(tokio::time::Instant::now()));
-    let management = Arc::new(MemoryManagement::new());
+    let management = Arc::new(MemoryManagement::with_clock(clock.clone()));
     management.put_target(name("target"), secret("target"));
     let store = || MemoryPeerStore::new(MemoryCredentialStore::new(), MemoryCredentialStore::new());
     let broker = || Arc::new(MemoryBroker::connect(&bus));

@@ -62,7 +62,7 @@ fn mesh(clock: &Arc<dyn Clock>, settings: &Settings, known: &'static [&'static s
             .clock(Arc::clone(clock));
         let management = NAMES[..2]
             .contains(own)
-            .then(|| Arc::new(MemoryManagement::new()));
+            .then(|| Arc::new(MemoryManagement::with_clock(Arc::clone(clock))));
         if let Some(management) = &management {
             for other in NAMES.iter().filter(|other| *other != own) {
                 management.put_target(name(other), secret(other));

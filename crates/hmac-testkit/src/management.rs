@@ -29,7 +29,7 @@ use hmac_propagation::management::{
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 use hmac_propagation::queue::PeerName;
 
-/// The clock of the suite, epoch milliseconds.
+/// The clock of the suite's claimers, epoch milliseconds. It is not the store's.
 pub const NOW: i64 = 1_700_000_000_000;
 /// [`PendingQuery::resend_after_ms`] of the suite.
 pub const RESEND_AFTER: i64 = 60_000;
@@ -62,6 +62,8 @@ pub trait Inspect: Send + Sync {
     async fn put_target(&self, target: &PeerName, propagation_secret: &Secret);
     /// Breaks a target with booked rows, so that they cannot be sent: its secret does not open, or it is gone.
     async fn break_target(&self, target: &PeerName);
+    /// Lets so many milliseconds pass on the store's own clock, which leases are by; sets it back when negative.
+    async fn pass(&self, ms: i64);
     /// One row; `None` when the credential is not booked for the target.
     async fn row(&self, key: &CredentialKey, target: &PeerName) -> Option<ObservedRow>;
 }
@@ -97,6 +99,7 @@ macro_rules! management_cases {
                     a_row_from_before_the_clock_was_set_back_is_claimed,
                     the_longest_waiting_comes_first,
                     a_claimed_row_is_leased,
+                    replicas_whose_clocks_differ_share_the_leases,
                     a_sent_row_is_left_until_it_is_overdue,
                     a_failed_row_is_free_at_once,
                     two_claimers_never_get_the_same_row,

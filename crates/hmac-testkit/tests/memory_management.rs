@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use auth_base::clock::ManualClock;
 use auth_base::secret::Secret;
 use hmac_propagation::management::Management;
 use hmac_propagation::memory::MemoryManagement;
@@ -13,29 +14,37 @@ use hmac_testkit::management::{Inspect, ObservedRow, Source};
 hmac_testkit::management_cases!(memory, source());
 
 fn source() -> Source {
-    let memory = Arc::new(MemoryManagement::new());
+    let clock = Arc::new(ManualClock::new(0));
+    let memory = Arc::new(MemoryManagement::with_clock(clock.clone()));
     let management: Arc<dyn Management> = memory.clone();
     Source {
         managements: [management.clone(), management],
-        inspect: Arc::new(Rows(memory)),
+        inspect: Arc::new(Rows { memory, clock }),
     }
 }
 
-struct Rows(Arc<MemoryManagement>);
+struct Rows {
+    memory: Arc<MemoryManagement>,
+    clock: Arc<ManualClock>,
+}
 
 #[async_trait]
 impl Inspect for Rows {
     async fn put_target(&self, target: &PeerName, propagation_secret: &Secret) {
-        self.0
+        self.memory
             .put_target(target.clone(), propagation_secret.clone());
     }
 
     async fn break_target(&self, target: &PeerName) {
-        self.0.remove_target(target);
+        self.memory.remove_target(target);
+    }
+
+    async fn pass(&self, ms: i64) {
+        self.clock.advance(ms);
     }
 
     async fn row(&self, key: &CredentialKey, target: &PeerName) -> Option<ObservedRow> {
-        let row = self.0.delivery(key, target)?;
+        let row = self.memory.delivery(key, target)?;
         Some(ObservedRow {
             status: row.status,
             reason: row.reason,

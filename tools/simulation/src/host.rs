@@ -93,7 +93,7 @@ impl Host {
         let stores = Mutex::new(Arc::new(Stores::empty(1, clock)));
         Self {
             name,
-            management: full.then(MemoryManagement::new),
+            management: full.then(|| MemoryManagement::with_clock(Arc::clone(clock))),
             clock: Arc::clone(clock),
             stores,
             database: Mutex::default(),
@@ -108,6 +108,11 @@ impl Host {
     /// Lets its database be away, or come back.
     pub fn set_database(&self, away: Option<Strike>) {
         *lock(&self.database) = away;
+    }
+
+    /// The clock of its stores.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
     /// Its own store as it is now.

@@ -313,11 +313,11 @@ impl Management for SimManagement {
     ) -> Result<Vec<PendingPropagation>, ManagementError> {
         let call = async {
             let claims = self.inner()?.fetch_pending_propagations(query).await?;
-            let (world, source) = (&self.seam.world, &self.host().name);
+            let world = &self.seam.world;
             let calm = world.plan.is_calm() && !world.damage.is_any();
             world
                 .oracle
-                .claimed(&world.history, source, query, &claims, calm);
+                .claimed(&world.history, self.host(), query, &claims, calm);
             for claim in &claims {
                 world.history.note(&self.seam.process.label, "claimed", || {
                     let (client, generation) = (in_words(&claim.key), claim.generation);

@@ -11,6 +11,7 @@ use hmac_propagation::queue::PeerName;
 use crate::content::{Content, desired, in_words};
 use crate::dice::lock;
 use crate::history::History;
+use crate::host::Host;
 use crate::invariants::Invariant;
 
 /// A change is accepted at most this long after its source has read the cursor, in milliseconds.
@@ -233,11 +234,12 @@ impl Oracle {
     pub fn claimed(
         &self,
         history: &History,
-        source: &PeerName,
+        host: &Host,
         query: &PendingQuery,
         claims: &[PendingPropagation],
         calm: bool,
     ) {
+        let (source, store_now_ms) = (&host.name, host.now_ms());
         let mut model = lock(&self.model);
         for claim in claims {
             let Ok(target) = PeerName::parse(&claim.target) else {
@@ -248,7 +250,11 @@ impl Oracle {
             let Some(row) = model.rows.get_mut(&name) else {
                 continue;
             };
-            history.expect(row.is_due(query), Invariant::ClaimedTwice, place);
+            history.expect(
+                row.is_due(query, store_now_ms),
+                Invariant::ClaimedTwice,
+                place,
+            );
             history.expect(
                 !calm || claim.attempt <= 1,
                 Invariant::PublishedTwice,
@@ -272,7 +278,7 @@ impl Oracle {
                 }
             }
             row.change_ts.get_or_insert(claim.ts);
-            let until = query.now_ms.saturating_add(query.lease_ms);
+            let until = store_now_ms.saturating_add(query.lease_ms);
             row.claim = Some(Claim {
                 event_id: claim.event_id.clone(),
                 ts: claim.ts,
@@ -436,7 +442,7 @@ impl Row {
     }
 
     /// As the contract of `hmac_propagation::management::Management` says it.
-    fn is_due(&self, query: &PendingQuery) -> bool {
+    fn is_due(&self, query: &PendingQuery, store_now_ms: i64) -> bool {
         // A moment that lies further ahead than any honest one was written before the clock was set back.
         let overdue = |at: i64| {
             let waited = query.now_ms.saturating_sub(at);
@@ -448,7 +454,7 @@ impl Row {
         match self.claim.as_ref().map(|claim| claim.state) {
             None | Some(State::Free) => true,
             Some(State::Leased { until }) => {
-                until <= query.now_ms || until > query.now_ms + query.lease_ms
+                until <= store_now_ms || until > store_now_ms + query.lease_ms
             }
             Some(State::Sent { at } | State::Answered { at }) => overdue(at),
         }

@@ -3,9 +3,10 @@
 mod state;
 
 use std::ops::Bound;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use auth_base::clock::{Clock, SystemClock};
 use auth_base::secret::Secret;
 
 use crate::delivery::plan::by_credential;
@@ -38,15 +39,29 @@ pub struct DeliveryView {
 }
 
 /// A complete [`Management`] without a disk.
-#[derive(Debug, Default)]
 pub struct MemoryManagement {
     state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for MemoryManagement {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl MemoryManagement {
-    /// Starts empty.
+    /// Starts empty, on the system's clock.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_clock(Arc::new(SystemClock))
+    }
+
+    /// Starts empty; leases are by `clock`, whatever the clocks of the claimers say.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            state: Mutex::default(),
+            clock,
+        }
     }
 
     /// Adds a target to the inventory, or changes its secret.
@@ -114,7 +129,7 @@ impl Management for MemoryManagement {
         &self,
         query: &PendingQuery,
     ) -> Result<Vec<PendingPropagation>, ManagementError> {
-        Ok(lock(&self.state).claim(query))
+        Ok(lock(&self.state).claim(query, self.clock.now_ms()))
     }
 
     async fn fetch_source_propagation_secret(

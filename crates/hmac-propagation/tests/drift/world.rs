@@ -428,7 +428,7 @@ impl World {
 }
 
 fn source(bus: &MemoryBus, clock: &Arc<TestClock>, peer: &str, targets: &[&Node]) -> Node {
-    let management = Arc::new(MemoryManagement::new());
+    let management = Arc::new(MemoryManagement::with_clock(clock.clone()));
     for target in ["source", "target"]
         .into_iter()
         .filter(|target| *target != peer)

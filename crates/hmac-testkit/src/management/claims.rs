@@ -47,8 +47,10 @@ pub async fn a_claimed_row_is_leased(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("leased"));
     source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
     let first = source.claim_one(NOW).await;
-    assert!(source.claim(NOW + LEASE - 1).await.is_empty());
-    let second = source.claim_one(NOW + LEASE).await;
+    source.inspect.pass(LEASE / 2).await;
+    assert!(source.claim(NOW).await.is_empty());
+    source.inspect.pass(LEASE / 2).await;
+    let second = source.claim_one(NOW).await;
     assert_eq!((first.attempt, second.attempt), (1, 2));
     assert_eq!((first.generation, first.ts), (second.generation, second.ts));
     assert_ne!(first.event_id, second.event_id);
@@ -62,6 +64,25 @@ pub async fn a_claimed_row_is_leased(source: Source) {
     );
     source.sent(&second, NOW + LEASE + 2).await;
     assert_eq!(source.status(&key, "a").await, DeliveryStatus::Sent);
+}
+
+/// However far ahead or behind the other is.
+pub async fn replicas_whose_clocks_differ_share_the_leases(source: Source) {
+    let (source, key) = (source.with_targets(&["a"]).await, http("shared"));
+    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    let first = source.claim_one(NOW).await;
+    let other = async |now_ms| {
+        let (other, query) = (&source.managements[1], query(now_ms, 1));
+        let claimed = other.fetch_pending_propagations(&query).await;
+        claimed.expect("the claim")
+    };
+    for apart in [LEASE + 1_000, 10 * LEASE, -10 * LEASE] {
+        let claimed = other(NOW + apart).await;
+        assert!(claimed.is_empty(), "claimed twice, {apart} ms apart");
+    }
+    source.inspect.pass(LEASE).await;
+    let again = other(NOW - 10 * LEASE).await;
+    assert_eq!((again.len(), again[0].ts), (1, first.ts));
 }
 
 /// Then it is sent again with the same meaning.
@@ -276,6 +297,7 @@ pub async fn a_row_from_before_the_clock_was_set_back_is_claimed(source: Source)
     let (source, key) = (source.with_targets(&["a"]).await, http("set-back"));
     source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
     source.claim_one(NOW).await;
+    source.inspect.pass(-3_600_000).await;
     let row = source.claim_one(NOW - 3_600_000).await;
     source.sent(&row, NOW - 3_600_000).await;
     let again = source.claim_one(NOW - 7_200_000).await;
@@ -350,6 +372,7 @@ pub async fn a_claimed_row_goes_to_the_back_of_the_line(source: Source) {
     source
         .upsert(&ensure(&http("other"), "plain", &["a"], NOW + 1))
         .await;
+    source.inspect.pass(LEASE).await;
     let next = source.claim_some(NOW + 2 + LEASE, 1).await;
     assert_eq!(next[0].key, http("other"));
 }

@@ -6,8 +6,6 @@ use hmac_propagation::peer_store::{CredentialKey, Track};
 
 use super::{LEASE, NOW, Source, content, ensure, hash, http, revoke, rotation};
 
-const LONG: i64 = LEASE + 1;
-
 /// Within one millisecond, after a clock step back, past the peer's cursor, and past every retry.
 pub async fn change_ts_rises_strictly(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("rising"));
@@ -23,8 +21,9 @@ pub async fn change_ts_rises_strictly(source: Source) {
     assert_eq!(source.upsert(&floored).await.change_ts, NOW + 501);
     let mut ts = NOW + 501;
     for attempt in 0..4 {
-        let row = source.claim_one(NOW + attempt * LONG).await;
+        let row = source.claim_one(NOW + attempt).await;
         assert_eq!(row.ts, ts, "a retry is not newer");
+        source.inspect.pass(LEASE).await;
     }
     ts += 1;
     let rotated = source.rotate(&key, "four", NOW).await;
@@ -91,7 +90,8 @@ pub async fn client_ids_are_compared_byte_by_byte(source: Source) {
         );
         source.acknowledge(&row, NOW).await;
     }
-    assert!(source.claim(NOW + LONG).await.is_empty());
+    source.inspect.pass(LEASE).await;
+    assert!(source.claim(NOW).await.is_empty());
 }
 
 /// Each by itself, also when one is refused or a client comes twice.

@@ -4,7 +4,7 @@ use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{PendingPropagation, ResyncQuery, ResyncRow, ResyncScope};
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 
-use super::{NOW, RESEND_AFTER, Source, content, ensure, hash, http, peer, revoke};
+use super::{LEASE, NOW, RESEND_AFTER, Source, content, ensure, hash, http, peer, revoke};
 
 async fn page(
     source: &Source,
@@ -103,7 +103,8 @@ pub async fn a_resync_of_a_credential_names_its_targets(source: Source) {
     assert_eq!(found[1].generation, revoked.generation);
     assert!(found[0].generation < revoked.generation);
     let claimed = source.claim(NOW + 2).await;
-    let again = source.claim(NOW + 2 + super::LEASE).await;
+    source.inspect.pass(LEASE).await;
+    let again = source.claim(NOW + 2).await;
     assert_eq!((claimed.len(), again.len()), (3, 3));
     let largest = again
         .iter()

@@ -179,6 +179,7 @@ pub async fn a_settled_row_says_what_was_sent(source: Source) {
     );
     let accepted = source.upsert(&upsert).await;
     source.claim_one(NOW).await;
+    source.inspect.pass(LEASE).await;
     let claimed = source.claim_one(NOW + LEASE).await;
     source.sent(&claimed, NOW + LEASE).await;
     source.acknowledge(&claimed, NOW + LEASE).await;

@@ -86,11 +86,11 @@ impl State {
         }
     }
 
-    pub(super) fn claim(&mut self, query: &PendingQuery) -> Vec<PendingPropagation> {
+    pub(super) fn claim(&mut self, query: &PendingQuery, now_ms: i64) -> Vec<PendingPropagation> {
         let window = ClaimWindow::of(query);
         let mut due: Vec<_> = self
             .deliveries()
-            .filter(|(_, _, row)| row.delivery.is_due(&window))
+            .filter(|(_, _, row)| row.delivery.is_due(&window, now_ms))
             .map(|(key, target, row)| (row.delivery.waiting_since, key.clone(), target.clone()))
             .collect();
         due.sort();
@@ -103,7 +103,7 @@ impl State {
                 let (name, record) = (target.as_str(), row.record.clone());
                 let message = row.delivery.message(name, secret, || Ok(record));
                 let delivery = row.delivery.clone();
-                let claim = delivery.claim((&key, name), query, *random, message);
+                let claim = delivery.claim((&key, name), query, now_ms, *random, message);
                 row.delivery = claim.delivery;
                 claimed.push(claim.row);
             }
