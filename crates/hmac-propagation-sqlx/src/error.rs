@@ -28,6 +28,11 @@ pub(crate) enum SqlError {
     Seal(#[from] SealError),
     #[error("could not write JSON")]
     Json(#[from] serde_json::Error),
+    #[error(
+        "the schema is another program's: its table {table} is not one of ours, though the Node original has one of that \
+         name. Nothing was changed. Give this peer an empty schema of its own in DATABASE_URL: docs/migrating-from-node.md"
+    )]
+    Foreign { table: String },
     #[error(transparent)]
     Refused(Box<ManagementError>),
 }
@@ -62,6 +67,7 @@ impl SqlError {
             | Self::Open { .. }
             | Self::Seal(_)
             | Self::Json(_)
+            | Self::Foreign { .. }
             | Self::Refused(_) => Remedy::None,
         }
     }

@@ -50,7 +50,7 @@ impl SqlManagement {
     ///
     /// # Errors
     /// [`ManagementError::Unavailable`] when nobody answers in time; [`ManagementError::Failed`] for a URL, a login or a
-    /// schema that the database refuses.
+    /// schema that the database refuses, and for a schema whose tables are another program's: it is left as it is.
     pub async fn connect(
         url: &str,
         key: SecretsKey,

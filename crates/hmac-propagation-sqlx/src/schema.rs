@@ -20,12 +20,23 @@ const MIGRATIONS: [Migration; 1] = [Migration {
     sqlite: include_str!("../migrations/sqlite/0001_schema.sql"),
 }];
 
+/// Tables of our names that somebody else made: none of these columns is in them, of which the first version of each of ours
+/// has one. The Node original's are such.
+const FOREIGN_IN_MARIADB: &str = "SELECT t.table_name FROM information_schema.tables t \
+     WHERE t.table_schema = DATABASE() AND t.table_name IN ('hmac_credential', 'hmac_credential_target', \
+       'hmac_credential_target_audit', 'hmac_propagation_target') \
+     AND NOT EXISTS (SELECT 1 FROM information_schema.columns c WHERE c.table_schema = t.table_schema \
+       AND c.table_name = t.table_name AND c.column_name IN ('generation', 'is_self')) ORDER BY t.table_name";
+const FOREIGN_IN_SQLITE: &str = "SELECT t.name FROM sqlite_master t WHERE t.type = 'table' \
+     AND t.name IN ('hmac_credential', 'hmac_credential_target', 'hmac_credential_target_audit', 'hmac_propagation_target') \
+     AND NOT EXISTS (SELECT 1 FROM pragma_table_info(t.name) c WHERE c.name IN ('generation', 'is_self')) ORDER BY t.name";
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS hmac_propagation_schema (version BIGINT NOT NULL, PRIMARY KEY (version))";
 const KNOWN: &str = "SELECT version FROM hmac_propagation_schema";
 const BOOK: &str = "INSERT INTO hmac_propagation_schema (version) VALUES (?)";
 /// What an earlier version kept until a change had come everywhere. Such a version may share the schema, or be started
 /// again, and reads and writes the column: so it stays, and every start empties it.
-const FORGET_PLAINS: &str = "UPDATE hmac_credential SET plain_secret = NULL WHERE plain_secret IS NOT NULL";
+const FORGET_PLAINS: &str =
+    "UPDATE hmac_credential SET plain_secret = NULL WHERE plain_secret IS NOT NULL";
 // Held by the connection: it goes with it, also when the process is killed.
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('hmac-schema:', MD5(DATABASE())), 8)";
 const UNLOCK: &str = "DO RELEASE_LOCK(CONCAT('hmac-schema:', MD5(DATABASE())))";
@@ -74,6 +85,7 @@ impl Work for InTransaction {
 }
 
 async fn apply(session: &mut Session) -> Result<(), SqlError> {
+    refuse_foreign(session).await?;
     session.control(VERSIONS).await?;
     let mut known = Vec::new();
     for row in session.fetch(KNOWN, &[]).await? {
@@ -92,4 +104,18 @@ async fn apply(session: &mut Session) -> Result<(), SqlError> {
     }
     session.execute(FORGET_PLAINS, &[]).await?;
     Ok(())
+}
+
+/// Nothing is created and nothing booked beside tables that are not ours.
+async fn refuse_foreign(session: &mut Session) -> Result<(), SqlError> {
+    let sql = match session.dialect() {
+        Dialect::MariaDb => FOREIGN_IN_MARIADB,
+        Dialect::Sqlite => FOREIGN_IN_SQLITE,
+    };
+    match session.fetch(sql, &[]).await?.first() {
+        None => Ok(()),
+        Some(row) => Err(SqlError::Foreign {
+            table: row.required_text(0, "the list of tables")?,
+        }),
+    }
 }

@@ -1,9 +1,10 @@
 //! Starting on a database that others start on too.
 
+use auth_base::error_chain::chain;
 use futures_util::future::join_all;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 
-use crate::databases::{Databases, connect, execute, texts};
+use crate::databases::{Databases, connect, execute, on_both, texts};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_of_mariadb_start_at_once() {
@@ -32,6 +33,44 @@ async fn replicas_start_at_once(databases: Databases) {
             .unwrap()
             .is_empty()
     );
+}
+
+/// It is named in words, with the way out; nothing is made and nothing booked beside its tables, not even after a version that
+/// did book itself.
+async fn a_schema_of_the_original_is_left_alone(databases: Databases) {
+    let url = databases.fresh().await;
+    let original = "CREATE TABLE hmac_credential (client_id VARCHAR(128) NOT NULL PRIMARY KEY, plain_secret TEXT)";
+    let (new, tables) = match url.starts_with("sqlite:") {
+        true => (
+            format!("{url}?mode=rwc"),
+            "SELECT name FROM sqlite_master WHERE type = 'table'",
+        ),
+        false => (
+            url.clone(),
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()",
+        ),
+    };
+    execute(&new, original).await;
+    for _ in 0..2 {
+        let key = SecretsKey::new([1; 32]);
+        let refused = SqlManagement::connect(&url, key, SqlOptions::default()).await;
+        let words = chain(&refused.err().unwrap());
+        for part in ["hmac_credential", "DATABASE_URL", "migrating-from-node"] {
+            assert!(words.contains(part), "{words}");
+        }
+    }
+    assert_eq!(texts(&url, tables).await, ["hmac_credential"]);
+    let booked = "CREATE TABLE hmac_propagation_schema (version BIGINT NOT NULL, PRIMARY KEY (version)); \
+                  INSERT INTO hmac_propagation_schema VALUES (1)";
+    execute(&url, booked).await;
+    let key = SecretsKey::new([1; 32]);
+    let refused = SqlManagement::connect(&url, key, SqlOptions::default()).await;
+    assert!(refused.is_err());
+}
+
+on_both! {
+    a_schema_of_the_original_is_left_alone =>
+        a_mariadb_schema_of_the_original_is_left_alone, a_sqlite_schema_of_the_original_is_left_alone;
 }
 
 #[tokio::test]
