@@ -1,7 +1,7 @@
-//! What every family of crates stands on: time and randomness as arguments, secrets that do not show themselves, what a
-//! store may fail with, and the store of nonces that guards against replay.
+//! What every family of crates stands on: time and randomness as arguments, secrets that do not show themselves, the URLs of
+//! servers, what a store may fail with, and the store of nonces that guards against replay.
 //!
-//! This crate does no I/O and knows no web framework, no database and no protocol.
+//! This crate does no I/O and knows no web framework, no database's client and no protocol.
 //!
 //! # Who should depend on it
 //! Who writes a contract crate or a backend. An application meets these types through the crate that it uses, such as
@@ -39,6 +39,7 @@
 pub mod clock;
 pub mod random;
 pub mod secret;
+pub mod server_url;
 
 pub mod nonce_store;
 pub mod store_error;

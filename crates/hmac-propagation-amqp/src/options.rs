@@ -1,10 +1,10 @@
 //! Where the broker is and how long to wait for it.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use auth_base::secret::Secret;
+use auth_base::server_url::{InvalidServerUrl, ServerKind, ServerUrl};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 
 /// How to reach RabbitMQ, and every bound. The password shows in no `Debug` output, log, status or error.
@@ -42,10 +42,10 @@ pub struct AmqpOptions {
     pub backoff_max: Duration,
 }
 
-/// The text is not an AMQP URL. The text itself is not repeated: it may hold a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a URL of the form amqp://user:password@host:port/vhost")]
-pub struct InvalidAmqpUrl;
+/// The text is not an AMQP URL, or one that would not be used as it is written. The text itself is not repeated: it may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the broker's URL (amqp://user:password@host:port/vhost) {0}")]
+pub struct InvalidAmqpUrl(#[from] InvalidServerUrl);
 
 impl AmqpOptions {
     /// Names a server on its standard port with the standard account `guest` and the default virtual host `/`.
@@ -69,26 +69,25 @@ impl AmqpOptions {
         }
     }
 
-    /// Reads `amqp://` or `amqps://` URLs; parts are percent-decoded, absent ones are the standard ones. Of the query,
-    /// `heartbeat` (seconds) and `connection_timeout` (milliseconds) count.
+    /// Reads `amqp://` or `amqps://` URLs; parts are percent-decoded, absent ones are the standard ones. The query may say
+    /// `heartbeat` (seconds) and `connection_timeout` (milliseconds).
     ///
     /// # Errors
-    /// [`InvalidAmqpUrl`] when the text is no such URL.
+    /// [`InvalidAmqpUrl`] when the text is no such URL, or holds what would not be used as it is written.
     pub fn from_url(url: &str, name: impl Into<String>) -> Result<Self, InvalidAmqpUrl> {
-        let uri = AMQPUri::from_str(url).map_err(|_| InvalidAmqpUrl)?;
-        let mut options = Self::new(uri.authority.host, name);
-        options.tls = uri.scheme == AMQPScheme::AMQPS;
-        options.port = uri.authority.port;
-        options.user = uri.authority.userinfo.username;
-        options.password = Secret::new(uri.authority.userinfo.password);
-        options.vhost = uri.vhost;
-        if let Some(seconds) = uri.query.heartbeat {
-            options.heartbeat = Duration::from_secs(u64::from(seconds));
-        }
-        if let Some(milliseconds) = uri.query.connection_timeout {
-            options.connect_timeout = Duration::from_millis(milliseconds);
-        }
-        Ok(options)
+        let url = ServerUrl::parse(url, ServerKind::RabbitMq)?;
+        let standard = Self::new(url.host.as_str(), name);
+        Ok(Self {
+            tls: url.tls,
+            port: url.port.unwrap_or(if url.tls { 5671 } else { 5672 }),
+            heartbeat: (url.number("heartbeat")).map_or(standard.heartbeat, Duration::from_secs),
+            connect_timeout: (url.number("connection_timeout"))
+                .map_or(standard.connect_timeout, Duration::from_millis),
+            user: url.user.unwrap_or(standard.user),
+            password: url.password.unwrap_or(standard.password),
+            vhost: url.path.unwrap_or(standard.vhost),
+            ..standard
+        })
     }
 
     pub(crate) fn uri(&self) -> AMQPUri {
@@ -168,6 +167,26 @@ mod tests {
                 .port,
             5671
         );
+    }
+
+    /// The library's own parser makes `localhost` of the first, and password `guest` of the second.
+    #[test]
+    fn every_part_counts_as_it_is_written_or_is_refused() {
+        let options = AmqpOptions::from_url("amqp://u:p@[2001:db8::77]:5999/%2f", "me").unwrap();
+        assert_eq!(
+            (options.host.as_str(), options.port),
+            ("2001:db8::77", 5999)
+        );
+        assert_eq!(options.uri().authority.host, "2001:db8::77");
+        for wrong in [
+            "amqp://u:@localhost/v",
+            "amqp://u:p@localhost/v?connection_timeout=0",
+            "amqp://u:p@localhost/v?frame_max=4096",
+        ] {
+            assert!(AmqpOptions::from_url(wrong, "me").is_err(), "{wrong}");
+        }
+        let slow = AmqpOptions::from_url("amqp://h/v?connection_timeout=7000", "me").unwrap();
+        assert_eq!(slow.connect_timeout, Duration::from_secs(7));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use auth_base::server_url::{InvalidServerUrl, ServerKind, ServerUrl, check_sqlite};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, SqlitePool};
@@ -217,8 +218,15 @@ async fn open(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
     }
 }
 
+fn unusable(error: InvalidServerUrl) -> sqlx::Error {
+    sqlx::Error::Configuration(Box::new(error))
+}
+
 async fn open_mariadb(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
+    let server = ServerUrl::parse(url, ServerKind::MySql).map_err(unusable)?;
+    // The client library looks an IPv6 address up with its brackets, which is no name.
     let connect = MySqlConnectOptions::from_str(url)?
+        .host(&server.host)
         .statement_cache_capacity(100)
         .disable_statement_logging();
     let connections = Connections::new(connect, options.max_connections);
@@ -228,6 +236,7 @@ async fn open_mariadb(url: &str, options: &SqlOptions) -> Result<Pool, SqlError>
 }
 
 async fn open_sqlite(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
+    check_sqlite(url).map_err(unusable)?;
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     let connect = SqliteConnectOptions::from_str(url)?
         .create_if_missing(true)

@@ -12,13 +12,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use auth_base::backoff::Backoff;
+use auth_base::server_url::{InvalidServerUrl, ServerKind, ServerUrl};
 use auth_base::store_error::StoreError;
 use parking_lot::RwLock;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, InfoDict, IntoConnectionInfo, Pipeline, ProtocolVersion,
-    PushInfo, PushKind, RedisError, ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, InfoDict, IntoConnectionInfo,
+    Pipeline, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, RedisError, RedisResult,
+    ServerErrorKind, Value,
 };
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -29,10 +31,11 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_
 /// Requests that may wait to be written; more callers wait for room, each within its timeout.
 const SEND_BUFFER: usize = 1024;
 
-/// The URL is not one of a Redis server. The URL itself is left out: it may hold a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a Redis URL (redis://[user:password@]host[:port][/database], rediss:// for TLS)")]
-pub struct InvalidRedisUrl;
+/// The URL is not one of a Redis server, or would not be used as it is written. The URL itself is left out: it may hold a
+/// password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the URL of Redis (redis://[user:password@]host[:port][/database], rediss:// for TLS) {0}")]
+pub struct InvalidRedisUrl(#[from] InvalidServerUrl);
 
 /// Bounds of a [`RedisLink`].
 #[derive(Clone, Copy, Debug)]
@@ -97,15 +100,10 @@ impl RedisLink {
     /// # Errors
     /// [`InvalidRedisUrl`].
     pub fn with_options(url: &str, options: LinkOptions) -> Result<Self, InvalidRedisUrl> {
-        let info = url.into_connection_info().map_err(|_| InvalidRedisUrl)?;
-        // RESP3: the server's end of the connection is noticed while idle, and invalidations can be pushed.
-        let redis = info
-            .redis_settings()
-            .clone()
-            .set_protocol(ProtocolVersion::RESP3);
-        let tcp = TcpSettings::default().set_nodelay(true);
-        let info = info.set_redis_settings(redis).set_tcp_settings(tcp);
-        let client = Client::open(info).map_err(|_| InvalidRedisUrl)?;
+        let url = ServerUrl::parse(url, ServerKind::Redis)?;
+        let client = connection_info(&url)
+            .and_then(Client::open)
+            .map_err(|_| InvalidServerUrl::of_library())?;
         Ok(Self(Arc::new(Shared {
             client,
             options,
@@ -278,6 +276,32 @@ impl Shared {
         .await
         .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }
+}
+
+fn connection_info(url: &ServerUrl) -> RedisResult<ConnectionInfo> {
+    let (host, port) = (url.host.clone(), url.port.unwrap_or(6379));
+    let address = match url.tls {
+        true => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: false,
+            tls_params: None,
+        },
+        false => ConnectionAddr::Tcp(host, port),
+    };
+    // RESP3: the server's end of the connection is noticed while idle, and invalidations can be pushed.
+    let mut redis = RedisConnectionInfo::default()
+        .set_db(url.database().unwrap_or_default().into())
+        .set_protocol(ProtocolVersion::RESP3);
+    if let Some(user) = &url.user {
+        redis = redis.set_username(user);
+    }
+    if let Some(password) = &url.password {
+        redis = redis.set_password(password.expose());
+    }
+    let info = address.into_connection_info()?;
+    let tcp = TcpSettings::default().set_nodelay(true);
+    Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
 }
 
 /// A primary that became a replica keeps its connections: the next one may lead to the new primary.

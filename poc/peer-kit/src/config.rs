@@ -393,6 +393,54 @@ mod tests {
         assert_eq!(wrong(&[("AMQP_URL", "amqp://a:b@c/d")]), ["AMQP_URL"]);
     }
 
+    /// Nothing of an address is dropped, and none of these reaches another server than the one that is written.
+    #[test]
+    fn every_address_is_used_as_it_is_written_or_refused() {
+        let url = |host: &str| with(&[("AMQP_HOST", host)]);
+        for host in ["::1", "[::1]"] {
+            let config = Config::load(&url(host), &FULL).unwrap();
+            let url = config.amqp_url.expose();
+            assert_eq!(
+                url.split_once('@').unwrap().1,
+                "[::1]:5672/hmac-credentials"
+            );
+        }
+        for (name, value) in [
+            ("AMQP_HOST", "0.0.0.0"),
+            ("AMQP_HOST", "::"),
+            ("AMQP_HOST", "fe80::1%eth0"),
+            ("AMQP_HOST", "broker:5672"),
+            ("AMQP_HOST", "b\u{fc}ro"),
+            ("REDIS_URL", "redis://user@127.0.0.1"),
+            ("REDIS_URL", "redis://127.0.0.1/one"),
+            ("REDIS_URL", "redis://127.0.0.1/0?protocol=resp2"),
+            ("DATABASE_URL", "mysql://127.0.0.1/s"),
+            ("DATABASE_URL", "mysql://u@127.0.0.1/s?charset=latin1"),
+            ("DATABASE_URL", "sqlite:a.db?mode=ro"),
+            ("PEER_REDIS_URLS", "a=redis://[::]"),
+            ("PEER_URLS", "a=http://0.0.0.0:3001"),
+            ("PEER_URLS", "a=http://127.0.0.1:0"),
+            ("PEER_URLS", "a=http://127.0.0.1\t:1"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::]:4317"),
+        ] {
+            assert_eq!(wrong(&[(name, value)]), [name], "{value}");
+        }
+        for value in [
+            "amqp://u:p@h/v?connection_timeout=0",
+            "amqp://u:p@h/v?frame_max=1",
+            "amqp://u:@h/v",
+            "amqp://u:p@h/",
+            "amqp://u:1/w@h/v",
+        ] {
+            let mut source = with(&[("AMQP_URL", value)]);
+            source.unset("AMQP_USER");
+            source.unset("AMQP_PASSWORD");
+            let mistakes = Config::load(&source, &FULL).unwrap_err();
+            assert_eq!(mistakes.0.len(), 1, "{mistakes}");
+            assert_eq!(mistakes.0[0].variable, "AMQP_URL");
+        }
+    }
+
     #[test]
     fn a_peer_does_not_seed_itself() {
         assert_eq!(

@@ -117,6 +117,17 @@ async fn a_connection_lost_in_the_pool_is_replaced() {
         .unwrap();
 }
 
+/// The client library looks an address up with its brackets, and finds nobody.
+#[tokio::test]
+async fn an_ipv6_address_is_dialled() {
+    let listener = std::net::TcpListener::bind("[::1]:0").unwrap();
+    let url = format!("mysql://root@{}/s", listener.local_addr().unwrap());
+    let silent = SqlManagement::connect(&url, SecretsKey::new([1; 32]), impatient()).await;
+    assert!(silent.is_err());
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_ok(), "nobody came");
+}
+
 /// A call that its caller gives up leaves no transaction behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_call_leaves_nothing_behind() {

@@ -1,6 +1,6 @@
 //! Reads all values of a peer and collects what is wrong with them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -186,9 +186,7 @@ impl<'a> Reader<'a> {
                     "the URL or its parts",
                 );
             }
-            return self.required("AMQP_URL", |text| {
-                value::server_url(text, &["amqp", "amqps"])
-            });
+            return self.required("AMQP_URL", value::amqp_url);
         }
         let protocol = self.or("AMQP_PROTOCOL", "amqp", |text| match text {
             "amqp" => Ok("amqp"),
@@ -207,9 +205,9 @@ impl<'a> Reader<'a> {
             (port, _) => port,
         };
         let (host, user, password, vhost) = (host?, user?, password?, vhost?);
-        let host = match host.parse::<Ipv6Addr>() {
-            Ok(address) => format!("[{address}]"),
-            Err(_) => host,
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host,
         };
         Some(Secret::new(format!(
             "{protocol}://{}:{}@{host}:{port}/{}",

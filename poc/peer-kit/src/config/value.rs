@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use auth_base::secret::Secret;
+use auth_base::server_url::{self, ServerKind, ServerUrl};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac_propagation::queue::PeerName;
@@ -90,15 +91,7 @@ pub(crate) fn secret(text: &str) -> Parsed<Secret> {
 }
 
 pub(crate) fn host(text: &str) -> Parsed<String> {
-    let valid = url::Host::parse(text).is_ok() || text.parse::<IpAddr>().is_ok();
-    let plain = !text
-        .chars()
-        .any(|c| c.is_whitespace() || matches!(c, '/' | '@' | '?' | '#'));
-    if valid && plain {
-        Ok(text.to_owned())
-    } else {
-        Err("is not a host".to_owned())
-    }
+    server_url::host(text).map_err(|problem| problem.to_string())
 }
 
 pub(crate) fn one_line(text: &str) -> Parsed<String> {
@@ -108,55 +101,40 @@ pub(crate) fn one_line(text: &str) -> Parsed<String> {
     Ok(text.to_owned())
 }
 
-pub(crate) fn server_url(text: &str, schemes: &[&str]) -> Parsed<Secret> {
-    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
-    if !schemes.contains(&url.scheme()) {
-        return Err(format!("has a scheme other than {}", schemes.join(", ")));
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("names no host".to_owned());
-    }
-    Ok(Secret::new(text))
+pub(crate) fn amqp_url(text: &str) -> Parsed<Secret> {
+    server_url(text, ServerKind::RabbitMq)
 }
 
 pub(crate) fn redis_url(text: &str) -> Parsed<Secret> {
-    server_url(text, &["redis", "rediss"])
+    server_url(text, ServerKind::Redis)
 }
 
 pub(crate) fn database_url(text: &str) -> Parsed<Secret> {
-    if let Some(path) = text.strip_prefix("sqlite:") {
-        return if path.trim_start_matches('/').is_empty() {
-            Err("names no file".to_owned())
-        } else {
-            Ok(Secret::new(text))
-        };
+    if text.starts_with("sqlite:") {
+        let checked = server_url::check_sqlite(text).map_err(|problem| problem.to_string());
+        return checked.map(|()| Secret::new(text));
     }
-    let secret = server_url(text, &["mysql"])?;
-    let schema = Url::parse(text).map(|url| url.path().trim_matches('/').len());
-    match schema {
-        Ok(1..) => Ok(secret),
-        _ => Err("names no schema".to_owned()),
+    server_url(text, ServerKind::MySql)
+}
+
+fn server_url(text: &str, kind: ServerKind) -> Parsed<Secret> {
+    match ServerUrl::parse(text, kind) {
+        Ok(_) => Ok(Secret::new(text)),
+        Err(problem) => Err(problem.to_string()),
     }
 }
 
 /// The base URL of a peer: an origin, nothing more.
 pub(crate) fn origin(text: &str) -> Parsed<Url> {
-    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("is neither http:// nor https://".to_owned());
-    }
-    let url = without_user(url)?;
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err("holds a path, query or fragment".to_owned());
+    let url = endpoint(text)?;
+    if url.path() != "/" || url.query().is_some() {
+        return Err("holds a path or query".to_owned());
     }
     Ok(url)
 }
 
 pub(crate) fn endpoint(text: &str) -> Parsed<Url> {
-    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("is neither http:// nor https://".to_owned());
-    }
+    let url = server_url::parse(text, &["http", "https"]).map_err(|error| error.to_string())?;
     without_user(url)
 }
 

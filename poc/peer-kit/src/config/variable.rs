@@ -116,14 +116,14 @@ pub const VARIABLES: &[Variable] = &[
     secret(
         "AMQP_URL",
         All,
-        "amqp://user:password@host:port/vhost or amqps://...",
+        "amqp://user:password@host:port/vhost or amqps://..., an IPv6 address in brackets",
         "the broker, instead of the five parts",
     ),
     open("AMQP_PROTOCOL", All, "amqp or amqps", "amqp unless set"),
     open(
         "AMQP_HOST",
         All,
-        "a host name or an IP address",
+        "a host name in ASCII or an IP address",
         "localhost unless set",
     ),
     open(
