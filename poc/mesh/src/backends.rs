@@ -6,6 +6,7 @@ use std::path::Path;
 use peer_backends::memory::Memory;
 use peer_backends::sql::sqlite_url;
 use services::mesh::{Address, Mode, PLACES, Place, Servers, environments};
+use services::output::say;
 use tempfile::TempDir;
 
 use crate::options::{Error, Services};
@@ -28,7 +29,7 @@ impl Backends {
             let memory = Memory::default();
             return Ok(Self::Embedded { memory, folder });
         }
-        println!("Starting RabbitMQ, MariaDB and four Redis ...");
+        say("Starting RabbitMQ, MariaDB and four Redis ...")?;
         Ok(Self::Servers(Box::new(Servers::start(ports).await?)))
     }
 

@@ -1,10 +1,5 @@
 //! The four peers in one process: what `cargo demo` runs. The same code as the peers' own programs, but for the adapters
 //! under it: an in-process broker, stores in memory and SQLite by default, real servers when asked.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line program speaks to its user"
-)]
 
 mod backends;
 mod clients;
@@ -19,6 +14,7 @@ use auth_base::error_chain::chain;
 use clap::Parser as _;
 use peer_kit::shutdown::Stop;
 use services::mesh::PLACES;
+use services::output::{OutputGone, complain, say};
 use tokio::runtime::Builder;
 
 use crate::backends::Backends;
@@ -39,8 +35,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn failed(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("error: {}", chain(error));
+fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    if !error.is::<OutputGone>() {
+        complain(format_args!("error: {}", chain(error)));
+    }
     ExitCode::FAILURE
 }
 
@@ -59,9 +57,9 @@ async fn run(options: &Options) -> Result<(), Error> {
         outcome = show(options, &peers, start) => outcome,
         () = stop.asked() => Ok(()),
     };
-    println!("\nStopping ...");
+    let said = say("\nStopping ...");
     peers.stop_all().await;
-    outcome
+    outcome.and(Ok(said?))
 }
 
 /// Starts the peers, loads the clients, and says what to look at; ends when a peer does, or after the check.
@@ -73,14 +71,14 @@ async fn show(options: &Options, peers: &Peers, start: Instant) -> Result<(), Er
         peers.until_ready(place.name).await?;
     }
     clients::load(peers).await?;
-    println!(
+    say(format_args!(
         "The mesh is up after {:.1} s.\n",
         start.elapsed().as_secs_f64()
-    );
-    tour::explain(peers);
+    ))?;
+    tour::explain(peers)?;
     if options.check {
         return tour::take(peers).await;
     }
-    println!("\nCtrl-C stops everything and leaves nothing behind.");
+    say("\nCtrl-C stops everything and leaves nothing behind.")?;
     Err(peers.one_fails().await)
 }

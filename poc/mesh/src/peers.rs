@@ -15,6 +15,7 @@ use peer_kit::process::Failure;
 use peer_kit::shutdown::Stop;
 use services::http::exchange;
 use services::mesh::{Mode, PLACES, Place};
+use services::output::complain;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -127,7 +128,7 @@ impl Peers {
         }
         for (name, task) in ending {
             if !matches!(task.await, Ok(Ok(()))) {
-                eprintln!("{name} did not end well");
+                complain(format_args!("{name} did not end well"));
             }
         }
     }

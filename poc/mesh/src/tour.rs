@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use services::output::{OutputGone, say};
 use tokio::time::sleep;
 
 use crate::clients::BILLING;
@@ -42,7 +43,7 @@ fn steps() -> [Step; 3] {
 }
 
 /// Prints where everything is and what to try.
-pub(crate) fn explain(peers: &Peers) {
+pub(crate) fn explain(peers: &Peers) -> Result<(), OutputGone> {
     let mut authority = String::new();
     for (place, url) in peers.urls() {
         let url = url.as_str().trim_end_matches('/');
@@ -51,25 +52,29 @@ pub(crate) fn explain(peers: &Peers) {
         } else {
             ""
         };
-        println!("  {:<13} {url:<24} {}{dashboard}", place.name, mode(&place));
+        say(format_args!(
+            "  {:<13} {url:<24} {}{dashboard}",
+            place.name,
+            mode(&place)
+        ))?;
         if place.name == "authority" {
             authority = url.to_owned();
         }
     }
     for (name, url) in peers.consoles() {
-        println!("  {name:<13} {url} (guest, guest)");
+        say(format_args!("  {name:<13} {url} (guest, guest)"))?;
     }
-    println!("\nOpen a dashboard and ensure a client; or try:\n");
+    say("\nOpen a dashboard and ensure a client; or try:\n")?;
     for step in steps() {
-        println!("  # {}", step.what);
-        match step.body {
-            Some(body) => println!(
-                "  curl -sS {authority}{} -H 'content-type: application/json' -d '{body}'",
-                step.path
-            ),
-            None => println!("  curl -sS {authority}{}", step.path),
-        }
+        let (what, path) = (step.what, step.path);
+        let body = step.body.map_or_else(String::new, |body| {
+            format!(" -H 'content-type: application/json' -d '{body}'")
+        });
+        say(format_args!(
+            "  # {what}\n  curl -sS {authority}{path}{body}"
+        ))?;
     }
+    Ok(())
 }
 
 /// Takes the tour, then stops the consumer, changes a secret, and sees the consumer catch up.
@@ -85,7 +90,7 @@ pub(crate) async fn take(peers: &Peers) -> Result<(), Error> {
                 step.body.map(|body| body.to_string()),
             )
             .await?;
-        println!("\n{}: {status} {answer}", step.what);
+        say(format_args!("\n{}: {status} {answer}", step.what))?;
         if status >= 300 {
             return Err(format!("{}: {status}", step.path).into());
         }
@@ -106,11 +111,10 @@ pub(crate) async fn take(peers: &Peers) -> Result<(), Error> {
     peers.start("consumer").await?;
     let start = Instant::now();
     until_accepted(peers).await?;
-    println!(
+    Ok(say(format_args!(
         "\nthe consumer caught up {:.2} s after its start",
         start.elapsed().as_secs_f64()
-    );
-    Ok(())
+    ))?)
 }
 
 /// Signs as the client, with the newest secret the authority knows, until the consumer accepts it.

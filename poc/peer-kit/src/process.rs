@@ -70,7 +70,7 @@ where
 {
     let matches = command(defaults).get_matches();
     let (action, source) = asked(&matches, Source::from_environment());
-    match (action, Config::load(&source, defaults)) {
+    let exit = match (action, Config::load(&source, defaults)) {
         (Action::Healthcheck, _) => healthcheck(&source, defaults),
         (_, Err(mistakes)) => refuse(defaults, &mistakes),
         (Action::CheckConfig, Ok(config)) => {
@@ -83,7 +83,9 @@ where
             None => ExitCode::FAILURE,
         },
         (Action::Serve, Ok(config)) => start(config, build),
-    }
+    };
+    telemetry::finish();
+    exit
 }
 
 /// May be ended at any moment and run again: what is done is done.

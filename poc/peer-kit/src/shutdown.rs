@@ -50,8 +50,8 @@ impl Stop {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
             };
-            tracing::info!(signal = name, "stopping");
             stop.ask();
+            tracing::info!(signal = name, "stopping");
         });
         Ok(())
     }

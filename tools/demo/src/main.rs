@@ -2,13 +2,8 @@
 //!
 //! It depends on nothing, so that it runs after a second. On a cold machine the mesh, the developer commands and the browser's
 //! bundle are then compiled beside each other instead of one after the other.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line program speaks to its user"
-)]
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -26,14 +21,19 @@ const BUNDLE: [&str; 8] = [
 ];
 
 fn main() -> ExitCode {
-    println!("The first build takes minutes; later ones take seconds.");
-    match run() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    // Who reads this may be gone before the end (`cargo demo | head`): a print macro panics then.
+    if writeln!(
+        io::stdout(),
+        "The first build takes minutes; later ones take seconds."
+    )
+    .is_err()
+    {
+        return ExitCode::FAILURE;
     }
+    run().unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "error: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 fn run() -> io::Result<ExitCode> {

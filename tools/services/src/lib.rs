@@ -22,6 +22,7 @@ pub mod http;
 pub mod images;
 mod mariadb;
 pub mod mesh;
+pub mod output;
 mod ports;
 mod process;
 pub mod proxy;

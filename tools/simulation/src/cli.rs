@@ -1,5 +1,6 @@
 //! `cargo simulate`: one seed in words, or many.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -30,41 +31,41 @@ pub struct Options {
     list: bool,
 }
 
-/// Runs the command line.
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is a command line"
-)]
+/// Runs the command line. Who reads it may leave before its end, which is no reason for words.
 pub fn main() -> ExitCode {
-    let options = Options::parse();
+    run(&Options::parse()).unwrap_or(ExitCode::FAILURE)
+}
+
+fn run(options: &Options) -> io::Result<ExitCode> {
+    let mut out = io::stdout().lock();
     if options.list {
         for invariant in Invariant::ALL {
-            println!("{invariant:?} ({}): {invariant}", invariant.promise());
+            writeln!(out, "{invariant:?} ({}): {invariant}", invariant.promise())?;
         }
-        return ExitCode::SUCCESS;
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(seed) = options.seed {
         let story = story(seed, Trace::On);
-        story.lines.iter().for_each(|line| println!("{line}"));
-        println!("{} steps, hash {:016x}", story.steps, story.hash);
-        return story
-            .violation
-            .map_or(ExitCode::SUCCESS, |_| ExitCode::FAILURE);
+        for line in &story.lines {
+            writeln!(out, "{line}")?;
+        }
+        writeln!(out, "{} steps, hash {:016x}", story.steps, story.hash)?;
+        return Ok(match story.violation {
+            Some(_) => ExitCode::FAILURE,
+            None => ExitCode::SUCCESS,
+        });
     }
     let begin = Instant::now();
     for seed in options.from..options.from.saturating_add(options.seeds) {
         if let Some(violation) = story(seed, Trace::Off).violation {
-            eprintln!("seed {seed}: {violation}\n  cargo simulate --seed {seed}");
-            return ExitCode::FAILURE;
+            let command = "cargo simulate --seed";
+            writeln!(io::stderr(), "seed {seed}: {violation}\n  {command} {seed}")?;
+            return Ok(ExitCode::FAILURE);
         }
     }
-    println!(
-        "{} seeds, nothing broken, {:.1} s",
-        options.seeds,
-        begin.elapsed().as_secs_f64()
-    );
-    ExitCode::SUCCESS
+    let (seeds, seconds) = (options.seeds, begin.elapsed().as_secs_f64());
+    writeln!(out, "{seeds} seeds, nothing broken, {seconds:.1} s")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs seeds and fails with the first broken promise, for tests.

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use services::output::say;
+
 use crate::error::Error;
 use crate::step::Step;
 use crate::{dashboard, install};
@@ -37,7 +39,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
         .await?;
     dashboard::build().await?;
     let program = dashboard::target_folder()?.join("release/bench");
-    println!();
+    say("")?;
     Err(format!(
         "the benches cannot be run: {}",
         Command::new(program).args(options.arguments).exec()

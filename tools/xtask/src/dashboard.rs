@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
+use services::output::say;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -41,13 +42,13 @@ pub(crate) async fn build() -> Result<(), Error> {
     let output = target.join("dashboard");
     let inputs = Inputs::read(&workspace())?;
     if bundle::is_there(&output, &inputs) {
-        println!("── dashboard: the bundle is there ──");
+        say("── dashboard: the bundle is there ──")?;
         return Ok(());
     }
     if let Err(reason) = compiler_target().await {
-        println!(
+        say(format_args!(
             "── dashboard: {TARGET} cannot be had ({reason}); the dashboards work without JavaScript, not live ──"
-        );
+        ))?;
         return Ok(());
     }
     let wasm = target.join("wasm");
@@ -75,10 +76,10 @@ pub(crate) async fn build() -> Result<(), Error> {
     })
     .await
     .map_err(|error| format!("the bundle: {error}"))??;
-    println!(
+    say(format_args!(
         "── dashboard: bundle written in {:.1} s: {sizes} ──",
         start.elapsed().as_secs_f64()
-    );
+    ))?;
     Ok(())
 }
 
@@ -116,9 +117,9 @@ async fn watch() -> Result<(), Error> {
     }
     loop {
         if let Err(error) = build().await {
-            println!("{error}");
+            say(error)?;
         }
-        println!("watching; Ctrl-C ends");
+        say("watching; Ctrl-C ends")?;
         if changes.recv().await.is_none() {
             return Ok(());
         }

@@ -3,6 +3,8 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use services::output::say;
+
 use crate::error::Error;
 use crate::{dashboard, install};
 
@@ -56,6 +58,6 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
         }
     }
     // The mesh takes this process' place: Ctrl-C and its exit status are its own.
-    println!();
+    say("")?;
     Err(format!("the mesh cannot be run: {}", mesh.exec()).into())
 }

@@ -1,9 +1,4 @@
 //! Developer commands: `cargo verify`, `cargo demo`, `cargo compose`, `cargo dashboard`, `cargo soak` and `cargo bench-mesh`.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line program speaks to its user"
-)]
 
 mod bench;
 mod bundle;
@@ -24,6 +19,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use services::output::{OutputGone, complain};
 
 /// Developer commands of hmac-mesh.
 #[derive(Parser)]
@@ -71,7 +67,9 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            if !error.is::<OutputGone>() {
+                complain(format_args!("error: {error}"));
+            }
             ExitCode::FAILURE
         }
     }

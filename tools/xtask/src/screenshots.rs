@@ -1,5 +1,7 @@
 //! `cargo screenshots`: the pictures in `docs/images`, of the real thing.
 
+use services::output::say;
+
 use crate::error::Error;
 use crate::step::Step;
 use crate::{dashboard, install};
@@ -23,6 +25,6 @@ pub(crate) async fn run() -> Result<(), Error> {
         "pictures_of_the_demo",
     ];
     Step::cargo("pictures").arguments(test).run().await?;
-    println!("The pictures are in docs/images: look at them before they are committed.");
+    say("The pictures are in docs/images: look at them before they are committed.")?;
     Ok(())
 }

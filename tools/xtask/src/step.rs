@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
 
+use services::output::say;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -57,19 +58,19 @@ impl Step {
 
     /// Runs it to its end and prints how long it took.
     pub(crate) async fn run(self) -> Result<(), Error> {
-        let start = self.begin();
+        let start = self.begin()?;
         let status = self.spawn(Stdio::inherit())?.wait().await?;
         self.end(start, status)
     }
 
     /// As [`Step::run`]; what it prints comes in whole lines, so that several may run at once.
     pub(crate) async fn run_by_lines(self) -> Result<(), Error> {
-        let start = self.begin();
+        let start = self.begin()?;
         let mut running = self.spawn(Stdio::piped())?;
         if let Some(output) = running.stdout.take() {
             let mut lines = BufReader::new(output).lines();
             while let Some(line) = lines.next_line().await? {
-                println!("{line}");
+                say(line)?;
             }
         }
         let status = running.wait().await?;
@@ -78,15 +79,15 @@ impl Step {
 
     /// Runs it to its end and answers what it printed.
     pub(crate) async fn output(self) -> Result<String, Error> {
-        let start = self.begin();
+        let start = self.begin()?;
         let ended = self.spawn(Stdio::piped())?.wait_with_output().await?;
         self.end(start, ended.status)?;
         Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
     }
 
-    fn begin(&self) -> Instant {
-        println!("\n── {} ──", self.name);
-        Instant::now()
+    fn begin(&self) -> Result<Instant, Error> {
+        say(format_args!("\n── {} ──", self.name))?;
+        Ok(Instant::now())
     }
 
     fn spawn(&self, output: Stdio) -> Result<Child, Error> {
@@ -115,8 +116,7 @@ impl Step {
             )
             .into());
         }
-        println!("── {}: {seconds:.1} s ──", self.name);
-        Ok(())
+        Ok(say(format_args!("── {}: {seconds:.1} s ──", self.name))?)
     }
 }
 

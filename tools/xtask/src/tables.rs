@@ -9,6 +9,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use services::output::say;
+
 use crate::dashboard::workspace;
 use crate::error::Error;
 use crate::step::Step;
@@ -271,11 +273,12 @@ pub(crate) fn put(page: &Path, name: &str, table: &str, check: bool) -> Result<(
         )
         .into());
     }
-    println!("── the table {name} of {} is written ──", page.display());
-    Ok(fs::write(
-        page,
-        format!("{before}{begin}{table}<!-- end of table -->{after}"),
-    )?)
+    let text = format!("{before}{begin}{table}<!-- end of table -->{after}");
+    fs::write(page, text)?;
+    Ok(say(format_args!(
+        "── the table {name} of {} is written ──",
+        page.display()
+    ))?)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use services::output::say;
+
 use crate::error::Error;
 use crate::step::Step;
 use crate::{compose, dashboard, earlier, install, leftovers, mutations, soak, tables};
@@ -63,17 +65,17 @@ async fn steps(options: &Options, run: &str) -> Result<(), Error> {
         tables::run(tables::Options { check: true }).await?;
     }
 
-    println!("\n── servers of this run ──");
+    say("\n── servers of this run ──")?;
     let start = Instant::now();
     let (rabbitmq, mariadb, browser) = tokio::try_join!(
         services::rabbitmq(),
         services::mariadb(),
         services::browser::browser()
     )?;
-    println!(
+    say(format_args!(
         "── RabbitMQ, MariaDB and chromedriver ready: {:.1} s ──",
         start.elapsed().as_secs_f64()
-    );
+    ))?;
     let servers = [
         ("HMAC_MESH_RABBITMQ", rabbitmq.url()),
         ("HMAC_MESH_RABBITMQ_API", rabbitmq.api_url()),

@@ -1,6 +1,7 @@
 //! One mesh in containers.
 
 use services::http::{self, Url};
+use services::output::say;
 use tokio::process::Command;
 
 use crate::error::Error;
@@ -74,10 +75,10 @@ impl Mesh {
                 .into());
             }
         }
-        println!(
+        say(format_args!(
             "── mesh {}: both dashboards answer, with their bundle ──",
             self.number
-        );
+        ))?;
         Ok(())
     }
 
