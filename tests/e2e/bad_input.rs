@@ -42,6 +42,8 @@ fn ensures() -> Vec<Case> {
             vec![
                 json!(""),
                 json!("too short"),
+                json!(" ".repeat(20)),
+                json!(format!("{SECRET}\n")),
                 json!(12345),
                 json!(null),
                 json!(long),
@@ -82,6 +84,8 @@ fn ensures() -> Vec<Case> {
                 json!("tomorrow"),
                 json!(1.5),
                 json!(-1),
+                json!(1_900_000_000),
+                json!(1_u64 << 53),
                 json!(1e300),
                 json!(true),
                 json!([]),

@@ -1,5 +1,7 @@
 //! Signed calls are accepted or refused by the contract, by every peer alike.
 
+use std::time::Duration;
+
 use hmac_auth::canonical::{hash_body, sign_request, signing_payload};
 use hmac_auth::secret_hash::SecretHash;
 use hmac_auth::sign::SignedHeaders;
@@ -269,14 +271,18 @@ async fn expiry_and_rules_are_enforced_by_every_peer() {
     let mut here = mesh.own_addresses();
     here.push("192.0.2.7".to_owned());
     let ensure = |client: &str, rules: serde_json::Value, expires_at: serde_json::Value| json!({ "clientId": client, "secret": SECRET, "targets": targets, "allowedIps": rules, "expiresAt": expires_at });
+    let soon = now_ms() + 5_000;
     for body in [
-        ensure("expired", json!([]), json!(now_ms() - 1_000)),
+        ensure("expired", json!([]), json!(soon)),
         ensure("elsewhere", json!(["192.0.2.0/24"]), json!(null)),
         ensure("here", json!(here), json!(now_ms() + 3_600_000)),
     ] {
         mesh.accept(Peer::Authority, "/ensure", &body).await;
     }
     mesh.until_success(Peer::Authority, 9).await;
+    while now_ms() <= soon {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let hash = mesh.secrets.hash(Peer::Authority, SECRET);
     let caller = |client: &str| Caller::new(client, hash.clone());
     for peer in Peer::ALL {

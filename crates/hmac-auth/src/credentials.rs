@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::random::{Random, SystemRandom};
-use auth_base::secret::Secret;
+use auth_base::secret::{InvalidSecret, Secret};
 use auth_base::store_error::StoreError;
 use zeroize::Zeroizing;
 
@@ -54,9 +54,9 @@ pub enum CredentialError {
     /// There is such a client already, and replacing it was not asked for.
     #[error("client exists already")]
     ClientAlreadyExists,
-    /// The plain secret is too short or too long.
-    #[error("a secret has {} to {} bytes", SECRET_BYTES.start(), SECRET_BYTES.end())]
-    InvalidSecret,
+    /// The plain secret cannot be one.
+    #[error("the secret {0}")]
+    InvalidSecret(#[from] InvalidSecret),
     /// A rule is neither an IP address nor a CIDR block.
     #[error(transparent)]
     InvalidRule(#[from] InvalidRule),
@@ -76,7 +76,7 @@ impl CredentialError {
             Self::InvalidClientId => ("INVALID_CLIENT_ID", 400),
             Self::ClientNotFound => ("CLIENT_NOT_FOUND", 404),
             Self::ClientAlreadyExists => ("CLIENT_ALREADY_EXISTS", 409),
-            Self::InvalidSecret => ("INVALID_SECRET", 400),
+            Self::InvalidSecret(_) => ("INVALID_SECRET", 400),
             Self::InvalidRule(_) => ("INVALID_ALLOWED_IPS", 400),
             Self::NoPreviousSecret => ("NO_PREVIOUS_SECRET", 409),
             Self::Store(StoreError::Unavailable(_)) => ("INTERNAL_ERROR", 503),
@@ -341,9 +341,7 @@ impl Credentials {
         condition: WriteCondition,
     ) -> Done<Issued> {
         let client_id = parse(client_id)?;
-        if !SECRET_BYTES.contains(&secret.expose().len()) {
-            return Err(CredentialError::InvalidSecret);
-        }
+        secret.check(SECRET_BYTES)?;
         let change = restrictions.with(Some(hash_client_secret(&secret, self.pepper.as_ref())));
         let credential = self.write(&client_id, change, condition).await?;
         Ok(Issued {

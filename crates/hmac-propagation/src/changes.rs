@@ -11,6 +11,7 @@ use auth_base::secret::Secret;
 use auth_base::store_error::StoreError;
 use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId};
+use hmac_auth::credentials::SECRET_BYTES;
 use hmac_auth::secret_hash::hash_client_secret;
 
 use crate::bounded::NoAnswer;
@@ -25,6 +26,9 @@ use crate::own_store::OwnStore;
 use crate::peer_store::CredentialKey;
 use crate::progress::Progress;
 use crate::queue::PeerName;
+
+/// The first moment that JavaScript does not tell from the next.
+const MAX_MOMENT: i64 = 1 << 53;
 
 /// Accepts changes of this peer's own.
 pub(crate) struct Changes {
@@ -187,9 +191,8 @@ impl Changes {
                 Change::Set(rules.map_err(|error| PropagationError::invalid("allowedIps", error))?)
             }
         };
-        if matches!(ensure.expires_at, Change::Set(Some(at)) if at < 0) {
-            return Err(PropagationError::invalid("expiresAt", "is before 1970"));
-        }
+        let now_ms = self.context.now_ms();
+        check_expiry(ensure.expires_at, now_ms)?;
         let operation = UpsertOperation::Ensure {
             secret_hash: hash_client_secret(&ensure.secret, self.secret_token.as_ref()),
             allowed_ips,
@@ -199,7 +202,7 @@ impl Changes {
             key,
             operation,
             targets,
-            now_ms: self.context.now_ms(),
+            now_ms,
             floor_ts: None,
         })
     }
@@ -225,13 +228,26 @@ impl Changes {
 }
 
 fn check_secret(secret: &Secret) -> Result<(), PropagationError> {
-    match secret.expose().len() {
-        16..=128 => Ok(()),
-        length => Err(PropagationError::invalid(
-            "secret",
-            format!("has {length} bytes; 16 to 128 are needed"),
-        )),
-    }
+    let checked = secret.check(SECRET_BYTES);
+    checked.map_err(|error| PropagationError::invalid("secret", error))
+}
+
+/// A moment that lies behind, or that a peer in JavaScript would round, is a mistake.
+fn check_expiry(expires_at: Change<Option<i64>>, now_ms: i64) -> Result<(), PropagationError> {
+    let Change::Set(Some(moment)) = expires_at else {
+        return Ok(());
+    };
+    let message = match moment {
+        MAX_MOMENT.. => {
+            "is later than 9007199254740991, the last that a peer in JavaScript can hold"
+        }
+        _ if moment > now_ms => return Ok(()),
+        _ if moment.saturating_mul(1_000) > now_ms => {
+            "is already past; epoch milliseconds are needed, and these may be seconds"
+        }
+        _ => "is already past; a revoke ends a credential at once",
+    };
+    Err(PropagationError::invalid("expiresAt", message))
 }
 
 /// Why the management store did not accept a change.

@@ -335,6 +335,20 @@ async fn wrong_options_name_the_field() {
             },
         ),
         (
+            "secret",
+            Ensure {
+                secret: Secret::new(format!("{FIRST}\n")),
+                ..good()
+            },
+        ),
+        (
+            "secret",
+            Ensure {
+                secret: Secret::new(" ".repeat(20)),
+                ..good()
+            },
+        ),
+        (
             "targets",
             Ensure {
                 targets: vec!["consumer".into(), "consumer".into()],
@@ -370,7 +384,18 @@ async fn wrong_options_name_the_field() {
             },
         ),
     ];
-    for (field, case) in cases {
+    // In seconds, already past, and one that JavaScript rounds.
+    let moments = [2_000_000_000, 1_500_000_000_000, 1 << 53].map(|moment| {
+        let expires_at = Change::Set(Some(moment));
+        (
+            "expiresAt",
+            Ensure {
+                expires_at,
+                ..good()
+            },
+        )
+    });
+    for (field, case) in cases.into_iter().chain(moments) {
         let error = source.ensure(case).await.unwrap_err();
         assert_eq!(
             (error.code(), error.field()),

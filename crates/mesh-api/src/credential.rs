@@ -13,7 +13,7 @@ use crate::track::Track;
 pub struct Ensure {
     /// 1 to 128 bytes.
     pub client_id: String,
-    /// 16 to 128 bytes.
+    /// 16 to 128 bytes, without blanks at its ends and without control characters.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub secret: Secret,
     /// Who is told; may be empty.
@@ -26,7 +26,7 @@ pub struct Ensure {
     #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
     pub allowed_ips: Change<Vec<String>>,
-    /// Epoch milliseconds; absent keeps, null clears.
+    /// Epoch milliseconds, ahead of the clock and at most 9007199254740991; absent keeps, null clears.
     #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
     pub expires_at: Change<i64>,
@@ -50,7 +50,7 @@ pub struct EnsureAnswer {
 pub struct Rotate {
     /// A known client.
     pub client_id: String,
-    /// 16 to 128 bytes.
+    /// 16 to 128 bytes, without blanks at its ends and without control characters.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub secret: Secret,
     /// `http` (unless given) or `message`.

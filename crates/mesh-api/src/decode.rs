@@ -20,11 +20,13 @@ use crate::decode::given::{Given, members};
 use crate::decode::mistake::Mistake;
 use crate::problem::Problem;
 
-/// Reads a JSON object. An empty body is an empty object.
+/// Reads a JSON object. An empty body is an empty object. A byte order mark before it is passed over, as RFC 8259 allows and
+/// the original does.
 ///
 /// # Errors
 /// A 400 [`Problem`]: `INVALID_JSON` when it is no JSON object, else one that names the field.
 pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let members: Members = match body.iter().all(u8::is_ascii_whitespace) {
         true => Members(Vec::new()),
         false => serde_json::from_slice(body).map_err(|error| {

@@ -411,12 +411,10 @@ fn client_id(text: &str) -> Result<ClientId, RequestError> {
 }
 
 fn propagation_secret(secret: Secret) -> Result<Secret, RequestError> {
-    let text = secret.expose();
-    if text.is_empty() || text.len() > 1_024 || text.chars().any(char::is_control) {
-        let message = "must have 1 to 1024 bytes and no control character";
-        return Err(invalid("propagationSecret", message));
+    match secret.check(1..=1_024) {
+        Ok(()) => Ok(secret),
+        Err(error) => Err(invalid("propagationSecret", error.to_string())),
     }
-    Ok(secret)
 }
 
 fn invalid(field: &str, message: impl Into<String>) -> RequestError {

@@ -375,6 +375,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_secret_is_taken_whole_or_refused_with_its_mistake() {
+        for (name, value, problem) in [
+            ("PROPAGATION_SECRET", "secret\n", "begins or ends with"),
+            ("PROPAGATION_SECRET", "\u{feff}secret", "byte order mark"),
+            (
+                "PROPAGATION_TARGETS",
+                "a=x,y,b=z",
+                "every comma begins an entry",
+            ),
+            ("HMAC_SECRET_TOKEN", "pep\nper", "control character"),
+        ] {
+            let mistakes = Config::load(&with(&[(name, value)]), &FULL).unwrap_err();
+            assert_eq!(mistakes.0.len(), 1);
+            assert_eq!(mistakes.0[0].variable, name);
+            assert!(mistakes.to_string().contains(problem), "{mistakes}");
+        }
+        let config = Config::load(&with(&[("HMAC_SECRET_TOKEN", " pepper ")]), &FULL).unwrap();
+        assert!(config.secret_token.unwrap().matches(" pepper "));
+    }
+
     /// What stands behind the comma of a password looks like the next entry's name.
     #[test]
     fn a_comma_in_a_secret_shows_none_of_it() {
@@ -463,6 +484,16 @@ mod tests {
         source.unset("PROPAGATION_SECRET");
         let config = Config::load(&source, &FULL).unwrap();
         assert!(config.propagation_secret.matches("from-the-file"));
+        for (content, problem) in [
+            (&b"\xef\xbb\xbfsecret"[..], "byte order mark"),
+            (b"\xff\xfes\0e\0", "not UTF-8"),
+            (b"secret \n", "ends with a blank"),
+            (b"sec\nret", "control character"),
+        ] {
+            std::fs::write(path, content).unwrap();
+            let mistakes = Config::load(&source, &FULL).unwrap_err();
+            assert!(mistakes.to_string().contains(problem), "{mistakes}");
+        }
         source.set("PROPAGATION_SECRET_FILE", "/nowhere");
         let mistakes = Config::load(&source, &FULL).unwrap_err();
         assert_eq!(mistakes.0.len(), 1);

@@ -67,12 +67,13 @@ pub async fn a_resync_is_of_a_target_or_a_client<M: Mounted>() {
     }
 }
 
-/// An empty body is an empty object, and so is none at all.
+/// An empty body is an empty object, and so is none at all; a byte order mark is passed over.
 pub async fn a_sync_has_no_fields<M: Mounted>() {
     let mounted = M::mount(surface());
     for asked in [
         post("/sync", " \n"),
         post("/sync", "{}"),
+        post("/sync", "\u{feff}{}"),
         request("POST", "/sync"),
     ] {
         let answer = mounted.ask(asked).await;

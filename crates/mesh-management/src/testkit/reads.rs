@@ -47,9 +47,12 @@ pub async fn targets_are_put_and_deleted<M: Mounted>() {
         let answer = mounted.ask(put("new", "s")).await;
         answer.is(200, &format!(r#"{{"op":"{op}","targetAmqpQueue":"new"}}"#));
     }
-    let message = "must have 1 to 1024 bytes and no control character";
-    let answer = mounted.ask(put("new", "")).await;
-    answer.refuses(400, "INVALID_OPTIONS", "propagationSecret", message);
+    let length = "has 0 bytes; 1 to 1024 are needed";
+    let ends = "begins or ends with a blank, a line break or another character that nobody sees";
+    for (secret, message) in [("", length), ("s\n", ends), ("                    ", ends)] {
+        let answer = mounted.ask(put("new", secret)).await;
+        answer.refuses(400, "INVALID_OPTIONS", "propagationSecret", message);
+    }
     let message = "the target own is this peer itself: its row signs acknowledgements and is set by the configuration";
     for asked in [put("own", "s"), request("DELETE", "/targets/own")] {
         let answer = mounted.ask(asked).await;

@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
             || value::peer_name(defaults.peer),
             value::peer_name,
         );
-        let propagation_secret = self.required("PROPAGATION_SECRET", value::secret);
+        let propagation_secret = self.required("PROPAGATION_SECRET", value::propagation_secret);
         let secret_token = self.optional("HMAC_SECRET_TOKEN", value::secret);
         let redis_url = self.required("REDIS_URL", value::redis_url);
         let grace = self.or("ROTATION_GRACE_MS", 30_000, |text| {
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
                 .map(|full| Role::Full(Box::new(full))),
             Mode::ReceiveOnly => self
                 .or("PROPAGATION_SOURCES", Vec::new(), |text| {
-                    value::named(text, value::secret)
+                    value::named(text, value::propagation_secret)
                 })
                 .map(|sources| Role::ReceiveOnly { sources }),
         };
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
     fn full(&mut self, own: Option<&PeerName>) -> Option<Full> {
         let database_url = self.required("DATABASE_URL", value::database_url);
         let secrets_keys = self.required("SECRETS_KEY", value::keys);
-        let named_secrets = |text: &str| value::named(text, value::secret);
+        let named_secrets = |text: &str| value::named(text, value::propagation_secret);
         let targets = self.or("PROPAGATION_TARGETS", Vec::new(), |text| {
             let targets = named_secrets(text)?;
             match own.filter(|own| targets.iter().any(|(name, _)| name == *own)) {

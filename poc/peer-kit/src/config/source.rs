@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use zeroize::Zeroizing;
 
@@ -54,19 +54,30 @@ impl Source {
     pub(crate) fn read(&self, variable: &Variable) -> Result<Option<Zeroizing<String>>, Mistake> {
         let file_name = variable.file_name();
         let direct = self.value(variable.name, variable)?;
-        if !variable.secret {
-            return Ok(direct);
+        let file = match variable.secret {
+            true => self.value(&file_name, variable)?,
+            false => None,
+        };
+        let (name, value) = match (direct, file) {
+            (Some(_), Some(_)) => {
+                return Err(Mistake {
+                    variable: file_name,
+                    problem: format!("{} is set too", variable.name),
+                    expected: "one of the two".to_owned(),
+                });
+            }
+            (Some(value), None) => (variable.name, value),
+            (None, Some(path)) => (file_name.as_str(), read_file(&file_name, &path)?),
+            (None, None) => return Ok(None),
+        };
+        if value.starts_with('\u{feff}') {
+            return Err(Mistake {
+                variable: name.to_owned(),
+                problem: "begins with a byte order mark, which nobody sees".to_owned(),
+                expected: format!("UTF-8 without one: {}", variable.expected),
+            });
         }
-        match (direct, self.value(&file_name, variable)?) {
-            (Some(_), Some(_)) => Err(Mistake {
-                variable: file_name,
-                problem: format!("{} is set too", variable.name),
-                expected: "one of the two".to_owned(),
-            }),
-            (Some(value), None) => Ok(Some(value)),
-            (None, Some(path)) => read_file(&file_name, &path).map(Some),
-            (None, None) => Ok(None),
-        }
+        Ok(Some(value))
     }
 
     /// Tells whether the variable is given in either form.
@@ -129,7 +140,10 @@ fn read_file(file_name: &str, path: &str) -> Result<Zeroizing<String>, Mistake> 
     let mut content = Zeroizing::new(String::new());
     File::open(path)
         .and_then(|file| file.take(FILE_LIMIT + 1).read_to_string(&mut content))
-        .map_err(|error| mistake(format!("{path:?} cannot be read ({})", error.kind())))?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => mistake(format!("{path:?} is not UTF-8")),
+            kind => mistake(format!("{path:?} cannot be read ({kind})")),
+        })?;
     if content.len() as u64 > FILE_LIMIT {
         return Err(mistake(format!("{path:?} is too long")));
     }

@@ -80,6 +80,14 @@ pub(crate) fn peer_names(text: &str) -> Parsed<Vec<PeerName>> {
         .collect()
 }
 
+/// What peers know of each other: what gets lost where it is written down is refused.
+pub(crate) fn propagation_secret(text: &str) -> Parsed<Secret> {
+    let secret = Secret::new(text);
+    let checked = secret.check(1..=1024).map_err(|error| error.to_string());
+    checked.map(|()| secret)
+}
+
+/// What others have given the peer: taken as it is.
 pub(crate) fn secret(text: &str) -> Parsed<Secret> {
     if text.is_empty() || text.len() > 1024 {
         return Err("has not 1 to 1024 bytes".to_owned());
@@ -175,7 +183,7 @@ pub(crate) fn named<T>(
         let place = index + 1;
         let (name, value) = item
             .split_once('=')
-            .ok_or_else(|| format!("entry {place} has no '='"))?;
+            .ok_or_else(|| format!("entry {place} has no '=' (every comma begins an entry)"))?;
         let name =
             peer_name(name.trim()).map_err(|_| format!("entry {place} has no valid name"))?;
         if pairs.iter().any(|(known, _)| *known == name) {

@@ -85,7 +85,8 @@ const fn secret(
     }
 }
 
-const NAMED_SECRETS: &str = "name=secret,name=secret with names of [A-Za-z0-9-]+, each once";
+const NAMED_SECRETS: &str =
+    "name=secret,name=secret with names of [A-Za-z0-9-]+, each once, and secrets without a comma";
 const NAMED_REDIS: &str = "name=url,name=url with redis:// or rediss:// URLs, each name once";
 const NAMED_URLS: &str =
     "name=url,name=url with http:// or https:// URLs without a path, each name once";
@@ -154,7 +155,7 @@ pub const VARIABLES: &[Variable] = &[
     secret(
         "PROPAGATION_SECRET",
         All,
-        "a text of 1 to 1024 bytes without control characters",
+        "a text of 1 to 1024 bytes without control characters, and without blanks at its ends",
         "what events to this peer must bear",
     ),
     secret(
