@@ -26,6 +26,15 @@ impl RedisNonceStore {
     pub fn new(link: RedisLink, namespace: Namespace) -> Self {
         Self { link, namespace }
     }
+
+    /// Tells by which policy Redis throws nonces away when its memory is full: then one may be accepted twice. `None` where
+    /// it keeps them, or the user may not ask (`INFO`).
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis does not answer.
+    pub async fn evicts_by(&self) -> Result<Option<String>, StoreError> {
+        self.link.evicts_by().await
+    }
 }
 
 #[async_trait]

@@ -25,6 +25,10 @@ use crate::rejection::Rejection;
 use crate::secret_hash::SecretHash;
 use crate::signed_head::SignedHead;
 
+/// How far the clocks of instances that share a nonce store may be apart, or one may be set back: so long a nonce is
+/// remembered past the window of its timestamp.
+pub const CLOCKS_APART: Duration = Duration::from_secs(60);
+
 /// The head of a request, as any framework can give it.
 #[derive(Debug)]
 pub struct RequestHead<'a, H> {
@@ -309,14 +313,14 @@ impl Verifier {
         Ok(())
     }
 
-    /// Until the timestamp is out of the window, and one second more: clocks of other instances may be a little behind.
+    /// Until the timestamp is out of the window, and [`CLOCKS_APART`] more.
     fn nonce_ttl(&self, timestamp_ms: i64, now_ms: i64) -> Duration {
         let ahead =
             Duration::from_millis(timestamp_ms.saturating_sub(now_ms).max(0).unsigned_abs());
         let behind =
             Duration::from_millis(now_ms.saturating_sub(timestamp_ms).max(0).unsigned_abs());
         let remaining = self.max_skew.saturating_add(ahead).saturating_sub(behind);
-        remaining.saturating_add(Duration::from_secs(1))
+        remaining.saturating_add(CLOCKS_APART)
     }
 
     fn client_address<H: Headers>(
@@ -500,6 +504,35 @@ mod tests {
         assert_eq!(verified.client_id, orders());
         assert_eq!(verified.secret_used, SecretUsed::Current);
         assert_eq!(verified.client_address, Some("10.0.0.1".parse().unwrap()));
+    }
+
+    /// Two instances, of which one is behind by most of a minute; and one whose clock steps back.
+    #[tokio::test]
+    async fn a_nonce_is_accepted_once_though_clocks_differ() {
+        let bench = Bench::new();
+        let behind = Arc::new(ManualClock::new(NOW - 59_000));
+        let other = Verifier::new(
+            Arc::new(bench.credentials.clone()),
+            Arc::new(bench.nonces.clone()),
+        )
+        .clock(behind.clone());
+        let headers = bench.signed("one");
+        bench.verify(&headers).await.unwrap();
+        for _ in 0..6 {
+            let replayed = other
+                .verify(request(&headers, Some("10.0.0.1")), BODY)
+                .await;
+            assert_eq!(replayed.unwrap_err().code(), "REPLAYED_NONCE");
+            bench.clock.advance(59_500);
+            behind.advance(59_500);
+        }
+        let stepped = Bench::new();
+        let headers = stepped.signed("one");
+        stepped.verify(&headers).await.unwrap();
+        stepped.clock.advance(301_500);
+        stepped.verify(&stepped.signed("one")).await.unwrap();
+        stepped.clock.advance(-30_000);
+        assert_eq!(stepped.code(&headers).await, "REPLAYED_NONCE");
     }
 
     #[tokio::test]

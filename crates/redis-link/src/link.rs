@@ -132,19 +132,28 @@ impl RedisLink {
     /// # Errors
     /// [`StoreError`] when Redis does not answer.
     pub async fn run_id(&self) -> Result<Option<String>, StoreError> {
+        let info = self.info("server").await?;
+        Ok(info.and_then(|info| info.get("run_id")))
+    }
+
+    /// Tells by which policy the server throws keys away when its memory is full (`INFO memory`). `None` where it keeps
+    /// them all, or the user may not ask.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Redis does not answer.
+    pub async fn evicts_by(&self) -> Result<Option<String>, StoreError> {
+        let info = self.info("memory").await?;
+        let policy = info.filter(|info| info.get("maxmemory").is_some_and(|bytes: u64| bytes > 0));
+        let policy: Option<String> = policy.and_then(|info| info.get("maxmemory_policy"));
+        Ok(policy.filter(|policy| policy != "noeviction"))
+    }
+
+    async fn info(&self, section: &str) -> Result<Option<InfoDict>, StoreError> {
         let mut pipeline = redis::pipe();
-        pipeline.cmd("INFO").arg("server");
-        let answer = self
-            .query(&pipeline)
-            .await?
-            .into_iter()
-            .next()
-            .and_then(Result::ok);
-        Ok(answer.and_then(|answer| {
-            redis::from_redis_value::<InfoDict>(answer)
-                .ok()?
-                .get("run_id")
-        }))
+        pipeline.cmd("INFO").arg(section);
+        let answers = self.query(&pipeline).await?;
+        let answer = answers.into_iter().next().and_then(Result::ok);
+        Ok(answer.and_then(|answer| redis::from_redis_value(answer).ok()))
     }
 
     /// Sends `pipeline` in one round trip and answers one result for each command.

@@ -82,6 +82,13 @@ impl Check for RedisCheck {
             .0
             .remember("readyz", &nonce, SystemClock.now_ms(), KEPT_FOR)
             .await;
-        kept.map(drop).map_err(|error| chain(&error))
+        kept.map_err(|error| chain(&error))?;
+        let evicts_by = self.0.evicts_by().await;
+        match evicts_by.map_err(|error| chain(&error))? {
+            None => Ok(()),
+            Some(policy) => Err(format!(
+                "throws keys away when its memory is full (maxmemory-policy {policy}), so a nonce may be accepted twice: it must be noeviction"
+            )),
+        }
     }
 }

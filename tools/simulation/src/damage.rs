@@ -134,7 +134,11 @@ impl Oracle {
     /// Something was done to a store past the propagation, which left this.
     pub fn struck(&self, slot: Slot, held: Held, at_ms: u64) {
         let mut model = lock(&self.model);
-        let cursor = held.0.iter().map(|cursor| (at_ms, cursor.clone())).collect();
+        let cursor = held
+            .0
+            .iter()
+            .map(|cursor| (at_ms, cursor.clone()))
+            .collect();
         model.cursors.insert(slot.clone(), cursor);
         model.held.insert(slot, held);
     }
