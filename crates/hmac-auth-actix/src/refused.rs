@@ -34,9 +34,11 @@ impl From<Refusal> for Refused {
 
 /// The response of a refusal.
 pub(crate) fn response(refusal: &Refusal) -> HttpResponse {
-    HttpResponse::build(status(refusal))
-        .content_type("application/json")
-        .body(refusal.body())
+    let mut response = HttpResponse::build(status(refusal));
+    for header in refusal.headers() {
+        response.insert_header(header);
+    }
+    response.body(refusal.body())
 }
 
 fn status(refusal: &Refusal) -> StatusCode {

@@ -2,8 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use hmac_auth::layer::Refusal;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// Answers a [`Refusal`] as `{"error":"<CODE>","message":"<text>"}` with its status.
 #[derive(Debug)]
@@ -13,8 +12,11 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status =
             StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let json = HeaderValue::from_static("application/json");
-        (status, [(CONTENT_TYPE, json)], self.0.body()).into_response()
+        let headers = self.0.headers().map(|(name, value)| {
+            let value = HeaderValue::from_static(value);
+            (HeaderName::from_static(name), value)
+        });
+        (status, HeaderMap::from_iter(headers), self.0.body()).into_response()
     }
 }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::error::Error;
 use std::future::poll_fn;
+use std::iter;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -203,6 +204,10 @@ impl OnlyClients {
     }
 }
 
+/// How a request would be let in, as RFC 9110 wants every 401 to say: there are HTTP clients that lose the body of one that
+/// does not. No browser knows the scheme, so none asks for a password.
+pub const CHALLENGE: &str = "HMAC-SHA256";
+
 /// Why a layer answers a request itself instead of handing it on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -251,6 +256,12 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.code_and_status().1
+    }
+
+    /// The headers of the refusal, in lower case: what its body is and, with 401, the [`CHALLENGE`].
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let challenge = (self.status() == 401).then_some(("www-authenticate", CHALLENGE));
+        iter::once(("content-type", "application/json")).chain(challenge)
     }
 
     /// The body of the refusal: `{"error":"<CODE>","message":"<text>"}`.

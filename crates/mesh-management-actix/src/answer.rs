@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 use mesh_api::problem::Problem;
 use mesh_management::guard::HeaderText;
-use mesh_management::surface::{Answer, HEADERS};
+use mesh_management::surface::{Answer, HEADERS, page_headers};
 use mesh_management::view::Events;
 
 /// Says no.
@@ -33,6 +33,15 @@ pub fn json(status: u16) -> HttpResponseBuilder {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     for header in HEADERS {
+        response.insert_header(header);
+    }
+    response
+}
+
+/// Answers with what is read in a browser, held to `policy`.
+pub fn page(content_type: &'static str, policy: &'static str) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    for header in page_headers(content_type, policy) {
         response.insert_header(header);
     }
     response

@@ -220,3 +220,21 @@ pub const HEADERS: [(&str, &str); 3] = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
 ];
+
+/// The headers of what is read in a browser, in lower case: never cached, never framed, and held to `policy`.
+pub fn page_headers(
+    content_type: &'static str,
+    policy: &'static str,
+) -> [(&'static str, &'static str); 8] {
+    [
+        ("content-type", content_type),
+        ("cache-control", "no-store"),
+        ("content-security-policy", policy),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        // Not `no-referrer`: a browser would call the origin of the pages' own forms unknown then.
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ]
+}

@@ -8,9 +8,8 @@ use std::time::Instant;
 use auth_base::clock::SystemClock;
 use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{Html, IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Response};
 use axum::{Router, routing::get};
 use hmac_auth::verify::Verifier;
 use hmac_auth_axum::{HmacAuthLayer, VerifiedClient};
@@ -22,7 +21,7 @@ use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use mesh_api::problem::{BODY_LIMIT, Problem};
-use mesh_management::surface::HEADERS;
+use mesh_management::surface::{HEADERS, page_headers};
 use mesh_management::{Management, Surface};
 use mesh_management_axum::answer::{json, refuse};
 use mesh_management_axum::limit::limit;
@@ -223,7 +222,8 @@ async fn readyz(State(shared): State<Shared>) -> Response {
 async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
     let store = shared.management.administration();
     let text = shared.peer.metrics_text(Some(store)).await;
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+    let policy = metrics::CONTENT_SECURITY_POLICY;
+    (page_headers(metrics::CONTENT_TYPE, policy), text)
 }
 
 async fn openapi(State(shared): State<Shared>) -> Response {
@@ -233,7 +233,7 @@ async fn openapi(State(shared): State<Shared>) -> Response {
 async fn docs(State(shared): State<Shared>) -> impl IntoResponse {
     let policy = Documentation::CONTENT_SECURITY_POLICY;
     let page = shared.documentation.page.clone();
-    ([(CONTENT_SECURITY_POLICY, policy)], Html(page))
+    (page_headers(Documentation::CONTENT_TYPE, policy), page)
 }
 
 /// Counts every request by its route's pattern.

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, Error, HttpResponse, HttpServer, Resource, Route, guard};
@@ -20,7 +19,7 @@ use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use mesh_api::problem::{BODY_LIMIT, Problem};
-use mesh_management_actix::answer::{json, refuse};
+use mesh_management_actix::answer::{json, page, refuse};
 use mesh_management_actix::limit::limit;
 use peer_backends::backends::Backends;
 use peer_backends::redis::RedisCheck;
@@ -191,9 +190,7 @@ async fn readyz(shared: Data<Shared>) -> HttpResponse {
 
 async fn metrics(shared: Data<Shared>) -> HttpResponse {
     let text = shared.peer.metrics_text(None).await;
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE))
-        .body(text)
+    page(metrics::CONTENT_TYPE, metrics::CONTENT_SECURITY_POLICY).body(text)
 }
 
 async fn openapi(shared: Data<Shared>) -> HttpResponse {
@@ -202,10 +199,7 @@ async fn openapi(shared: Data<Shared>) -> HttpResponse {
 
 async fn docs(shared: Data<Shared>) -> HttpResponse {
     let policy = Documentation::CONTENT_SECURITY_POLICY;
-    HttpResponse::Ok()
-        .content_type(ContentType::html())
-        .insert_header((CONTENT_SECURITY_POLICY, policy))
-        .body(shared.documentation.page.clone())
+    page(Documentation::CONTENT_TYPE, policy).body(shared.documentation.page.clone())
 }
 
 /// Counts every request by its route's pattern.

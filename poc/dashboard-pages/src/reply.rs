@@ -1,7 +1,7 @@
 //! An answer that is no JSON, as a framework sends it.
 
 use mesh_api::problem::Problem;
-use mesh_management::surface::HEADERS;
+use mesh_management::surface::{HEADERS, page_headers};
 
 /// Status, headers and body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,19 +15,9 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A page: never cached, never framed, held to `policy`.
-    pub(crate) fn page(status: u16, document: String, policy: &str) -> Self {
-        let headers = [
-            ("content-type", "text/html; charset=utf-8"),
-            ("cache-control", "no-store"),
-            ("content-security-policy", policy),
-            ("x-content-type-options", "nosniff"),
-            ("x-frame-options", "DENY"),
-            // Not `no-referrer`: a browser would call the origin of the pages' own forms unknown then.
-            ("referrer-policy", "same-origin"),
-            ("cross-origin-opener-policy", "same-origin"),
-            ("cross-origin-resource-policy", "same-origin"),
-        ];
+    /// A page, held to `policy`.
+    pub(crate) fn page(status: u16, document: String, policy: &'static str) -> Self {
+        let headers = page_headers("text/html; charset=utf-8", policy);
         Self::new(status, headers, document.into_bytes())
     }
 

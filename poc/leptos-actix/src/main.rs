@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, Error, HttpResponse, HttpServer};
@@ -26,7 +25,7 @@ use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use mesh_api::problem::BODY_LIMIT;
 use mesh_management::form::Forms;
 use mesh_management::{Management, Surface};
-use mesh_management_actix::answer::json;
+use mesh_management_actix::answer::{json, page};
 use mesh_management_actix::limit::limit;
 use mesh_view::control::PeerControl;
 use mesh_view::sources::Sources;
@@ -259,9 +258,7 @@ async fn readyz(shared: Data<Shared>) -> HttpResponse {
 async fn metrics(shared: Data<Shared>) -> HttpResponse {
     let store = shared.management.administration();
     let text = shared.peer.metrics_text(Some(store)).await;
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE))
-        .body(text)
+    page(metrics::CONTENT_TYPE, metrics::CONTENT_SECURITY_POLICY).body(text)
 }
 
 async fn openapi(shared: Data<Shared>) -> HttpResponse {
@@ -270,10 +267,7 @@ async fn openapi(shared: Data<Shared>) -> HttpResponse {
 
 async fn docs(shared: Data<Shared>) -> HttpResponse {
     let policy = Documentation::CONTENT_SECURITY_POLICY;
-    HttpResponse::Ok()
-        .content_type(ContentType::html())
-        .insert_header((CONTENT_SECURITY_POLICY, policy))
-        .body(shared.documentation.page.clone())
+    page(Documentation::CONTENT_TYPE, policy).body(shared.documentation.page.clone())
 }
 
 /// Counts every request by its route's pattern.

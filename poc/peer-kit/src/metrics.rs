@@ -25,6 +25,9 @@ const BUCKETS: [f64; 12] = [
 /// The content type of Prometheus text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What that text may load in a browser: nothing.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// The registry of one peer.
 pub struct Metrics {
     recorder: PrometheusRecorder,

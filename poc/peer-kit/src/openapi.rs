@@ -32,6 +32,9 @@ pub struct Documentation {
 }
 
 impl Documentation {
+    /// The type of that page.
+    pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
+
     /// What such a page may load: nothing but its own style.
     pub const CONTENT_SECURITY_POLICY: &str = page::CONTENT_SECURITY_POLICY;
 
@@ -144,7 +147,7 @@ fn common() -> Vec<(Method, &'static str, OperationBuilder)> {
             text(
                 "docs",
                 "This document to read",
-                "text/html; charset=utf-8",
+                Documentation::CONTENT_TYPE,
                 "A page",
             ),
         ),

@@ -31,6 +31,10 @@ pub(super) fn is_refusal(answer: &RawResponse, to_head: bool, code: &str, status
     if !answer.value("x-verified-client").is_empty() {
         return Err("the handler was reached".to_owned());
     }
+    let challenged = !answer.value("www-authenticate").is_empty();
+    if challenged != (status == 401) {
+        return Err("a challenge belongs to 401, and to nothing else".to_owned());
+    }
     if to_head {
         return Ok(());
     }

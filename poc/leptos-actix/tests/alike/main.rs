@@ -69,6 +69,7 @@ mod tests {
             case(Method::GET, "/api/local-clients?x=1", ""),
             case(Method::POST, "/api/hash", r#"{"secret":""}"#),
             case(Method::GET, "/api/echo", ""),
+            case(Method::GET, "/docs", ""),
             case(Method::GET, "/nowhere", ""),
             case(Method::OPTIONS, "/api/ensure", ""),
         ];
@@ -234,6 +235,19 @@ mod tests {
                 ),
                 ("no-store", "DENY")
             );
+            for path in ["/docs", "/metrics"] {
+                let other = peer.answer(path).await;
+                let own = ["content-type", "content-security-policy"];
+                let differs = |name: &str| other.headers().get(name) != page.headers().get(name);
+                let names = page.headers().keys().map(|name| name.as_str());
+                let different: Vec<&str> = names
+                    .filter(|name| !own.contains(name) && !["date", "content-length"].contains(name))
+                    .filter(|name| differs(name))
+                    .collect();
+                assert!(different.is_empty(), "{path}: {different:?}");
+                let policy = other.headers()["content-security-policy"].to_str();
+                assert!(policy.unwrap().contains("frame-ancestors 'none'"), "{path}");
+            }
             let document = page.text().await.unwrap();
             let style = document
                 .split('"')

@@ -18,13 +18,15 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 /// The headers in which two answers must not differ.
-const SHOWN: [&str; 6] = [
+const SHOWN: [&str; 8] = [
     "content-type",
     "cache-control",
     "content-security-policy",
     "location",
     "referrer-policy",
+    "www-authenticate",
     "x-content-type-options",
+    "x-frame-options",
 ];
 
 pub(crate) const SECRET: &str = "a-secret-of-a-client-1";
