@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::Method as HttpMethod;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route as ActixRoute, guard};
@@ -18,6 +19,7 @@ use mesh_api::timeline::TimelineQuery;
 use mesh_management::Surface;
 
 use crate::answer::{refuse, send, stream};
+use crate::edge::as_sent;
 use crate::input::{At, Input};
 use crate::limit::limit;
 
@@ -39,11 +41,12 @@ pub fn routes(surface: impl Into<Surface>) -> impl FnOnce(&mut ServiceConfig) {
                 };
                 resource = resource.app_data(Data::new(at)).route(handler(route));
             }
-            config.service(resource.wrap(from_fn(limit)));
+            config.service(resource.wrap(from_fn(limit)).wrap(from_fn(as_sent)));
         }
         if surface.has_events() {
-            let events = resource(EVENTS).route(web::get().to(events));
-            config.service(events.app_data(Data::new(surface)));
+            let events = resource(EVENTS).route(read().to(events));
+            let events = events.app_data(Data::new(surface));
+            config.service(events.wrap(from_fn(as_sent)));
         }
     }
 }
@@ -53,10 +56,14 @@ fn resource(path: &str) -> Resource {
     web::resource(path).default_service(web::to(|| async { refuse(Problem::method_not_allowed()) }))
 }
 
+/// GET, and HEAD, which is answered without a body.
+fn read() -> ActixRoute {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
 fn handler(route: &Route) -> ActixRoute {
     let method = match route.method {
-        // HEAD is answered without a body.
-        Method::Get => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
+        Method::Get => read(),
         Method::Post => web::post(),
         Method::Delete => web::delete(),
     };
@@ -166,8 +173,10 @@ async fn start_peer(
     send(reply.answer(on.management().control(&name(queue), true).await))
 }
 
-async fn events(on: Data<Surface>) -> HttpResponse {
+async fn events(on: Data<Surface>, method: HttpMethod) -> HttpResponse {
     match on.management().events() {
+        // actix would wait for the end of a body that it does not send.
+        Ok(_) if method == HttpMethod::HEAD => stream(Box::pin(futures_util::stream::empty())),
         Ok(events) => stream(events),
         Err(error) => refuse(error.into()),
     }

@@ -5,12 +5,16 @@
     reason = "what cannot be asked must fail; the helpers are no test functions"
 )]
 
+use actix_web::App;
 use actix_web::body::to_bytes;
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, call_service, init_service};
-use actix_web::{App, web};
+use actix_web::web::{self, Data};
 use mesh_management::Surface;
+use mesh_management::edge::Hosts;
 use mesh_management::testkit::{Answered, Asked, Mounted};
+use mesh_management_actix::edge::edge;
 
 struct OnActix(Surface);
 
@@ -22,7 +26,10 @@ impl Mounted for OnActix {
 
     async fn ask(&self, asked: Asked) -> Answered {
         let routes = mesh_management_actix::routes(self.0.clone());
-        let app = App::new().service(web::scope("/surface").configure(routes));
+        let app = App::new()
+            .service(web::scope("/surface").configure(routes))
+            .app_data(Data::new(Hosts::any()))
+            .wrap(from_fn(edge));
         let app = init_service(app).await;
         let method = Method::from_bytes(asked.method.as_bytes()).unwrap();
         let request = TestRequest::with_uri(&asked.path).method(method);

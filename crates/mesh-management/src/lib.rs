@@ -12,7 +12,8 @@
 //! - [`surface::Surface`] says what a request must be before it is done, and how it is answered; so the adapters of two
 //!   frameworks decide nothing, and differ in translation only.
 //! - Nobody is asked who they are: put a guard of your own before it, and keep it where only operators reach it. Requests of
-//!   other sites' pages are refused ([`guard`]).
+//!   other sites' pages are refused ([`guard`]); that no page becomes one of this site by its name is for the application to
+//!   see to, with the adapter's `edge` ([`edge`]).
 //! - It knows no framework, no HTTP library and no database.
 //!
 //! # Implementing
@@ -27,6 +28,7 @@ pub mod call;
 pub mod view;
 
 pub mod body;
+pub mod edge;
 pub mod error;
 pub mod form;
 pub mod guard;

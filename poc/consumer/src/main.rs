@@ -20,6 +20,7 @@ use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use mesh_api::problem::{BODY_LIMIT, Problem};
 use mesh_management_actix::answer::{json, page, refuse};
+use mesh_management_actix::edge::edge;
 use mesh_management_actix::limit::limit;
 use peer_backends::backends::Backends;
 use peer_backends::redis::RedisCheck;
@@ -116,11 +117,14 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         peer: peer.clone(),
         documentation: Documentation::new(own.as_str(), Mode::ReceiveOnly, false),
     });
+    let hosts = Data::new(config.hosts);
     let app = move || {
         App::new()
             .app_data(shared.clone())
+            .app_data(hosts.clone())
             .configure(|config| routes(config, &verifier))
             .wrap(from_fn(limit))
+            .wrap(from_fn(edge))
             .wrap(from_fn(observe))
     };
     let address = listener.local_addr()?;
@@ -145,9 +149,8 @@ fn routes(config: &mut ServiceConfig, verifier: &Verifier) {
     config
         .service(
             resource("/api/echo")
-                .wrap(signed)
-                .route(read().to(echo))
-                .route(web::post().to(echo)),
+                .route(read().to(echo).wrap(signed.clone()))
+                .route(web::post().to(echo).wrap(signed)),
         )
         .service(resource("/livez").route(read().to(livez)))
         .service(resource("/readyz").route(read().to(readyz)))

@@ -26,6 +26,7 @@ use mesh_api::problem::BODY_LIMIT;
 use mesh_management::form::Forms;
 use mesh_management::{Management, Surface};
 use mesh_management_actix::answer::{json, page};
+use mesh_management_actix::edge::edge;
 use mesh_management_actix::limit::limit;
 use mesh_view::control::PeerControl;
 use mesh_view::sources::Sources;
@@ -142,7 +143,6 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
 
     let sql = Arc::new(LateAdministration(sql));
     let management = management(&config, &peer, sql, backends.views, backends.control)?;
-
     let management = Arc::new(management);
     let folder = full.dashboard_dir.clone();
     let pages = Data::new(Pages::new(own.as_str(), Arc::clone(&management), folder));
@@ -151,12 +151,15 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         management,
         documentation: Documentation::new(own.as_str(), Mode::Full, true),
     });
+    let hosts = Data::new(config.hosts);
     let app = move || {
         App::new()
             .app_data(shared.clone())
+            .app_data(hosts.clone())
             .app_data(pages.clone())
             .configure(|config| routes(config, &shared, pages.forms(), &verifier))
             .wrap(from_fn(limit))
+            .wrap(from_fn(edge))
             .wrap(from_fn(observe))
     };
     let address = listener.local_addr()?;
@@ -219,9 +222,8 @@ fn routes(config: &mut ServiceConfig, shared: &Shared, forms: Arc<Forms>, verifi
     config
         .service(
             resource("/api/echo")
-                .wrap(signed)
-                .route(read().to(echo))
-                .route(web::post().to(echo)),
+                .route(read().to(echo).wrap(signed.clone()))
+                .route(web::post().to(echo).wrap(signed)),
         )
         .service(web::scope("/admin").configure(mesh_management_actix::routes(admin)))
         .service(web::scope("/api").configure(mesh_management_actix::routes(api)))

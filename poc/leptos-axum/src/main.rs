@@ -23,9 +23,11 @@ use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use mesh_api::problem::{BODY_LIMIT, Problem};
+use mesh_management::edge::Hosts;
 use mesh_management::surface::{HEADERS, page_headers};
 use mesh_management::{Management, Surface};
 use mesh_management_axum::answer::{json, refuse};
+use mesh_management_axum::edge::edge;
 use mesh_management_axum::limit::limit;
 use mesh_view::control::PeerControl;
 use mesh_view::sources::Sources;
@@ -155,7 +157,7 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         documentation: Arc::new(Documentation::new(own.as_str(), Mode::Full, true)),
     };
     let address = listener.local_addr()?;
-    let serving = axum_serve::serve(listener, app(shared, verifier), stop.token());
+    let serving = axum_serve::serve(listener, app(shared, verifier, config.hosts), stop.token());
     Ok(Application::new(address, peer, serving))
 }
 
@@ -194,7 +196,7 @@ fn management(
 }
 
 /// All routes. Those of management ask nobody who they are: keep them where only operators reach them.
-fn app(shared: Shared, verifier: Verifier) -> Router {
+fn app(shared: Shared, verifier: Verifier, hosts: Hosts) -> Router {
     let admin = Surface::new(Arc::clone(&shared.management)).created();
     let api = Surface::new(Arc::clone(&shared.management))
         .forms(Some(shared.pages.forms()))
@@ -216,6 +218,7 @@ fn app(shared: Shared, verifier: Verifier) -> Router {
         .fallback(pages::not_found)
         .method_not_allowed_fallback(|| async { refuse(Problem::method_not_allowed()) })
         .layer(from_fn(limit))
+        .layer(from_fn_with_state(hosts, edge))
         .layer(from_fn_with_state(shared.clone(), observe))
         .with_state(shared)
 }

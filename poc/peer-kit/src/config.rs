@@ -16,6 +16,7 @@ use hmac_auth::client_address::TrustedProxies;
 use hmac_propagation::options::Settings;
 use hmac_propagation::propagator::Mode;
 use hmac_propagation::queue::PeerName;
+use mesh_management::edge::Hosts;
 use url::Url;
 
 use crate::config::value::SecretsKeyBytes;
@@ -51,6 +52,8 @@ pub struct Config {
     pub peer: PeerName,
     /// Where HTTP is served; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// The names by which it is called.
+    pub hosts: Hosts,
     /// The broker, as one URL.
     pub amqp_url: Secret,
     /// What events to this peer must bear.
@@ -192,6 +195,7 @@ impl Config {
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
+    use mesh_management::guard::HeaderText;
     use proptest::prelude::*;
 
     use super::*;
@@ -319,11 +323,12 @@ mod tests {
             ("AUDIT_RETENTION_DAYS", "36501"),
             ("ROTATION_GRACE_MS", "600001"),
             ("TRUSTED_PROXIES", "proxy"),
+            ("ALLOWED_HOSTS", "peer.example, peer.example:3001"),
             ("RUST_LOG", "a=b=c"),
             ("LOG_FORMAT", "xml"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"),
         ]);
-        assert_eq!(names.len(), 23, "{names:?}");
+        assert_eq!(names.len(), 24, "{names:?}");
     }
 
     #[test]
@@ -356,6 +361,35 @@ mod tests {
             assert!(Config::load(&with(&good), &FULL).is_ok());
         }
         assert_eq!(wrong(&[("DEMO", "perhaps")]), ["DEMO"]);
+    }
+
+    /// Other machines reach a peer by names that only they know, unless the peer is told.
+    #[test]
+    fn a_loopback_peer_answers_to_its_names_only() {
+        let refuses = |changes: &[(&'static str, &str)], authority| {
+            let config = Config::load(&with(changes), &FULL).unwrap();
+            config
+                .hosts
+                .check(Some(authority), "/", &NoHeaders)
+                .is_err()
+        };
+        let names = ("ALLOWED_HOSTS", "peer.example, other.example");
+        for bind in ["127.0.0.1", "127.0.0.2", "::1"] {
+            assert!(refuses(&[("BIND", bind)], "peer.example"));
+            assert!(!refuses(&[("BIND", bind), names], "peer.example:3001"));
+            assert!(!refuses(&[("BIND", bind)], "localhost:3001"));
+        }
+        assert!(!refuses(&[("BIND", "0.0.0.0")], "evil.example"));
+        assert!(refuses(&[("BIND", "0.0.0.0"), names], "evil.example"));
+        assert!(!refuses(&[("BIND", "0.0.0.0"), names], "other.example"));
+    }
+
+    struct NoHeaders;
+
+    impl HeaderText for NoHeaders {
+        fn text(&self, _name: &str) -> Option<&str> {
+            None
+        }
     }
 
     #[test]

@@ -20,7 +20,8 @@ use crate::health::{Missing, Readiness};
 use crate::metrics;
 
 const ABOUT: &str = "JSON in and out. Every refusal is a Problem, whose `error` is one of the codes named at its status; \
-     a path that is not here is answered 404 `NOT_FOUND`, another method 405 `METHOD_NOT_ALLOWED`. The echo takes signed \
+     a path that is not here is answered 404 `NOT_FOUND`, one that is not UTF-8 400 `INVALID_PATH`, another method 405 \
+     `METHOD_NOT_ALLOWED`, a `Host` that is no name of the peer 421 `MISDIRECTED_REQUEST`. The echo takes signed \
      requests (docs/wire-contract.md). Nothing else asks who comes: keep it where only operators reach it.";
 
 /// The document as JSON, and as a page to read.

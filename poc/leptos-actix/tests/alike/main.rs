@@ -5,6 +5,8 @@ mod html;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod odd;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod unread;
@@ -241,7 +243,9 @@ mod tests {
                 let differs = |name: &str| other.headers().get(name) != page.headers().get(name);
                 let names = page.headers().keys().map(|name| name.as_str());
                 let different: Vec<&str> = names
-                    .filter(|name| !own.contains(name) && !["date", "content-length"].contains(name))
+                    .filter(|name| {
+                        !own.contains(name) && !["date", "content-length"].contains(name)
+                    })
                     .filter(|name| differs(name))
                     .collect();
                 assert!(different.is_empty(), "{path}: {different:?}");
@@ -302,15 +306,17 @@ mod tests {
         let mut open = Vec::new();
         for peer in &peers.all {
             let mut idle = TcpStream::connect(peer.address).await.unwrap();
-            idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+            idle.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
                 .await
                 .unwrap();
             let mut some = [0; 64];
             assert!(idle.read(&mut some).await.unwrap() > 0);
             let mut half = TcpStream::connect(peer.address).await.unwrap();
-            half.write_all(b"POST /api/ensure HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
-                .await
-                .unwrap();
+            half.write_all(
+                b"POST /api/ensure HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{",
+            )
+            .await
+            .unwrap();
             open.push((idle, half));
         }
         let started = Instant::now();

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 /// The headers in which two answers must not differ.
-const SHOWN: [&str; 8] = [
+pub(crate) const SHOWN: [&str; 8] = [
     "content-type",
     "cache-control",
     "content-security-policy",

@@ -8,6 +8,7 @@ use auth_base::secret::Secret;
 use hmac_auth::client_address::TrustedProxies;
 use hmac_propagation::propagator::Mode;
 use hmac_propagation::queue::PeerName;
+use mesh_management::edge::Hosts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
@@ -67,6 +68,7 @@ impl<'a> Reader<'a> {
     /// `None` only when at least one mistake was noted.
     pub(crate) fn config(&mut self, defaults: &Defaults) -> Option<Config> {
         let listen = self.listen(defaults);
+        let hosts = self.hosts(listen);
         let is_demo = self.or("DEMO", false, value::flag);
         self.refuses_demo_secrets =
             is_demo == Some(false) && listen.is_some_and(|listen| !listen.ip().is_loopback());
@@ -98,6 +100,7 @@ impl<'a> Reader<'a> {
         };
         Some(Config {
             listen: listen?,
+            hosts: hosts?,
             amqp_url: amqp_url?,
             peer: peer?,
             propagation_secret: propagation_secret?,
@@ -116,6 +119,15 @@ impl<'a> Reader<'a> {
         let port = self.or("PORT", defaults.port, value::port);
         let bind = self.or("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), value::address);
         Some(SocketAddr::new(bind?, port?))
+    }
+
+    /// A peer that other machines reach answers to any name until it is told its own.
+    fn hosts(&mut self, listen: Option<SocketAddr>) -> Option<Hosts> {
+        let names = self.or("ALLOWED_HOSTS", Vec::new(), value::host_names)?;
+        Some(match listen?.ip().is_loopback() || !names.is_empty() {
+            true => Hosts::only(names),
+            false => Hosts::any(),
+        })
     }
 
     fn full(&mut self, own: Option<&PeerName>) -> Option<Full> {

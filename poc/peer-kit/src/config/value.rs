@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac_propagation::queue::PeerName;
 use ipnet::IpNet;
+use mesh_management::edge::host_name;
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -100,6 +101,16 @@ pub(crate) fn secret(text: &str) -> Parsed<Secret> {
 
 pub(crate) fn host(text: &str) -> Parsed<String> {
     server_url::host(text).map_err(|problem| problem.to_string())
+}
+
+/// Names of hosts, without ports.
+pub(crate) fn host_names(text: &str) -> Parsed<Vec<String>> {
+    let names = items(text).enumerate();
+    names
+        .map(|(index, item)| {
+            host_name(item).ok_or_else(|| format!("entry {} is not the name of a host", index + 1))
+        })
+        .collect()
 }
 
 pub(crate) fn one_line(text: &str) -> Parsed<String> {

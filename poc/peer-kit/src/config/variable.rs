@@ -109,6 +109,12 @@ pub const VARIABLES: &[Variable] = &[
         "the address HTTP is served on; 127.0.0.1 unless set",
     ),
     open(
+        "ALLOWED_HOSTS",
+        All,
+        "names of hosts without ports, separated by commas",
+        "the names this peer answers to, besides localhost and IP addresses; unless set, none where BIND is this machine alone and every other elsewhere",
+    ),
+    open(
         "DEMO",
         All,
         "true or false",
