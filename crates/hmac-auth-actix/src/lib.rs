@@ -46,7 +46,7 @@
 //! # }
 //! ```
 //!
-//! # Four things to note
+//! # Things to note
 //! - **Addresses.** Allow-lists see the connection's address, and trusted proxies as the verifier knows them; actix's
 //!   own `realip_remote_addr`, which believes anyone, is not used.
 //! - **Bodies** are held in memory to be hashed, 64 KiB at most unless [`HmacAuth::body_limit`] says otherwise. A
@@ -54,6 +54,10 @@
 //!   buffer without a known client id.
 //! - **Rewriting.** The target that was sent is verified, also inside of a scope. Middleware that rewrites the URI
 //!   (`NormalizePath`) hides it: wrap with that first and with [`HmacAuth`] after it, so that this one runs before.
+//! - **Upgrades.** A request that asks for another protocol is verified and handed on without what follows its head: no
+//!   WebSocket handler can stand behind the middleware. Let it verify a request of its own that gives out a ticket.
+//! - **Escapes.** actix decodes a path before it looks for its route: `/%67reet` is `/greet`, and a rule of a proxy in front
+//!   does not see it. `mesh_management_actix::edge` makes it look for what was sent, as axum does.
 //! - **Some clients only**: wrap with [`RestrictTo`] inside of [`HmacAuth`].
 //!
 //! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).

@@ -120,11 +120,12 @@ async fn admit(
     request: &mut ServiceRequest,
 ) -> Result<(), Refusal> {
     let payload = request.take_payload();
-    let has_body = !matches!(payload, Payload::None);
+    let headers = HeaderView(request.headers());
+    let has_body = !matches!(payload, Payload::None) && !layer::is_bare_upgrade(&headers);
     let head = RequestHead {
         method: request.method().as_str(),
         target: &head::target(request.head()),
-        headers: &HeaderView(request.headers()),
+        headers: &headers,
         peer_address: request.peer_addr().map(|address| address.ip()),
     };
     let body = has_body.then_some(Chunks(payload));

@@ -36,7 +36,12 @@ pub async fn admit<H: Headers, T: Future<Output = ()>>(
     body: Option<impl BodyChunks>,
     sleep: impl FnOnce(Duration) -> T,
 ) -> Result<(Verified, Bytes), Refusal> {
+    // Each HTTP server makes something else of such a target, or nothing.
+    let is_ascii = head.target.is_ascii();
     let pending = verifier.check_head(head).await?;
+    if !is_ascii {
+        return Err(verifier.bad_signature(&pending).into());
+    }
     let body = match body {
         None => Bytes::new(),
         Some(body) => limits.read(head.headers, body, sleep).await?,
@@ -56,6 +61,18 @@ pub fn sent_target(
         Some(path_and_query) if !authority_in_http_1 => Cow::Borrowed(path_and_query),
         _ => Cow::Owned(whole()),
     }
+}
+
+/// Tells whether a request that asks for another protocol (a WebSocket) announces no body: what follows its head then is no
+/// body, whatever the framework says, and has no end.
+pub fn is_bare_upgrade<H: Headers>(headers: &H) -> bool {
+    let has = |name| headers.values(name).next().is_some();
+    has("upgrade") && !has("content-length") && !has("transfer-encoding")
+}
+
+fn announced<H: Headers>(headers: &H) -> Option<u64> {
+    let length = headers.values("content-length").next()?;
+    std::str::from_utf8(length).ok()?.trim().parse().ok()
 }
 
 /// The body of a request, as a framework hands it over.
@@ -94,11 +111,20 @@ impl BodyLimits {
         sleep: impl FnOnce(Duration) -> T,
     ) -> Result<Bytes, Refusal> {
         let mut buffer = self.open(headers)?;
+        // What follows the head of an upgrade does not end with the body.
+        let mut left = match (headers.values("upgrade").next(), announced(headers)) {
+            (Some(_), Some(length)) => length,
+            _ => u64::MAX,
+        };
         let mut timer = pin!(sleep(self.time));
         poll_fn(|cx| {
-            loop {
+            while left > 0 {
                 match body.poll_chunk(cx) {
-                    Poll::Ready(Some(Ok(chunk))) => buffer.push(chunk)?,
+                    Poll::Ready(Some(Ok(mut chunk))) => {
+                        chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                        left -= chunk.len() as u64;
+                        buffer.push(chunk)?;
+                    }
                     Poll::Ready(Some(Err(error))) => {
                         return Poll::Ready(Err(Refusal::BodyUnreadable(error)));
                     }
@@ -108,6 +134,7 @@ impl BodyLimits {
                     }
                 }
             }
+            Poll::Ready(Ok(()))
         })
         .await?;
         Ok(buffer.finish())
@@ -118,12 +145,7 @@ impl BodyLimits {
     /// # Errors
     /// [`Refusal::PayloadTooLarge`] when more is announced than may be read.
     fn open<H: Headers>(&self, headers: &H) -> Result<BodyBuffer, Refusal> {
-        let announced = headers
-            .values("content-length")
-            .next()
-            .and_then(|value| std::str::from_utf8(value).ok())
-            .and_then(|value| value.trim().parse::<u64>().ok());
-        match announced {
+        match announced(headers) {
             Some(length) if usize::try_from(length).map_or(true, |length| length > self.bytes) => {
                 Err(Refusal::PayloadTooLarge { limit: self.bytes })
             }

@@ -332,7 +332,7 @@ impl Verifier {
             .client_address(peer_address, headers.values(header::FORWARDED_FOR))
     }
 
-    fn bad_signature(&self, pending: &PendingVerification) -> Rejection {
+    pub(crate) fn bad_signature(&self, pending: &PendingVerification) -> Rejection {
         if let Some(hook) = &self.on_bad_signature {
             let report = BadSignatureReport {
                 client_id: pending.client_id.clone(),

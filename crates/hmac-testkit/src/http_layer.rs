@@ -70,6 +70,8 @@ macro_rules! http_layer_cases {
             a_connection_carries_several_requests,
             a_slow_body_is_given_up,
             a_client_that_leaves_harms_nobody,
+            an_upgrade_is_answered_at_once,
+            a_target_that_is_no_ascii_is_refused,
             a_restricted_route_knows_its_clients,
             a_forgotten_layer_is_no_open_door,
             an_allow_list_sees_the_connection,

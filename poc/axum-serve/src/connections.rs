@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::from_fn;
 use axum::response::Response;
@@ -20,10 +21,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::malformed::{is_malformed, refusal};
 use crate::unread;
 
 /// A request's head comes within this time after the connection was made or the last answer was given.
 const HEAD_LIMIT: Duration = Duration::from_secs(15);
+
+/// How many headers a head has at most, and how many bytes; as on actix-web, where neither can be set.
+const HEADERS: usize = 96;
+const HEAD_SIZE: usize = 128 * 1024;
 
 /// How long nothing is accepted when the process has too many files open.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -41,7 +47,9 @@ pub async fn serve(
     let router = router.layer(from_fn(unread::announce));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT);
+        .header_read_timeout(HEAD_LIMIT)
+        .max_headers(HEADERS)
+        .max_header_size(HEAD_SIZE);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -73,7 +81,7 @@ async fn converse(
     }
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(address));
-        answer(router.clone(), request.map(axum::body::Body::new))
+        answer(router.clone(), request.map(Body::new))
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
@@ -89,7 +97,10 @@ async fn converse(
 }
 
 async fn answer(router: Router, request: Request) -> Result<Response, Infallible> {
-    router.oneshot(request).await
+    match is_malformed(&request) {
+        true => Ok(refusal()),
+        false => router.oneshot(request).await,
+    }
 }
 
 /// One connection that is gone before it is accepted says nothing; a lack of files does, and needs a pause.

@@ -1,6 +1,6 @@
 //! Serves an axum router with the bounds that `axum::serve` does not have: a connection whose request does not come is closed
 //! after a while, a lack of files pauses accepting, and a request that was not read to its end also ends its connection, in
-//! so many words. Shutdown is graceful.
+//! so many words. A head that servers read in different ways is refused. Shutdown is graceful.
 //!
 //! ```no_run
 //! # async fn run() -> std::io::Result<()> {
@@ -15,6 +15,7 @@
 //! ```
 
 mod connections;
+mod malformed;
 mod unread;
 
 pub use crate::connections::serve;

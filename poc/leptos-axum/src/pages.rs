@@ -44,9 +44,15 @@ where
 async fn client(
     State(pages): State<Arc<Pages>>,
     client: Result<Path<(String, String)>, PathRejection>,
+    method: Method,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Response {
     let client = client.ok().map(|Path(client)| client);
+    // To axum nothing is a name too, but not at the end of a path.
+    if client.as_ref().is_some_and(|(track, _)| track.is_empty()) {
+        return not_found(State(pages), method, RawQuery(query), headers).await;
+    }
     send(pages.answer(Page::Client, Visit { client, query }).await)
 }
 

@@ -92,8 +92,19 @@ pub async fn a_head_is_answered_without_a_body<M: Mounted>() {
 /// 404, whatever that looks like there.
 pub async fn a_path_of_nothing_is_left_to_the_application<M: Mounted>() {
     let mounted = M::mount(surface());
-    for path in ["/nowhere", "/ensure/", "/targets/a/b", "/mesh/events"] {
+    for path in [
+        "/nowhere",
+        "/ensure/",
+        "/targets/a/b",
+        "/mesh/events",
+        "/st%61te",
+        "//state",
+        "/a/../state",
+    ] {
         let answer = mounted.ask(request("GET", path)).await;
         assert_eq!(answer.status, 404, "{path} {answer:?}");
     }
+    let mut escaped = request("GET", "");
+    escaped.path = "/%73urface/state".to_owned();
+    assert_eq!(mounted.ask(escaped).await.status, 404);
 }

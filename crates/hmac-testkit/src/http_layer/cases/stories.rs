@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
 use crate::http_layer::expect::{Outcome, accepts, is_echo, is_refusal, refuses};
-use crate::http_layer::raw::{Connection, Framing, RawRequest};
+use crate::http_layer::raw::{Connection, Framing, RawRequest, send};
 use crate::http_layer::world::{BODY_LIMIT, NOW_MS, SKEW_MS, World, secret};
 
 /// One story.
@@ -29,6 +29,8 @@ stories![
     a_connection_carries_several_requests,
     a_slow_body_is_given_up,
     a_client_that_leaves_harms_nobody,
+    an_upgrade_is_answered_at_once,
+    a_target_that_is_no_ascii_is_refused,
     a_restricted_route_knows_its_clients,
     a_forgotten_layer_is_no_open_door,
     an_allow_list_sees_the_connection,
@@ -208,6 +210,34 @@ async fn a_client_that_leaves_harms_nobody(world: &World) -> Outcome {
     }
     let after = world.signed("billing", "POST", "/echo", b"abc");
     accepts(world.direct, &after).await.map(drop)
+}
+
+/// What follows the head of an upgrade has no end that could be waited for.
+async fn an_upgrade_is_answered_at_once(world: &World) -> Outcome {
+    let upgrading = |request: RawRequest| {
+        let request = request.with("connection", "Upgrade");
+        request.with("upgrade", "websocket")
+    };
+    let get = world.signed("billing", "GET", "/echo", b"");
+    accepts(world.direct, &upgrading(get)).await?;
+    let post = world.signed("billing", "POST", "/echo", b"abc");
+    accepts(world.direct, &upgrading(post)).await?;
+    let forged = world.signed_with("billing", &secret("guess"), "GET", "/echo", b"", NOW_MS);
+    refuses(world.direct, &upgrading(forged), "BAD_SIGNATURE", 401).await
+}
+
+/// Some servers refuse it before the layer is asked, with 400.
+async fn a_target_that_is_no_ascii_is_refused(world: &World) -> Outcome {
+    for target in ["/echo/\u{e4}", "/echo?\u{e4}"] {
+        let request = world.signed("billing", "GET", target, b"");
+        let answer = send(world.direct, &request)
+            .await
+            .map_err(|error| error.to_string())?;
+        if answer.status != 400 {
+            is_refusal(&answer, false, "BAD_SIGNATURE", 401)?;
+        }
+    }
+    Ok(())
 }
 
 async fn a_restricted_route_knows_its_clients(world: &World) -> Outcome {
