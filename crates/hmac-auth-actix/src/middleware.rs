@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::EitherBody;
-use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::dev::{
+    Extensions, Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready,
+};
 use actix_web::rt::time::sleep;
+use actix_web::web::{Data, FormConfig, JsonConfig, PayloadConfig};
 use actix_web::{Error, HttpMessage};
 use futures_util::future::LocalBoxFuture;
 use hmac_auth::layer::{self, BodyLimits, Refusal};
@@ -43,7 +46,9 @@ impl HmacAuth {
 
     /// Accepts bodies of up to `bytes`; a larger one is answered 413 `PAYLOAD_TOO_LARGE`.
     ///
-    /// The whole body is held in memory to be hashed: this is also the memory one request may cost.
+    /// The whole body is held in memory to be hashed: this is also the memory one request may cost. actix's extractors
+    /// take as much (a `String` 256 KiB otherwise, a `Form` 16 KiB), unless the application has a `PayloadConfig`,
+    /// `JsonConfig` or `FormConfig` of its own: that one counts, and what it refuses has used its nonce.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.limits.bytes = bytes;
         self
@@ -132,7 +137,28 @@ async fn admit(
     let (verified, body) = layer::admit(verifier, limits, head, body, sleep).await?;
     if has_body {
         request.set_payload(Payload::from(body));
+        raise_limits(request, limits.bytes);
     }
     request.extensions_mut().insert(verified);
     Ok(())
+}
+
+/// Lets the extractors take what was let in: their own limits would refuse a body whose nonce is used.
+fn raise_limits(request: &mut ServiceRequest, bytes: usize) {
+    let mut limits = Extensions::new();
+    unless_given(request, &mut limits, || PayloadConfig::new(bytes));
+    unless_given(request, &mut limits, || JsonConfig::default().limit(bytes));
+    unless_given(request, &mut limits, || FormConfig::default().limit(bytes));
+    request.add_data_container(Rc::new(limits));
+}
+
+fn unless_given<T: 'static>(
+    request: &ServiceRequest,
+    limits: &mut Extensions,
+    config: impl FnOnce() -> T,
+) {
+    let is_given = request.app_data::<T>().is_some() || request.app_data::<Data<T>>().is_some();
+    if !is_given {
+        limits.insert(config());
+    }
 }

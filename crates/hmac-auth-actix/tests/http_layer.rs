@@ -7,8 +7,9 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use actix_web::web::{Bytes, ServiceConfig, get, resource, route, scope};
+use actix_web::web::{Bytes, Form, Json, ServiceConfig, get, post, resource, route, scope};
 use actix_web::{App, HttpResponse, HttpServer};
+use hmac_auth::verify::Verified;
 use hmac_auth_actix::{HmacAuth, RestrictTo, VerifiedClient};
 use hmac_testkit::http_layer::{Setup, echo_headers};
 
@@ -20,6 +21,29 @@ async fn echo(VerifiedClient(verified): VerifiedClient, body: Bytes) -> HttpResp
         response.insert_header(header);
     }
     response.body(body)
+}
+
+fn length(verified: &Verified, text: &str) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    for header in echo_headers(verified) {
+        response.insert_header(header);
+    }
+    response.body(text.len().to_string())
+}
+
+async fn text(VerifiedClient(verified): VerifiedClient, text: String) -> HttpResponse {
+    length(&verified, &text)
+}
+
+async fn json(VerifiedClient(verified): VerifiedClient, text: Json<String>) -> HttpResponse {
+    length(&verified, &text)
+}
+
+async fn form(
+    VerifiedClient(verified): VerifiedClient,
+    fields: Form<Vec<(String, String)>>,
+) -> HttpResponse {
+    length(&verified, &fields[0].1)
 }
 
 async fn open() -> &'static str {
@@ -47,7 +71,10 @@ fn routes(config: &mut ServiceConfig, auth: &HmacAuth, restriction: &RestrictTo)
                         .wrap(restriction.clone())
                         .route(route().to(echo)),
                 )
-                .service(resource(["/echo", "/echo/{rest:.*}"]).route(route().to(echo))),
+                .service(resource(["/echo", "/echo/{rest:.*}"]).route(route().to(echo)))
+                .service(resource("/text").route(post().to(text)))
+                .service(resource("/json").route(post().to(json)))
+                .service(resource("/form").route(post().to(form))),
         );
 }
 

@@ -32,7 +32,9 @@ impl HmacAuthLayer {
 
     /// Accepts bodies of up to `bytes`; a larger one is answered 413 `PAYLOAD_TOO_LARGE`.
     ///
-    /// The whole body is held in memory to be hashed: this is also the memory one request may cost.
+    /// The whole body is held in memory to be hashed: this is also the memory one request may cost. axum's extractors
+    /// take as much (2 MB otherwise), whatever a `DefaultBodyLimit` outside of this layer says; one inside of it counts,
+    /// and what it refuses has used its nonce.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.limits.bytes = bytes;
         self

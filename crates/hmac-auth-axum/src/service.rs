@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
+use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hmac_auth::layer::{self, BodyLimits, Refusal};
@@ -89,5 +90,8 @@ where
     };
     let (verified, body) = layer::admit(verifier, limits, head, body, sleep).await?;
     parts.extensions.insert(verified);
-    Ok(Request::from_parts(parts, Body::from(body)))
+    let mut request = Request::from_parts(parts, Body::from(body));
+    // The extractors' own limit would refuse a body whose nonce is used.
+    DefaultBodyLimit::max(limits.bytes).apply(&mut request);
+    Ok(request)
 }

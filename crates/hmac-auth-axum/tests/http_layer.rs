@@ -7,10 +7,11 @@
 
 use std::net::SocketAddr;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::response::IntoResponse;
-use axum::routing::{any, get};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Form, Json, Router};
+use hmac_auth::verify::Verified;
 use hmac_auth_axum::{HmacAuthLayer, RestrictToLayer, VerifiedClient};
 use hmac_testkit::http_layer::{Setup, echo_headers};
 use tokio::net::TcpListener;
@@ -19,6 +20,25 @@ hmac_testkit::http_layer_cases!(axum_layer, serve);
 
 async fn echo(VerifiedClient(verified): VerifiedClient, body: Bytes) -> impl IntoResponse {
     (echo_headers(&verified), body)
+}
+
+fn length(verified: &Verified, text: &str) -> Response {
+    (echo_headers(verified), text.len().to_string()).into_response()
+}
+
+async fn text(VerifiedClient(verified): VerifiedClient, text: String) -> Response {
+    length(&verified, &text)
+}
+
+async fn json(VerifiedClient(verified): VerifiedClient, Json(text): Json<String>) -> Response {
+    length(&verified, &text)
+}
+
+async fn form(
+    VerifiedClient(verified): VerifiedClient,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Response {
+    length(&verified, &fields[0].1)
 }
 
 fn app(setup: Setup) -> Router {
@@ -31,6 +51,9 @@ fn app(setup: Setup) -> Router {
         .route("/only", any(echo).layer(restriction.clone()))
         .route("/echo", any(echo))
         .route("/echo/{*rest}", any(echo))
+        .route("/text", post(text))
+        .route("/json", post(json))
+        .route("/form", post(form))
         .layer(layer);
     Router::new()
         .merge(guarded)

@@ -9,6 +9,7 @@
 //! | any method `/echo` and everything below it | the layer | see below |
 //! | any method `/nested/echo` | the layer, *inside* of a router nested (or scope mounted) at `/nested` | the same |
 //! | any method `/only` | the layer, then the restriction to [`Setup::only`] | the same |
+//! | POST `/text`, `/json`, `/form` | the layer | 200 with the length of what the framework's own extractor of a text, a JSON string or the first field of a form gave, and [`echo_headers`] |
 //! | GET `/forgotten` | nothing, but the handler extracts who signed | never 200 |
 //! | GET `/only-forgotten` | the restriction without the layer | never 200 |
 //!
@@ -30,8 +31,8 @@ pub fn names() -> Vec<&'static str> {
     cases::names()
 }
 
-/// Runs one case against the servers that `serve` starts: a plain one, one that trusts a proxy on this machine, and one
-/// that does not wait for bodies.
+/// Runs one case against the servers that `serve` starts: a plain one, one that trusts a proxy on this machine, one that
+/// does not wait for bodies, and one that takes large ones.
 ///
 /// # Panics
 /// When the case fails; the text names every request that did.
@@ -44,6 +45,7 @@ where
     world.direct = serve(world.setup()).await;
     world.proxied = serve(world.setup_behind_proxy()).await;
     world.impatient = serve(world.setup_impatient()).await;
+    world.roomy = serve(world.setup_roomy()).await;
     let failures = cases::run(&world, name).await;
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
@@ -61,6 +63,7 @@ macro_rules! http_layer_cases {
             bodies_that_are_too_large_are_refused,
             every_method_is_accepted,
             every_body_is_restored,
+            extractors_take_what_the_layer_lets_in,
             a_nested_route_verifies_the_whole_path,
             what_the_client_encoded_stays_encoded,
             a_timestamp_at_the_edge_is_accepted,

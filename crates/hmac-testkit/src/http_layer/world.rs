@@ -30,6 +30,8 @@ use crate::http_layer::setup::Setup;
 pub(super) const NOW_MS: i64 = 1_760_000_000_000;
 pub(super) const SKEW_MS: i64 = 300_000;
 pub(super) const BODY_LIMIT: usize = 2048;
+/// More than any framework's extractors take by themselves.
+pub(super) const LARGE: usize = 3 * 1024 * 1024;
 
 /// Everything a case can look at.
 pub(super) struct World {
@@ -39,6 +41,8 @@ pub(super) struct World {
     pub(super) proxied: SocketAddr,
     /// A server that gives a body no more than a moment.
     pub(super) impatient: SocketAddr,
+    /// A server that takes large bodies.
+    pub(super) roomy: SocketAddr,
     pub(super) credentials: Arc<Credentials>,
     pub(super) nonces: Arc<Nonces>,
     pub(super) reports: Arc<Mutex<Vec<BadSignatureReport>>>,
@@ -70,6 +74,7 @@ impl World {
             direct: nowhere,
             proxied: nowhere,
             impatient: nowhere,
+            roomy: nowhere,
             credentials: Arc::new(Credentials {
                 inner: store,
                 away: AtomicBool::new(false),
@@ -119,6 +124,13 @@ impl World {
     pub(super) fn setup_impatient(&self) -> Setup {
         Setup {
             body_timeout: Duration::from_millis(50),
+            ..self.setup()
+        }
+    }
+
+    pub(super) fn setup_roomy(&self) -> Setup {
+        Setup {
+            body_limit: LARGE,
             ..self.setup()
         }
     }

@@ -6,7 +6,7 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 
 use crate::http_layer::expect::{Outcome, accepts, is_echo, is_refusal, refuses};
 use crate::http_layer::raw::{Connection, Framing, RawRequest, send};
-use crate::http_layer::world::{BODY_LIMIT, NOW_MS, SKEW_MS, World, secret};
+use crate::http_layer::world::{BODY_LIMIT, LARGE, NOW_MS, SKEW_MS, World, secret};
 
 /// One story.
 pub(super) type Story = for<'a> fn(&'a World) -> LocalBoxFuture<'a, Outcome>;
@@ -20,6 +20,7 @@ macro_rules! stories {
 stories![
     every_method_is_accepted,
     every_body_is_restored,
+    extractors_take_what_the_layer_lets_in,
     a_nested_route_verifies_the_whole_path,
     what_the_client_encoded_stays_encoded,
     a_timestamp_at_the_edge_is_accepted,
@@ -76,6 +77,27 @@ async fn every_body_is_restored(world: &World) -> Outcome {
         &world.signed("billing", "GET", "/echo", b"abc"),
     )
     .await?;
+    Ok(())
+}
+
+/// A body that an extractor refuses has cost its nonce: the client could not send it again.
+async fn extractors_take_what_the_layer_lets_in(world: &World) -> Outcome {
+    for (target, kind, before, after) in [
+        ("/text", "text/plain", "", ""),
+        ("/json", "application/json", "\"", "\""),
+        ("/form", "application/x-www-form-urlencoded", "a=", ""),
+    ] {
+        let length = LARGE - before.len() - after.len();
+        let body = format!("{before}{}{after}", "x".repeat(length));
+        let request = world.signed("billing", "POST", target, body.as_bytes());
+        let answer = send(world.roomy, &request.with("content-type", kind))
+            .await
+            .map_err(|error| format!("{target}: {error}"))?;
+        let text = String::from_utf8_lossy(&answer.body);
+        if answer.status != 200 || text != length.to_string() {
+            return Err(format!("{target}: status {}: {text}", answer.status));
+        }
+    }
     Ok(())
 }
 
