@@ -3,7 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
+use crate::limit::Limit;
 use crate::track::Track;
+
+/// `GET local-clients`. The answer's `Link` header names the next page; absent on the last.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalQuery {
+    /// Where the page before said that the next one begins
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Credentials at once; 1000 unless given
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<usize>, minimum = 1, maximum = 1000))]
+    pub limit: Option<Limit<1000>>,
+}
 
 /// A credential in the peer's own store. Times are epoch milliseconds. Of a record that cannot be read there are `clientId`,
 /// `track` and `corrupt` only.

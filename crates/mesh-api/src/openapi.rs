@@ -181,7 +181,7 @@ fn answer_of(operation: Operation) -> Response {
         Operation::LocalClients => {
             let list = ArrayBuilder::new().items(reference::<LocalClient>());
             response(
-                "The credentials",
+                "One page; the `Link` header names the next one, and a client that changes meanwhile may be on both",
                 JSON,
                 RefOr::T(Schema::from(list.build())),
             )

@@ -20,7 +20,13 @@ pub fn refuse(problem: Problem) -> HttpResponse {
 /// Sends an answer.
 pub fn send(answer: Answer) -> HttpResponse {
     match answer {
-        Answer::Json { status, body } => json(status).body(body),
+        Answer::Json { status, body, link } => {
+            let mut response = json(status);
+            if let Some(link) = link {
+                response.insert_header((header::LINK, link));
+            }
+            response.body(body)
+        }
         Answer::Redirect { location } => HttpResponse::SeeOther()
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .insert_header((header::LOCATION, location))

@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, Resource, Route as ActixRoute, guard};
 use mesh_api::call::Call;
 use mesh_api::credential::{Ensure, Revoke, Rotate};
 use mesh_api::hash::Hash;
+use mesh_api::local::LocalQuery;
 use mesh_api::mesh::MeshQuery;
 use mesh_api::problem::Problem;
 use mesh_api::routes::{EVENTS, Method, Operation, Route};
@@ -138,11 +139,8 @@ async fn hash(on: Data<Surface>, Input(hash, reply): Input<Hash>) -> HttpRespons
     send(reply.answer(on.management().hash(hash)))
 }
 
-async fn local_clients(
-    on: Data<Surface>,
-    Input(Nothing {}, reply): Input<Nothing>,
-) -> HttpResponse {
-    send(reply.answer(on.management().local_clients().await))
+async fn local_clients(on: Data<Surface>, Input(query, reply): Input<LocalQuery>) -> HttpResponse {
+    send(reply.list(on.management().local_clients(query).await))
 }
 
 async fn mesh(on: Data<Surface>, Input(query, reply): Input<MeshQuery>) -> HttpResponse {

@@ -19,7 +19,13 @@ pub fn refuse(problem: Problem) -> Response {
 /// Sends an answer.
 pub fn send(answer: Answer) -> Response {
     match answer {
-        Answer::Json { status, body } => json(status, body),
+        Answer::Json { status, body, link } => {
+            let mut response = json(status, body);
+            if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
+                response.headers_mut().insert(header::LINK, link);
+            }
+            response
+        }
         Answer::Redirect { location } => (
             StatusCode::SEE_OTHER,
             [

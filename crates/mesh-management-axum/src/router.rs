@@ -9,6 +9,7 @@ use axum::routing::{MethodFilter, MethodRouter, get, on};
 use mesh_api::call::Call;
 use mesh_api::credential::{Ensure, Revoke, Rotate};
 use mesh_api::hash::Hash;
+use mesh_api::local::LocalQuery;
 use mesh_api::mesh::MeshQuery;
 use mesh_api::problem::Problem;
 use mesh_api::routes::{EVENTS, Method, Operation, Route};
@@ -121,9 +122,9 @@ async fn hash(State(on): State<Surface>, Input(hash, reply): Input<Hash>) -> Res
 
 async fn local_clients(
     State(on): State<Surface>,
-    Input(Nothing {}, reply): Input<Nothing>,
+    Input(query, reply): Input<LocalQuery>,
 ) -> Response {
-    send(reply.answer(on.management().local_clients().await))
+    send(reply.list(on.management().local_clients(query).await))
 }
 
 async fn mesh(State(on): State<Surface>, Input(query, reply): Input<MeshQuery>) -> Response {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::secret::Secret;
+use futures_util::StreamExt;
 use hmac_auth::credential::{self, ClientId, Credential};
 use hmac_auth::credential_store::CredentialStore;
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
@@ -19,7 +20,7 @@ use mesh_api::change::Change;
 use mesh_api::credential::{Client, Ensure, EnsureAnswer, Revoke, Rotate};
 use mesh_api::hash::{Hash, HashAnswer};
 use mesh_api::health::{MeshHealth, PeerControlled};
-use mesh_api::local::LocalClient;
+use mesh_api::local::{LocalClient, LocalQuery};
 use mesh_api::mesh::{MeshPage, MeshQuery};
 use mesh_api::problem::Problem;
 use mesh_api::secret;
@@ -38,8 +39,11 @@ use crate::view::{Events, MeshView};
 /// How many credentials `state` answers unless told.
 const STATE_DEFAULT: usize = 100;
 
-/// `local-clients` answers at most this many credentials of a track.
-const LOCAL_CLIENTS_LIMIT: usize = 100_000;
+/// How many credentials `local-clients` answers unless told.
+const LOCAL_CLIENTS_DEFAULT: usize = 1_000;
+
+/// How many streams of changes may be open: each is a connection that lasts.
+const STREAMS: usize = 256;
 
 /// How many entries a timeline answers unless told.
 const HISTORY_DEFAULT: usize = 50;
@@ -55,6 +59,8 @@ pub struct Management {
     secret_token: Option<Secret>,
     rotation_grace: Option<Duration>,
     mesh: Option<Arc<dyn MeshView>>,
+    /// Each open stream holds a clone.
+    streams: Arc<()>,
 }
 
 impl Management {
@@ -74,6 +80,7 @@ impl Management {
             secret_token: None,
             rotation_grace: None,
             mesh: None,
+            streams: Arc::default(),
         }
     }
 
@@ -266,26 +273,35 @@ impl Management {
         })
     }
 
-    /// Lists the credentials in this peer's own store.
-    pub async fn local_clients(&self) -> Result<Vec<LocalClient>, RequestError> {
+    /// Lists the credentials in this peer's own store: a page, and the query of the next one.
+    pub async fn local_clients(
+        &self,
+        query: LocalQuery,
+    ) -> Result<(Vec<LocalClient>, Option<String>), RequestError> {
+        let limit = query
+            .limit
+            .map_or(LOCAL_CLIENTS_DEFAULT, |limit| limit.count());
+        let (first, mut cursor) = begin(query.cursor.as_deref())?;
         let mut clients = BTreeMap::new();
-        for (track, store) in &self.credentials {
-            let mut cursor: Option<String> = None;
-            let mut listed = 0;
+        for (track, store) in self.credentials.range(first..) {
             loop {
-                let page = store.list(cursor.as_deref(), 1_000).await?;
-                listed += page.entries.len();
+                let wanted = limit.saturating_sub(clients.len());
+                if wanted == 0 {
+                    let next = next_page(*track, cursor.as_deref(), limit);
+                    return Ok((clients.into_values().collect(), Some(next)));
+                }
+                let page = store.list(cursor.as_deref(), wanted).await?;
                 for (client_id, credential) in page.entries {
                     let client = local_client(&client_id, *track, credential);
                     clients.insert((*track, client_id), client);
                 }
                 cursor = page.next;
-                if cursor.is_none() || listed >= LOCAL_CLIENTS_LIMIT {
+                if cursor.is_none() {
                     break;
                 }
             }
         }
-        Ok(clients.into_values().collect())
+        Ok((clients.into_values().collect(), None))
     }
 
     /// Shows what every peer's store holds, beside what it should.
@@ -303,9 +319,18 @@ impl Management {
         Ok(self.view()?.control(peer, run).await?)
     }
 
-    /// Pushes changes of the mesh as they happen.
+    /// Pushes changes of the mesh as they happen. 503 `TOO_MANY_STREAMS` when as many streams are open as may be.
     pub fn events(&self) -> Result<Events, RequestError> {
-        Ok(self.view()?.events())
+        let view = self.view()?;
+        let place = Arc::clone(&self.streams);
+        // This peer's own, and the one just taken.
+        if Arc::strong_count(&place) > STREAMS + 1 {
+            let message = format!("{STREAMS} streams of changes are open");
+            return Err(Problem::new(503, "TOO_MANY_STREAMS", message).into());
+        }
+        let events = view.events();
+        // A stream that is dropped gives its place back.
+        Ok(Box::pin(events.inspect(move |_| _ = &place)))
     }
 
     /// Shows one client's way through the mesh.
@@ -380,6 +405,27 @@ impl Management {
         let previous = previous.cloned();
         Ok((stored.credential.secret_hash, previous))
     }
+}
+
+/// The track and the store's own cursor at which a page begins.
+fn begin(cursor: Option<&str>) -> Result<(Track, Option<String>), RequestError> {
+    let Some(cursor) = cursor else {
+        return Ok((Track::Http, None));
+    };
+    let read = cursor
+        .split_once(':')
+        .and_then(|(track, rest)| Some((Track::parse(track)?, rest)));
+    let (track, rest) =
+        read.ok_or_else(|| invalid("cursor", AdministrationError::InvalidCursor.to_string()))?;
+    Ok((track, Some(rest.to_owned()).filter(|rest| !rest.is_empty())))
+}
+
+fn next_page(track: Track, cursor: Option<&str>, limit: usize) -> String {
+    let cursor = format!("{}:{}", track.as_str(), cursor.unwrap_or_default());
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair("cursor", &cursor)
+        .append_pair("limit", &limit.to_string())
+        .finish()
 }
 
 fn local_client(

@@ -177,6 +177,8 @@ pub enum Answer {
         status: u16,
         /// The body; members are in the order of their names.
         body: String,
+        /// The `Link`, of a list that goes on.
+        link: Option<String>,
     },
     /// 303, to a page of this site.
     Redirect {
@@ -199,8 +201,25 @@ impl Reply {
             Ok(answer) => Answer::Json {
                 status: self.head.status,
                 body: answer.to_string(),
+                link: None,
             },
             Err(problem) => problem.into(),
+        }
+    }
+
+    /// The same of a list that may go on, with the query of its next page.
+    pub fn list<A: Serialize>(self, answered: Result<(A, Option<String>), RequestError>) -> Answer {
+        let (list, next) = match answered {
+            Ok((list, next)) => (Ok(list), next),
+            Err(error) => (Err(error), None),
+        };
+        match self.answer(list) {
+            Answer::Json { status, body, .. } => Answer::Json {
+                status,
+                body,
+                link: next.map(|query| format!("<?{query}>; rel=\"next\"")),
+            },
+            redirect => redirect,
         }
     }
 }
@@ -210,6 +229,7 @@ impl From<Problem> for Answer {
         Self::Json {
             status: problem.status,
             body: problem.body(),
+            link: None,
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::health::{BrokerCheck, Check, Health};
 use crate::metrics::Metrics;
 use crate::shutdown::{HTTP_LIMIT, Stop};
 
+/// A client that leaves an answer unread for this long, and so the rest of it unsent, loses its connection.
+const UNREAD_LIMIT: Duration = Duration::from_secs(30);
+
 /// The propagator gets this long to finish or give back what is in hand.
 const CLOSE_LIMIT: Duration = Duration::from_secs(6);
 
@@ -42,8 +45,23 @@ pub enum ApplicationError {
 /// # Errors
 /// [`ApplicationError::Listen`].
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, ApplicationError> {
+    let listening = async {
+        let listener = TcpListener::bind(address).await?;
+        bound(&listener, UNREAD_LIMIT)?;
+        Ok(listener)
+    };
     let refused = |source| ApplicationError::Listen { address, source };
-    TcpListener::bind(address).await.map_err(refused)
+    listening.await.map_err(refused)
+}
+
+/// Lets every connection of `listener` end whose client takes nothing for `limit` of what waits to be sent. Neither framework
+/// has such a bound; Linux has, and other systems wait on.
+fn bound(listener: &TcpListener, limit: Duration) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(listener).set_tcp_user_timeout(Some(limit))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = (listener, limit);
+    Ok(())
 }
 
 /// What every peer has, and what its routes for probes and metrics answer with. Clones are the same peer.
@@ -162,5 +180,37 @@ impl Application {
         upkeep.abort();
         tracing::info!(peer = name, "stopped");
         served.map_err(ApplicationError::Serve)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_client_that_does_not_read_loses_its_connection() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let limit = socket2::SockRef::from(&listener).tcp_user_timeout();
+        assert_eq!(limit.unwrap(), Some(UNREAD_LIMIT));
+
+        bound(&listener, Duration::from_secs(1)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let filling = async {
+            let chunk = vec![0; 1024 * 1024];
+            loop {
+                if let Err(error) = stream.write_all(&chunk).await {
+                    return error.kind();
+                }
+            }
+        };
+        let ended = timeout(Duration::from_secs(20), filling).await;
+        assert_eq!(ended.unwrap(), io::ErrorKind::TimedOut);
+        drop(client);
     }
 }

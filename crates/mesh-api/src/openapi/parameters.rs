@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Required, Schema};
 
 use crate::fields::{self, Kind};
+use crate::local::LocalQuery;
 use crate::mesh::MeshQuery;
 use crate::routes::Operation;
 use crate::state::StateQuery;
@@ -16,6 +17,7 @@ use crate::timeline::TimelineQuery;
 pub(super) fn managed(operation: OperationBuilder, of: Operation) -> OperationBuilder {
     match of {
         Operation::State => query::<StateQuery>(operation),
+        Operation::LocalClients => query::<LocalQuery>(operation),
         Operation::Mesh => query::<MeshQuery>(operation),
         Operation::Timeline => query::<TimelineQuery>(operation),
         Operation::DeleteTarget | Operation::StopPeer | Operation::StartPeer => {

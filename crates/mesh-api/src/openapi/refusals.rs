@@ -121,7 +121,12 @@ pub(super) fn managed(
 
 /// Adds what the stream of changes may refuse with.
 pub(super) fn events(operation: OperationBuilder) -> OperationBuilder {
-    add(operation, own(Operation::Mesh))
+    let many: Refusal = (
+        503,
+        &["TOO_MANY_STREAMS"],
+        "As many streams are open as may be",
+    );
+    add(operation, &[own(Operation::Mesh), &[many]].concat())
 }
 
 /// Adds a response for each status, with all that is known of it: the status, its codes, and what it means.

@@ -1,5 +1,6 @@
 //! What is shown: the state, the inventory, the mesh.
 
+use mesh_api::local::LocalClient;
 use serde_json::json;
 
 use crate::testkit::parts::{SECRET, surface, with_a_view};
@@ -96,6 +97,40 @@ pub async fn local_clients_are_listed<M: Mounted>() {
     let answer = mounted.ask(request("GET", "/local-clients")).await;
     let begins = r#"[{"allowedIps":[],"clientId":"c","expiresAt":null,"track":"http","updatedAt":"#;
     assert!(answer.body.starts_with(begins), "{answer:?}");
+    for client in ["a", "b", "d"] {
+        let ensure = json!({ "clientId": client, "secret": SECRET, "targets": [] }).to_string();
+        mounted.ask(post("/ensure", ensure)).await;
+    }
+    let mut query = "?limit=3".to_owned();
+    let mut pages = Vec::new();
+    loop {
+        let asked = request("GET", &format!("/local-clients{query}"));
+        let answer = mounted.ask(asked).await;
+        let page: Vec<LocalClient> = serde_json::from_str(&answer.body).unwrap_or_default();
+        pages.push(
+            page.into_iter()
+                .map(|client| client.client_id)
+                .collect::<String>(),
+        );
+        match answer.header("link").split_once('>') {
+            Some((next, rest)) => {
+                assert_eq!(rest, "; rel=\"next\"");
+                query = next.trim_start_matches('<').to_owned();
+            }
+            None => break,
+        }
+    }
+    assert_eq!(pages, ["abc", "d"]);
+    let answer = mounted
+        .ask(request("GET", "/local-clients?cursor=tcp:1"))
+        .await;
+    let message = "the cursor is not one that this peer gave";
+    answer.refuses(400, "INVALID_OPTIONS", "cursor", message);
+    let answer = mounted
+        .ask(request("GET", "/local-clients?limit=1001"))
+        .await;
+    let message = "must be a whole number of 1 to 1000";
+    answer.refuses(400, "INVALID_OPTIONS", "limit", message);
 }
 
 /// The newest entries first.

@@ -7,7 +7,7 @@ use reqwest::Response;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::peers::{Peers, SECRET};
+use crate::peers::{Peers, SECRET, eventually};
 
 /// Reads events until one of the kind `event` holds `text`.
 async fn until(stream: &mut Response, event: &str, text: &str) {
@@ -88,6 +88,31 @@ async fn each_path_has_its_page() {
                 "{path}"
             );
         }
+    }
+    peers.stop().await;
+}
+
+/// Each lasts, and nobody is asked who they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_open_streams_is_bounded() {
+    let peers = Peers::start().await;
+    for peer in &peers.all {
+        let mut streams = Vec::new();
+        for _ in 0..256 {
+            let stream = peer.answer("/api/mesh/events").await;
+            assert_eq!(stream.status(), 200);
+            streams.push(stream);
+        }
+        let refused = peer.answer("/api/mesh/events").await;
+        assert_eq!(refused.status(), 503);
+        let problem = refused.text().await.unwrap();
+        assert!(problem.contains("TOO_MANY_STREAMS"), "{problem}");
+        assert_eq!(peer.answer("/api/mesh").await.status(), 200);
+        drop(streams);
+        eventually("a place is free again", async || {
+            peer.answer("/api/mesh/events").await.status() == 200
+        })
+        .await;
     }
     peers.stop().await;
 }
