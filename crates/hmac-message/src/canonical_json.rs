@@ -1,7 +1,8 @@
 //! The one text of a JSON message (wire contract 1.1): what the original's `JSON.stringify` prints after it sorted every
 //! object's keys.
 //!
-//! - Keys sort by the ICU root collation (`localeCompare`), stably; keys that are array indices come first, by number.
+//! - Keys sort by the ICU root collation as Node has it (`localeCompare`; Han characters by radical and stroke), stably; keys
+//!   that are array indices come first, by number.
 //! - Numbers are read as doubles and print as JavaScript prints them; strings escape as JavaScript escapes them, lone
 //!   surrogates included (which is why this crate reads JSON itself).
 //! - Of a key that comes twice the last value counts; `__proto__` is lost, as it is in the original: do not put anything
@@ -12,6 +13,7 @@ use crate::canonical_json::reader::Reader;
 use crate::invalid_message::InvalidMessage;
 
 mod escapes;
+mod han;
 pub mod keys;
 mod marks;
 mod object;

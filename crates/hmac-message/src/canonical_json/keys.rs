@@ -4,39 +4,52 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use icu_collator::options::CollatorOptions;
+use icu_collator::options::{CollatorOptions, Strength};
 use icu_collator::{CollatorBorrowed, CollatorPreferences};
 
 use crate::canonical_json::escapes::unescape_units;
+use crate::canonical_json::han::{is_respelled, respell};
 
 /// Orders two keys as the original does (`localeCompare`). Different keys can be equal in it; then the earlier comes first.
 ///
 /// Takes keys as they are: whoever did not make them keeps to [`MAX_MARKS`](crate::invalid_message::MAX_MARKS).
 pub fn compare_keys(left: &str, right: &str) -> Ordering {
-    compare_plain(left.as_bytes(), right.as_bytes())
-        .unwrap_or_else(|| COLLATOR.compare(left, right))
+    SortKey::of_text(left).compare(&SortKey::of_text(right))
 }
 
 /// What a key is sorted by.
 pub(super) enum SortKey<'a> {
     /// An array index.
     Index(u32),
-    /// A key without escapes.
+    /// A key without escapes and without Han characters.
     Plain(&'a str),
-    /// A key with escapes, decoded; it may hold lone surrogates.
-    Units(Vec<u16>),
+    /// Any other, decoded; it may hold lone surrogates.
+    Respelled { units: Vec<u16>, spelled: String },
 }
 
 impl<'a> SortKey<'a> {
     pub(super) fn of(quoted: &'a str) -> Self {
         let key = &quoted[1..quoted.len() - 1];
         if key.contains('\\') {
-            Self::Units(unescape_units(key))
+            Self::respelled(unescape_units(key))
         } else if let Some(index) = array_index(key) {
             Self::Index(index)
         } else {
+            Self::of_text(key)
+        }
+    }
+
+    fn of_text(key: &'a str) -> Self {
+        if key.chars().any(is_respelled) {
+            Self::respelled(key.encode_utf16().collect())
+        } else {
             Self::Plain(key)
         }
+    }
+
+    fn respelled(units: Vec<u16>) -> Self {
+        let spelled = respell(&units);
+        Self::Respelled { units, spelled }
     }
 
     pub(super) fn compare(&self, other: &Self) -> Ordering {
@@ -44,8 +57,22 @@ impl<'a> SortKey<'a> {
             (Self::Index(left), Self::Index(right)) => left.cmp(right),
             (Self::Index(_), _) => Ordering::Less,
             (_, Self::Index(_)) => Ordering::Greater,
-            (Self::Plain(left), Self::Plain(right)) => compare_keys(left, right),
-            (left, right) => COLLATOR.compare_utf16(&left.units(), &right.units()),
+            (Self::Plain(left), Self::Plain(right)) => {
+                let plain = compare_plain(left.as_bytes(), right.as_bytes());
+                plain.unwrap_or_else(|| COLLATOR.compare(left, right))
+            }
+            // Where the spelled ones have the same primary weights, so have the keys themselves.
+            (left, right) => PRIMARY
+                .compare(left.spelled(), right.spelled())
+                .then_with(|| COLLATOR.compare_utf16(&left.units(), &right.units())),
+        }
+    }
+
+    fn spelled(&self) -> &str {
+        match self {
+            Self::Index(_) => "",
+            Self::Plain(text) => text,
+            Self::Respelled { spelled, .. } => spelled,
         }
     }
 
@@ -53,7 +80,7 @@ impl<'a> SortKey<'a> {
         match self {
             Self::Index(_) => [].as_slice().into(),
             Self::Plain(text) => text.encode_utf16().collect::<Vec<_>>().into(),
-            Self::Units(units) => units.as_slice().into(),
+            Self::Respelled { units, .. } => units.as_slice().into(),
         }
     }
 }
@@ -66,11 +93,17 @@ fn array_index(key: &str) -> Option<u32> {
     (index != u32::MAX).then_some(index)
 }
 
+pub(super) static COLLATOR: LazyLock<CollatorBorrowed<'static>> =
+    LazyLock::new(|| collator(Strength::Tertiary));
+static PRIMARY: LazyLock<CollatorBorrowed<'static>> = LazyLock::new(|| collator(Strength::Primary));
+
 #[expect(clippy::expect_used, reason = "the root collation is compiled in")]
-pub(super) static COLLATOR: LazyLock<CollatorBorrowed<'static>> = LazyLock::new(|| {
-    CollatorBorrowed::try_new(CollatorPreferences::default(), CollatorOptions::default())
+fn collator(strength: Strength) -> CollatorBorrowed<'static> {
+    let mut options = CollatorOptions::default();
+    options.strength = Some(strength);
+    CollatorBorrowed::try_new(CollatorPreferences::default(), options)
         .expect("the root collation is compiled in")
-});
+}
 
 /// The printable ASCII characters in the order of the root collation; a letter's two cases differ only when all else is
 /// equal.

@@ -4,14 +4,13 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use hmac_message::canonical_json::canonical_json as canonical;
+use hmac_message::canonical_json::keys::compare_keys;
 use hmac_message::invalid_message::InvalidMessage;
-use icu_collator::options::CollatorOptions;
-use icu_collator::{CollatorBorrowed, CollatorPreferences};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Takes a message. It is canonical exactly if `serde_json` takes it for JSON; then its text is the one made with `serde_json`,
-/// the collator for every pair of keys and numbers printed by the letter of ECMAScript; and that text is its own canonical
+/// [`compare_keys`] for every pair of keys and numbers printed by the letter of ECMAScript; and that text is its own canonical
 /// text.
 ///
 /// # Panics
@@ -37,7 +36,7 @@ pub fn canonical_json(bytes: &[u8]) {
         return;
     };
     // `serde_json` knows no lone surrogates: then there is nothing to compare with.
-    let Ok(theirs) = LongWay::new().document(raw) else {
+    let Ok(theirs) = LongWay.document(raw) else {
         return;
     };
     assert_eq!(ours, theirs, "the canonical text of {json:?}");
@@ -52,20 +51,9 @@ pub fn canonical_json(bytes: &[u8]) {
 
 type Text = Result<String, serde_json::Error>;
 
-struct LongWay {
-    collator: CollatorBorrowed<'static>,
-}
+struct LongWay;
 
 impl LongWay {
-    #[expect(clippy::expect_used, reason = "the root collation is compiled in")]
-    fn new() -> Self {
-        let collator =
-            CollatorBorrowed::try_new(CollatorPreferences::default(), CollatorOptions::default());
-        Self {
-            collator: collator.expect("the root collation is compiled in"),
-        }
-    }
-
     fn document(&self, raw: &RawValue) -> Text {
         match raw.get().as_bytes().first() {
             Some(b'n') => Ok(String::new()),
@@ -121,7 +109,7 @@ impl LongWay {
             (Some(left), Some(right)) => left.cmp(&right),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (None, None) => self.collator.compare(left, right),
+            (None, None) => compare_keys(left, right),
         }
     }
 }
