@@ -250,11 +250,8 @@ impl Oracle {
             let Some(row) = model.rows.get_mut(&name) else {
                 continue;
             };
-            history.expect(
-                row.is_due(query, store_now_ms),
-                Invariant::ClaimedTwice,
-                place,
-            );
+            let is_due = row.is_due(query, store_now_ms);
+            history.expect(is_due, Invariant::ClaimedTwice, place);
             history.expect(
                 !calm || claim.attempt <= 1,
                 Invariant::PublishedTwice,
@@ -265,18 +262,15 @@ impl Oracle {
             if row.set_aside.is_some() {
                 continue;
             }
-            match (&row.claim, row.change_ts) {
+            let (is_right, broken) = match (&row.claim, row.change_ts) {
                 (Some(last), _) => {
                     let ts = last.ts + i64::from(last.reopened);
-                    history.expect(claim.ts == ts, Invariant::RetryOvertakes, place);
+                    (claim.ts == ts, Invariant::RetryOvertakes)
                 }
-                (None, Some(change_ts)) => {
-                    history.expect(claim.ts == change_ts, Invariant::RetryOvertakes, place);
-                }
-                (None, None) => {
-                    history.expect(claim.ts > row.above, Invariant::TsDoesNotRise, place);
-                }
-            }
+                (None, Some(change_ts)) => (claim.ts == change_ts, Invariant::RetryOvertakes),
+                (None, None) => (claim.ts > row.above, Invariant::TsDoesNotRise),
+            };
+            history.expect(is_right, broken, place);
             row.change_ts.get_or_insert(claim.ts);
             let until = store_now_ms.saturating_add(query.lease_ms);
             row.claim = Some(Claim {
