@@ -11,7 +11,9 @@ use auth_base::random::SystemRandom;
 use futures_util::future::try_join_all;
 use futures_util::stream::SelectAll;
 use futures_util::{FutureExt, StreamExt};
-use hmac_propagation::broker::{BrokerError, Delivery, DeliveryTag, Settlement, Subscription};
+use hmac_propagation::broker::{
+    BrokerError, Delivery, DeliveryTag, Settlement, Subscription, readable,
+};
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
 };
@@ -131,7 +133,8 @@ impl Shared {
                     epoch,
                     tag: delivery.delivery_tag,
                 },
-                body: delivery.data,
+                bytes: delivery.data.len(),
+                body: readable(delivery.data),
                 redelivered: delivery.redelivered,
             });
         }

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use zeroize::Zeroize;
 
+use crate::event::MAX_EVENT_BYTES;
 use crate::queue::PeerName;
 
 /// One message to publish: persistent, JSON, routed to the target's queue on the default exchange.
@@ -118,8 +119,11 @@ pub struct BrokerStatus {
 pub struct Delivery {
     /// Names the delivery when it is settled.
     pub tag: DeliveryTag,
-    /// The bytes. They hold a propagation secret: never logged, and not shown by `Debug`.
+    /// The bytes. They hold a propagation secret: never logged, and not shown by `Debug`. An implementation leaves them out
+    /// at once where there are more than [`MAX_EVENT_BYTES`](crate::event::MAX_EVENT_BYTES): nobody reads them.
     pub body: Vec<u8>,
+    /// How many bytes the message had.
+    pub bytes: usize,
     /// Whether the broker says that it was delivered before.
     pub redelivered: bool,
 }
@@ -128,10 +132,18 @@ impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
             .field("tag", &self.tag)
-            .field("bytes", &self.body.len())
+            .field("bytes", &self.bytes)
             .field("redelivered", &self.redelivered)
             .finish_non_exhaustive()
     }
+}
+
+/// What of a message is handed over: its bytes, or nothing where there are more than anybody reads.
+pub fn readable(mut body: Vec<u8>) -> Vec<u8> {
+    if body.len() > MAX_EVENT_BYTES {
+        body = Vec::new();
+    }
+    body
 }
 
 impl Drop for Delivery {
@@ -228,6 +240,7 @@ mod tests {
         };
         let delivery = Delivery {
             tag: DeliveryTag { epoch: 1, tag: 2 },
+            bytes: body.len(),
             body: body.clone(),
             redelivered: false,
         };

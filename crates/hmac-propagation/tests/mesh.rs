@@ -275,6 +275,7 @@ async fn one_bad_message_blocks_nobody() {
         forged(own.expose(), &apply.replace(&hash, "short")),
         forged(own.expose(), &apply).replace("credential.create", "credential.unknown"),
         forged(own.expose(), &apply).replace("\"ts\":1", "\"ts\":99999999999999"),
+        forged(own.expose(), &apply.replace(&hash, "short")).replace("source", "stranger"),
     ];
     let messages = bodies.into_iter().map(|body| OutboundMessage {
         target: name("consumer"),
@@ -303,8 +304,9 @@ async fn one_bad_message_blocks_nobody() {
             counters.events_refused,
             counters.events_applied
         ),
-        (5, 3, 1)
+        (5, 4, 1)
     );
+    assert_eq!(mesh.bus.depth(&name("stranger")), None, "no queue for it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,6 +39,7 @@ macro_rules! broker_cases {
                 subscribing_declares_the_queue,
                 no_more_than_the_prefetch_is_in_hand,
                 a_larger_prefetch_lets_more_in,
+                what_nobody_reads_is_not_kept,
                 two_subscriptions_share_a_queue,
                 a_cancelled_next_loses_nothing,
             }

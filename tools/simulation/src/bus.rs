@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hmac_propagation::broker::{
-    BrokerError, BrokerStatus, Delivery, DeliveryTag, PublishError, Settlement,
+    BrokerError, BrokerStatus, Delivery, DeliveryTag, PublishError, Settlement, readable,
 };
 use hmac_propagation::queue::PeerName;
 use tokio::sync::{Notify, watch};
@@ -246,7 +246,8 @@ impl Bus {
                 *tags += 1;
                 deliveries.push(Delivery {
                     tag: DeliveryTag { epoch, tag: *tags },
-                    body: message.body.to_vec(),
+                    bytes: message.body.len(),
+                    body: readable(message.body.to_vec()),
                     redelivered: message.redelivered,
                 });
                 unsettled.insert((process, *tags), (peer.clone(), message));

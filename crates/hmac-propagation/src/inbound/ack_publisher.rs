@@ -13,6 +13,7 @@ use crate::broker::{DeliveryTag, OutboundMessage};
 use crate::context::Context;
 use crate::counters::add;
 use crate::event::AckEvent;
+use crate::inbound::classify::shown;
 use crate::inbound::lane::{Outcome, Work};
 use crate::lock::lock;
 use crate::management::{Management, ManagementError};
@@ -129,6 +130,25 @@ impl AckPublisher {
         known.secrets.get(sender).map(|(_, secret)| secret.clone())
     }
 
+    /// Answers senders that this peer does not know, where they have a queue: none is declared for them, since whoever knows
+    /// this peer's secret may name any number. An answer that is lost is not repeated.
+    async fn answer_strangers(&self, messages: Vec<OutboundMessage>) {
+        if messages.is_empty() {
+            return;
+        }
+        let senders: Vec<_> = messages.iter().map(|it| it.target.clone()).collect();
+        let outcomes = self.context.broker.publish(messages).await;
+        for (sender, outcome) in senders.iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => add(&self.context.counters.acks_published, 1),
+                Err(error) => {
+                    let reason = chain(&error);
+                    tracing::warn!(%sender, reason, "unknown sender could not be answered");
+                }
+            }
+        }
+    }
+
     fn message(
         &self,
         source: PeerName,
@@ -161,12 +181,13 @@ impl Work<Answer> for AckPublisher {
         let senders = names.filter_map(|sender| PeerName::parse(sender).ok());
         self.read_secrets(&senders.collect()).await;
         let (mut done, mut kept) = (Vec::new(), Vec::new());
-        let (mut pending, mut messages, mut failure) = (Vec::new(), Vec::new(), None);
+        let (mut pending, mut messages, mut strangers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut failure = None;
         for (tag, answer) in answers {
             let Ok(sender) = PeerName::parse(&answer.sender) else {
                 tracing::warn!(
-                    sender = answer.sender,
-                    event_id = answer.event_id,
+                    sender = shown(&answer.sender),
+                    event_id = shown(&answer.event_id),
                     "no answer: the sender's name is invalid"
                 );
                 done.push(tag);
@@ -177,31 +198,27 @@ impl Work<Answer> for AckPublisher {
                     failure = Some(format!("the secret of {sender} cannot be read"));
                     kept.push((tag, answer));
                 }
-                Some(secret) => {
-                    messages.push(self.message(sender, secret.as_ref(), &answer));
-                    pending.push((tag, answer, secret.is_some()));
+                Some(None) => {
+                    strangers.push(self.message(sender, None, &answer));
+                    done.push(tag);
+                }
+                Some(Some(secret)) => {
+                    messages.push(self.message(sender, Some(&secret), &answer));
+                    pending.push((tag, answer));
                 }
             }
         }
+        self.answer_strangers(strangers).await;
         let outcomes = self.publisher.publish(&messages).await;
-        for ((tag, answer, known), outcome) in pending.into_iter().zip(outcomes) {
+        for ((tag, answer), outcome) in pending.into_iter().zip(outcomes) {
             match outcome {
                 Ok(()) => {
                     add(&self.context.counters.acks_published, 1);
                     done.push(tag);
                 }
-                Err(error) if known => {
+                Err(error) => {
                     failure = Some(chain(&error));
                     kept.push((tag, answer));
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        sender = answer.sender,
-                        event_id = answer.event_id,
-                        reason = chain(&error),
-                        "unknown sender could not be answered"
-                    );
-                    done.push(tag);
                 }
             }
         }

@@ -9,9 +9,12 @@ use crate::acknowledgements::ReceivedAck;
 use crate::broker::Delivery;
 use crate::context::Context;
 use crate::counters::add;
-use crate::event::{self, Event};
+use crate::event::{self, DecodeError, Event, MAX_EVENT_BYTES};
 use crate::peer_store::Apply;
 use crate::queue::PeerName;
+
+/// A log shows so much of a text that anybody may have sent.
+const MAX_SHOWN_BYTES: usize = 128;
 
 /// An event to apply or to refuse, and whom to answer.
 #[derive(Clone, Debug)]
@@ -41,14 +44,18 @@ pub(super) struct Classifier {
 impl Classifier {
     /// Steps 1 to 4: what a delivery asks for; `None` after a warning when it is to be dropped.
     pub(super) fn classify(&self, delivery: &Delivery) -> Option<Work> {
-        let event = match event::decode(&delivery.body) {
+        let decoded = match delivery.bytes {
+            bytes if bytes > MAX_EVENT_BYTES => Err(DecodeError::TooLarge(bytes)),
+            _ => event::decode(&delivery.body),
+        };
+        let event = match decoded {
             Ok(event) => event,
             Err(error) => {
-                tracing::warn!(%error, bytes = delivery.body.len(), "message dropped");
+                tracing::warn!(%error, bytes = delivery.bytes, "message dropped");
                 return None;
             }
         };
-        let (sender, event_id) = (&event.sender, &event.event_id);
+        let (sender, event_id) = (shown(&event.sender), shown(&event.event_id));
         if event.is_ack() {
             return self.classify_ack(&event).map(Work::Ack);
         }
@@ -64,7 +71,7 @@ impl Classifier {
             tracing::warn!(
                 sender,
                 event_id,
-                op = event.op,
+                op = shown(&event.op),
                 "message with an unknown op dropped"
             );
             return None;
@@ -86,7 +93,7 @@ impl Classifier {
 
     /// Checks the sender, the secret and the fields of an acknowledgement.
     fn classify_ack(&self, event: &Event) -> Option<ReceivedAck> {
-        let (sender, event_id) = (&event.sender, &event.event_id);
+        let (sender, event_id) = (shown(&event.sender), shown(&event.event_id));
         let Some(name) = event.sender_name() else {
             tracing::warn!(
                 sender,
@@ -117,4 +124,9 @@ impl Classifier {
     fn is_signed(&self, event: &Event) -> bool {
         event.propagation_secret.matches(self.own_secret.expose())
     }
+}
+
+/// As much of a stranger's text as a log needs.
+pub(super) fn shown(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_SHOWN_BYTES)]
 }

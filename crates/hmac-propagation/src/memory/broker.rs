@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::broker::{
     Broker, BrokerError, BrokerStatus, Delivery, DeliveryTag, OutboundMessage, PublishError,
-    QueueDepth, Settlement, Subscription,
+    QueueDepth, Settlement, Subscription, readable,
 };
 use crate::lock::lock;
 use crate::queue::PeerName;
@@ -199,7 +199,8 @@ impl MemorySubscription {
             self.unsettled.insert(tag, body.clone());
             Delivery {
                 tag: DeliveryTag { epoch: 1, tag },
-                body,
+                bytes: body.len(),
+                body: readable(body),
                 redelivered,
             }
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use hmac_propagation::event::MAX_EVENT_BYTES;
 use tokio::time::timeout;
 
 use crate::broker::{
@@ -113,6 +114,24 @@ pub async fn a_larger_prefetch_lets_more_in(Pair([broker, _], _server): Pair) {
     let mut came: Vec<_> = bodies(&all).into_iter().chain(bodies(&rest)).collect();
     came.sort_by_key(|body| body.parse::<usize>().ok());
     assert_eq!(came, texts(0..40));
+}
+
+/// Whoever may publish could fill a peer's memory with what it drops anyway.
+pub async fn what_nobody_reads_is_not_kept(Pair([broker, _], _server): Pair) {
+    let flooded = peer("flooded");
+    broker.declare(&flooded).await.expect("declare");
+    for bytes in [MAX_EVENT_BYTES, MAX_EVENT_BYTES + 1] {
+        let mut large = message(&flooded, &bytes.to_string());
+        large.body = vec![b' '; bytes];
+        assert_eq!(broker.publish(vec![large]).await, [Ok(())]);
+    }
+    let mut subscription = broker.subscribe(&flooded, 5).await.expect("subscribe");
+    let came = take(&mut subscription, 2).await;
+    let sizes: Vec<_> = came.iter().map(|it| (it.bytes, it.body.len())).collect();
+    assert_eq!(
+        sizes,
+        [(MAX_EVENT_BYTES, MAX_EVENT_BYTES), (MAX_EVENT_BYTES + 1, 0)]
+    );
 }
 
 /// Every message goes to one of them.
