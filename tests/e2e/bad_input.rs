@@ -35,6 +35,9 @@ fn ensures() -> Vec<Case> {
                 json!([]),
                 json!(long),
                 json!("a\u{0}b"),
+                json!("café"),
+                json!(" lead"),
+                json!("a\u{202e}b"),
             ],
         ),
         (

@@ -270,11 +270,7 @@ fn page(parts: Vec<Value>) -> Result<CredentialPage, StoreError> {
     let cursor = text(&cursor).ok_or_else(|| unexpected("HSCAN"))?;
     let mut entries = Vec::with_capacity(fields.len() / 2);
     for pair in fields.chunks_exact(2) {
-        match text(&pair[0]).and_then(|id| {
-            ClientId::parse(id)
-                .ok()
-                .filter(|parsed| parsed.as_str() == id)
-        }) {
+        match text(&pair[0]).and_then(|id| ClientId::parse(id).ok()) {
             Some(client_id) => entries.push((client_id, decode_text(&pair[1]))),
             None => tracing::warn!("passing over a stored client whose name is no client id"),
         }

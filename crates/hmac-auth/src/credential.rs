@@ -5,7 +5,8 @@ use std::fmt;
 use crate::allowed_ips::AllowedIps;
 use crate::secret_hash::SecretHash;
 
-/// A client's name: trimmed, 1..=128 bytes, no control characters.
+/// A client's name: 1..=128 bytes, not blank, no control characters. Every byte counts, blanks at its ends too: what reads a
+/// header, whose value has none, takes them off first.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Box<str>);
 
@@ -15,16 +16,21 @@ pub struct ClientId(Box<str>);
 pub struct InvalidClientId;
 
 impl ClientId {
-    /// Takes a client id, trimmed.
+    /// Takes a client id as it is.
     ///
     /// # Errors
     /// [`InvalidClientId`] when it is blank, longer than 128 bytes, or holds a control character.
     pub fn parse(text: &str) -> Result<Self, InvalidClientId> {
-        let text = text.trim();
-        if text.is_empty() || text.len() > 128 || has_control(text) {
+        if text.trim().is_empty() || text.len() > 128 || has_control(text) {
             return Err(InvalidClientId);
         }
         Ok(Self(text.into()))
+    }
+
+    /// Tells whether a client of this name may be made: visible ASCII characters only, which every program writes into a
+    /// header alike, and which look like no other name. Names that exist already may be any.
+    pub fn may_be_made(&self) -> bool {
+        self.0.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
     /// The client id as text.

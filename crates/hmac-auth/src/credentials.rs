@@ -48,6 +48,9 @@ pub enum CredentialError {
     /// The client id is longer than 128 bytes or holds a control character.
     #[error("a client id has 1 to 128 bytes and no control character")]
     InvalidClientId,
+    /// The client id may not be made.
+    #[error("the id of a new client has visible ASCII characters only, and no blank")]
+    UnusualClientId,
     /// There is no such client.
     #[error("client is not found")]
     ClientNotFound,
@@ -73,7 +76,7 @@ impl CredentialError {
     pub fn code_and_status(&self) -> (&'static str, u16) {
         match self {
             Self::MissingClientId => ("MISSING_CLIENT_ID", 400),
-            Self::InvalidClientId => ("INVALID_CLIENT_ID", 400),
+            Self::InvalidClientId | Self::UnusualClientId => ("INVALID_CLIENT_ID", 400),
             Self::ClientNotFound => ("CLIENT_NOT_FOUND", 404),
             Self::ClientAlreadyExists => ("CLIENT_ALREADY_EXISTS", 409),
             Self::InvalidSecret(_) => ("INVALID_SECRET", 400),
@@ -204,7 +207,8 @@ impl Credentials {
         self
     }
 
-    /// Makes a client's credential.
+    /// Makes a client's credential. The client id is trimmed; then it has visible ASCII characters only
+    /// ([`ClientId::may_be_made`]), but for a client of an earlier time, which every other operation takes.
     ///
     /// # Errors
     /// [`CredentialError::ClientAlreadyExists`] unless [`NewCredential::or_replace`] was asked for; a bad client id or
@@ -215,6 +219,10 @@ impl Credentials {
         } else {
             WriteCondition::Absent
         };
+        let client_id = client_id.trim();
+        if !parse(client_id)?.may_be_made() {
+            return Err(CredentialError::UnusualClientId);
+        }
         let secret = new.secret.unwrap_or_else(|| self.generate());
         self.issue(client_id, secret, new.restrictions, condition)
             .await

@@ -208,7 +208,9 @@ impl OnlyClients {
     /// # Errors
     /// [`InvalidClientId`] when one of the names can be no client's.
     pub fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, InvalidClientId> {
-        let clients = names.into_iter().map(|name| ClientId::parse(name.as_ref()));
+        let clients = names
+            .into_iter()
+            .map(|name| ClientId::parse(name.as_ref().trim()));
         Ok(Self(Arc::new(clients.collect::<Result<_, _>>()?)))
     }
 

@@ -35,7 +35,7 @@ impl<'a> SignedHead<'a> {
             .and_then(parse_timestamp)
             .ok_or(Rejection::InvalidTimestamp)?;
         Ok(Self {
-            client_id: client_id.and_then(|client_id| ClientId::parse(client_id).ok()),
+            client_id: client_id.and_then(|client_id| ClientId::parse(client_id.trim()).ok()),
             signature,
             timestamp_ms,
             nonce,

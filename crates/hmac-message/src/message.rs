@@ -131,7 +131,7 @@ impl MessageVerifier {
         if signature.is_empty() {
             return Err(Rejection::MissingSignature);
         }
-        let client_id = ClientId::parse(client_id).map_err(|_| Rejection::UnknownClient)?;
+        let client_id = ClientId::parse(client_id.trim()).map_err(|_| Rejection::UnknownClient)?;
         let found = self
             .credentials
             .find(&client_id)

@@ -5,6 +5,7 @@
 //! the stamp it was accepted with; a crash in between is repaired by [`OwnStore::repair`].
 
 use std::collections::HashSet;
+use std::slice;
 use std::sync::Arc;
 
 use auth_base::secret::Secret;
@@ -23,7 +24,7 @@ use crate::management::{
 };
 use crate::options::{Ensure, Ensured, Revoke, Rotate};
 use crate::own_store::OwnStore;
-use crate::peer_store::CredentialKey;
+use crate::peer_store::{CredentialKey, Track};
 use crate::progress::Progress;
 use crate::queue::PeerName;
 
@@ -47,15 +48,17 @@ impl Changes {
         batch: Vec<Ensure>,
     ) -> Vec<Result<Ensured, PropagationError>> {
         let mut seen = HashSet::new();
-        let checked = batch.into_iter().map(|ensure| {
-            let upsert = self.check_ensure(ensure)?;
-            if !seen.insert(upsert.key.clone()) {
-                let message = "is named twice in one batch";
-                return Err(PropagationError::invalid("clientId", message));
-            }
-            Ok(upsert)
-        });
-        let accepted = self.upsert(checked.collect()).await;
+        let mut checked = Vec::with_capacity(batch.len());
+        for ensure in batch {
+            checked.push(match self.check_ensure(ensure).await {
+                Ok(upsert) if !seen.insert(upsert.key.clone()) => {
+                    let message = "is named twice in one batch";
+                    Err(PropagationError::invalid("clientId", message))
+                }
+                checked => checked,
+            });
+        }
+        let accepted = self.upsert(checked).await;
         accepted
             .into_iter()
             .map(|result| result.map(|(key, accepted)| ensured(key, &accepted)))
@@ -66,7 +69,7 @@ impl Changes {
     pub(crate) async fn revoke(&self, revoke: Revoke) -> Result<ClientId, PropagationError> {
         self.context.management()?;
         let upsert = Upsert {
-            key: self.context.key(&revoke.client_id, revoke.track)?,
+            key: self.check_client(&revoke.client_id, revoke.track).await?,
             operation: UpsertOperation::Revoke,
             targets: self.check_targets(&revoke.targets)?,
             now_ms: self.context.now_ms(),
@@ -82,11 +85,7 @@ impl Changes {
         let management = self.context.management()?;
         let key = self.context.key(&rotate.client_id, rotate.track)?;
         check_secret(&rotate.secret)?;
-        let cursors = self
-            .context
-            .store
-            .cursors(std::slice::from_ref(&key))
-            .await?;
+        let cursors = self.context.store.cursors(slice::from_ref(&key)).await?;
         let rotation = Rotation {
             key: key.clone(),
             secret_hash: hash_client_secret(&rotate.secret, self.secret_token.as_ref()),
@@ -179,9 +178,26 @@ impl Changes {
             .collect()
     }
 
-    fn check_ensure(&self, ensure: Ensure) -> Result<Upsert, PropagationError> {
+    /// A name that may not be made is taken where it is known: it came from another peer, or was made before.
+    async fn check_client(
+        &self,
+        client_id: &str,
+        track: Track,
+    ) -> Result<CredentialKey, PropagationError> {
+        let key = self.context.key(client_id, track)?;
+        if !key.client_id.may_be_made() {
+            let cursors = self.context.store.cursors(slice::from_ref(&key)).await?;
+            if cursors.into_iter().flatten().next().is_none() {
+                let message = "is not known here, and a new one has visible ASCII characters only, and no blank";
+                return Err(PropagationError::invalid("clientId", message));
+            }
+        }
+        Ok(key)
+    }
+
+    async fn check_ensure(&self, ensure: Ensure) -> Result<Upsert, PropagationError> {
         self.context.management()?;
-        let key = self.context.key(&ensure.client_id, ensure.track)?;
+        let key = self.check_client(&ensure.client_id, ensure.track).await?;
         check_secret(&ensure.secret)?;
         let targets = self.check_targets(&ensure.targets)?;
         let allowed_ips = match ensure.allowed_ips {

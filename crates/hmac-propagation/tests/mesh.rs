@@ -252,6 +252,59 @@ async fn a_page_of_bad_rows_does_not_end_a_sync() {
     );
 }
 
+/// What came from a peer that makes other names keeps its own, to the byte, and can be taken away.
+#[tokio::test(start_paused = true)]
+async fn only_plain_names_are_made_and_any_is_received_and_revoked() {
+    let mesh = Mesh::start(&[]).await;
+    let source = &mesh.source.propagator;
+    let names = [
+        "café",
+        "a\u{202e}gnp.exe",
+        " lead",
+        "lead ",
+        "a b",
+        "a\u{ad}b",
+    ];
+    for client in names {
+        let made = source.ensure(ensure(client, FIRST, &[])).await.unwrap_err();
+        assert_eq!(made.field(), Some("clientId"), "{client:?}");
+        let revoked = source.revoke(Revoke::new(client)).await.unwrap_err();
+        assert_eq!(revoked.field(), Some("clientId"), "{client:?}");
+    }
+    let elsewhere = mesh.connect();
+    let own = harness::secret_of("source");
+    let hash = |digit: usize| digit.to_string().repeat(64);
+    let messages = ["lead"].iter().chain(&names).enumerate().map(|(index, client)| {
+        let (own, hash) = (own.expose(), hash(index));
+        let body = format!(
+            r#"{{"eventId":"e{index}","ts":1,"propagationSecret":"{own}","senderAmqpQueue":"other","op":"credential.create","track":"http","clientId":"{client}","payload":{{"secretHash":"{hash}"}}}}"#
+        );
+        OutboundMessage {
+            target: name("source"),
+            message_id: "m".into(),
+            timestamp_ms: 0,
+            body: body.into_bytes(),
+        }
+    });
+    elsewhere.declare(&name("source")).await.unwrap();
+    elsewhere.publish(messages.collect()).await;
+    for (index, client) in ["lead"].iter().chain(&names).enumerate() {
+        let what = format!("{client:?} has a hash of its own");
+        mesh.until(&what, |mesh| mesh.source.hash(client) == Some(hash(index)))
+            .await;
+    }
+    for client in names {
+        source.ensure(ensure(client, FIRST, &[])).await.unwrap();
+        source
+            .rotate(Rotate::new(client, Secret::new(SECOND)))
+            .await
+            .unwrap();
+        source.revoke(Revoke::new(client)).await.unwrap();
+        assert_eq!(mesh.source.hash(client), None, "{client:?}");
+    }
+    assert_eq!(mesh.source.hash("lead"), Some(hash(0)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_bad_message_blocks_nobody() {
     let mesh = Mesh::start(&["consumer"]).await;

@@ -11,7 +11,7 @@ use crate::track::Track;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ensure {
-    /// 1 to 128 bytes.
+    /// 1 to 128 visible ASCII characters; that of a client that is known already may be any text of 1 to 128 bytes.
     pub client_id: String,
     /// 16 to 128 bytes, without blanks at its ends and without control characters.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]

@@ -8,7 +8,7 @@ use mesh_api::track::Track;
 use crate::entry::Form;
 use crate::form::UNSEEN;
 use crate::state::State;
-use crate::{drive, signed_call, time, timeline};
+use crate::{drive, name, signed_call, time, timeline};
 
 /// The client's page.
 pub(crate) fn page(state: State) -> impl IntoView + use<> {
@@ -30,7 +30,7 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
                 <p class="crumbs"><a href="/">"Matrix"</a></p>
                 <div class="headline">
                     <div>
-                        <h1 id="client"><bdi>{client_id.clone()}</bdi></h1>
+                        <h1 id="client"><bdi>{name::shown(&client_id)}</bdi></h1>
                         <p class="lead">{move || state.timeline.with(|timeline| timeline.as_ref().map(|timeline| about(state, timeline)))}</p>
                     </div>
                     {move || known().then(|| resync(state, &of_client, track))}

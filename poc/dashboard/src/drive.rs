@@ -11,7 +11,7 @@ use crate::form::{CLIENT_ID, Field};
 use crate::matrix::cell::inside;
 use crate::signed_call;
 use crate::state::State;
-use crate::{address, words};
+use crate::{address, name, words};
 
 const SECRET: Field = Field {
     name: "secret",
@@ -159,7 +159,7 @@ pub(crate) fn way(state: State) -> impl IntoView {
             let address = address::client(track, &client_id);
             view! {
                 <section class="way" aria-label="Its way through the mesh">
-                    <h2><bdi>{client_id}</bdi></h2>
+                    <h2><bdi>{name::shown(&client_id)}</bdi></h2>
                     {move || state.driven_client.with(|client| client.as_ref().map(|client| strip(state, client)))}
                     <p><a href=address>"Its timeline"</a></p>
                 </section>
@@ -193,7 +193,10 @@ pub(crate) fn suggestions(state: State) -> impl IntoView + use<> {
     let options = move || {
         state.matrix.rows.with(|rows| {
             rows.iter()
-                .map(|row| view! { <option value=row.key.1.clone()></option> })
+                .map(|row| {
+                    let (id, shown) = (row.key.1.clone(), name::shown(&row.key.1));
+                    view! { <option label=(shown != id).then_some(shown) value=id></option> }
+                })
                 .collect_view()
         })
     };

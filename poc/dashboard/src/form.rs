@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::browser;
 use crate::entry::Form;
+use crate::name;
 
 /// One field.
 #[derive(Clone, Copy)]
@@ -336,13 +337,15 @@ pub(crate) fn said<T: AsRef<str>>(text: T) -> Option<T> {
 
 /// Makes a sentence of what the surface says of a field (`is missing`), and of what it says at all.
 pub(crate) fn sentence(label: &str, message: &str) -> String {
+    // It may name a client.
+    let message = name::shown(message);
     let about_field = ["is ", "must ", "has ", "holds ", "leads ", "may "]
         .iter()
         .any(|verb| message.starts_with(verb));
     let mut sentence = if about_field && !label.is_empty() {
         format!("{label} {message}")
     } else {
-        message.to_owned()
+        message
     };
     if let Some(first) = sentence.chars().next() {
         sentence.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());

@@ -29,6 +29,7 @@ mod address;
 mod browser;
 mod history;
 mod moment;
+mod name;
 
 #[cfg(feature = "hydrate")]
 pub use hydrate::hydrate;

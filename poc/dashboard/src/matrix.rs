@@ -14,7 +14,7 @@ use crate::entry::Form;
 use crate::matrix::cell::cell;
 use crate::matrix::controls::{controls, pager};
 use crate::state::{Row, State};
-use crate::{address, time};
+use crate::{address, name, time};
 
 /// The matrix's page.
 pub(crate) fn page(state: State) -> impl IntoView + use<> {
@@ -194,7 +194,7 @@ fn table_row(state: State, index: usize, names: Memo<Vec<String>>) -> impl IntoV
             view! {
                 <tr role="row" class:attention=client.attention>
                     <th scope="row" role="rowheader" class="client">
-                        <a href=address::client(track, &client_id)><bdi>{client_id.clone()}</bdi></a>
+                        <a href=address::client(track, &client_id)><bdi>{name::shown(&client_id)}</bdi></a>
                         {(track != Track::Http).then(|| view! { <span class="tag">{track.as_str()}</span> })}
                         {client.revoked.then(|| view! { <span class="tag">"revoked"</span> })}
                         {(!client.own).then(|| view! {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::app;
+use crate::name;
 use crate::page::PageData;
 
 /// What a page's head names: paths on this site.
@@ -18,10 +19,10 @@ pub struct Assets {
 pub fn render(data: &PageData, assets: &Assets) -> String {
     let body = Owner::new_root(None).with(|| app(data.clone()).to_html());
     let title = match data.timeline.as_ref() {
-        Some(timeline) => &timeline.client_id,
-        None => data.page.title(),
+        Some(timeline) => name::shown(&timeline.client_id),
+        None => data.page.title().to_owned(),
     };
-    let title = format!("{} · {}", escape(title), escape(&data.peer));
+    let title = format!("{} · {}", escape(&title), escape(&data.peer));
     let style = escape(&assets.style);
     let live = assets
         .start

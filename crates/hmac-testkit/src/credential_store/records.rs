@@ -141,6 +141,8 @@ pub async fn any_client_id_is_told_from_any_other([store, other]: &[Arc<dyn Cred
         "{a}",
         "clients",
         "a b",
+        " a",
+        "a ",
         "a\"b",
         "a\\b",
         "a'b",

@@ -49,6 +49,8 @@ pub async fn client_ids_are_compared_byte_by_byte(source: Source) {
     let source = source.with_targets(&["a"]).await;
     let names = [
         "client",
+        " client",
+        "client ",
         "Client",
         "CLIENT",
         "clíent",

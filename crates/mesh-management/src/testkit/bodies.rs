@@ -7,10 +7,10 @@ use crate::testkit::parts::{SECRET, surface};
 use crate::testkit::{Mounted, post, request};
 
 fn ensure() -> String {
-    json!({ "clientId": " c ", "secret": SECRET, "targets": [] }).to_string()
+    json!({ "clientId": "c", "secret": SECRET, "targets": [] }).to_string()
 }
 
-/// The client is answered as it is kept: trimmed.
+/// The client is answered as it is kept.
 pub async fn an_ensure_creates_and_then_updates<M: Mounted>() {
     let mounted = M::mount(surface());
     for op in ["credential.create", "credential.update"] {
@@ -92,6 +92,13 @@ pub async fn a_sync_has_no_fields<M: Mounted>() {
 pub async fn mistakes_name_their_field<M: Mounted>() {
     let mounted = M::mount(surface());
     let unknown = "is not a field of this request; it has clientId, secret, targets, track, allowedIps, expiresAt";
+    let unusual =
+        "is not known here, and a new one has visible ASCII characters only, and no blank";
+    for client_id in [" c", "c ", "caf\u{e9}", "a\u{202e}c"] {
+        let ensure = json!({ "clientId": client_id, "secret": SECRET, "targets": [] });
+        let answer = mounted.ask(post("/ensure", ensure.to_string())).await;
+        answer.refuses(400, "INVALID_OPTIONS", "clientId", unusual);
+    }
     for (body, field, message) in [
         ("{}", "clientId", "is missing"),
         (r#"{"clientId":null}"#, "clientId", "is missing"),
