@@ -69,7 +69,7 @@ impl Changes {
     pub(crate) async fn revoke(&self, revoke: Revoke) -> Result<ClientId, PropagationError> {
         self.context.management()?;
         let upsert = Upsert {
-            key: self.check_client(&revoke.client_id, revoke.track).await?,
+            key: self.context.key(&revoke.client_id, revoke.track)?,
             operation: UpsertOperation::Revoke,
             targets: self.check_targets(&revoke.targets)?,
             now_ms: self.context.now_ms(),

@@ -268,9 +268,9 @@ async fn only_plain_names_are_made_and_any_is_received_and_revoked() {
     for client in names {
         let made = source.ensure(ensure(client, FIRST, &[])).await.unwrap_err();
         assert_eq!(made.field(), Some("clientId"), "{client:?}");
-        let revoked = source.revoke(Revoke::new(client)).await.unwrap_err();
-        assert_eq!(revoked.field(), Some("clientId"), "{client:?}");
     }
+    // Whoever finds such a client at a target takes it away, also where it is not known.
+    source.revoke(Revoke::new("pâté")).await.unwrap();
     let elsewhere = mesh.connect();
     let own = harness::secret_of("source");
     let hash = |digit: usize| digit.to_string().repeat(64);
