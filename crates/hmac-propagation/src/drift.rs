@@ -22,7 +22,8 @@
 //! The delivery is sent again as a *further try of the same change*, one millisecond past the last
 //! `ts` sent to that target: newer than what a flushed, restored or edited store has, and older than
 //! any later change, so healing overwrites nothing newer. This peer's own store is written again under
-//! the stamp its change was accepted with.
+//! the stamp its change was accepted with. A target that takes the event and keeps an expiry or rules
+//! which that clears, as a peer of the original does, is sent it three times and then no more.
 //!
 //! # Cost
 //! For a page of [`Settings::page`] deliveries: one statement to the management store, one round trip
@@ -36,6 +37,7 @@
 mod comparison;
 mod digest;
 mod heal;
+mod kept;
 mod report;
 mod restarts;
 mod view;
@@ -51,6 +53,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 use crate::context::Context;
 use crate::drift::comparison::compare;
 use crate::drift::digest::share;
+use crate::drift::kept::Kept;
 use crate::drift::report::Tally;
 use crate::drift::restarts::Restarts;
 use crate::drift::view::TOGETHER;
@@ -79,6 +82,7 @@ pub(crate) struct Drift {
     /// reopened once.
     checking: tokio::sync::Mutex<()>,
     reports: Mutex<BTreeMap<PeerName, DriftReport>>,
+    kept: Kept,
 }
 
 impl Drift {
@@ -88,6 +92,7 @@ impl Drift {
             views,
             checking: tokio::sync::Mutex::default(),
             reports: Mutex::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -217,7 +222,7 @@ impl Drift {
             if *peer == self.context.name {
                 heal::own(&self.context, suspects, &mut tally).await?;
             } else {
-                heal::target(&self.context, peer, view, suspects, &mut tally).await?;
+                heal::target(&self.context, peer, view, suspects, &self.kept, &mut tally).await?;
             }
         }
         Ok(tally)

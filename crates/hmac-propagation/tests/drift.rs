@@ -236,6 +236,40 @@ async fn an_edit_by_hand_is_undone_and_its_reason_is_told() {
     assert_eq!(world.report("target").drifted, 0);
 }
 
+/// As a peer of the original, which applies an event and keeps an expiry that the event clears.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_keeps_what_was_cleared_is_not_told_for_ever() {
+    let world = World::start().await;
+    world.ensure(ensure("kept", FIRST)).await;
+    world.settled().await;
+    let expiry = |expires_at| CredentialChange {
+        expires_at: Change::Set(expires_at),
+        ..Default::default()
+    };
+    let healed = async || {
+        let before = world.source.propagator().counters().drift_healed;
+        for _ in 0..8 {
+            world.target.edit("kept", expiry(Some(4_102_444_800_000)));
+            tokio::time::sleep(WITHIN).await;
+            world.settled().await;
+        }
+        world.source.propagator().counters().drift_healed - before
+    };
+    assert_eq!(healed().await, 3);
+    let report = world.report("target");
+    assert_eq!((report.drifted, report.healed), (1, 0), "and is reported");
+    assert_ne!(report.wanted, report.held);
+    world.ensure(ensure("kept", SECOND)).await;
+    world.settled().await;
+    assert_eq!(healed().await, 3, "another change is another matter");
+    // What is no such keeping is healed as ever.
+    world.target.edit_out("kept");
+    tokio::time::sleep(WITHIN).await;
+    world.settled().await;
+    assert_eq!(world.target.hash("kept"), Some(hash(SECOND)));
+    assert_eq!(world.report("target").healed, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_newer_change_of_another_source_is_left_alone() {
     let mut world = World::start().await;

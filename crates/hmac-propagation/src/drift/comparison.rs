@@ -46,6 +46,19 @@ impl Comparison {
         }
     }
 
+    /// Tells whether the target took the last event and differs in nothing but what that cleared: it kept an expiry, or rules.
+    pub(super) fn keeps_what_was_cleared(&self) -> bool {
+        let (Some(wanted), Some(Ok(held))) = (&self.wanted, &self.held) else {
+            return false;
+        };
+        let took_it = |cursor: &Stamp| cursor.ts == self.row.sent_ts;
+        let rules = (canonical(&held.allowed_ips), canonical(&wanted.allowed_ips));
+        self.cursor.as_ref().is_some_and(took_it)
+            && held.secret_hash.matches(&wanted.secret_hash)
+            && (wanted.expires_at.is_none() || held.expires_at == wanted.expires_at)
+            && (wanted.allowed_ips.is_empty() || rules.0 == rules.1)
+    }
+
     /// Adds it to what was compared.
     pub(super) fn count(&self, tally: &mut Tally) {
         let held = match &self.held {

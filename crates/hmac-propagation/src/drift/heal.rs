@@ -6,6 +6,7 @@ use auth_base::store_error::StoreError;
 use crate::context::Context;
 use crate::counters::add;
 use crate::drift::comparison::{Comparison, compare};
+use crate::drift::kept::Kept;
 use crate::drift::report::Tally;
 use crate::drift::view::View;
 use crate::error::PropagationError;
@@ -23,6 +24,7 @@ pub(super) async fn target(
     peer: &PeerName,
     view: &View,
     suspects: Vec<Comparison>,
+    kept: &Kept,
     tally: &mut Tally,
 ) -> Result<(), PropagationError> {
     if suspects.is_empty() {
@@ -43,6 +45,10 @@ pub(super) async fn target(
         let Some(difference) = comparison.difference() else {
             continue;
         };
+        tally.drifted += 1;
+        if comparison.keeps_what_was_cleared() && !kept.is_worth_a_try(peer, &comparison.row) {
+            continue;
+        }
         let (key, generation) = (&comparison.row.key, comparison.row.generation);
         tracing::info!(%peer, client_id = %key.client_id, track = key.track.as_str(), "drift: the target {difference}; sent again");
         let reason = format!("drift: the target {difference}");
@@ -57,7 +63,6 @@ pub(super) async fn target(
         return Ok(());
     }
     let reopened = management.reopen(&reopenings, context.now_ms()).await?;
-    tally.drifted += reopenings.len() as u64;
     tally.healed += reopened;
     let healed = usize::try_from(reopened).unwrap_or(usize::MAX);
     add(&context.counters.drift_healed, healed);
