@@ -60,8 +60,12 @@ pub struct RedisPeerStore {
     options: Arc<PeerStoreOptions>,
     keys: Keys,
     apply: Arc<Script>,
+    probe: Arc<Script>,
     ledger: Ledger,
 }
+
+/// Whose keys a probe uses: nobody can be made of this name.
+const NOBODY: &str = " readyz";
 
 impl RedisPeerStore {
     /// Makes a store over `link`.
@@ -69,11 +73,39 @@ impl RedisPeerStore {
         let keys = Keys::new(&options.prefix);
         Self {
             apply: Arc::new(Script::new(&[RECORD_LUA, include_str!("lua/apply.lua")])),
+            probe: Arc::new(Script::new(&[include_str!("lua/probe.lua")])),
             ledger: Ledger::new(link.clone(), keys.clone(), options.ledger_ttl),
             link,
             options: Arc::new(options),
             keys,
         }
+    }
+
+    /// Does what a change would do, on keys of nobody, and leaves nothing behind: for a readiness probe. A server may answer
+    /// and yet refuse every change, as in cluster mode, or to a user without the right to run scripts. `is_source`: also
+    /// what only a peer with changes of its own does.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a change would fail.
+    pub async fn probe(&self, is_source: bool) -> Result<(), StoreError> {
+        let client_id = ClientId::parse(NOBODY).map_err(|_| unexpected("EVAL"))?;
+        let (track, namespace) = (Track::Http, self.namespace(Track::Http));
+        let key = CredentialKey { track, client_id };
+        let mut call = Call::default()
+            .key(self.keys.cursor(&key))
+            .key(namespace.clients())
+            .key(namespace.backup(&key.client_id))
+            .key(namespace.rotated(&key.client_id))
+            .argument(NOBODY);
+        if is_source {
+            call = call
+                .key(self.keys.event(NOBODY))
+                .key(self.keys.pending(&key))
+                .key(self.keys.results(&key));
+        }
+        // Two of them: the script is called by its text, and by its digest.
+        let answers = self.probe.call_all(&self.link, &[call.clone(), call]).await;
+        answers.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
     fn namespace(&self, track: Track) -> &Namespace {

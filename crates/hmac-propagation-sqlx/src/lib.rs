@@ -30,6 +30,7 @@ mod database;
 mod dialect;
 mod error;
 mod marks;
+mod probe;
 mod resync;
 mod schema;
 mod settled;

@@ -22,6 +22,7 @@ use crate::inventory::{
 };
 use crate::marks::{MarkAcknowledged, MarkPropagated, MarkSent, Reopen};
 use crate::options::SqlOptions;
+use crate::probe::Probe;
 use crate::reseal::{COLUMNS, Progress, ResealPage, Resealed};
 use crate::resync::{AppliedLocally, ResyncPage, Unapplied};
 use crate::schema;
@@ -65,6 +66,14 @@ impl SqlManagement {
     /// Closes the connections, waiting for what is under way within the timeout.
     pub async fn close(&self) {
         self.database.close().await;
+    }
+
+    /// Tells whether a change could be written now, without one: for a readiness probe.
+    ///
+    /// # Errors
+    /// [`ManagementError`] of the database, one that answers and takes no writes included.
+    pub async fn probe(&self) -> Result<(), ManagementError> {
+        self.run(&Probe).await
     }
 
     /// How many statements were sent to the database so far; each is one round trip.

@@ -55,14 +55,23 @@ impl Tracker {
     pub fn spawn(tracked: Tracked, listener: Arc<impl Listener>) -> Self {
         Self(tokio::spawn(async move {
             let mut failures = 0_u32;
+            let mut told = None;
             loop {
                 let ended = tracked.once(&listener).await;
                 listener.set_live(false);
                 match ended {
-                    Ok(()) => failures = 0,
+                    Ok(()) => (failures, told) = (0, None),
                     Err(error) => {
-                        let (error, purpose) = (loggable(&error), tracked.purpose);
-                        tracing::warn!(error, purpose, "redis does not track");
+                        let error = Some(loggable(&error));
+                        // Said once: a server that refuses goes on to refuse.
+                        if told != error {
+                            tracing::warn!(
+                                error,
+                                purpose = tracked.purpose,
+                                "redis does not track"
+                            );
+                            told = error;
+                        }
                     }
                 }
                 sleep(BACKOFF.pause(failures)).await;

@@ -70,6 +70,11 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
     let store = RedisPeerStore::new(redis, places);
+    let check = RedisCheck {
+        nonces: nonces.clone(),
+        store: store.clone(),
+        is_source: false,
+    };
     let amqp = AmqpOptions::from_url(config.amqp_url.expose(), config.peer.as_str())?;
     Ok(Backends {
         broker: Arc::new(AmqpBroker::connect(amqp)),
@@ -78,8 +83,8 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
             credentials,
             CacheOptions::default(),
         )),
-        nonces: Arc::new(nonces.clone()),
-        checks: vec![Box::new(RedisCheck(nonces))],
+        nonces: Arc::new(nonces),
+        checks: vec![Box::new(check)],
         views: Vec::new(),
         control: None,
     })

@@ -80,6 +80,11 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
     let store = RedisPeerStore::new(redis.clone(), places.clone());
+    let check = RedisCheck {
+        nonces: nonces.clone(),
+        store: store.clone(),
+        is_source: true,
+    };
     let amqp = AmqpOptions::from_url(config.amqp_url.expose(), config.peer.as_str())?;
     // What other peers hold is read where the configuration says where it is.
     let mut views = vec![redis::view(&config.peer, &redis, &places)];
@@ -95,8 +100,8 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
             credentials,
             CacheOptions::default(),
         )),
-        nonces: Arc::new(nonces.clone()),
-        checks: vec![Box::new(RedisCheck(nonces))],
+        nonces: Arc::new(nonces),
+        checks: vec![Box::new(check)],
         views,
         control: None,
     })

@@ -65,8 +65,16 @@ impl Changes for Announced {
     }
 }
 
-/// Ready when Redis keeps a nonce: one that answers and takes no writes (a replica, or one without memory left) lets nobody in.
-pub struct RedisCheck(pub RedisNonceStore);
+/// Ready when Redis keeps a nonce, and lets a change be done: one that answers and takes no writes (a replica, or one without
+/// memory left) lets nobody in, and one that runs no scripts over several keys takes no change.
+pub struct RedisCheck {
+    /// The peer's nonces.
+    pub nonces: RedisNonceStore,
+    /// The peer's store.
+    pub store: RedisPeerStore,
+    /// Whether the peer has changes of its own, and keeps a ledger of them.
+    pub is_source: bool,
+}
 
 #[async_trait]
 impl Check for RedisCheck {
@@ -79,16 +87,20 @@ impl Check for RedisCheck {
         SystemRandom.fill(&mut nonce);
         let nonce = format!("{:016x}", u64::from_le_bytes(nonce));
         let kept = self
-            .0
+            .nonces
             .remember("readyz", &nonce, SystemClock.now_ms(), KEPT_FOR)
             .await;
         kept.map_err(|error| chain(&error))?;
-        let evicts_by = self.0.evicts_by().await;
-        match evicts_by.map_err(|error| chain(&error))? {
-            None => Ok(()),
-            Some(policy) => Err(format!(
+        let probed = self.store.probe(self.is_source).await;
+        probed.map_err(|error| {
+            let needed = "a change needs scripts over several keys: no cluster mode, and the rights to EVAL and EVALSHA";
+            format!("{}; {needed}", chain(&error))
+        })?;
+        let evicts_by = self.nonces.evicts_by().await;
+        evicts_by.map_err(|error| chain(&error))?.map_or(Ok(()), |policy| {
+            Err(format!(
                 "throws keys away when its memory is full (maxmemory-policy {policy}), so a nonce may be accepted twice: it must be noeviction"
-            )),
-        }
+            ))
+        })
     }
 }

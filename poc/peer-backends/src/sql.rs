@@ -132,7 +132,7 @@ fn key(full: &Full) -> SecretsKey {
         .fold(SecretsKey::new(*full.secrets_key), SecretsKey::also_reading)
 }
 
-/// Ready when the peer's own row of the inventory can be read.
+/// Ready when the peer's own row of the inventory can be read, and a change could be written.
 pub struct SqlCheck(pub Late<SqlManagement>, pub PeerName);
 
 #[async_trait]
@@ -143,12 +143,14 @@ impl Check for SqlCheck {
 
     async fn check(&self) -> Result<(), String> {
         match self.0.fetch_source_propagation_secret(&self.1).await {
-            Ok(Some(_)) => Ok(()),
+            Ok(Some(_)) => {}
             Ok(None) => {
-                Err("the peer's own row is missing from hmac_propagation_target".to_owned())
+                return Err("the peer's own row is missing from hmac_propagation_target".to_owned());
             }
-            Err(error) => Err(chain(&error)),
+            Err(error) => return Err(chain(&error)),
         }
+        let store = self.0.store().map_err(|error| chain(&error))?;
+        store.probe().await.map_err(|error| chain(&error))
     }
 }
 

@@ -36,4 +36,4 @@ pub use mariadb::{MariaDb, mariadb, private_mariadb};
 pub use ports::free_port;
 pub use process::{Process, binary, install_hint};
 pub use rabbitmq::{RabbitMq, private_rabbitmq, rabbitmq};
-pub use redis::{Redis, redis};
+pub use redis::{Redis, redis, redis_with};

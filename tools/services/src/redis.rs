@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -31,22 +30,31 @@ pub struct Redis {
 /// # Errors
 /// [`Error::Missing`] says what to install; else why it did not start.
 pub async fn redis() -> Result<Redis, Error> {
-    let mut result = start_new().await;
+    redis_with(&[]).await
+}
+
+/// Starts a private Redis with more arguments.
+///
+/// # Errors
+/// As [`redis`].
+pub async fn redis_with(more: &[&'static str]) -> Result<Redis, Error> {
+    let arguments = [KEEPING.as_slice(), more].concat();
+    let mut result = start_new(&arguments).await;
     for _ in 0..3 {
         // Somebody else may have taken the port.
         if result.is_ok() || matches!(result, Err(Error::Missing { .. })) {
             break;
         }
-        result = start_new().await;
+        result = start_new(&arguments).await;
     }
     result
 }
 
-async fn start_new() -> Result<Redis, Error> {
+async fn start_new(arguments: &[&'static str]) -> Result<Redis, Error> {
     let port = free_port()?;
     let runner = match binary(&["redis-server"]).filter(|_| !container::preferred()) {
-        Some(program) => native(&program, port)?,
-        None if container::available() => in_container(port).await?,
+        Some(program) => native(&program, port, arguments)?,
+        None if container::available() => in_container(port, arguments).await?,
         None => {
             return Err(Error::Missing {
                 server: "Redis",
@@ -63,32 +71,25 @@ async fn start_new() -> Result<Redis, Error> {
     Ok(redis)
 }
 
-fn native(program: &Path, port: u16) -> Result<Runner, Error> {
+fn native(program: &Path, port: u16, arguments: &[&str]) -> Result<Runner, Error> {
     let folder = tempfile::Builder::new()
         .prefix("hmac-mesh-redis-")
         .tempdir()
         .map_err(Error::io("temporary folder"))?;
-    Ok(Runner::Native(Native::new(
-        native_command(program, port, &folder),
-        folder,
-    )))
-}
-
-fn native_command(program: &Path, port: u16, folder: &TempDir) -> Vec<String> {
     let mut command = vec![program.display().to_string()];
-    let (port, folder) = (port.to_string(), folder.path().display().to_string());
-    command.extend(["--port", &port, "--bind", "127.0.0.1", "--dir", &folder].map(str::to_owned));
-    command.extend(KEEPING.map(str::to_owned));
-    command
+    let (port, path) = (port.to_string(), folder.path().display().to_string());
+    command.extend(["--port", &port, "--bind", "127.0.0.1", "--dir", &path].map(str::to_owned));
+    command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    Ok(Runner::Native(Native::new(command, folder)))
 }
 
-async fn in_container(port: u16) -> Result<Runner, Error> {
+async fn in_container(port: u16, arguments: &[&'static str]) -> Result<Runner, Error> {
     let recipe = Recipe {
         server: "redis",
         image: images::REDIS,
         ports: &[(port, 6379)],
         variables: &[],
-        arguments: &[&["redis-server"], KEEPING.as_slice()].concat(),
+        arguments: &[&["redis-server"], arguments].concat(),
     };
     Runner::container(&recipe).await
 }

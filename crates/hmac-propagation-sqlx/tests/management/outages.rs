@@ -8,7 +8,7 @@ use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use hmac_testkit::management::NOW;
 use hmac_testkit::wait::eventually;
 
-use crate::databases::{peer, revoke};
+use crate::databases::{execute, peer, revoke};
 
 fn impatient() -> SqlOptions {
     SqlOptions {
@@ -115,6 +115,29 @@ async fn a_connection_lost_in_the_pool_is_replaced() {
         .upsert_credential_with_targets(&revoke("client"))
         .await
         .unwrap();
+}
+
+/// A server that answers reads and takes no writes is told from one that is well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_sees_that_no_change_could_be_written() {
+    let server = services::private_mariadb().await.unwrap();
+    let url = server.database("readonly").await.unwrap();
+    let schema = url.rsplit_once('/').unwrap().1;
+    let grant = format!("GRANT ALL ON {schema}.* TO few@'%' IDENTIFIED BY 'few'");
+    execute(&url, &grant).await;
+    let few = url.replace("root@", "few:few@");
+    let management = SqlManagement::connect(&few, SecretsKey::new([1; 32]), impatient())
+        .await
+        .unwrap();
+    management.probe().await.unwrap();
+    execute(&url, "SET GLOBAL read_only = 1").await;
+    assert!(management.counts().await.is_ok(), "it answers");
+    let change = revoke("client");
+    let refused = management.upsert_credential_with_targets(&change).await;
+    assert!(refused.is_err(), "and takes no change");
+    assert!(management.probe().await.is_err());
+    execute(&url, "SET GLOBAL read_only = 0").await;
+    management.probe().await.unwrap();
 }
 
 /// The client library looks an address up with its brackets, and finds nobody.
