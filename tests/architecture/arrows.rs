@@ -128,7 +128,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate's tests may use beside what the crate itself may use.
-const FOR_TESTS: &[&str] = &["hmac-testkit", "services"];
+const FOR_TESTS: &[&str] = &["axum-serve", "hmac-testkit", "services"];
 /// The peers, and what their tests may use besides: one to compare with.
 const PEERS: &[&str] = &["authority", "consumer", "leptos-actix", "leptos-axum"];
 const FOR_TESTS_OF_PEERS: &[&str] = &["leptos-axum"];

@@ -1,7 +1,7 @@
 //! Protects a route in axum. `docs` and README show this file; it is compiled with the rest.
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::future::pending;
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
@@ -27,10 +27,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/greet", get(greet))
         .layer(HmacAuthLayer::new(verifier));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    axum::serve(
-        listener,
-        app.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .await?;
+    axum_serve::serve(listener, app, pending()).await?;
     Ok(())
 }

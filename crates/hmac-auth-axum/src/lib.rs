@@ -48,8 +48,8 @@
 //! ```
 //!
 //! # Four things to note
-//! - **Addresses.** Allow-lists and trusted proxies need the connection's address: serve with
-//!   `app.into_make_service_with_connect_info::<SocketAddr>()`. Without it a client with an allow-list is refused
+//! - **Addresses.** Allow-lists and trusted proxies need the connection's address: serve with `axum_serve::serve`, or with
+//!   `axum::serve` and `app.into_make_service_with_connect_info::<SocketAddr>()`. Without it a client with an allow-list is refused
 //!   `MISSING_CLIENT_IP`.
 //! - **Bodies** are held in memory to be hashed, 64 KiB at most unless [`HmacAuthLayer::body_limit`] says otherwise. A
 //!   request without a body is not buffered. The head is checked before the body is read, so nobody makes the server

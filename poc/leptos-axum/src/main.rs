@@ -162,7 +162,8 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         documentation: Arc::new(Documentation::new(own.as_str(), Mode::Full, true)),
     };
     let address = listener.local_addr()?;
-    let serving = axum_serve::serve(listener, app(shared, verifier, config.hosts), stop.token());
+    let router = app(shared, verifier, config.hosts);
+    let serving = axum_serve::serve(listener, router, stop.token().cancelled_owned());
     Ok(Application::new(address, peer, serving))
 }
 

@@ -10,7 +10,7 @@ use hmac_auth::sign::Signer;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::peers::{Peer, Peers, SECRET, SHOWN};
 
@@ -316,6 +316,33 @@ async fn a_name_that_was_made_to_point_here_opens_nothing() {
         assert_eq!(clients, json!([]), "{}", peer.name);
         let done = answer(peer.address, &ensure("localhost:3003")).await;
         assert!(done.starts_with("200 "), "{done}");
+    }
+    peers.stop().await;
+}
+
+/// Whoever closes a connection with something unread resets it, and the answer may be lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_reaches_who_is_still_sending() {
+    let peers = Peers::start().await;
+    for peer in &peers.all {
+        for path in ["/nowhere", "/api/echo", "/api/ensure"] {
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2000000\r\n\r\n"
+            );
+            for _ in 0..10 {
+                let mut stream = TcpStream::connect(peer.address).await.unwrap();
+                stream.write_all(head.as_bytes()).await.unwrap();
+                // By now it is refused.
+                sleep(Duration::from_millis(5)).await;
+                let about = format!("{} {path}", peer.name);
+                let sent = stream.write_all(&vec![b'x'; 2_000_000]).await;
+                sent.expect(&about);
+                let mut answer = [0; 12];
+                let read = timeout(PATIENCE, stream.read_exact(&mut answer)).await;
+                read.expect(&about).expect(&about);
+                assert!(answer.starts_with(b"HTTP/1.1 4"), "{about}");
+            }
+        }
     }
     peers.stop().await;
 }

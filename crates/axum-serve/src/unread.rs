@@ -1,10 +1,14 @@
 //! A request that is answered before its body was read to the end also ends its connection, and the answer says so: who keeps
-//! connections would otherwise send the next request into one that is being closed.
+//! connections would otherwise send the next request into one that is being closed. The rest of the body is passed over, within
+//! bounds: what is closed with something unread is reset, and whoever is still sending would lose the answer.
 
+use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
@@ -12,6 +16,12 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// How much of an unread body is passed over, and for how long.
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
+const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// Adds `connection: close` to the answer of a request whose body was not read.
 pub(crate) async fn announce(request: Request, next: Next) -> Response {
@@ -19,10 +29,13 @@ pub(crate) async fn announce(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let ended = Arc::new(AtomicBool::new(false));
+    // Who waits for a `100 Continue` sends nothing without it.
+    let lingers = !request.headers().contains_key(header::EXPECT);
     let watched = |body| {
         Body::new(Watched {
             body,
             ended: Arc::clone(&ended),
+            lingers,
         })
     };
     let mut response = next.run(request.map(watched)).await;
@@ -38,6 +51,30 @@ pub(crate) async fn announce(request: Request, next: Next) -> Response {
 struct Watched {
     body: Body,
     ended: Arc<AtomicBool>,
+    lingers: bool,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.lingers || self.ended.load(Ordering::SeqCst) {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            let rest = mem::take(&mut self.body);
+            runtime.spawn(timeout(LINGER_TIME, pass_over(rest)));
+        }
+    }
+}
+
+async fn pass_over(mut rest: Body) {
+    let mut left = LINGER_BYTES;
+    while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut rest).poll_frame(cx)).await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(length) {
+            Some(fewer) => left = fewer,
+            None => return,
+        }
+    }
 }
 
 impl HttpBody for Watched {

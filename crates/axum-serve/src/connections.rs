@@ -1,4 +1,4 @@
-//! Accepts connections and serves them, until somebody cancels.
+//! Accepts connections and serves them, until somebody says stop.
 
 use std::convert::Infallible;
 use std::io;
@@ -34,16 +34,26 @@ const HEAD_SIZE: usize = 128 * 1024;
 /// How long nothing is accepted when the process has too many files open.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves until `stop` is cancelled, then waits for the requests that are open. Whoever drops the future cuts them off.
-/// Handlers may take [`ConnectInfo<SocketAddr>`].
+/// Serves until `stop` is over, then waits for the requests that are open. Whoever drops the future cuts them off. Handlers
+/// may take [`ConnectInfo<SocketAddr>`].
 ///
 /// # Errors
 /// None yet: what goes wrong with one connection ends that connection.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    stop: CancellationToken,
+    stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let stopped = CancellationToken::new();
+    let stopping = async {
+        stop.await;
+        stopped.cancel();
+    };
+    tokio::join!(accept(listener, router, stopped.clone()), stopping);
+    Ok(())
+}
+
+async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
     let router = router.layer(from_fn(unread::announce));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -66,7 +76,6 @@ pub async fn serve(
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
-    Ok(())
 }
 
 async fn converse(
@@ -121,7 +130,7 @@ async fn not_accepted(error: &io::Error, stop: &CancellationToken) {
 mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::time::Instant;
+    use tokio::time::{Instant, sleep};
 
     use super::*;
 
@@ -129,7 +138,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", get(|| async { "here" }));
-        tokio::spawn(serve(listener, router, stop.clone()));
+        tokio::spawn(serve(listener, router, stop.clone().cancelled_owned()));
         address
     }
 
@@ -142,6 +151,28 @@ mod tests {
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).await.unwrap();
         assert!(started.elapsed() >= HEAD_LIMIT && started.elapsed() < HEAD_LIMIT * 2);
+    }
+
+    /// Whoever closes a connection with something unread resets it, and the answer may be lost.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_refusal_reaches_who_is_still_sending() {
+        let address = serving(&CancellationToken::new()).await;
+        let head = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 2000000\r\n\r\n";
+        let request = [&head[..], &vec![b'x'; 2_000_000]].concat();
+        let mut lost = Vec::new();
+        for _ in 0..50 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(&request[..100_000]).await.unwrap();
+            // By now it is refused.
+            sleep(Duration::from_millis(5)).await;
+            let sent = stream.write_all(&request[100_000..]).await;
+            let mut answer = Vec::new();
+            let read = stream.read_to_end(&mut answer).await;
+            if sent.is_err() || read.is_err() || !answer.starts_with(b"HTTP/1.1 404") {
+                lost.push((sent, read));
+            }
+        }
+        assert!(lost.is_empty(), "{}: {:?}", lost.len(), lost[0]);
     }
 
     #[tokio::test]

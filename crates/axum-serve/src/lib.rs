@@ -5,11 +5,10 @@
 //! ```no_run
 //! # async fn run() -> std::io::Result<()> {
 //! use axum::{Router, routing::get};
-//! use tokio_util::sync::CancellationToken;
 //!
 //! let app = Router::new().route("/", get(async || "hello"));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! let stop = CancellationToken::new();
+//! let stop = async { drop(tokio::signal::ctrl_c().await) };
 //! axum_serve::serve(listener, app, stop).await
 //! # }
 //! ```
