@@ -30,6 +30,7 @@ pub mod oracle;
 pub mod outage;
 pub mod plan;
 pub mod process;
+pub mod resyncs;
 pub mod run;
 pub mod seam;
 pub mod start;

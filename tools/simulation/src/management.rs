@@ -1,7 +1,5 @@
 //! A source's database with faults, watched by the oracle.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,37 +16,20 @@ use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use tokio::time::sleep;
 
-use crate::content::{desired, in_words, overtakes};
+use crate::content::{desired, in_words};
 use crate::damage::LOOKED_WITHIN_MS;
-use crate::dice::lock;
 use crate::driver;
 use crate::host::Host;
 use crate::invariants::Invariant;
 use crate::oracle::RowName;
+use crate::resyncs::Resyncs;
 use crate::seam::{Away, Seam};
 use crate::strike::Kind;
-
-/// A row as a resync reads it: credential, target, change, and the largest `ts` used.
-type Seen = (CredentialKey, String, u64, i64);
-
-fn seen(row: &ResyncRow) -> Seen {
-    (
-        row.key.clone(),
-        row.target.clone(),
-        row.generation,
-        row.last_ts,
-    )
-}
-
-/// How long one resync may need for its page, in milliseconds.
-const RESYNCS_BESIDE_MS: u64 = 1_000;
 
 /// One process's database.
 pub struct SimManagement {
     seam: Seam,
-    /// When a resync began to read a row, and the stores that held a newer change of another source then: the peer's own
-    /// and the target's.
-    before_resync: Mutex<BTreeMap<Seen, (u64, Vec<PeerName>)>>,
+    resyncs: Resyncs,
 }
 
 impl SimManagement {
@@ -56,7 +37,7 @@ impl SimManagement {
     pub fn new(seam: Seam) -> Self {
         Self {
             seam,
-            before_resync: Mutex::default(),
+            resyncs: Resyncs::default(),
         }
     }
 
@@ -107,18 +88,6 @@ impl SimManagement {
             rows,
         );
         Ok(accepted)
-    }
-
-    /// Which stores that a resync looks at hold a newer change of another source.
-    fn newer_at(&self, row: &ResyncRow) -> Vec<PeerName> {
-        let (world, source) = (&self.seam.world, &self.host().name);
-        let target = PeerName::parse(&row.target).ok();
-        let hosts = [Some(source.clone()), target].into_iter().flatten();
-        let is_newer = |name: &PeerName| {
-            let cursor = world.find_host(name).and_then(|host| host.cursor(&row.key));
-            cursor.is_some_and(|cursor| overtakes(&cursor, source, row.last_ts))
-        };
-        hosts.filter(is_newer).collect()
     }
 
     /// The row as it is.
@@ -411,17 +380,8 @@ impl Management for SimManagement {
     async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError> {
         let call = async {
             let rows = self.inner()?.resync_rows(query).await?;
-            let (mut before, now_ms) =
-                (lock(&self.before_resync), self.seam.world.history.now_ms());
-            for row in &rows {
-                // Of two that run beside each other, what the first could not see is no reproach to it.
-                let beside = before
-                    .get(&seen(row))
-                    .is_some_and(|(at, _)| now_ms - at <= RESYNCS_BESIDE_MS);
-                if !beside {
-                    before.insert(seen(row), (now_ms, self.newer_at(row)));
-                }
-            }
+            self.resyncs
+                .read(&self.seam.world, &self.host().name, &rows);
             Ok(rows)
         };
         self.call("sql.resync", call).await
@@ -430,22 +390,7 @@ impl Management for SimManagement {
     async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError> {
         let call = async {
             let (world, source) = (&self.seam.world, &self.host().name);
-            for row in rows {
-                let newer =
-                    lock(&self.before_resync)
-                        .get(&seen(row))
-                        .is_some_and(|(at, stores)| {
-                            stores.iter().any(|store| {
-                                let struck_at =
-                                    world.damage.struck_at(&(store.clone(), row.key.clone()));
-                                struck_at.is_none_or(|struck| struck < *at)
-                            })
-                        });
-                let place = || format!("{} of {source} for {}", in_words(&row.key), row.target);
-                world
-                    .history
-                    .expect(!newer, Invariant::ResyncOverwritesNewer, place);
-            }
+            self.resyncs.rebooked(world, source, rows);
             self.inner()?.rebook(rows, now_ms).await?;
             world
                 .oracle
