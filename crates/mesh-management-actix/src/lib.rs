@@ -17,6 +17,7 @@
 pub mod answer;
 pub mod edge;
 pub mod limit;
+pub mod resource;
 
 mod body;
 mod input;

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use actix_web::http::Method as HttpMethod;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Path, ServiceConfig};
-use actix_web::{HttpResponse, Resource, Route as ActixRoute, guard};
+use actix_web::{HttpResponse, Route as ActixRoute};
 use mesh_api::call::Call;
 use mesh_api::credential::{Ensure, Revoke, Rotate};
 use mesh_api::hash::Hash;
 use mesh_api::local::LocalQuery;
 use mesh_api::mesh::MeshQuery;
-use mesh_api::problem::Problem;
 use mesh_api::routes::{EVENTS, Method, Operation, Route};
 use mesh_api::state::StateQuery;
 use mesh_api::sync::{Nothing, Resync};
@@ -23,6 +22,7 @@ use crate::answer::{refuse, send, stream};
 use crate::edge::as_sent;
 use crate::input::{At, Input};
 use crate::limit::limit;
+use crate::resource::{READ, read, resource};
 
 /// The routes of the surface, below the path of the scope that is configured with them. A [`mesh_management::Management`] will do.
 pub fn routes(surface: impl Into<Surface>) -> impl FnOnce(&mut ServiceConfig) {
@@ -34,7 +34,9 @@ pub fn routes(surface: impl Into<Surface>) -> impl FnOnce(&mut ServiceConfig) {
         }
         // Those of one path stand together, as a resource has all its methods.
         for (path, routes) in paths {
-            let mut resource = resource(path).app_data(Data::new(surface.clone()));
+            let allowed: Vec<&str> = routes.iter().map(|route| allowed(route.method)).collect();
+            let mut resource = resource(path, allowed.join(","));
+            resource = resource.app_data(Data::new(surface.clone()));
             for route in routes {
                 let at = At {
                     surface: surface.clone(),
@@ -45,21 +47,19 @@ pub fn routes(surface: impl Into<Surface>) -> impl FnOnce(&mut ServiceConfig) {
             config.service(resource.wrap(from_fn(limit)).wrap(from_fn(as_sent)));
         }
         if surface.has_events() {
-            let events = resource(EVENTS).route(read().to(events));
+            let events = resource(EVENTS, READ).route(read().to(events));
             let events = events.app_data(Data::new(surface));
             config.service(events.wrap(from_fn(as_sent)));
         }
     }
 }
 
-/// A path; every method that it does not have is answered 405.
-fn resource(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(|| async { refuse(Problem::method_not_allowed()) }))
-}
-
-/// GET, and HEAD, which is answered without a body.
-fn read() -> ActixRoute {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+fn allowed(method: Method) -> &'static str {
+    match method {
+        Method::Get => READ,
+        Method::Post => "POST",
+        Method::Delete => "DELETE",
+    }
 }
 
 fn handler(route: &Route) -> ActixRoute {

@@ -8,7 +8,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
-use actix_web::{App, Error, HttpResponse, HttpServer, Resource, Route, guard};
+use actix_web::{App, Error, HttpResponse, HttpServer};
 use hmac_auth::verify::Verifier;
 use hmac_auth_actix::{HmacAuth, VerifiedClient};
 use hmac_auth_redis::cached_credentials::{CacheOptions, CachedCredentials};
@@ -22,6 +22,7 @@ use mesh_api::problem::{BODY_LIMIT, Problem};
 use mesh_management_actix::answer::{json, page, refuse};
 use mesh_management_actix::edge::edge;
 use mesh_management_actix::limit::limit;
+use mesh_management_actix::resource::{READ, read, resource};
 use peer_backends::backends::Backends;
 use peer_backends::redis::RedisCheck;
 use peer_kit::application::{Application, Peer, listen};
@@ -153,26 +154,16 @@ fn routes(config: &mut ServiceConfig, verifier: &Verifier) {
     let signed = HmacAuth::new(verifier.clone()).body_limit(BODY_LIMIT);
     config
         .service(
-            resource("/api/echo")
+            resource("/api/echo", "GET,HEAD,POST")
                 .route(read().to(echo).wrap(signed.clone()))
                 .route(web::post().to(echo).wrap(signed)),
         )
-        .service(resource("/livez").route(read().to(livez)))
-        .service(resource("/readyz").route(read().to(readyz)))
-        .service(resource("/metrics").route(read().to(metrics)))
-        .service(resource("/openapi.json").route(read().to(openapi)))
-        .service(resource("/docs").route(read().to(docs)))
+        .service(resource("/livez", READ).route(read().to(livez)))
+        .service(resource("/readyz", READ).route(read().to(readyz)))
+        .service(resource("/metrics", READ).route(read().to(metrics)))
+        .service(resource("/openapi.json", READ).route(read().to(openapi)))
+        .service(resource("/docs", READ).route(read().to(docs)))
         .default_service(web::to(|| async { refuse(Problem::no_route()) }));
-}
-
-/// A path; every method that it does not have is answered 405.
-fn resource(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(|| async { refuse(Problem::method_not_allowed()) }))
-}
-
-/// GET, and HEAD, which is answered without a body.
-fn read() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 async fn echo(

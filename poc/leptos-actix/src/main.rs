@@ -28,6 +28,7 @@ use mesh_management::{Management, Surface};
 use mesh_management_actix::answer::{json, page};
 use mesh_management_actix::edge::edge;
 use mesh_management_actix::limit::limit;
+use mesh_management_actix::resource::{READ, read, resource};
 use mesh_view::control::PeerControl;
 use mesh_view::sources::Sources;
 use mesh_view::stores::PeerStoreView;
@@ -44,8 +45,6 @@ use peer_kit::process::Failure;
 use peer_kit::shutdown::{HTTP_LIMIT, Stop};
 use peer_kit::{metrics, process, tls};
 use redis_link::link::RedisLink;
-
-use self::pages::{read, resource};
 
 /// What the peer is when nothing is said.
 pub const DEFAULTS: Defaults = Defaults {
@@ -226,18 +225,18 @@ fn routes(config: &mut ServiceConfig, shared: &Shared, forms: Arc<Forms>, verifi
         .events();
     config
         .service(
-            resource("/api/echo")
+            resource("/api/echo", "GET,HEAD,POST")
                 .route(read().to(echo).wrap(signed.clone()))
                 .route(web::post().to(echo).wrap(signed)),
         )
         .service(web::scope("/admin").configure(mesh_management_actix::routes(admin)))
         .service(web::scope("/api").configure(mesh_management_actix::routes(api)))
         .configure(pages::routes)
-        .service(resource("/livez").route(read().to(livez)))
-        .service(resource("/readyz").route(read().to(readyz)))
-        .service(resource("/metrics").route(read().to(metrics)))
-        .service(resource("/openapi.json").route(read().to(openapi)))
-        .service(resource("/docs").route(read().to(docs)))
+        .service(resource("/livez", READ).route(read().to(livez)))
+        .service(resource("/readyz", READ).route(read().to(readyz)))
+        .service(resource("/metrics", READ).route(read().to(metrics)))
+        .service(resource("/openapi.json", READ).route(read().to(openapi)))
+        .service(resource("/docs", READ).route(read().to(docs)))
         .default_service(web::to(pages::not_found));
 }
 

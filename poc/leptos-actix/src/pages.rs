@@ -2,13 +2,14 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
-use actix_web::web::{self, Data, Path, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
+use actix_web::web::{Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use dashboard_pages::pages::{Page, Pages, Visit};
 use dashboard_pages::reply::Reply;
 use mesh_api::problem::Problem;
 use mesh_management::form::accept::wants_html;
 use mesh_management_actix::answer::refuse;
+use mesh_management_actix::resource::{READ, read, resource};
 
 /// Adds the routes of the pages, and of the files that they load.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -16,14 +17,14 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         let visited = move |pages: Data<Pages>, request: HttpRequest| async move {
             visit(&pages, page, None, &request).await
         };
-        resource(path).route(read().to(visited))
+        resource(path, READ).route(read().to(visited))
     };
     config
         .service(page("/", Page::Matrix))
-        .service(resource("/clients/{track}/{clientId}").route(read().to(client)))
+        .service(resource("/clients/{track}/{clientId}", READ).route(read().to(client)))
         .service(page("/targets", Page::Targets))
         .service(page("/health", Page::Health))
-        .service(resource("/pkg/{name}").route(read().to(asset)));
+        .service(resource("/pkg/{name}", READ).route(read().to(asset)));
 }
 
 async fn client(
@@ -70,14 +71,4 @@ fn send(reply: Reply) -> HttpResponse {
         response.insert_header(header);
     }
     response.body(reply.body)
-}
-
-/// A path; every method that it does not have is answered 405.
-pub(crate) fn resource(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(|| async { refuse(Problem::method_not_allowed()) }))
-}
-
-/// GET, and HEAD, which is answered without a body.
-pub(crate) fn read() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }

@@ -3,19 +3,20 @@
 use crate::testkit::parts::{surface, with_forms};
 use crate::testkit::{Mounted, post, request};
 
-/// 405, with the problem.
+/// 405, with the problem and the methods that there are.
 pub async fn other_methods_are_refused<M: Mounted>() {
     let mounted = M::mount(surface());
-    for (method, path) in [
-        ("GET", "/ensure"),
-        ("PUT", "/ensure"),
-        ("OPTIONS", "/ensure"),
-        ("POST", "/state"),
-        ("DELETE", "/targets"),
-        ("POST", "/targets/a"),
-        ("PATCH", "/targets/a"),
+    for (method, path, allowed) in [
+        ("GET", "/ensure", "POST"),
+        ("PUT", "/ensure", "POST"),
+        ("OPTIONS", "/ensure", "POST"),
+        ("POST", "/state", "GET,HEAD"),
+        ("DELETE", "/targets", "POST"),
+        ("POST", "/targets/a", "DELETE"),
+        ("PATCH", "/targets/a", "DELETE"),
     ] {
         let answer = mounted.ask(request(method, path)).await;
+        assert_eq!(answer.header("allow"), allowed, "{method} {path}");
         let message = "this route does not take this method";
         answer.refuses(405, "METHOD_NOT_ALLOWED", "", message);
     }

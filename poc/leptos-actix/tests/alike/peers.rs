@@ -18,7 +18,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 /// The headers in which two answers must not differ.
-pub(crate) const SHOWN: [&str; 8] = [
+pub(crate) const SHOWN: [&str; 9] = [
+    "allow",
     "content-type",
     "cache-control",
     "content-security-policy",
