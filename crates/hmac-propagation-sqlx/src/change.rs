@@ -94,6 +94,7 @@ impl Work for Rotate<'_> {
 pub(crate) struct Rebook<'a> {
     pub(crate) rows: &'a [ResyncRow],
     pub(crate) now_ms: i64,
+    pub(crate) floor_ts: Option<i64>,
 }
 
 impl Work for Rebook<'_> {
@@ -102,7 +103,8 @@ impl Work for Rebook<'_> {
     async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
         let mut states = States::load(session, self.rows.iter().map(|row| &row.key)).await?;
         for (key, named) in by_credential(self.rows) {
-            states.of(key).rebook(key, &named, self.now_ms);
+            let moment = (self.now_ms, self.floor_ts);
+            states.of(key).rebook(key, &named, moment);
         }
         states.store(session).await
     }
@@ -297,8 +299,13 @@ impl CredentialState {
         })
     }
 
-    fn rebook(&mut self, key: &CredentialKey, named: &[(&str, u64)], now_ms: i64) {
-        let Some(rebooking) = self.before(key).rebook(named, now_ms) else {
+    fn rebook(
+        &mut self,
+        key: &CredentialKey,
+        named: &[(&str, u64)],
+        (now_ms, floor_ts): (i64, Option<i64>),
+    ) {
+        let Some(rebooking) = self.before(key).rebook(named, now_ms, floor_ts) else {
             return;
         };
         if let Some(kept) = &mut self.credential {

@@ -333,9 +333,19 @@ impl Management for SqlManagement {
         self.run(&ResyncPage(query)).await
     }
 
-    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError> {
+    async fn rebook(
+        &self,
+        rows: &[ResyncRow],
+        now_ms: i64,
+        floor_ts: Option<i64>,
+    ) -> Result<(), ManagementError> {
         for rows in rows.chunks(ITEMS_A_TRANSACTION) {
-            self.run(&Rebook { rows, now_ms }).await?;
+            let rebook = Rebook {
+                rows,
+                now_ms,
+                floor_ts,
+            };
+            self.run(&rebook).await?;
         }
         Ok(())
     }

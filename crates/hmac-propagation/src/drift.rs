@@ -215,7 +215,10 @@ impl Drift {
             let mut suspects = Vec::new();
             for comparison in compare(view, rows, &mut tally).await? {
                 match comparison.difference() {
-                    None => comparison.count(&mut tally),
+                    None => {
+                        self.kept.agrees(peer, &comparison.row.key);
+                        comparison.count(&mut tally);
+                    }
                     Some(_) => suspects.push(comparison),
                 }
             }

@@ -265,8 +265,14 @@ pub trait Management: Send + Sync + 'static {
     async fn resync_rows(&self, query: &ResyncQuery) -> Result<Vec<ResyncRow>, ManagementError>;
 
     /// Makes rows pending again with their content unchanged, in a new generation, so that their next event is newer than
-    /// everything before: its `ts` is at least `now_ms` and larger than every `ts` used so far for the credential. A row whose generation has moved is left.
-    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError>;
+    /// everything this peer has sent: its `ts` is larger than every `ts` used so far for the credential, and than
+    /// `floor_ts`, if given. A row whose generation has moved is left.
+    async fn rebook(
+        &self,
+        rows: &[ResyncRow],
+        now_ms: i64,
+        floor_ts: Option<i64>,
+    ) -> Result<(), ManagementError>;
 
     /// Lists the rows of one target that say `success`, in the order of (track, client id). An empty page is the end.
     async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError>;

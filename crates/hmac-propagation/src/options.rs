@@ -161,7 +161,7 @@ pub enum Resynced {
 /// there since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unseen {
-    /// Refuses, and does nothing.
+    /// Refuses; of a page before the first such target, what was found stays sent.
     #[default]
     Refuse,
     /// Overwrites whatever is there.

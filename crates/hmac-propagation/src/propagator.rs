@@ -171,7 +171,7 @@ impl Propagator {
         self.running.outbound.sync().await
     }
 
-    /// Sends the current state again, newer than everything before: to bootstrap a target, or to heal one. Rows that another
+    /// Sends the current state again, newer than everything this peer sent before: to bootstrap a target, or to heal one. Rows that another
     /// source has changed since are left alone, as this peer's own store and the target's tell.
     ///
     /// # Errors

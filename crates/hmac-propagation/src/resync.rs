@@ -25,6 +25,13 @@ pub(crate) struct Resyncs {
     pub(crate) views: Views,
 }
 
+/// What of a page is made pending again: at targets whose store was looked at, and at others.
+#[derive(Default)]
+struct Left {
+    seen: Vec<ResyncRow>,
+    unseen: Vec<ResyncRow>,
+}
+
 impl Resyncs {
     /// Reads what a caller names.
     pub(crate) fn scope(&self, scope: Resynced) -> Result<ResyncScope, PropagationError> {
@@ -59,10 +66,14 @@ impl Resyncs {
             let Some(last) = rows.last() else { break };
             query.after = Some((last.key.clone(), last.target.clone()));
             let full = rows.len() == limit;
-            let rows = self.not_superseded(rows, unseen).await?;
-            management.rebook(&rows, self.context.now_ms()).await?;
-            let about = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
-            self.context.progress.send(Progress::Rebooked, about);
+            let left = self.not_superseded(rows, unseen).await?;
+            let now_ms = self.context.now_ms();
+            // What is overwritten unseen is newer than whatever is there; else a change that is on its way wins.
+            for (rows, floor_ts) in [(left.seen, None), (left.unseen, Some(now_ms - 1))] {
+                management.rebook(&rows, now_ms, floor_ts).await?;
+                let about = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
+                self.context.progress.send(Progress::Rebooked, about);
+            }
             if !full {
                 break;
             }
@@ -76,29 +87,29 @@ impl Resyncs {
         &self,
         rows: Vec<ResyncRow>,
         unseen: Unseen,
-    ) -> Result<Vec<ResyncRow>, PropagationError> {
+    ) -> Result<Left, PropagationError> {
         let rows = self.not_beyond(&*self.context.store, rows).await?;
         let mut by_target = BTreeMap::<String, Vec<ResyncRow>>::new();
         for row in rows {
             by_target.entry(row.target.clone()).or_default().push(row);
         }
-        let mut left = Vec::new();
+        let mut left = Left::default();
         for (target, rows) in by_target {
             let view = PeerName::parse(&target).ok();
             let view = view.and_then(|name| self.views.get(&name));
             if target == self.context.name.as_str() {
-                left.extend(rows);
+                left.seen.extend(rows);
                 continue;
             }
             match self.seen(view, rows.clone()).await {
-                Ok(rows) => left.extend(rows),
+                Ok(rows) => left.seen.extend(rows),
                 Err(reason) if unseen == Unseen::Overwrite => {
                     tracing::warn!(
                         target,
                         reason,
                         "sent again, whatever another source has changed there since"
                     );
-                    left.extend(rows);
+                    left.unseen.extend(rows);
                 }
                 Err(reason) => {
                     let message = format!(

@@ -243,8 +243,12 @@ impl Source {
         marked.expect("marked");
     }
 
+    /// With a `ts` of now, or what must be.
     async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) {
-        let rebooked = self.management().rebook(rows, now_ms).await;
+        let rebooked = self
+            .management()
+            .rebook(rows, now_ms, Some(now_ms - 1))
+            .await;
         rebooked.expect("rebooked");
     }
 

@@ -36,7 +36,7 @@ pub struct Resync {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unseen {
-    /// Refuses, and does nothing.
+    /// Refuses.
     #[default]
     Refuse,
     /// Overwrites whatever is there.

@@ -127,8 +127,13 @@ impl<T: Management> Management for Late<T> {
         self.management()?.resync_rows(query).await
     }
 
-    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError> {
-        self.management()?.rebook(rows, now_ms).await
+    async fn rebook(
+        &self,
+        rows: &[ResyncRow],
+        now_ms: i64,
+        floor_ts: Option<i64>,
+    ) -> Result<(), ManagementError> {
+        self.management()?.rebook(rows, now_ms, floor_ts).await
     }
 
     async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError> {

@@ -387,11 +387,16 @@ impl Management for SimManagement {
         self.call("sql.resync", call).await
     }
 
-    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError> {
+    async fn rebook(
+        &self,
+        rows: &[ResyncRow],
+        now_ms: i64,
+        floor_ts: Option<i64>,
+    ) -> Result<(), ManagementError> {
         let call = async {
             let (world, source) = (&self.seam.world, &self.host().name);
             self.resyncs.rebooked(world, source, rows);
-            self.inner()?.rebook(rows, now_ms).await?;
+            self.inner()?.rebook(rows, now_ms, floor_ts).await?;
             world
                 .oracle
                 .rebooked(source, rows, &self.inner()?.deliveries());

@@ -188,5 +188,5 @@ async fn rebook(replica: &Arc<SqlManagement>) {
         after: None,
     };
     let rows = replica.resync_rows(&query).await.unwrap();
-    replica.rebook(&rows, now()).await.unwrap();
+    replica.rebook(&rows, now(), None).await.unwrap();
 }

@@ -205,8 +205,13 @@ impl Before<'_> {
     /// Makes the named deliveries pending again, in one new generation. One of another generation than the one named is
     /// left; `None` when all are. Only the targets are told again: the credential keeps the moment under which this peer's
     /// own store holds it.
-    pub fn rebook(&self, named: &[(&str, u64)], now_ms: i64) -> Option<Rebooking> {
-        let moment = self.next_moment(Transition::Rebooked, now_ms, None);
+    pub fn rebook(
+        &self,
+        named: &[(&str, u64)],
+        now_ms: i64,
+        floor_ts: Option<i64>,
+    ) -> Option<Rebooking> {
+        let moment = self.next_moment(Transition::Rebooked, now_ms, floor_ts);
         let rebook = |(target, generation): &(&str, u64)| {
             let delivery = *self.deliveries.get(target)?;
             let is_it = delivery.generation == *generation;
@@ -236,7 +241,8 @@ impl Before<'_> {
         sent.chain(accepted).max()
     }
 
-    /// Numbers and dates the next change: the clock, or one more than all that was used before.
+    /// Numbers and dates the next change: the clock, or one more than all that was used before. What is only said again is
+    /// no later than it must be: another source's change, accepted since, is newer.
     fn next_moment(&self, transition: Transition, now_ms: i64, floor_ts: Option<i64>) -> Moment {
         let above = self.largest_ts().max(floor_ts);
         let before = self
@@ -245,7 +251,10 @@ impl Before<'_> {
         Moment {
             transition,
             generation: before.saturating_add(1),
-            change_ts: above.map_or(now_ms, |above| now_ms.max(above.saturating_add(1))),
+            change_ts: match (transition, above) {
+                (Transition::Rebooked, Some(above)) => above.saturating_add(1),
+                (_, above) => above.map_or(now_ms, |above| now_ms.max(above.saturating_add(1))),
+            },
             now_ms,
         }
     }

@@ -39,30 +39,34 @@ pub(super) async fn target(
     let rows = management.settled_rows(&query).await?;
     let comparisons = compare(view, rows, tally).await?;
     let comparisons = not_changed_here(context, comparisons, tally).await?;
-    let mut reopenings = Vec::new();
+    let (mut reopenings, mut tries) = (Vec::new(), Vec::new());
     for comparison in &comparisons {
         comparison.count(tally);
         let Some(difference) = comparison.difference() else {
             continue;
         };
         tally.drifted += 1;
-        if comparison.keeps_what_was_cleared() && !kept.is_worth_a_try(peer, &comparison.row) {
+        let keeps = comparison.keeps_what_was_cleared();
+        if keeps && !kept.is_worth_a_try(peer, &comparison.row) {
             continue;
         }
         let (key, generation) = (&comparison.row.key, comparison.row.generation);
         tracing::info!(%peer, client_id = %key.client_id, track = key.track.as_str(), "drift: the target {difference}; sent again");
         let reason = format!("drift: the target {difference}");
-        reopenings.push(Reopening {
+        let reopening = Reopening {
             key: key.clone(),
             target: peer.clone(),
             generation,
             reason,
-        });
+        };
+        tries.extend(keeps.then(|| reopening.clone()));
+        reopenings.push(reopening);
     }
     if reopenings.is_empty() {
         return Ok(());
     }
     let reopened = management.reopen(&reopenings, context.now_ms()).await?;
+    tries.iter().for_each(|row| kept.tried(row));
     tally.healed += reopened;
     let healed = usize::try_from(reopened).unwrap_or(usize::MAX);
     add(&context.counters.drift_healed, healed);

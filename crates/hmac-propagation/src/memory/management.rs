@@ -180,10 +180,15 @@ impl Management for MemoryManagement {
             .collect())
     }
 
-    async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) -> Result<(), ManagementError> {
+    async fn rebook(
+        &self,
+        rows: &[ResyncRow],
+        now_ms: i64,
+        floor_ts: Option<i64>,
+    ) -> Result<(), ManagementError> {
         let mut state = lock(&self.state);
         for (key, named) in by_credential(rows) {
-            state.rebook(key, &named, now_ms);
+            state.rebook(key, &named, (now_ms, floor_ts));
         }
         Ok(())
     }

@@ -191,7 +191,11 @@ pub async fn a_rebooking_of_a_replaced_row_changes_nothing(source: Source) {
     assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
     let now = rows(&source, &ResyncScope::Credential(key.clone())).await;
     assert_eq!(now[0].generation, accepted.generation);
-    source.management().rebook(&[], NOW).await.expect("nothing");
+    source
+        .management()
+        .rebook(&[], NOW, None)
+        .await
+        .expect("nothing");
 }
 
 /// With the record this peer must hold; a crash between accepting and applying is repaired from here.

@@ -72,8 +72,13 @@ impl State {
         plan.accepted
     }
 
-    pub(super) fn rebook(&mut self, key: &CredentialKey, named: &[(&str, u64)], now_ms: i64) {
-        let rebooking = self.before(key).rebook(named, now_ms);
+    pub(super) fn rebook(
+        &mut self,
+        key: &CredentialKey,
+        named: &[(&str, u64)],
+        (now_ms, floor_ts): (i64, Option<i64>),
+    ) {
+        let rebooking = self.before(key).rebook(named, now_ms, floor_ts);
         if let Some(row) = self.credentials.get_mut(key)
             && let Some(rebooking) = rebooking
         {
