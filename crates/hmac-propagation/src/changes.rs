@@ -84,7 +84,7 @@ impl Changes {
     pub(crate) async fn rotate(&self, rotate: Rotate) -> Result<ClientId, PropagationError> {
         let management = self.context.management()?;
         let key = self.context.key(&rotate.client_id, rotate.track)?;
-        check_secret(&rotate.secret)?;
+        check_secret(&rotate.secret, *SECRET_BYTES.start())?;
         let cursors = self.context.store.cursors(slice::from_ref(&key)).await?;
         let rotation = Rotation {
             key: key.clone(),
@@ -198,7 +198,11 @@ impl Changes {
     async fn check_ensure(&self, ensure: Ensure) -> Result<Upsert, PropagationError> {
         self.context.management()?;
         let key = self.check_client(&ensure.client_id, ensure.track).await?;
-        check_secret(&ensure.secret)?;
+        check_secret(&ensure.secret, self.context.settings.min_secret_bytes)?;
+        if check_secret(&ensure.secret, *SECRET_BYTES.start()).is_err() {
+            let least = *SECRET_BYTES.start();
+            tracing::warn!(client_id = %key.client_id, least, "the secret of this client is too short to be safe; rotate it");
+        }
         let targets = self.check_targets(&ensure.targets)?;
         let allowed_ips = match ensure.allowed_ips {
             Change::Keep => Change::Keep,
@@ -243,8 +247,8 @@ impl Changes {
     }
 }
 
-fn check_secret(secret: &Secret) -> Result<(), PropagationError> {
-    let checked = secret.check(SECRET_BYTES);
+fn check_secret(secret: &Secret, least: usize) -> Result<(), PropagationError> {
+    let checked = secret.check(least..=*SECRET_BYTES.end());
     checked.map_err(|error| PropagationError::invalid("secret", error))
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use auth_base::secret::Secret;
 use hmac_auth::credential::{Change, ClientId};
+use hmac_auth::credentials::SECRET_BYTES;
 
 use crate::management::Operation;
 use crate::peer_store::Track;
@@ -13,7 +14,7 @@ use crate::peer_store::Track;
 pub struct Ensure {
     /// The client: 1..=128 bytes after trimming.
     pub client_id: String,
-    /// The plain secret: 16..=128 bytes.
+    /// The plain secret: 16..=128 bytes, or from [`Settings::min_secret_bytes`] on.
     pub secret: Secret,
     /// Who is told; may be empty, may not repeat a name.
     pub targets: Vec<String>,
@@ -227,6 +228,9 @@ pub struct Settings {
     pub batch: usize,
     /// How far an event's `ts` may be ahead of the clock (24 h).
     pub max_ahead: Duration,
+    /// How short a secret an ensure may give (16 bytes). Less is for adopting clients that already have one: each is warned
+    /// of, and a rotation keeps its own bound.
+    pub min_secret_bytes: usize,
     /// Bound of one call to a store (5 s).
     pub store_timeout: Duration,
     /// Bound of one call to the management store (10 s).
@@ -253,6 +257,7 @@ impl Default for Settings {
             prefetch: 512,
             batch: 256,
             max_ahead: Duration::from_secs(24 * 60 * 60),
+            min_secret_bytes: *SECRET_BYTES.start(),
             store_timeout: Duration::from_secs(5),
             management_timeout: Duration::from_secs(10),
             broker_timeout: Duration::from_secs(15),

@@ -41,6 +41,39 @@ async fn a_change_reaches_every_target() {
     }
 }
 
+/// A client of another mesh keeps the secret that it has, where the peer is told so; a new one is as long as everywhere.
+#[tokio::test(start_paused = true)]
+async fn a_short_secret_is_adopted_only_where_it_is_allowed() {
+    let usual = Mesh::start(&["consumer"]).await;
+    let source = &usual.source.propagator;
+    let refused = source
+        .ensure(ensure("client", "short", &["consumer"]))
+        .await;
+    let is_refused = |error| {
+        matches!(
+            error,
+            PropagationError::InvalidOptions {
+                field: "secret",
+                ..
+            }
+        )
+    };
+    assert!(is_refused(refused.unwrap_err()));
+    let settings = Settings {
+        min_secret_bytes: 5,
+        ..Settings::default()
+    };
+    let mesh = Mesh::start_with(&["consumer"], true, settings);
+    let source = &mesh.source.propagator;
+    let shorter = source.ensure(ensure("client", "shrt", &["consumer"])).await;
+    assert!(is_refused(shorter.unwrap_err()));
+    let adopted = source.ensure(ensure("client", "short", &["consumer"]));
+    adopted.await.unwrap();
+    mesh.all_rows(DeliveryStatus::Success).await;
+    let rotated = source.rotate(Rotate::new("client", Secret::new("newer")));
+    assert!(is_refused(rotated.await.unwrap_err()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn rotate_and_revoke_converge() {
     let mesh = Mesh::start(&["consumer", "other"]).await;

@@ -13,7 +13,7 @@ use crate::track::Track;
 pub struct Ensure {
     /// 1 to 128 visible ASCII characters; that of a client that is known already may be any text of 1 to 128 bytes.
     pub client_id: String,
-    /// 16 to 128 bytes, without blanks at its ends and without control characters.
+    /// 16 to 128 bytes (from `MIN_SECRET_BYTES` on), without blanks at its ends and without control characters.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub secret: Secret,
     /// Who is told; may be empty.

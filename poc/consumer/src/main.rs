@@ -17,14 +17,14 @@ use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_propagation::propagator::{Mode, Propagator};
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
-use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
+use hmac_propagation_redis::peer_store::RedisPeerStore;
 use mesh_api::problem::{BODY_LIMIT, Problem};
 use mesh_management_actix::answer::{json, page, refuse};
 use mesh_management_actix::edge::edge;
 use mesh_management_actix::limit::limit;
 use mesh_management_actix::resource::{READ, read, resource};
 use peer_backends::backends::Backends;
-use peer_backends::redis::RedisCheck;
+use peer_backends::redis::{self, RedisCheck};
 use peer_kit::application::{Application, Peer, listen};
 use peer_kit::config::{Config, Defaults};
 use peer_kit::echo::Echo;
@@ -67,7 +67,7 @@ pub async fn build(config: Config) -> Result<Application, Failure> {
 pub fn backends(config: &Config) -> Result<Backends, Failure> {
     tls::install_provider();
     let redis = RedisLink::open(config.redis_url.expose())?;
-    let places = PeerStoreOptions::default();
+    let places = redis::places(config);
     let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
     let store = RedisPeerStore::new(redis, places);

@@ -8,6 +8,8 @@ fn client() -> reqwest::ClientBuilder {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
     use std::time::Duration;
 
     use auth_base::secret::Secret;
@@ -82,11 +84,19 @@ mod tests {
         let rabbitmq = services::rabbitmq().await.unwrap();
         let redis = services::redis().await.unwrap();
         let vhost_url = rabbitmq.vhost("consumer").await.unwrap();
+        // What a peer of the original left, in that one's namespace.
+        let hash = hash_client_secret(&Secret::new("a-secret-of-a-client"), None);
+        let left = by_hand(
+            redis.url(),
+            &format!("HSET hmacauth:clients old {}", hash.expose()),
+        );
+        assert!(left.starts_with(":1"), "{left}");
         let source = Source::from_pairs([
             ("AMQP_URL", vhost_url.as_str()),
             ("PROPAGATION_SECRET", "propagation-of-consumer"),
             ("PROPAGATION_SOURCES", "authority=propagation-of-authority"),
             ("REDIS_URL", redis.url()),
+            ("REDIS_HTTP_NAMESPACE", "hmacauth"),
             ("HMAC_SECRET_TOKEN", "pepper-of-consumer"),
         ]);
         let application = consumer::build(Config::load(&source, &DEFAULTS).unwrap())
@@ -100,7 +110,8 @@ mod tests {
         let running = tokio::spawn(application.run_until_stopped());
         eventually("ready", || async { web.get("/readyz").await.0 == 200 }).await;
 
-        let hash = hash_client_secret(&Secret::new("a-secret-of-a-client"), None);
+        let old = Signer::new(ClientId::parse("old").unwrap(), hash.clone());
+        assert_eq!(web.echo(&old, "{}").await.0, 200);
         let signer = Signer::new(ClientId::parse("client").unwrap(), hash.clone());
         assert_eq!(web.echo(&signer, "{}").await.1["error"], "UNKNOWN_CLIENT");
 
@@ -127,6 +138,9 @@ mod tests {
         let expected = json!({ "ok": true, "clientId": "client", "peer": "consumer", "received": { "a": [1] } });
         assert_eq!((status, answer), (200, expected));
 
+        let elsewhere = by_hand(redis.url(), "KEYS hmac:*");
+        assert!(elsewhere.starts_with("*0"), "{elsewhere}");
+
         refusals(&web, &signer).await;
         surface(&web).await;
         stop.ask();
@@ -135,6 +149,16 @@ mod tests {
             .unwrap()
             .unwrap()
             .unwrap();
+    }
+
+    /// What Redis answers to a command.
+    fn by_hand(url: &str, command: &str) -> String {
+        let address = url.trim_start_matches("redis://");
+        let mut console = TcpStream::connect(address).unwrap();
+        write!(console, "{command}\r\nQUIT\r\n").unwrap();
+        let mut answer = String::new();
+        console.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// Publishes an event as another peer would, through the broker's management interface.

@@ -21,7 +21,7 @@ use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_propagation::propagator::{Mode, Propagator};
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
-use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
+use hmac_propagation_redis::peer_store::RedisPeerStore;
 use mesh_api::problem::BODY_LIMIT;
 use mesh_management::form::Forms;
 use mesh_management::{Management, Surface};
@@ -79,7 +79,7 @@ pub async fn build(config: Config) -> Result<Application, Failure> {
 pub fn backends(config: &Config) -> Result<Backends, Failure> {
     tls::install_provider();
     let redis = RedisLink::open(config.redis_url.expose())?;
-    let places = PeerStoreOptions::default();
+    let places = redis::places(config);
     let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
     let store = RedisPeerStore::new(redis.clone(), places.clone());

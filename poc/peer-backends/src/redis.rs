@@ -11,17 +11,28 @@ use auth_base::nonce_store::NonceStore;
 use auth_base::random::{Random, SystemRandom};
 use hmac_auth::credential_store::CredentialStore;
 use hmac_auth_redis::credential_store::RedisCredentialStore;
+use hmac_auth_redis::keys::Namespace;
 use hmac_auth_redis::nonce_store::RedisNonceStore;
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_redis::peer_store::{PeerStoreOptions, RedisPeerStore};
 use hmac_propagation_redis::watch::{self, StoreWatch};
 use mesh_view::stores::{ChangeSource, Changes, PeerStoreView, StoreChange};
+use peer_kit::config::Config;
 use peer_kit::health::Check;
 use redis_link::link::RedisLink;
 
 /// How long Redis keeps the nonce of a readiness probe.
 const KEPT_FOR: Duration = Duration::from_secs(1);
+
+/// Where the things of a peer of this mesh are in its Redis. Those of the others are at the same places.
+pub fn places(config: &Config) -> PeerStoreOptions {
+    PeerStoreOptions {
+        http: Namespace::new(&config.http_namespace),
+        message: Namespace::new(&config.message_namespace),
+        ..PeerStoreOptions::default()
+    }
+}
 
 /// A peer's Redis as the view of the mesh and the check for drift read it. Nothing connects before it is asked.
 pub fn view(name: &PeerName, link: &RedisLink, places: &PeerStoreOptions) -> PeerStoreView {

@@ -62,6 +62,10 @@ pub struct Config {
     pub secret_token: Option<Secret>,
     /// The peer's own store.
     pub redis_url: Secret,
+    /// What the keys of the http track begin with, in this peer's store and in those of others that it reads.
+    pub http_namespace: String,
+    /// Those of the message track.
+    pub message_namespace: String,
     /// How long the previous secret still counts after a rotation; `None` is not at all.
     pub rotation_grace: Option<Duration>,
     /// Whose `x-forwarded-for` counts.
@@ -117,6 +121,8 @@ pub struct Full {
     pub drift_interval: Duration,
     /// How long the audit keeps a transition; `None` is for ever.
     pub audit_retention: Option<Duration>,
+    /// How short a secret an ensure may give.
+    pub min_secret_bytes: usize,
 }
 
 impl std::fmt::Debug for Full {
@@ -132,6 +138,7 @@ impl std::fmt::Debug for Full {
             .field("resend_after", &self.resend_after)
             .field("drift_interval", &self.drift_interval)
             .field("audit_retention", &self.audit_retention)
+            .field("min_secret_bytes", &self.min_secret_bytes)
             .finish_non_exhaustive()
     }
 }
@@ -185,6 +192,7 @@ impl Config {
                 sync_on_change: full.sync_on_change,
                 resend_after: full.resend_after,
                 drift_interval: full.drift_interval,
+                min_secret_bytes: full.min_secret_bytes,
                 ..settings
             },
         }
@@ -271,6 +279,9 @@ mod tests {
         assert_eq!(settings.drift_interval, Duration::from_secs(300));
         let off = Config::load(&with(&[("DRIFT_INTERVAL_MS", "0")]), &FULL).unwrap();
         assert!(off.settings().drift_interval.is_zero());
+        assert_eq!(settings.min_secret_bytes, 16);
+        let short = Config::load(&with(&[("MIN_SECRET_BYTES", "8")]), &FULL).unwrap();
+        assert_eq!(short.settings().min_secret_bytes, 8);
     }
 
     #[test]
@@ -321,6 +332,8 @@ mod tests {
             ("RESEND_AFTER_MS", "1"),
             ("DRIFT_INTERVAL_MS", "99"),
             ("AUDIT_RETENTION_DAYS", "36501"),
+            ("MIN_SECRET_BYTES", "0"),
+            ("REDIS_HTTP_NAMESPACE", "hmac:"),
             ("ROTATION_GRACE_MS", "600001"),
             ("TRUSTED_PROXIES", "proxy"),
             ("ALLOWED_HOSTS", "peer.example, peer.example:3001"),
@@ -328,7 +341,7 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"),
         ]);
-        assert_eq!(names.len(), 24, "{names:?}");
+        assert_eq!(names.len(), 26, "{names:?}");
     }
 
     #[test]
@@ -493,6 +506,38 @@ mod tests {
             let mistakes = Config::load(&source, &FULL).unwrap_err();
             assert_eq!(mistakes.0.len(), 1, "{mistakes}");
             assert_eq!(mistakes.0[0].variable, "AMQP_URL");
+        }
+    }
+
+    /// Two tracks in one place would read each other's records as clients.
+    #[test]
+    fn namespaces_are_those_that_are_said_and_apart() {
+        let config = Config::load(&with(&[]), &FULL).unwrap();
+        assert_eq!(config.http_namespace, "hmac:http");
+        assert_eq!(config.message_namespace, "hmac:message");
+        for (http, message) in [("hmacauth", "hmac:message"), ("auth", "auth:message")] {
+            let pair = [
+                ("REDIS_HTTP_NAMESPACE", http),
+                ("REDIS_MESSAGE_NAMESPACE", message),
+            ];
+            let config = Config::load(&with(&pair), &RECEIVE_ONLY).unwrap();
+            assert_eq!(config.http_namespace, http);
+            assert_eq!(config.message_namespace, message);
+        }
+        for wrong_one in ["a b", "a:", "\u{e9}", "propagation", "propagation:x"] {
+            let name = "REDIS_HTTP_NAMESPACE";
+            assert_eq!(wrong(&[(name, wrong_one)]), [name], "{wrong_one}");
+        }
+        for (http, message) in [
+            ("a", "a"),
+            ("a", "a:clients"),
+            ("a:credentials-backup", "a"),
+        ] {
+            let pair = [
+                ("REDIS_HTTP_NAMESPACE", http),
+                ("REDIS_MESSAGE_NAMESPACE", message),
+            ];
+            assert_eq!(wrong(&pair), ["REDIS_MESSAGE_NAMESPACE"]);
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use hmac_propagation::options::Settings;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -40,6 +41,13 @@ pub fn start(config: &Config) {
     };
     if started.is_ok() && config.otlp_endpoint.is_some() {
         tracing::warn!("OTEL_EXPORTER_OTLP_ENDPOINT is set, but this build exports no traces yet");
+    }
+    let least = config.settings().min_secret_bytes;
+    if started.is_ok() && least < Settings::default().min_secret_bytes {
+        tracing::warn!(
+            least,
+            "MIN_SECRET_BYTES lets clients have secrets that can be guessed; take it away when all are adopted"
+        );
     }
 }
 

@@ -123,6 +123,7 @@ impl Plan {
             prefetch: [2, 8, 512][dice.index(3)],
             batch: [1, 4, 256][dice.index(3)],
             max_ahead: Duration::from_secs(24 * 60 * 60),
+            min_secret_bytes: 16,
             store_timeout: Duration::from_millis(200),
             management_timeout: Duration::from_millis(300),
             broker_timeout: Duration::from_millis(400),

@@ -81,6 +81,7 @@ impl<'a> Reader<'a> {
         let propagation_secret = self.required("PROPAGATION_SECRET", value::propagation_secret);
         let secret_token = self.optional("HMAC_SECRET_TOKEN", value::secret);
         let redis_url = self.required("REDIS_URL", value::redis_url);
+        let namespaces = self.namespaces();
         let grace = self.or("ROTATION_GRACE_MS", 30_000, |text| {
             value::millis(text, 0, 600_000)
         });
@@ -98,6 +99,7 @@ impl<'a> Reader<'a> {
                 })
                 .map(|sources| Role::ReceiveOnly { sources }),
         };
+        let (http_namespace, message_namespace) = namespaces?;
         Some(Config {
             listen: listen?,
             hosts: hosts?,
@@ -106,6 +108,8 @@ impl<'a> Reader<'a> {
             propagation_secret: propagation_secret?,
             secret_token: secret_token?,
             redis_url: redis_url?,
+            http_namespace,
+            message_namespace,
             rotation_grace: Some(Duration::from_millis(grace?)).filter(|grace| !grace.is_zero()),
             trusted_proxies: TrustedProxies::new(proxies?),
             log_filter: log_filter?,
@@ -128,6 +132,22 @@ impl<'a> Reader<'a> {
             true => Hosts::only(names),
             false => Hosts::any(),
         })
+    }
+
+    /// Those of the http and of the message track.
+    fn namespaces(&mut self) -> Option<(String, String)> {
+        let http = self.or(
+            "REDIS_HTTP_NAMESPACE",
+            "hmac:http".to_owned(),
+            value::namespace,
+        );
+        let other = http.as_deref().unwrap_or_default();
+        let message = self.or_else(
+            "REDIS_MESSAGE_NAMESPACE",
+            || value::apart("hmac:message", other),
+            |text| value::apart(text, other),
+        );
+        Some((http?, message?))
     }
 
     fn full(&mut self, own: Option<&PeerName>) -> Option<Full> {
@@ -156,6 +176,7 @@ impl<'a> Reader<'a> {
             .or("DRIFT_INTERVAL_MS", 300_000, value::interval)
             .map(Duration::from_millis);
         let retention = self.or("AUDIT_RETENTION_DAYS", 90, |text| value::days(text, 36_500));
+        let min_secret_bytes = self.or("MIN_SECRET_BYTES", 16, value::secret_bytes);
         let (secrets_key, older_secrets_keys) = secrets_keys?;
         Some(Full {
             database_url: database_url?,
@@ -171,6 +192,7 @@ impl<'a> Reader<'a> {
             resend_after: resend_after?,
             drift_interval: drift_interval?,
             audit_retention: Some(DAY * retention?).filter(|retention| !retention.is_zero()),
+            min_secret_bytes: min_secret_bytes?,
         })
     }
 

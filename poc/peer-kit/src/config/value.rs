@@ -57,6 +57,46 @@ pub(crate) fn interval(text: &str) -> Parsed<u64> {
     }
 }
 
+pub(crate) fn secret_bytes(text: &str) -> Parsed<usize> {
+    let bytes = text
+        .parse()
+        .map_err(|_| "is not a number of bytes".to_owned())?;
+    match bytes {
+        1..=16 => Ok(bytes),
+        _ => Err("is out of range".to_owned()),
+    }
+}
+
+/// What keys in Redis begin with, away from those of the bookkeeping.
+pub(crate) fn namespace(text: &str) -> Parsed<String> {
+    let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !(1..=64).contains(&text.len()) || !is_visible || text.ends_with(':') {
+        return Err("is not a namespace".to_owned());
+    }
+    if text.split(':').next() == Some("propagation") {
+        return Err("begins like the keys of the bookkeeping".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Refuses two namespaces of which one lies among the keys of the other.
+pub(crate) fn apart(text: &str, other: &str) -> Parsed<String> {
+    let is_within = |inner: &str, outer: &str| {
+        let rest = inner
+            .strip_prefix(outer)
+            .and_then(|it| it.strip_prefix(':'));
+        let kinds = ["clients", "nonce", "credentials-"];
+        inner == outer || rest.is_some_and(|rest| kinds.iter().any(|kind| rest.starts_with(kind)))
+    };
+    let namespace = namespace(text)?;
+    match is_within(text, other) || is_within(other, text) {
+        true => Err(format!(
+            "shares keys with {other}, the other track's namespace"
+        )),
+        false => Ok(namespace),
+    }
+}
+
 pub(crate) fn days(text: &str, max: u32) -> Parsed<u32> {
     let days: u32 = text
         .parse()

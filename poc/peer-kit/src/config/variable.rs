@@ -90,6 +90,7 @@ const NAMED_SECRETS: &str =
 const NAMED_REDIS: &str = "name=url,name=url with redis:// or rediss:// URLs, each name once";
 const NAMED_URLS: &str =
     "name=url,name=url with http:// or https:// URLs without a path, each name once";
+const NAMESPACE: &str = "1 to 64 visible ASCII characters, no colon at the end, not propagation:..., the keys of the two tracks apart";
 const NAMES: &str = "names of [A-Za-z0-9-]+, separated by commas";
 
 use Readers::{All, Full, ReceiveOnly};
@@ -194,6 +195,18 @@ pub const VARIABLES: &[Variable] = &[
         "redis://host:port/db or rediss://...",
         "the peer's own store",
     ),
+    open(
+        "REDIS_HTTP_NAMESPACE",
+        All,
+        NAMESPACE,
+        "what the keys of the http track begin with; hmac:http unless set",
+    ),
+    open(
+        "REDIS_MESSAGE_NAMESPACE",
+        All,
+        NAMESPACE,
+        "what the keys of the message track begin with; hmac:message unless set",
+    ),
     secret(
         "DATABASE_URL",
         Full,
@@ -253,6 +266,12 @@ pub const VARIABLES: &[Variable] = &[
         Full,
         "days, 0 (for ever) to 36500",
         "how long the audit keeps what happened; 90 unless set",
+    ),
+    open(
+        "MIN_SECRET_BYTES",
+        Full,
+        "bytes, 1 to 16",
+        "how short a secret an ensure may give; 16 unless set, and less only to adopt clients that have one",
     ),
     open(
         "ROTATION_GRACE_MS",
