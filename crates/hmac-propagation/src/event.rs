@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
+use crate::event_id::{event_id, shared};
 use crate::management::Operation;
 use crate::peer_store::{AckResult, Apply, ApplyOperation, CredentialKey, Stamp, Track};
 use crate::queue::PeerName;
@@ -159,6 +160,19 @@ impl Event {
         PeerName::parse(&self.sender).ok()
     }
 
+    /// Tells whether a peer of this project sent it, by what its id begins with. Such a peer books an event before it publishes
+    /// it; one of the original, afterwards.
+    pub(crate) fn is_ours(&self) -> bool {
+        let (Some(sender), Some(ts)) = (self.sender_name(), self.ts()) else {
+            return false;
+        };
+        shared(&self.event_id) == shared(&event_id(&sender, ts, [0; 16]))
+    }
+
+    fn ts(&self) -> Option<i64> {
+        self.fields.0.get("ts").and_then(integer)
+    }
+
     /// Validates an apply event whole (propagation wire 2.3, step 4). `now_ms` is the clock, `max_ahead_ms` how far `ts` may
     /// be ahead of it, `tracks` what this peer holds.
     ///
@@ -197,12 +211,7 @@ impl Event {
         if self.event_id.len() > MAX_EVENT_ID_BYTES {
             return Err(format!("eventId has more than {MAX_EVENT_ID_BYTES} bytes"));
         }
-        let ts = self
-            .fields
-            .0
-            .get("ts")
-            .and_then(integer)
-            .ok_or("ts is not an integer of milliseconds")?;
+        let ts = self.ts().ok_or("ts is not an integer of milliseconds")?;
         if ts > now_ms.saturating_add(max_ahead_ms) {
             return Err(format!(
                 "ts is more than {max_ahead_ms} ms ahead of the clock"

@@ -226,6 +226,9 @@ pub struct Settings {
     pub prefetch: u16,
     /// Deliveries applied or acknowledged together at most (256).
     pub batch: usize,
+    /// How long an answer waits for a sender that is not of this project (50 ms). One of the original books an event after it
+    /// has published it, and drops an answer that comes before.
+    pub foreign_answer_delay: Duration,
     /// How far an event's `ts` may be ahead of the clock (24 h).
     pub max_ahead: Duration,
     /// How short a secret an ensure may give (16 bytes). Less is for adopting clients that already have one: each is warned
@@ -256,6 +259,7 @@ impl Default for Settings {
             page: 500,
             prefetch: 512,
             batch: 256,
+            foreign_answer_delay: Duration::from_millis(50),
             max_ahead: Duration::from_secs(24 * 60 * 60),
             min_secret_bytes: *SECRET_BYTES.start(),
             store_timeout: Duration::from_secs(5),

@@ -16,13 +16,15 @@ use hmac_auth::credential::Change;
 use hmac_propagation::broker::{Broker, OutboundMessage};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::error::PropagationError;
+use hmac_propagation::event_id::event_id;
 use hmac_propagation::management::Operation;
 use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate, Settings, Unseen};
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::progress::{Progress, ProgressEvent};
 use tokio::sync::broadcast::error::TryRecvError;
+use tokio::time::Instant;
 
-use harness::{FIRST, Mesh, SECOND, ensure, key, name};
+use harness::{FIRST, Mesh, SECOND, ensure, key, name, secret_of};
 
 #[tokio::test(start_paused = true)]
 async fn a_change_reaches_every_target() {
@@ -72,6 +74,52 @@ async fn a_short_secret_is_adopted_only_where_it_is_allowed() {
     mesh.all_rows(DeliveryStatus::Success).await;
     let rotated = source.rotate(Rotate::new("client", Secret::new("newer")));
     assert!(is_refused(rotated.await.unwrap_err()));
+}
+
+/// An event of `node` to the consumer.
+fn from_node(event_id: &str, ts: i64) -> OutboundMessage {
+    let (own, hash) = (secret_of("consumer"), "a".repeat(64));
+    let body = format!(
+        r#"{{"eventId":"{event_id}","ts":{ts},"propagationSecret":"{}","senderAmqpQueue":"node","op":"credential.create","track":"http","clientId":"c","payload":{{"secretHash":"{hash}"}}}}"#,
+        own.expose()
+    );
+    OutboundMessage {
+        target: name("consumer"),
+        message_id: "m".into(),
+        timestamp_ms: 0,
+        body: body.into_bytes(),
+    }
+}
+
+/// A source of the original drops an answer that comes before it has booked what it sent. Our sources book first, and do
+/// not wait behind the others.
+#[tokio::test(start_paused = true)]
+async fn senders_of_the_original_are_answered_a_little_later() {
+    let mesh = Mesh::start(&["consumer"]).await;
+    let node = mesh.connect();
+    let mut answers = node.subscribe(&name("node"), 10).await.unwrap();
+    node.declare(&name("consumer")).await.unwrap();
+    let theirs = from_node("11111111-1111-4111-8111-111111111111", 1);
+    let ours = event_id(&name("node"), 2, [7; 16]);
+    let began = Instant::now();
+    node.publish(vec![theirs, from_node(&ours, 2)]).await;
+    let first = answers.next(10).await;
+    assert!(String::from_utf8_lossy(&first[0].body).contains(&ours));
+    assert_eq!(first.len(), 1);
+    assert!(began.elapsed() < Duration::from_millis(10));
+    let second = answers.next(10).await;
+    assert!(String::from_utf8_lossy(&second[0].body).contains("11111111"));
+    assert!(began.elapsed() >= Duration::from_millis(50));
+    assert!(began.elapsed() < Duration::from_millis(100));
+    // What waits is not settled: a peer that ends gives it back.
+    node.publish(vec![from_node("21111111-1111-4111-8111-111111111111", 3)])
+        .await;
+    let counters = || mesh.targets[0].propagator.counters();
+    mesh.until("it is applied", |_| counters().events_applied == 3)
+        .await;
+    mesh.targets[0].propagator.close().await;
+    assert_eq!(mesh.bus.depth(&name("consumer")), Some(1));
+    assert_eq!(counters().acks_published, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,8 +210,7 @@ async fn an_offline_target_catches_up_and_its_queue_stays_bounded() {
 #[tokio::test(start_paused = true)]
 async fn a_target_that_never_started_still_receives() {
     let mut mesh = Mesh::start(&[]).await;
-    mesh.management
-        .put_target(name("late"), harness::secret_of("late"));
+    mesh.management.put_target(name("late"), secret_of("late"));
     mesh.source
         .propagator
         .ensure(ensure("client", FIRST, &["late"]))
@@ -215,8 +262,7 @@ async fn a_resync_heals_a_target_that_lost_everything() {
 #[tokio::test(start_paused = true)]
 async fn one_bad_row_blocks_nobody() {
     let mesh = Mesh::start(&["consumer"]).await;
-    mesh.management
-        .put_target(name("gone"), harness::secret_of("gone"));
+    mesh.management.put_target(name("gone"), secret_of("gone"));
     mesh.source
         .propagator
         .ensure(ensure("bad", FIRST, &["gone"]))
@@ -267,8 +313,7 @@ async fn a_page_of_bad_rows_does_not_end_a_sync() {
     };
     let mesh = Mesh::start_with(&["consumer"], true, settings);
     let source = &mesh.source.propagator;
-    mesh.management
-        .put_target(name("gone"), harness::secret_of("gone"));
+    mesh.management.put_target(name("gone"), secret_of("gone"));
     source
         .ensure(ensure("bad", FIRST, &["gone"]))
         .await
@@ -305,7 +350,7 @@ async fn only_plain_names_are_made_and_any_is_received_and_revoked() {
     // Whoever finds such a client at a target takes it away, also where it is not known.
     source.revoke(Revoke::new("pâté")).await.unwrap();
     let elsewhere = mesh.connect();
-    let own = harness::secret_of("source");
+    let own = secret_of("source");
     let hash = |digit: usize| digit.to_string().repeat(64);
     let messages = ["lead"].iter().chain(&names).enumerate().map(|(index, client)| {
         let (own, hash) = (own.expose(), hash(index));
@@ -349,7 +394,7 @@ async fn one_bad_message_blocks_nobody() {
             r#"{{"eventId":"e1","ts":1,"propagationSecret":"{secret}","senderAmqpQueue":"source","op":"credential.create",{rest}}}"#
         )
     };
-    let own = harness::secret_of("consumer");
+    let own = secret_of("consumer");
     let apply =
         format!(r#""track":"http","clientId":"intruder","payload":{{"secretHash":"{hash}"}}"#);
     let bodies = [

@@ -122,6 +122,7 @@ impl Plan {
             page: [1, 2, 3, 500][dice.index(4)],
             prefetch: [2, 8, 512][dice.index(3)],
             batch: [1, 4, 256][dice.index(3)],
+            foreign_answer_delay: Duration::from_millis(20),
             max_ahead: Duration::from_secs(24 * 60 * 60),
             min_secret_bytes: 16,
             store_timeout: Duration::from_millis(200),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use auth_base::error_chain::chain;
 use auth_base::store_error::StoreError;
+use tokio::time::Instant;
 
 use crate::broker::DeliveryTag;
 use crate::context::Context;
@@ -62,7 +63,12 @@ impl Work<Received> for Applying {
                 sender: received.sender,
                 outcome,
             };
-            self.answers.push(tag, answer);
+            if received.is_ours {
+                self.answers.push(tag, answer);
+            } else {
+                let due = Instant::now() + self.context.settings.foreign_answer_delay;
+                self.answers.push_later(tag, answer, due);
+            }
         }
         Outcome {
             done: Vec::new(),

@@ -21,6 +21,8 @@ const MAX_SHOWN_BYTES: usize = 128;
 pub(super) struct Received {
     pub(super) event_id: String,
     pub(super) sender: String,
+    /// Whether a peer of this project sent it.
+    pub(super) is_ours: bool,
     /// `Err`: why it is refused.
     pub(super) outcome: Result<Apply, String>,
     /// How many times the store has refused it.
@@ -84,6 +86,7 @@ impl Classifier {
             add(&context.counters.events_refused, 1);
         }
         Some(Work::Apply(Received {
+            is_ours: event.is_ours(),
             event_id: event.event_id,
             sender: event.sender,
             outcome,

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::broker::DeliveryTag;
 use crate::context::Context;
@@ -39,6 +39,8 @@ pub(super) trait Work<T> {
 pub(super) struct Lane<T> {
     /// What its failures are reported as.
     part: &'static str,
+    /// What waits for its time, in the order of these.
+    later: Queue<(Instant, T)>,
     first: Queue<T>,
     again: Queue<T>,
 }
@@ -59,6 +61,7 @@ impl<T: Send> Lane<T> {
     pub(super) fn new(part: &'static str) -> Self {
         Self {
             part,
+            later: Queue::new(),
             first: Queue::new(),
             again: Queue::new(),
         }
@@ -69,9 +72,14 @@ impl<T: Send> Lane<T> {
         self.first.push([(tag, item)]);
     }
 
+    /// Lets a delivery wait for its first try until it is due, no earlier than those before it. It takes room meanwhile.
+    pub(super) fn push_later(&self, tag: DeliveryTag, item: T, due: Instant) {
+        self.later.push([(tag, (due, item))]);
+    }
+
     /// How many are in hand.
     pub(super) fn len(&self) -> usize {
-        self.first.len() + self.again.len()
+        self.later.len() + self.first.len() + self.again.len()
     }
 
     /// How many wait for something that is away: all, where the work stands still or some have failed.
@@ -85,27 +93,38 @@ impl<T: Send> Lane<T> {
 
     /// Forgets what came on another channel than that of `epoch`: the broker delivers it again.
     pub(super) fn keep_epoch(&self, epoch: u64) {
-        for queue in [&self.first, &self.again] {
-            let waiting = &mut lock(&queue.state).waiting;
-            waiting.retain(|(tag, _)| tag.epoch >= epoch);
-        }
+        self.later.keep_epoch(epoch);
+        self.first.keep_epoch(epoch);
+        self.again.keep_epoch(epoch);
     }
 
     /// What waits.
     pub(super) fn tags(&self) -> Vec<DeliveryTag> {
-        let tags = |queue: &Queue<T>| -> Vec<_> {
-            let state = lock(&queue.state);
-            state.waiting.iter().map(|(tag, _)| *tag).collect()
-        };
-        [tags(&self.first), tags(&self.again)].concat()
+        [self.later.tags(), self.first.tags(), self.again.tags()].concat()
     }
 
     /// Works until the propagator closes; a batch begun is ended.
     pub(super) async fn run(&self, context: &Context, done: &Done, work: &impl Work<T>) {
         tokio::join!(
+            self.due(context),
             self.first_tries(context, done, work),
             self.further_tries(context, done, work)
         );
+    }
+
+    /// Moves what is due to the others; all of it when the propagator closes, to be given back with them.
+    async fn due(&self, context: &Context) {
+        while let Some(batch) = self.later.take(context, 1).await {
+            for (tag, (due, item)) in batch {
+                tokio::select! {
+                    biased;
+                    () = context.closing.wait() => {}
+                    () = sleep_until(due) => {}
+                }
+                self.first.push([(tag, item)]);
+            }
+            self.later.end();
+        }
     }
 
     async fn first_tries(&self, context: &Context, done: &Done, work: &impl Work<T>) {
@@ -189,6 +208,16 @@ impl<T> Queue<T> {
     fn len(&self) -> usize {
         let state = lock(&self.state);
         state.waiting.len() + state.in_work
+    }
+
+    fn keep_epoch(&self, epoch: u64) {
+        let waiting = &mut lock(&self.state).waiting;
+        waiting.retain(|(tag, _)| tag.epoch >= epoch);
+    }
+
+    fn tags(&self) -> Vec<DeliveryTag> {
+        let state = lock(&self.state);
+        state.waiting.iter().map(|(tag, _)| *tag).collect()
     }
 
     fn stands_still(&self) -> bool {
