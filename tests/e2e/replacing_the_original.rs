@@ -4,9 +4,10 @@ use hmac_auth::secret_hash::SecretHash;
 use redis::AsyncCommands;
 use serde_json::{Value, json};
 
-use crate::mesh::{Caller, Mesh, Options, Peer, now_ms};
+use crate::mesh::{Caller, Mesh, Options, Peer, now_ms, until};
 
-const SECRET: &str = "a secret from before";
+/// Shorter than one that may be made here.
+const SECRET: &str = "from before";
 
 /// What the original left in a peer's Redis: records, one of them as a bare hash, and the cursors.
 async fn leave_behind(mesh: &Mesh, peer: Peer, hash: &SecretHash, cursor: i64) {
@@ -86,7 +87,8 @@ async fn a_receive_only_peer_takes_over_redis_and_queue() {
 
 #[tokio::test]
 async fn a_source_takes_over_clients_that_its_schema_does_not_know() {
-    let mut mesh = Options::default().start_without_peers().await;
+    let options = Options::default().only(Peer::Authority, "MIN_SECRET_BYTES", "11");
+    let mut mesh = options.start_without_peers().await;
     let hash = mesh.secrets.hash(Peer::Authority, SECRET);
     for peer in Peer::ALL {
         leave_behind(&mesh, peer, &hash, now_ms() - 1_000).await;
@@ -111,6 +113,13 @@ async fn a_source_takes_over_clients_that_its_schema_does_not_know() {
         &Peer::Authority.others(),
     )
     .await;
+    // The same secret once more: nobody is refused meanwhile, and the client is adopted.
+    mesh.ensure(Peer::Authority, "legacy", SECRET, &Peer::Authority.others())
+        .await;
+    mesh.until_success(Peer::Authority, 6).await;
+    mesh.until_let_in(&Peer::ALL, &Caller::new("legacy", hash.clone()))
+        .await;
+    until_adopted(&mesh, "legacy").await;
     mesh.revoke(Peer::Authority, "legacy", &Peer::Authority.others())
         .await;
     mesh.until_success(Peer::Authority, 6).await;
@@ -119,6 +128,20 @@ async fn a_source_takes_over_clients_that_its_schema_does_not_know() {
         .hash(Peer::Authority, "the first secret of ours");
     mesh.until_converged("old", &Peer::ALL, Some(&ours)).await;
     mesh.until_converged("legacy", &Peer::ALL, None).await;
+}
+
+/// As the page says it is seen, also on a peer without a dashboard.
+async fn until_adopted(mesh: &Mesh, client: &str) {
+    let path = format!("/api/mesh?filter={client}");
+    until("the client is adopted", async || {
+        let page = mesh.get(Peer::Authority, &path).await?.body;
+        let row = &page["clients"][0];
+        match (row["own"].as_bool(), row["attention"].as_bool()) {
+            (Some(true), Some(false)) => Ok(()),
+            _ => Err(page.to_string()),
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -133,7 +156,7 @@ async fn tables_of_another_shape_are_left_alone_and_said() {
         .expect("a table");
     mesh.launch(Peer::Authority).await;
     mesh.until_missing(Peer::Authority, "sql").await;
-    crate::mesh::until("the log says why", async || {
+    until("the log says why", async || {
         let log = mesh.log(Peer::Authority).await;
         if log.contains("the management store is not usable yet") {
             Ok(())
