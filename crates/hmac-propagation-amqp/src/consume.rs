@@ -17,7 +17,7 @@ use hmac_propagation::broker::{
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
 };
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -29,6 +29,9 @@ use crate::failure::{Failure, answer};
 use crate::options::AmqpOptions;
 use crate::reconnect::Link;
 use crate::status::StatusTracker;
+
+/// Consumers beside the first at most.
+const MOST_EXTRA: usize = 127;
 
 /// What a subscription's task needs to consume for ever.
 pub(crate) struct Consuming {
@@ -85,7 +88,10 @@ impl Subscription for AmqpSubscription {
     }
 
     fn set_prefetch(&mut self, prefetch: usize) {
-        let extra = prefetch.div_ceil(self.prefetch).saturating_sub(1);
+        let extra = prefetch
+            .div_ceil(self.prefetch)
+            .saturating_sub(1)
+            .min(MOST_EXTRA);
         if self.shared.extra.swap(extra, Ordering::Relaxed) != extra {
             self.shared.resized.notify_one();
         }
@@ -102,6 +108,9 @@ impl Subscription for AmqpSubscription {
             };
             (channel, state.settle(settlements))
         };
+        if self.shared.extra.load(Ordering::Relaxed) > 0 {
+            self.shared.resized.notify_one();
+        }
         let sending = try_join_all(frames.into_iter().map(|frame| frame.send(&channel)));
         answer(self.operation_timeout, sending).await?;
         Ok(())
@@ -127,7 +136,7 @@ impl Shared {
         let mut state = self.lock();
         let epoch = state.epoch;
         for delivery in deliveries {
-            state.unsettled.insert(delivery.delivery_tag);
+            state.arrived(delivery.delivery_tag);
             state.buffer.push_back(Delivery {
                 tag: DeliveryTag {
                     epoch,
@@ -157,12 +166,16 @@ struct State {
     buffer: VecDeque<Delivery>,
     /// Arrived on this channel and not settled.
     unsettled: BTreeSet<u64>,
+    /// All tags of this channel below this have arrived. Consumers take turns, so one may be ahead of another.
+    next: u64,
+    early: BTreeSet<u64>,
     closed: bool,
 }
 
 impl State {
     fn begin(&mut self, channel: Channel) {
         self.epoch += 1;
+        self.next = 1;
         self.channel = Some(channel);
     }
 
@@ -170,7 +183,16 @@ impl State {
     fn lose(&mut self) -> Option<Channel> {
         self.buffer.clear();
         self.unsettled.clear();
+        self.early.clear();
         self.channel.take()
+    }
+
+    fn arrived(&mut self, tag: u64) {
+        self.unsettled.insert(tag);
+        self.early.insert(tag);
+        while self.early.remove(&self.next) {
+            self.next += 1;
+        }
     }
 
     /// Turns settlements into as few frames as possible. Tags of lost channels and tags settled before are left out.
@@ -196,7 +218,7 @@ impl State {
             .unsettled
             .iter()
             .zip(&done)
-            .take_while(|(lowest, done)| lowest == done)
+            .take_while(|(lowest, done)| lowest == done && **lowest < self.next)
             .count();
         if let Some(&last) = run.checked_sub(1).and_then(|end| done.iter().nth(end)) {
             frames.push(Frame::Acknowledge {
@@ -307,7 +329,7 @@ impl Consuming {
                 }
                 () = shared.resized.notified() => {
                     let wanted = shared.extra.load(Ordering::Relaxed);
-                    match self.resize(&channel, wanted, &mut extra).await {
+                    match self.resize(shared, &channel, wanted, &mut extra).await {
                         Ok(more) => consumers.extend(more),
                         Err(failure) => return Some(failure.reason()),
                     }
@@ -331,25 +353,31 @@ impl Consuming {
         )
         .await?;
         channel::declare(&channel, &self.queue, bound).await?;
-        let consumer = self.consumer(&channel).await?;
+        let consumer = self.consumer(&channel, FieldTable::default()).await?;
         Ok((channel, consumer))
     }
 
     /// Starts another consumer on the channel, with a prefetch of its own.
-    async fn consumer(&self, channel: &Channel) -> Result<Consumer, Failure> {
+    async fn consumer(
+        &self,
+        channel: &Channel,
+        arguments: FieldTable,
+    ) -> Result<Consumer, Failure> {
         let consuming = channel.basic_consume(
             self.queue.as_str().into(),
             "".into(),
             BasicConsumeOptions::default(),
-            FieldTable::default(),
+            arguments,
         );
         answer(self.options.operation_timeout, consuming).await
     }
 
     /// The broker takes a prefetch for consumers to come only: a larger one is more consumers, a smaller one fewer. What a
-    /// cancelled one was sent before stays in hand, and it ends after that.
+    /// cancelled one was sent before stays in hand, so another is not started before there is room for what it may bring. The
+    /// broker serves others of the queue first, which may be those of another replica.
     async fn resize(
         &self,
+        shared: &Shared,
         channel: &Channel,
         wanted: usize,
         extra: &mut Vec<ShortString>,
@@ -361,8 +389,11 @@ impl Consuming {
             answer(self.options.operation_timeout, cancelling).await?;
         }
         let mut more = Vec::new();
-        while extra.len() < wanted {
-            let consumer = self.consumer(channel).await?;
+        let prefetch = usize::from(self.prefetch.max(1));
+        let mut last = FieldTable::default();
+        last.insert("x-priority".into(), AMQPValue::LongInt(-1));
+        while extra.len() < wanted && shared.lock().unsettled.len() <= wanted * prefetch {
+            let consumer = self.consumer(channel, last.clone()).await?;
             extra.push(consumer.tag());
             more.push(consumer);
         }
@@ -399,6 +430,7 @@ mod tests {
         State {
             epoch: 7,
             unsettled: unsettled.into_iter().collect(),
+            next: 10,
             ..State::default()
         }
     }
@@ -463,6 +495,30 @@ mod tests {
             ]
         );
         assert!(state.unsettled.is_empty());
+    }
+
+    /// The tag between them is still on its way through another consumer.
+    #[test]
+    fn acknowledges_nothing_along_that_has_not_arrived() {
+        let mut state = State {
+            epoch: 7,
+            next: 1,
+            ..State::default()
+        };
+        [1, 3].into_iter().for_each(|tag| state.arrived(tag));
+        let settlements: Vec<_> = tags([1, 3], Settlement::Acknowledge).collect();
+        let single = |tag| Frame::Acknowledge {
+            tag,
+            multiple: false,
+        };
+        assert_eq!(state.settle(&settlements), [single(1), single(3)]);
+        [4, 2].into_iter().for_each(|tag| state.arrived(tag));
+        let settlements: Vec<_> = tags([2, 4], Settlement::Acknowledge).collect();
+        let both = Frame::Acknowledge {
+            tag: 4,
+            multiple: true,
+        };
+        assert_eq!(state.settle(&settlements), [both]);
     }
 
     #[test]

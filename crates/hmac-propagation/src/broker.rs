@@ -210,7 +210,8 @@ pub trait Broker: Send + Sync + 'static {
 /// A consumer of one queue.
 #[async_trait]
 pub trait Subscription: Send {
-    /// Waits for a delivery, then returns it with whatever else is at hand, `max` at most, in the queue's order.
+    /// Waits for a delivery, then returns it with whatever else is at hand, `max` at most, in the queue's order (about so
+    /// while more than the first prefetch may be unsettled).
     /// Empty only when the broker was closed. Cancel-safe: a dropped call loses no delivery.
     async fn next(&mut self, max: usize) -> Vec<Delivery>;
 

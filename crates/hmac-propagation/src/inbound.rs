@@ -115,6 +115,7 @@ impl Inbound {
     async fn consume(&self, mut subscription: Box<dyn Subscription>) {
         let (context, lanes) = (&*self.context, &self.lanes);
         let (done, mut settled) = mpsc::unbounded_channel();
+        let mut most = usize::from(context.settings.prefetch);
         let mut work = pin!(async {
             tokio::join!(
                 lanes.applies.run(context, &done, &self.applying),
@@ -123,7 +124,7 @@ impl Inbound {
             )
         });
         loop {
-            let room = self.room(&mut *subscription);
+            let room = self.room(&mut *subscription, &mut most);
             let is_full = room == 0;
             tokio::select! {
                 biased;
@@ -145,13 +146,19 @@ impl Inbound {
         self.requeue(&mut *subscription).await;
     }
 
-    /// How many deliveries may be taken now. Those that wait for what is away take no room from the others.
-    fn room(&self, subscription: &mut dyn Subscription) -> usize {
+    /// How many deliveries may be taken now, where `most` may be in hand. Those that wait for what is away take no room from
+    /// the others: `most` grows by them, and is small again only when nearly all of it is worked off.
+    fn room(&self, subscription: &mut dyn Subscription, most: &mut usize) -> usize {
         let (lanes, prefetch) = (&self.lanes, usize::from(self.context.settings.prefetch));
         let held_up = lanes.answers.held_up() + lanes.acks.held_up();
-        let most = MOST_IN_HAND.max(prefetch).min(prefetch + held_up);
-        subscription.set_prefetch(most);
-        most.saturating_sub(lanes.len())
+        let in_hand = lanes.len();
+        if held_up > 0 {
+            *most = MOST_IN_HAND.min(prefetch + held_up).max(*most);
+        } else if in_hand <= prefetch / 2 {
+            *most = prefetch;
+        }
+        subscription.set_prefetch(*most);
+        most.saturating_sub(in_hand)
             .min(self.context.settings.batch)
     }
 

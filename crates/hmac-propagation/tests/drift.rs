@@ -516,6 +516,14 @@ async fn a_resync_brings_nothing_back_that_another_source_has_revoked() {
         let summary = world.source.propagator().resync(resync).await.unwrap();
         assert_eq!(summary.targets_published, 0);
     }
+    // A store that lost everything is filled again, in whatever order the sources do it.
+    world.target.flush();
+    for propagator in [world.source.propagator(), other.propagator()] {
+        propagator.resync(Resync::target("target")).await.unwrap();
+    }
+    world.settled().await;
+    other.settled().await;
+    assert_eq!(world.target.hash("shared"), None);
     // Where that cannot be told, nothing is done unless it is asked for in words.
     world.target.view_is(Mood::Away);
     for resync in again {

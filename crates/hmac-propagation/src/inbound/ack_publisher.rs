@@ -9,7 +9,7 @@ use auth_base::secret::Secret;
 use tokio::time::{Instant, timeout};
 
 use crate::bounded::NoAnswer;
-use crate::broker::{DeliveryTag, OutboundMessage};
+use crate::broker::{DeliveryTag, OutboundMessage, PublishError};
 use crate::context::Context;
 use crate::counters::add;
 use crate::event::AckEvent;
@@ -130,23 +130,33 @@ impl AckPublisher {
         known.secrets.get(sender).map(|(_, secret)| secret.clone())
     }
 
-    /// Answers senders that this peer does not know, where they have a queue: none is declared for them, since whoever knows
-    /// this peer's secret may name any number. An answer that is lost is not repeated.
-    async fn answer_strangers(&self, messages: Vec<OutboundMessage>) {
-        if messages.is_empty() {
-            return;
+    /// Answers senders whose secret this peer does not have, where they have a queue: none is declared for them, since whoever
+    /// knows this peer's secret may name any number. Only an answer that may have been lost on its way is kept.
+    async fn answer_strangers(
+        &self,
+        strangers: Vec<(DeliveryTag, Answer, OutboundMessage)>,
+    ) -> (Vec<DeliveryTag>, Vec<(DeliveryTag, Answer)>) {
+        let (mut done, mut kept) = (Vec::new(), Vec::new());
+        if strangers.is_empty() {
+            return (done, kept);
         }
-        let senders: Vec<_> = messages.iter().map(|it| it.target.clone()).collect();
-        let outcomes = self.context.broker.publish(messages).await;
-        for (sender, outcome) in senders.iter().zip(outcomes) {
+        let messages = strangers.iter().map(|(_, _, message)| message.clone());
+        let outcomes = self.context.broker.publish(messages.collect()).await;
+        for ((tag, answer, _), outcome) in strangers.into_iter().zip(outcomes) {
             match outcome {
                 Ok(()) => add(&self.context.counters.acks_published, 1),
+                Err(PublishError::Unconfirmed(_)) => {
+                    kept.push((tag, answer));
+                    continue;
+                }
                 Err(error) => {
-                    let reason = chain(&error);
-                    tracing::warn!(%sender, reason, "unknown sender could not be answered");
+                    let (sender, reason) = (shown(&answer.sender), chain(&error));
+                    tracing::warn!(sender, reason, "unknown sender could not be answered");
                 }
             }
+            done.push(tag);
         }
+        (done, kept)
     }
 
     fn message(
@@ -199,8 +209,8 @@ impl Work<Answer> for AckPublisher {
                     kept.push((tag, answer));
                 }
                 Some(None) => {
-                    strangers.push(self.message(sender, None, &answer));
-                    done.push(tag);
+                    let message = self.message(sender, None, &answer);
+                    strangers.push((tag, answer, message));
                 }
                 Some(Some(secret)) => {
                     messages.push(self.message(sender, Some(&secret), &answer));
@@ -208,7 +218,12 @@ impl Work<Answer> for AckPublisher {
                 }
             }
         }
-        self.answer_strangers(strangers).await;
+        let (answered, lost) = self.answer_strangers(strangers).await;
+        if !lost.is_empty() {
+            failure = Some("not confirmed".to_owned());
+        }
+        done.extend(answered);
+        kept.extend(lost);
         let outcomes = self.publisher.publish(&messages).await;
         for ((tag, answer), outcome) in pending.into_iter().zip(outcomes) {
             match outcome {

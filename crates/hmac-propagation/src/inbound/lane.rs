@@ -15,6 +15,9 @@ use crate::lock::lock;
 /// From this long on, work that has not ended is held to wait for something that is away.
 pub(super) const SLOW: Duration = Duration::from_millis(500);
 
+/// So often the pause before a first try doubles; that before a further one goes on to the longest wait.
+const MOST_PAUSES: u32 = 4;
+
 /// How work on a batch ended.
 pub(super) struct Outcome<T> {
     /// Deliveries that are done and may be settled.
@@ -133,7 +136,8 @@ impl<T: Send> Lane<T> {
             let went_through = self.attempt(&self.first, batch, context, done, work).await;
             failures = if went_through { 0 } else { failures + 1 };
             if failures > 0 {
-                context.pause(failures - 1).await;
+                // What comes next may be of another kind than what failed, and should not wait for long.
+                context.pause(failures.min(MOST_PAUSES) - 1).await;
             }
         }
     }
@@ -166,18 +170,21 @@ impl<T: Send> Lane<T> {
         let size = batch.len();
         let outcome = work.work(batch).await;
         let kept = outcome.kept.len();
+        let is_news = std::ptr::eq(queue, &raw const self.again) || self.again.len() == 0;
         self.again.push(outcome.kept);
         queue.end();
         // Nobody listens once the subscription has ended: the broker delivers again.
         let _ = done.send(outcome.done);
         if kept > 0 {
             let reason = outcome.failure.unwrap_or_default();
-            tracing::warn!(
-                part = self.part,
-                reason,
-                deliveries = kept,
-                "deliveries wait"
-            );
+            if is_news {
+                tracing::warn!(
+                    part = self.part,
+                    reason,
+                    deliveries = kept,
+                    "deliveries wait"
+                );
+            }
             add(&context.counters.deliveries_delayed, kept);
             context.health.note(self.part, Some(reason));
         } else if self.again.len() == 0 {
