@@ -1,6 +1,7 @@
 //! Accepts connections and serves them, until somebody says stop.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -24,7 +25,7 @@ use tower::ServiceExt;
 use crate::malformed::{is_malformed, refusal};
 use crate::unread;
 
-/// A request's head comes within this time after the connection was made or the last answer was given.
+/// The first request's head comes within this time.
 const HEAD_LIMIT: Duration = Duration::from_secs(15);
 
 /// How many headers a head has at most, and how many bytes; as on actix-web, where neither can be set.
@@ -34,14 +35,30 @@ const HEAD_SIZE: usize = 128 * 1024;
 /// How long nothing is accepted when the process has too many files open.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves until `stop` is over, then waits for the requests that are open. Whoever drops the future cuts them off. Handlers
-/// may take [`ConnectInfo<SocketAddr>`].
+/// How long [`serve`] keeps a connection whose next request does not come: longer than load balancers do.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Serves until `stop` is over, with [`KEEP_ALIVE`].
 ///
 /// # Errors
-/// None yet: what goes wrong with one connection ends that connection.
+/// As for [`serve_for`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve_for(listener, router, KEEP_ALIVE, stop).await
+}
+
+/// Serves until `stop` is over: a connection whose next request does not come for `keep_alive` is closed. Then it waits for
+/// the requests that are open. Whoever drops the future cuts them off. Handlers may take [`ConnectInfo<SocketAddr>`].
+///
+/// # Errors
+/// None yet: what goes wrong with one connection ends that connection.
+pub async fn serve_for(
+    listener: TcpListener,
+    router: Router,
+    keep_alive: Duration,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let stopped = CancellationToken::new();
@@ -49,15 +66,23 @@ pub async fn serve(
         stop.await;
         stopped.cancel();
     };
-    tokio::join!(accept(listener, router, stopped.clone()), stopping);
+    tokio::join!(
+        accept(listener, router, keep_alive, stopped.clone()),
+        stopping
+    );
     Ok(())
 }
 
-async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    keep_alive: Duration,
+    stop: CancellationToken,
+) {
     let router = router.layer(from_fn(unread::announce));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
+        .header_read_timeout(keep_alive)
         .max_headers(HEADERS)
         .max_header_size(HEAD_SIZE);
     let mut connections = JoinSet::new();
@@ -88,7 +113,9 @@ async fn converse(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+    let asked = CancellationToken::new();
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        asked.cancel();
         request.extensions_mut().insert(ConnectInfo(address));
         answer(router.clone(), request.map(Body::new))
     });
@@ -99,9 +126,17 @@ async fn converse(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = unasked(&asked) => return,
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Ends when no first request came in time.
+async fn unasked(asked: &CancellationToken) {
+    if timeout(HEAD_LIMIT, asked.cancelled()).await.is_ok() {
+        pending::<()>().await;
     }
 }
 
@@ -134,11 +169,14 @@ mod tests {
 
     use super::*;
 
+    const KEPT: Duration = Duration::from_secs(75);
+
     async fn serving(stop: &CancellationToken) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", get(|| async { "here" }));
-        tokio::spawn(serve(listener, router, stop.clone().cancelled_owned()));
+        let stopped = stop.clone().cancelled_owned();
+        tokio::spawn(serve_for(listener, router, KEPT, stopped));
         address
     }
 
@@ -173,6 +211,23 @@ mod tests {
             }
         }
         assert!(lost.is_empty(), "{}: {:?}", lost.len(), lost[0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_a_request_is_kept_as_long_as_was_said() {
+        let address = serving(&CancellationToken::new()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let mut some = [0; 256];
+        for _ in 0..3 {
+            stream.write_all(request).await.unwrap();
+            let length = stream.read(&mut some).await.unwrap();
+            assert!(some[..length].starts_with(b"HTTP/1.1 200"));
+            tokio::time::sleep(KEPT - Duration::from_secs(1)).await;
+        }
+        let waited = Instant::now();
+        assert_eq!(stream.read(&mut some).await.unwrap(), 0);
+        assert!(waited.elapsed() < Duration::from_secs(2));
     }
 
     #[tokio::test]

@@ -17,4 +17,4 @@ mod connections;
 mod malformed;
 mod unread;
 
-pub use crate::connections::serve;
+pub use crate::connections::{KEEP_ALIVE, serve, serve_for};

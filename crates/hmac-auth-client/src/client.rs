@@ -37,7 +37,9 @@ impl SignedClient {
     }
 
     /// Builds the HTTP client of `builder` so that it follows no redirect and repeats no request by itself (an HTTP/2
-    /// connection that is being closed makes it do so, with a nonce that was sent before), and sends over it.
+    /// connection that is being closed makes it do so, with a nonce that was sent before), and sends over it. A proxy of the
+    /// environment (`HTTP_PROXY`) is used unless `builder` says [`no_proxy`](ClientBuilder::no_proxy); it must not repeat
+    /// requests either.
     ///
     /// # Errors
     /// [`ClientError::Build`] when the client cannot be built.

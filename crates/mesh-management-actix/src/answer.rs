@@ -8,7 +8,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 use mesh_api::problem::Problem;
-use mesh_management::guard::HeaderText;
+use mesh_management::headers::HeaderText;
 use mesh_management::surface::{Answer, HEADERS, page_headers};
 use mesh_management::view::Events;
 

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use mesh_api::problem::Problem;
-use mesh_management::guard::HeaderText;
+use mesh_management::headers::HeaderText;
 use mesh_management::surface::{Answer, HEADERS};
 use mesh_management::view::Events;
 

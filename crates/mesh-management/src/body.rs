@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mesh_api::problem::{BODY_LIMIT, Problem};
 
-use crate::guard::HeaderText;
+use crate::headers::HeaderText;
 
 /// A body comes within this time.
 pub const READ_LIMIT: Duration = Duration::from_secs(10);

@@ -10,22 +10,28 @@ use mesh_api::problem::Problem;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use crate::guard::HeaderText;
+use crate::headers::HeaderText;
 
-/// The names by which a peer answers. Clones share them.
+/// The names by which a peer is called. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Hosts(Option<Arc<BTreeSet<String>>>);
+pub struct Hosts {
+    names: Arc<BTreeSet<String>>,
+    /// Whether it answers to no other name.
+    is_strict: bool,
+}
 
 impl Hosts {
     /// Answers to every name: for a peer that other machines reach, by names that only they know.
     pub fn any() -> Self {
-        Self(None)
+        Self::default()
     }
 
     /// Answers to `localhost`, to every IP address and to `names` (as [`host_name`] gives them).
     pub fn only(names: impl IntoIterator<Item = String>) -> Self {
-        let own = ["localhost".to_owned()];
-        Self(Some(Arc::new(own.into_iter().chain(names).collect())))
+        Self {
+            names: Arc::new(names.into_iter().collect()),
+            is_strict: true,
+        }
     }
 
     /// Checks where a request was sent. `authority` is that of its target, where that names one; no browser leaves out the
@@ -40,9 +46,7 @@ impl Hosts {
         headers: &impl HeaderText,
     ) -> Result<(), Problem> {
         let mut named = authority.into_iter().chain(headers.text("host"));
-        if let Some(names) = &self.0
-            && !named.all(|authority| is_one_of(names, authority))
-        {
+        if self.is_strict && !named.all(|authority| self.is_own(authority)) {
             let message = "this is no name of this peer";
             return Err(Problem::new(421, "MISDIRECTED_REQUEST", message));
         }
@@ -50,6 +54,22 @@ impl Hosts {
             Ok(_) => Ok(()),
             Err(_) => Err(Problem::new(400, "INVALID_PATH", "the path is not UTF-8")),
         }
+    }
+
+    /// No other site has an address for its name.
+    fn is_own(&self, authority: &str) -> bool {
+        let url = Url::parse(&format!("http://{authority}"));
+        let host = url.as_ref().ok().and_then(Url::host);
+        match &host {
+            Some(Host::Domain("localhost" | "localhost.")) => true,
+            Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+            _ => self.names(host.as_ref()),
+        }
+    }
+
+    /// Whether the peer was given this name.
+    pub(crate) fn names(&self, host: Option<&Host<&str>>) -> bool {
+        matches!(host, Some(Host::Domain(name)) if self.names.contains(&in_one_spelling(name)))
     }
 }
 
@@ -63,16 +83,6 @@ pub fn host_name(text: &str) -> Option<String> {
 
 fn in_one_spelling(name: &str) -> String {
     name.trim_end_matches('.').to_owned()
-}
-
-/// No other site has an address for its name.
-fn is_one_of(names: &BTreeSet<String>, authority: &str) -> bool {
-    let url = Url::parse(&format!("http://{authority}"));
-    match url.ok().as_ref().and_then(Url::host) {
-        Some(Host::Domain(name)) => names.contains(&in_one_spelling(name)),
-        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,8 @@
 use mesh_api::problem::Problem;
 use url::Url;
 
-/// Reads a header of the request as text; `None` when absent or no text.
-pub trait HeaderText {
-    /// Looks up `name` (lower case).
-    fn text(&self, name: &str) -> Option<&str>;
-}
+use crate::edge::Hosts;
+use crate::headers::HeaderText;
 
 /// How a request's body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,18 +18,19 @@ pub enum Encoding {
 /// Checks an unsafe request (anything but GET, HEAD and OPTIONS) and tells how its body is written; a safe one passes.
 ///
 /// A browser says where a request comes from (`Sec-Fetch-Site`, else `Origin`); a request that says nothing comes from no
-/// page. A declared content type must be JSON or a form. A form is what any page may send without asking first: that it comes
+/// page. A proxy in front may have rewritten the `Host`: a page of one of the names of `hosts` is a page of this site, whatever
+/// its port. A declared content type must be JSON or a form. A form is what any page may send without asking first: that it comes
 /// from a page of this site is what its headers say.
 ///
 /// # Errors
 /// 403 `CROSS_SITE_REQUEST` or 415 `UNSUPPORTED_MEDIA_TYPE`.
-pub fn check(method: &str, headers: &impl HeaderText) -> Result<Encoding, Problem> {
+pub fn check(hosts: &Hosts, method: &str, headers: &impl HeaderText) -> Result<Encoding, Problem> {
     if matches!(method, "GET" | "HEAD" | "OPTIONS") {
         return Ok(Encoding::Json);
     }
     let from_here = match (headers.text("sec-fetch-site"), headers.text("origin")) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
-        (None, Some(origin)) => is_origin_of(origin, headers.text("host")),
+        (None, Some(origin)) => is_origin_of(hosts, origin, headers.text("host")),
         (None, None) => true,
     };
     if !from_here {
@@ -50,12 +48,16 @@ pub fn check(method: &str, headers: &impl HeaderText) -> Result<Encoding, Proble
     }
 }
 
-fn is_origin_of(origin: &str, host: Option<&str>) -> bool {
-    let (Ok(origin), Some(host)) = (Url::parse(origin), host) else {
+fn is_origin_of(hosts: &Hosts, origin: &str, host: Option<&str>) -> bool {
+    let Ok(origin) = Url::parse(origin) else {
         return false;
     };
-    let own = Url::parse(&format!("{}://{host}", origin.scheme()));
-    own.is_ok_and(|own| own.origin().is_tuple() && own.origin() == origin.origin())
+    let is_sent_to = |host| {
+        let own = Url::parse(&format!("{}://{host}", origin.scheme()));
+        own.is_ok_and(|own| own.origin() == origin.origin())
+    };
+    origin.origin().is_tuple()
+        && (hosts.names(origin.host().as_ref()) || host.is_some_and(is_sent_to))
 }
 
 fn is(content_type: &str, wanted: &str) -> bool {
@@ -77,7 +79,7 @@ mod tests {
     }
 
     fn code(method: &str, headers: &[(&str, &str)]) -> String {
-        let checked = check(method, &Pairs(headers));
+        let checked = check(&Hosts::any(), method, &Pairs(headers));
         checked.map_or_else(|problem| problem.error.into_owned(), |_| "OK".to_owned())
     }
 
@@ -109,6 +111,40 @@ mod tests {
         assert_eq!(code("GET", &[("sec-fetch-site", "cross-site")]), "OK");
     }
 
+    /// `localhost` is a name of every peer, and of whatever else runs on this machine.
+    #[test]
+    fn a_page_of_a_given_name_is_of_this_site_whatever_host_a_proxy_writes() {
+        let hosts = Hosts::only(["peer.example".to_owned()]);
+        let code = |origin: &str, host: &str| {
+            let headers = [("host", host), ("origin", origin)];
+            let checked = check(&hosts, "POST", &Pairs(&headers));
+            checked.map_or_else(|problem| problem.error.into_owned(), |_| "OK".to_owned())
+        };
+        for origin in [
+            "https://peer.example",
+            "http://peer.example:8080",
+            "https://peer.example.",
+        ] {
+            assert_eq!(code(origin, "127.0.0.1:3003"), "OK", "{origin}");
+        }
+        for origin in [
+            "https://other.example",
+            "https://sub.peer.example",
+            "http://localhost:3004",
+            "http://127.0.0.1",
+            "data://peer.example",
+            "null",
+        ] {
+            let refused = code(origin, "127.0.0.1:3003");
+            assert_eq!(refused, "CROSS_SITE_REQUEST", "{origin}");
+        }
+        let said = [
+            ("origin", "https://peer.example"),
+            ("sec-fetch-site", "same-site"),
+        ];
+        assert!(check(&hosts, "POST", &Pairs(&said)).is_err());
+    }
+
     #[test]
     fn a_declared_body_is_json_or_a_form() {
         assert_eq!(
@@ -127,7 +163,8 @@ mod tests {
     #[test]
     fn a_form_passes_only_from_this_site() {
         let either = |headers: &[(&str, &str)]| {
-            check("POST", &Pairs(headers)).map_err(|problem| problem.error.into_owned())
+            check(&Hosts::any(), "POST", &Pairs(headers))
+                .map_err(|problem| problem.error.into_owned())
         };
         let form = (
             "content-type",

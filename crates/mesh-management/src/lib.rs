@@ -32,6 +32,7 @@ pub mod edge;
 pub mod error;
 pub mod form;
 pub mod guard;
+pub mod headers;
 pub mod track;
 
 #[cfg(feature = "testkit")]

@@ -15,10 +15,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::edge::Hosts;
 use crate::error::RequestError;
 use crate::form::accept::wants_html;
 use crate::form::{self, Forms, Kept};
-use crate::guard::{self, Encoding, HeaderText};
+use crate::guard::{self, Encoding};
+use crate::headers::HeaderText;
 use crate::management::Management;
 
 /// The surface, and how it is mounted. Clones share it.
@@ -28,6 +30,7 @@ pub struct Surface {
     created: bool,
     forms: Option<Arc<Forms>>,
     events: bool,
+    hosts: Hosts,
 }
 
 impl Surface {
@@ -38,6 +41,7 @@ impl Surface {
             created: false,
             forms: None,
             events: false,
+            hosts: Hosts::any(),
         }
     }
 
@@ -56,6 +60,12 @@ impl Surface {
     /// Pushes changes of the mesh as events.
     pub fn events(mut self) -> Self {
         self.events = true;
+        self
+    }
+
+    /// Takes requests of the pages of these names, whatever `Host` a proxy in front writes.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.hosts = hosts;
         self
     }
 
@@ -86,7 +96,7 @@ impl Surface {
         method: &str,
         headers: &impl HeaderText,
     ) -> Result<Head, Problem> {
-        let encoding = guard::check(method, headers)?;
+        let encoding = guard::check(&self.hosts, method, headers)?;
         let is_post = method == "POST";
         let takes_form = self.forms.is_some() && is_post && of_form(operation).is_some();
         // A form knows no DELETE: it posts, and says `_method=DELETE`.

@@ -151,7 +151,8 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
     };
     let address = listener.local_addr()?;
     let router = app(shared, verifier, config.hosts);
-    let serving = axum_serve::serve(listener, router, stop.token().cancelled_owned());
+    let stopped = stop.token().cancelled_owned();
+    let serving = axum_serve::serve_for(listener, router, config.keep_alive, stopped);
     Ok(Application::new(address, peer, serving))
 }
 
@@ -191,8 +192,12 @@ fn management(
 
 /// All routes. Those of management ask nobody who they are: keep them where only operators reach them.
 fn app(shared: Shared, verifier: Verifier, hosts: Hosts) -> Router {
-    let admin = Surface::new(Arc::clone(&shared.management)).created();
-    let api = Surface::new(Arc::clone(&shared.management)).events();
+    let admin = Surface::new(Arc::clone(&shared.management))
+        .hosts(hosts.clone())
+        .created();
+    let api = Surface::new(Arc::clone(&shared.management))
+        .hosts(hosts.clone())
+        .events();
     Router::new()
         .route("/api/echo", get(echo).post(echo))
         .route_layer(HmacAuthLayer::new(verifier).body_limit(BODY_LIMIT))

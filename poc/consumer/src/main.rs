@@ -137,6 +137,7 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .tcp_nodelay(true)
+        .keep_alive(config.keep_alive)
         .disable_signals()
         .shutdown_timeout(HTTP_LIMIT.as_secs())
         .listen(listener.into_std()?)?

@@ -23,6 +23,7 @@ use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::RedisPeerStore;
 use mesh_api::problem::BODY_LIMIT;
+use mesh_management::edge::Hosts;
 use mesh_management::form::Forms;
 use mesh_management::{Management, Surface};
 use mesh_management_actix::answer::{json, page};
@@ -147,7 +148,6 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
 
     let sql = Arc::new(LateAdministration(sql));
     let management = management(&config, &peer, sql, backends.views, backends.control)?;
-    let management = Arc::new(management);
     let folder = full.dashboard_dir.clone();
     let pages = Data::new(Pages::new(own.as_str(), Arc::clone(&management), folder));
     let shared = Data::new(Shared {
@@ -155,13 +155,13 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         management,
         documentation: Documentation::new(own.as_str(), Mode::Full, true),
     });
-    let hosts = Data::new(config.hosts);
+    let (hosts, keep_alive) = (Data::new(config.hosts), config.keep_alive);
     let app = move || {
         App::new()
             .app_data(shared.clone())
             .app_data(hosts.clone())
             .app_data(pages.clone())
-            .configure(|config| routes(config, &shared, pages.forms(), &verifier))
+            .configure(|config| routes(config, &shared, &hosts, pages.forms(), &verifier))
             .wrap(from_fn(limit))
             .wrap(from_fn(edge))
             .wrap(from_fn(observe))
@@ -170,6 +170,7 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .tcp_nodelay(true)
+        .keep_alive(keep_alive)
         .disable_signals()
         .shutdown_timeout(HTTP_LIMIT.as_secs())
         .listen(listener.into_std()?)?
@@ -189,7 +190,7 @@ fn management(
     sql: Arc<LateAdministration>,
     stores: Vec<PeerStoreView>,
     control: Option<Arc<dyn PeerControl>>,
-) -> Result<Management, Failure> {
+) -> Result<Arc<Management>, Failure> {
     let (own, peer_urls) = (&config.peer, &config.full()?.peer_urls);
     let calls = Arc::new(HttpSignedGet::new()?);
     let mut management = Management::new(own.clone(), peer.propagator.clone(), sql.clone())
@@ -213,14 +214,23 @@ fn management(
         clock: Arc::new(SystemClock),
         stop: peer.stop.clone(),
     });
-    Ok(management.mesh(Some(mesh)))
+    Ok(Arc::new(management.mesh(Some(mesh))))
 }
 
 /// All routes. Those of management ask nobody who they are: keep them where only operators reach them.
-fn routes(config: &mut ServiceConfig, shared: &Shared, forms: Arc<Forms>, verifier: &Verifier) {
+fn routes(
+    config: &mut ServiceConfig,
+    shared: &Shared,
+    hosts: &Hosts,
+    forms: Arc<Forms>,
+    verifier: &Verifier,
+) {
     let signed = HmacAuth::new(verifier.clone()).body_limit(BODY_LIMIT);
-    let admin = Surface::new(Arc::clone(&shared.management)).created();
+    let admin = Surface::new(Arc::clone(&shared.management))
+        .hosts(hosts.clone())
+        .created();
     let api = Surface::new(Arc::clone(&shared.management))
+        .hosts(hosts.clone())
         .forms(Some(forms))
         .events();
     config

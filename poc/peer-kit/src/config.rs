@@ -54,6 +54,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The names by which it is called.
     pub hosts: Hosts,
+    /// How long a connection is kept without a request.
+    pub keep_alive: Duration,
     /// The broker, as one URL.
     pub amqp_url: Secret,
     /// What events to this peer must bear.
@@ -203,7 +205,7 @@ impl Config {
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
-    use mesh_management::guard::HeaderText;
+    use mesh_management::headers::HeaderText;
     use proptest::prelude::*;
 
     use super::*;
@@ -261,6 +263,8 @@ mod tests {
         assert_eq!(config.peer.as_str(), "authority");
         assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
         assert_eq!(config.rotation_grace, Some(Duration::from_secs(30)));
+        // Load balancers keep a connection for 60 s.
+        assert_eq!(config.keep_alive, Duration::from_secs(75));
         let Role::Full(full) = &config.role else {
             panic!("full mode")
         };
@@ -337,11 +341,12 @@ mod tests {
             ("ROTATION_GRACE_MS", "600001"),
             ("TRUSTED_PROXIES", "proxy"),
             ("ALLOWED_HOSTS", "peer.example, peer.example:3001"),
+            ("KEEP_ALIVE_MS", "999"),
             ("RUST_LOG", "a=b=c"),
             ("LOG_FORMAT", "xml"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"),
         ]);
-        assert_eq!(names.len(), 26, "{names:?}");
+        assert_eq!(names.len(), 27, "{names:?}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The two dashboard peers in one process, on embedded backends: they answer alike, converge, and stop in time.
 
 #[cfg(test)]
+mod behind_a_proxy;
+#[cfg(test)]
 mod html;
 #[cfg(test)]
 mod live;
@@ -78,6 +80,7 @@ mod tests {
         for headers in [
             vec![json_type, ("sec-fetch-site", "cross-site")],
             vec![json_type, ("origin", "http://evil.example")],
+            vec![json_type, ("origin", "https://peer.example")],
             vec![("content-type", "text/plain")],
             vec![("content-type", "application/json; charset=utf-8")],
         ] {

@@ -166,6 +166,8 @@ fn config(
             "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned(),
         ),
         ("PEER_URLS", urls.join(",")),
+        ("ALLOWED_HOSTS", "peer.example".to_owned()),
+        ("KEEP_ALIVE_MS", "6500".to_owned()),
     ]);
     Config::load(&source, defaults).unwrap()
 }

@@ -85,6 +85,9 @@ impl<'a> Reader<'a> {
         let grace = self.or("ROTATION_GRACE_MS", 30_000, |text| {
             value::millis(text, 0, 600_000)
         });
+        let keep_alive = self.or("KEEP_ALIVE_MS", 75_000, |text| {
+            value::millis(text, 1_000, 3_600_000)
+        });
         let proxies = self.or("TRUSTED_PROXIES", Vec::new(), value::networks);
         let log_filter = self.or("RUST_LOG", "info".to_owned(), log_filter);
         let log_format = self.or("LOG_FORMAT", LogFormat::Pretty, log_format);
@@ -103,6 +106,7 @@ impl<'a> Reader<'a> {
         Some(Config {
             listen: listen?,
             hosts: hosts?,
+            keep_alive: Duration::from_millis(keep_alive?),
             amqp_url: amqp_url?,
             peer: peer?,
             propagation_secret: propagation_secret?,

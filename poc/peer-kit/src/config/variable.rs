@@ -113,7 +113,13 @@ pub const VARIABLES: &[Variable] = &[
         "ALLOWED_HOSTS",
         All,
         "names of hosts without ports, separated by commas",
-        "the names this peer answers to, besides localhost and IP addresses; unless set, none where BIND is this machine alone and every other elsewhere",
+        "the names this peer answers to, and whose pages may ask it, besides localhost and IP addresses; unless set, none where BIND is this machine alone and every other elsewhere",
+    ),
+    open(
+        "KEEP_ALIVE_MS",
+        All,
+        "milliseconds, 1000 to 3600000",
+        "how long a connection is kept without a request; 75000 unless set",
     ),
     open(
         "DEMO",
