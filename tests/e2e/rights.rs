@@ -7,7 +7,7 @@ use crate::mesh::{Caller, Mesh, Options, Peer};
 
 const SECRET: &str = "a secret carried by narrow users";
 
-/// Makes a user of the peer's own who may declare any peer's queue, publish to it, and read its own only.
+/// Makes a user of the peer's own who may declare, delete and read the peer's own queue only, and publish to any.
 async fn narrow(mesh: &mut Mesh, peer: Peer) {
     let name = format!("{}-{:08x}", peer.name(), rand::random::<u32>());
     let vhost = mesh
@@ -19,10 +19,11 @@ async fn narrow(mesh: &mut Mesh, peer: Peer) {
     let user = json!({ "password": "narrow", "tags": "" });
     mesh.broker(Method::PUT, &format!("/api/users/{name}"), &user)
         .await;
+    let own = format!("^hmac-{}\\.queue$", peer.name());
     let rights = json!({
-        "configure": "^hmac-[A-Za-z0-9-]+\\.queue$",
+        "configure": own,
         "write": "^amq\\.default$",
-        "read": format!("^hmac-{}\\.queue$", peer.name()),
+        "read": own,
     });
     let path = format!("/api/permissions/{vhost}/{name}");
     mesh.broker(Method::PUT, &path, &rights).await;
@@ -33,7 +34,7 @@ async fn narrow(mesh: &mut Mesh, peer: Peer) {
 }
 
 #[tokio::test]
-async fn a_user_that_reads_its_own_queue_only_is_enough() {
+async fn a_user_with_rights_on_its_own_queue_only_is_enough() {
     let mut mesh = Options::default()
         .private_rabbitmq()
         .start_without_peers()

@@ -50,7 +50,8 @@ impl AmqpBroker {
 
 #[async_trait]
 impl Broker for AmqpBroker {
-    /// Bound: three times the operation timeout and the connect timeout.
+    /// Needs a right to configure the queue only where there is none. A queue that is there may have arguments: that is for
+    /// its peer to see. Bound: five times the operation timeout and the connect timeout.
     async fn declare(&self, peer: &PeerName) -> Result<(), BrokerError> {
         let connection = connection(&self.link, self.options.connect_timeout).await?;
         Ok(connection.declare(&peer.queue()).await?)

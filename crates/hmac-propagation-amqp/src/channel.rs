@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection};
+use lapin::{Channel, Connection, Queue};
 
-use crate::failure::{Failure, answer};
+use crate::failure::{Failure, answer, is_not_found};
 
 /// Opens a channel.
 pub(crate) async fn open(connection: &Connection, bound: Duration) -> Result<Channel, Failure> {
@@ -26,4 +26,23 @@ pub(crate) async fn declare(
     let declaring = channel.queue_declare(queue.into(), options, FieldTable::default());
     answer(bound, declaring).await?;
     Ok(())
+}
+
+/// Looks at a queue; `None` when there is none, and then the broker closes the channel.
+pub(crate) async fn look(
+    channel: &Channel,
+    queue: &str,
+    bound: Duration,
+) -> Result<Option<Queue>, Failure> {
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let asking = channel.queue_declare(queue.into(), options, FieldTable::default());
+    match tokio::time::timeout(bound, asking).await {
+        Ok(Ok(queue)) => Ok(Some(queue)),
+        Ok(Err(error)) if is_not_found(&error) => Ok(None),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Failure::unavailable("no answer from the broker in time")),
+    }
 }

@@ -7,16 +7,14 @@ use std::time::Duration;
 use async_compat::CompatExt;
 use futures_util::StreamExt;
 use hmac_propagation::broker::QueueDepth;
-use lapin::options::QueueDeclareOptions;
 use lapin::tcp::TLSConfig;
-use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
 use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Event};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::channel;
-use crate::failure::{Failure, answer, is_not_found};
+use crate::failure::{Failure, answer};
 use crate::options::AmqpOptions;
 use crate::publish::Publishers;
 use crate::status::StatusTracker;
@@ -68,7 +66,8 @@ impl LiveConnection {
         channel::open(&self.connection, self.operation_timeout).await
     }
 
-    /// Declares a queue on a channel that nothing else uses: a refusal closes the channel it came on.
+    /// Makes sure of another peer's queue, on a channel that nothing else uses: a refusal closes the channel it came on.
+    /// To look whether there is one takes no right at the broker; only where there is none is it declared.
     pub(crate) async fn declare(&self, queue: &str) -> Result<(), Failure> {
         let locking = tokio::time::timeout(self.operation_timeout, self.declarer.lock());
         let mut declarer = locking
@@ -78,7 +77,14 @@ impl LiveConnection {
             Some(channel) => channel,
             None => self.channel().await?,
         };
-        channel::declare(&channel, queue, self.operation_timeout).await?;
+        let channel = match channel::look(&channel, queue, self.operation_timeout).await? {
+            Some(_) => channel,
+            None => {
+                let channel = self.channel().await?;
+                channel::declare(&channel, queue, self.operation_timeout).await?;
+                channel
+            }
+        };
         *declarer = Some(channel);
         Ok(())
     }
@@ -86,16 +92,8 @@ impl LiveConnection {
     /// Asks for a queue's depth on a channel of its own: the broker closes the channel when there is no such queue.
     pub(crate) async fn depth(&self, queue: &str) -> Result<Option<QueueDepth>, Failure> {
         let channel = self.channel().await?;
-        let options = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let asking = channel.queue_declare(queue.into(), options, FieldTable::default());
-        let queue = match tokio::time::timeout(self.operation_timeout, asking).await {
-            Ok(Ok(queue)) => queue,
-            Ok(Err(error)) if is_not_found(&error) => return Ok(None),
-            Ok(Err(error)) => return Err(error.into()),
-            Err(_) => return Err(Failure::unavailable("no answer from the broker in time")),
+        let Some(queue) = channel::look(&channel, queue, self.operation_timeout).await? else {
+            return Ok(None);
         };
         let depth = QueueDepth {
             messages: u64::from(queue.message_count()),

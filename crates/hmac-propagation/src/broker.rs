@@ -181,7 +181,7 @@ pub enum Settlement {
 ///   channel, queue deleted, consumer cancelled), declaring its queue again.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
-    /// Declares the peer's durable queue, without arguments.
+    /// Makes sure of the peer's queue: where there is none, it is declared, durable and without arguments.
     async fn declare(&self, peer: &PeerName) -> Result<(), BrokerError>;
 
     /// Publishes a batch and learns each outcome.

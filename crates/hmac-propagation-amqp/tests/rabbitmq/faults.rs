@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use hmac_propagation::broker::{BrokerError, PublishError};
 use hmac_testkit::broker::{acknowledge, message, peer, publish, take};
 use hmac_testkit::wait::eventually;
+use lapin::options::{BasicGetOptions, QueueDeleteOptions, QueuePurgeOptions};
+use lapin::{Connection, ConnectionProperties};
 use services::RabbitMq;
 
 use crate::support::{SOON, connect, healthy, options, status};
@@ -79,10 +81,8 @@ async fn a_queue_with_other_arguments_disturbs_nobody_else() {
     .await
     .unwrap();
 
-    for _ in 0..3 {
-        let refused = broker.declare(&odd).await.unwrap_err();
-        assert!(matches!(refused, BrokerError::Refused(_)), "{refused}");
-    }
+    // Its own peer is refused it; to others it is there.
+    broker.declare(&odd).await.unwrap();
     publish(&broker, &good, 0..1).await;
     let deliveries = take(&mut subscription, 1).await;
     acknowledge(&mut subscription, &deliveries).await;
@@ -187,6 +187,64 @@ async fn a_refused_account_is_told_without_its_password_and_tried_again() {
     node.request("DELETE", &format!("/api/users/{user}"), "")
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn the_right_to_configure_its_own_queue_is_enough() {
+    let node = services::rabbitmq().await.unwrap();
+    let url = node.vhost("own-queue").await.unwrap();
+    let (own, other, absent) = (peer("own"), peer("other"), peer("absent"));
+    let everybody = connect(options(&url, "peer"));
+    let mut others = everybody.subscribe(&other, 10).await.unwrap();
+    healthy(&everybody).await;
+
+    let user = format!("narrow-{}", std::process::id());
+    let account = format!("/api/users/{user}");
+    node.request("PUT", &account, r#"{"password":"narrow","tags":""}"#)
+        .await
+        .unwrap();
+    let queue = own.queue().replace('.', "\\\\.");
+    let rights =
+        format!(r#"{{"configure":"^{queue}$","write":"^amq\\.default$","read":"^{queue}$"}}"#);
+    let permissions = format!("/api/permissions/{}/{user}", vhost(&url));
+    node.request("PUT", &permissions, &rights).await.unwrap();
+    let mut options = options(&url, "narrow");
+    options.user.clone_from(&user);
+    options.password = auth_base::secret::Secret::new("narrow");
+    let narrow = connect(options);
+    let mut owns = narrow.subscribe(&own, 10).await.unwrap();
+    let before = healthy(&narrow).await;
+
+    for _ in 0..3 {
+        let refused = narrow.declare(&absent).await.unwrap_err();
+        assert!(matches!(refused, BrokerError::Refused(_)), "{refused}");
+        narrow.declare(&other).await.unwrap();
+    }
+    publish(&narrow, &other, 0..4).await;
+    take(&mut others, 4).await;
+    publish(&everybody, &own, 0..4).await;
+    take(&mut owns, 4).await;
+    let depth = narrow.queue_depth(&other).await.unwrap().unwrap();
+    assert_eq!(depth.consumers, 1);
+    assert_eq!(healthy(&narrow).await.epoch, before.epoch);
+
+    let (_, server) = url.rsplit_once('@').unwrap();
+    let url = format!("amqp://{user}:narrow@{server}");
+    let connection = Connection::connect(&url, ConnectionProperties::default());
+    let connection = connection.await.unwrap();
+    let queue = || other.queue().into();
+    let channel = async || connection.create_channel().await.unwrap();
+    let deleting = QueueDeleteOptions::default();
+    let deleted = channel().await.queue_delete(queue(), deleting).await.err();
+    let purging = QueuePurgeOptions::default();
+    let purged = channel().await.queue_purge(queue(), purging).await.err();
+    let getting = BasicGetOptions::default();
+    let read = channel().await.basic_get(queue(), getting).await.err();
+    for error in [deleted, purged, read] {
+        assert!(error.unwrap().to_string().contains("ACCESS_REFUSED"));
+    }
+    connection.close(200, "asked".into()).await.unwrap();
+    node.request("DELETE", &account, "").await.unwrap();
 }
 
 #[tokio::test]
