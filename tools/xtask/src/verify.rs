@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use services::output::say;
+use tokio::time::timeout;
 
 use crate::error::Error;
 use crate::step::Step;
@@ -10,6 +11,9 @@ use crate::{compose, dashboard, earlier, install, leftovers, mutations, soak, ta
 
 /// Seeds of `cargo verify --long`, beside those of every run.
 const MORE_SEEDS: u64 = 200_000;
+
+/// How long the database of advisories may take to come.
+const FETCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// Options of `cargo verify`.
 #[derive(clap::Args)]
@@ -108,6 +112,7 @@ async fn lints() -> Result<(), Error> {
     if let Some(machete) = services::binary(&["cargo-machete"]) {
         Step::new("unused dependencies", machete).run().await?;
     }
+    dependencies().await?;
     let lints = [
         "clippy",
         "--workspace",
@@ -118,6 +123,29 @@ async fn lints() -> Result<(), Error> {
         "warnings",
     ];
     Step::cargo("lints").arguments(lints).run().await
+}
+
+/// What `deny.toml` says of them. Neither the program nor the database of advisories is everywhere.
+async fn dependencies() -> Result<(), Error> {
+    let Some(deny) = services::binary(&["cargo-deny"]) else {
+        return say(
+            "── left out: bans, licences, sources and advisories of dependencies; cargo install --locked cargo-deny ──",
+        )
+        .map_err(Error::from);
+    };
+    let check = |name, what: &[&str]| {
+        let quietly = ["--log-level", "error", "check", "--hide-inclusion-graph"];
+        Step::new(name, &deny).arguments(quietly).arguments(what)
+    };
+    check("dependencies", &["bans", "licenses", "sources"])
+        .run()
+        .await?;
+    let fetched = Step::new("database of advisories", &deny).arguments(["fetch", "db"]);
+    if !matches!(timeout(FETCH_LIMIT, fetched.run()).await, Ok(Ok(()))) {
+        say("── left out: advisories; their database could not be fetched from github.com ──")?;
+        return Ok(());
+    }
+    check("advisories", &["advisories"]).run().await
 }
 
 async fn documentation(with_servers: impl Fn(Step) -> Step) -> Result<(), Error> {
