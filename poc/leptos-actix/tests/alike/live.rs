@@ -65,10 +65,10 @@ async fn changes_are_pushed_and_the_streams_end_with_their_peers() {
 async fn each_path_has_its_page() {
     let peers = Peers::start().await;
     for peer in &peers.all {
-        let client = format!("of {}", peer.name);
+        let client = format!("of+{}", peer.name);
         let ensure = json!({ "clientId": client, "secret": SECRET, "targets": [] });
         peer.post("/api/ensure", &ensure).await;
-        let own = format!("/clients/http/of%20{}", peer.name);
+        let own = format!("/clients/http/of%2B{}", peer.name);
         for (path, status) in [
             ("/", 200),
             ("/?filter=of&show=all&sort=client&unknown=1", 200),
