@@ -223,7 +223,7 @@ mod tests {
             stream.write_all(request).await.unwrap();
             let length = stream.read(&mut some).await.unwrap();
             assert!(some[..length].starts_with(b"HTTP/1.1 200"));
-            tokio::time::sleep(KEPT - Duration::from_secs(1)).await;
+            sleep(KEPT - Duration::from_secs(1)).await;
         }
         let waited = Instant::now();
         assert_eq!(stream.read(&mut some).await.unwrap(), 0);
