@@ -120,7 +120,7 @@ pub struct Delivery {
     /// Names the delivery when it is settled.
     pub tag: DeliveryTag,
     /// The bytes. They hold a propagation secret: never logged, and not shown by `Debug`. An implementation leaves them out
-    /// at once where there are more than [`MAX_EVENT_BYTES`](crate::event::MAX_EVENT_BYTES): nobody reads them.
+    /// at once where there are more than [`MAX_EVENT_BYTES`]: nobody reads them.
     pub body: Vec<u8>,
     /// How many bytes the message had.
     pub bytes: usize,
