@@ -8,12 +8,15 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
+/// What the bundle is compiled for.
+const TARGET: &str = "wasm32-unknown-unknown";
+
 /// As `cargo dashboard build` compiles it, into the same folder.
 const BUNDLE: [&str; 8] = [
     "--package",
     "dashboard-web",
     "--target",
-    "wasm32-unknown-unknown",
+    TARGET,
     "--profile",
     "wasm-release",
     "--quiet",
@@ -40,6 +43,10 @@ fn run() -> io::Result<ExitCode> {
     let program = std::env::current_exe()?;
     let debug = program.parent().unwrap_or(Path::new("."));
     let target = debug.parent().unwrap_or(debug);
+    // A new machine does not have it, and would compile the bundle after all else. Where it cannot be had, `xtask demo` says so.
+    let mut rustup = Command::new("rustup");
+    let rustup = rustup.args(["target", "add", TARGET]).stdout(Stdio::null());
+    let _ = rustup.stderr(Stdio::null()).status();
     let mut bundle = cargo(&BUNDLE)
         .arg(target.join("wasm"))
         // Where it cannot be compiled, `xtask demo` tries again and says why.

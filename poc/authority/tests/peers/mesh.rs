@@ -113,9 +113,12 @@ async fn two_peers_converge_and_call_each_other_signed() {
             && authority.get("/api/local-clients").await.1 == json!([])
     })
     .await;
-    let (status, summary) = authority
-        .post("/admin/resync", json!({ "target": "leptos-axum" }))
-        .await;
+    // The authority does not see the other's store, so it must be told to overwrite.
+    let mut resync = json!({ "target": "leptos-axum" });
+    let (status, problem) = authority.post("/admin/resync", resync.clone()).await;
+    assert_eq!((status, &problem["field"]), (400, &json!("unseen")));
+    resync["unseen"] = json!("overwrite");
+    let (status, summary) = authority.post("/admin/resync", resync).await;
     assert_eq!(status, 201, "{summary}");
     succeeds(&authority, "client").await;
     authority.stop().await;
