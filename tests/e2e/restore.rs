@@ -80,8 +80,8 @@ async fn a_restored_schema_overwrites_nothing_unless_it_is_told_to() {
         .expect("a flush");
     crate::operations::run(&mesh, Peer::Authority, "fill the own store again").await;
     mesh.start_peer(Peer::Authority).await;
-    mesh.accept(Peer::Authority, "/resync", &json!({ "target": "consumer" }))
-        .await;
+    let overwrite = json!({ "target": "consumer", "newer": "overwrite" });
+    mesh.accept(Peer::Authority, "/resync", &overwrite).await;
     holds(&mesh, &before).await;
     mesh.until_success(Peer::Authority, 1).await;
     // And from there on.

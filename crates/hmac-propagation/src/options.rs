@@ -140,8 +140,8 @@ impl Revoke {
 pub struct Resync {
     /// What is sent again.
     pub scope: Resynced,
-    /// What becomes of targets whose store this peer cannot read.
-    pub unseen: Unseen,
+    /// What becomes of a newer change of another source at a target.
+    pub newer: Newer,
 }
 
 /// What a resync sends again.
@@ -158,14 +158,14 @@ pub enum Resynced {
     },
 }
 
-/// What a resync does to a target whose store this peer cannot read: it cannot tell then what another source has changed
-/// there since.
+/// What a resync does to what a target holds that is newer than what this peer sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unseen {
-    /// Refuses; of a page before the first such target, what was found stays sent.
+pub enum Newer {
+    /// Leaves it alone, and so refuses where the target's store cannot be read. Of a page before the first such target, what
+    /// was found stays sent.
     #[default]
-    Refuse,
-    /// Overwrites whatever is there.
+    Keep,
+    /// Overwrites whatever is there, read or not.
     Overwrite,
 }
 
@@ -174,7 +174,7 @@ impl Resync {
     pub fn target(target: impl Into<String>) -> Self {
         Self {
             scope: Resynced::Target(target.into()),
-            unseen: Unseen::Refuse,
+            newer: Newer::Keep,
         }
     }
 
@@ -183,13 +183,13 @@ impl Resync {
         let client_id = client_id.into();
         Self {
             scope: Resynced::Client { client_id, track },
-            unseen: Unseen::Refuse,
+            newer: Newer::Keep,
         }
     }
 
-    /// Says what becomes of targets whose store this peer cannot read.
-    pub fn unseen(mut self, unseen: Unseen) -> Self {
-        self.unseen = unseen;
+    /// Says what becomes of a newer change of another source at a target.
+    pub fn newer(mut self, newer: Newer) -> Self {
+        self.newer = newer;
         self
     }
 }

@@ -167,7 +167,7 @@ impl Outbound {
         let started = Instant::now();
         let scope = self.resyncs.scope(resync.scope)?;
         let _one_at_a_time = self.turn_of_a_caller().await?;
-        self.resyncs.rebook(scope, resync.unseen).await?;
+        self.resyncs.rebook(scope, resync.newer).await?;
         self.sync_in_turn(started).await
     }
 

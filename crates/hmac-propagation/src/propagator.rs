@@ -175,7 +175,7 @@ impl Propagator {
     /// source has changed since are left alone, as this peer's own store and the target's tell.
     ///
     /// # Errors
-    /// [`PropagationError::InvalidOptions`] for `unseen`, when a target's store is not in view or cannot be read now, and
+    /// [`PropagationError::InvalidOptions`] for `newer`, when a target's store is not in view or cannot be read now, and
     /// overwriting was not asked for: what was found before that is sent. Else as for [`Self::sync`].
     pub async fn resync(&self, resync: Resync) -> Result<SyncSummary, PropagationError> {
         self.running.outbound.resync(resync).await

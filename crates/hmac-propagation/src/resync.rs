@@ -11,7 +11,7 @@ use crate::drift::{View, Views};
 use crate::error::PropagationError;
 use crate::event_id::is_beyond;
 use crate::management::{ResyncQuery, ResyncRow, ResyncScope};
-use crate::options::{Resynced, Unseen};
+use crate::options::{Newer, Resynced};
 use crate::peer_store::{CredentialKey, PeerStore};
 use crate::progress::Progress;
 use crate::queue::PeerName;
@@ -23,13 +23,6 @@ const MAX_PAGES: usize = 10_000;
 pub(crate) struct Resyncs {
     pub(crate) context: Arc<Context>,
     pub(crate) views: Views,
-}
-
-/// What of a page is made pending again: at targets whose store was looked at, and at others.
-#[derive(Default)]
-struct Left {
-    seen: Vec<ResyncRow>,
-    unseen: Vec<ResyncRow>,
 }
 
 impl Resyncs {
@@ -52,7 +45,7 @@ impl Resyncs {
     pub(crate) async fn rebook(
         &self,
         scope: ResyncScope,
-        unseen: Unseen,
+        newer: Newer,
     ) -> Result<(), PropagationError> {
         let (management, limit) = (self.context.management()?, self.context.settings.page);
         let mut query = ResyncQuery {
@@ -66,14 +59,15 @@ impl Resyncs {
             let Some(last) = rows.last() else { break };
             query.after = Some((last.key.clone(), last.target.clone()));
             let full = rows.len() == limit;
-            let left = self.not_superseded(rows, unseen).await?;
-            let now_ms = self.context.now_ms();
-            // What is overwritten unseen is newer than whatever is there; else a change that is on its way wins.
-            for (rows, floor_ts) in [(left.seen, None), (left.unseen, Some(now_ms - 1))] {
-                management.rebook(&rows, now_ms, floor_ts).await?;
-                let about = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
-                self.context.progress.send(Progress::Rebooked, about);
-            }
+            let (rows, now_ms) = (
+                self.not_superseded(rows, newer).await?,
+                self.context.now_ms(),
+            );
+            // What overwrites is newer than whatever is there; else a change that is on its way wins.
+            let floor_ts = (newer == Newer::Overwrite).then(|| now_ms - 1);
+            management.rebook(&rows, now_ms, floor_ts).await?;
+            let about = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
+            self.context.progress.send(Progress::Rebooked, about);
             if !full {
                 break;
             }
@@ -86,38 +80,30 @@ impl Resyncs {
     async fn not_superseded(
         &self,
         rows: Vec<ResyncRow>,
-        unseen: Unseen,
-    ) -> Result<Left, PropagationError> {
+        newer: Newer,
+    ) -> Result<Vec<ResyncRow>, PropagationError> {
         let rows = self.not_beyond(&*self.context.store, rows).await?;
+        if newer == Newer::Overwrite {
+            return Ok(rows);
+        }
         let mut by_target = BTreeMap::<String, Vec<ResyncRow>>::new();
         for row in rows {
             by_target.entry(row.target.clone()).or_default().push(row);
         }
-        let mut left = Left::default();
+        let mut left = Vec::new();
         for (target, rows) in by_target {
-            let view = PeerName::parse(&target).ok();
-            let view = view.and_then(|name| self.views.get(&name));
             if target == self.context.name.as_str() {
-                left.seen.extend(rows);
+                left.extend(rows);
                 continue;
             }
-            match self.seen(view, rows.clone()).await {
-                Ok(rows) => left.seen.extend(rows),
-                Err(reason) if unseen == Unseen::Overwrite => {
-                    tracing::warn!(
-                        target,
-                        reason,
-                        "sent again, whatever another source has changed there since"
-                    );
-                    left.unseen.extend(rows);
-                }
-                Err(reason) => {
-                    let message = format!(
-                        "must be overwrite: {reason} of {target}, so what another source has changed there since would be overwritten"
-                    );
-                    return Err(PropagationError::invalid("unseen", message));
-                }
-            }
+            let view = PeerName::parse(&target).ok();
+            let view = view.and_then(|name| self.views.get(&name));
+            left.extend(self.seen(view, rows).await.map_err(|reason| {
+                let message = format!(
+                    "must be overwrite: {reason} of {target}, so what another source has changed there since cannot be left alone"
+                );
+                PropagationError::invalid("newer", message)
+            })?);
         }
         Ok(left)
     }

@@ -17,7 +17,7 @@ use hmac_auth::credential::{Change, CredentialChange};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::drift::DriftReport;
 use hmac_propagation::error::PropagationError;
-use hmac_propagation::options::{Ensure, Resync, Revoke, Unseen};
+use hmac_propagation::options::{Ensure, Newer, Resync, Revoke};
 use hmac_propagation::peer_store::Track;
 
 use world::{FIRST, INTERVAL, Mood, SECOND, World, ensure, hash, hash_of};
@@ -528,11 +528,11 @@ async fn a_resync_brings_nothing_back_that_another_source_has_revoked() {
     world.target.view_is(Mood::Away);
     for resync in again {
         let refused = world.source.propagator().resync(resync).await.unwrap_err();
-        assert_eq!(refused.field(), Some("unseen"), "{refused}");
+        assert_eq!(refused.field(), Some("newer"), "{refused}");
     }
     world.settled().await;
     assert_eq!(world.target.hash("shared"), None);
-    let overwrite = Resync::target("target").unseen(Unseen::Overwrite);
+    let overwrite = Resync::target("target").newer(Newer::Overwrite);
     world.source.propagator().resync(overwrite).await.unwrap();
     world.settled().await;
     assert_eq!(world.target.hash("shared"), Some(hash(FIRST)));

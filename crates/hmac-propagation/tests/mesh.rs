@@ -18,7 +18,7 @@ use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::error::PropagationError;
 use hmac_propagation::event_id::event_id;
 use hmac_propagation::management::Operation;
-use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate, Settings, Unseen};
+use hmac_propagation::options::{Ensure, Newer, Resync, Revoke, Rotate, Settings};
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::progress::{Progress, ProgressEvent};
 use tokio::sync::broadcast::error::TryRecvError;
@@ -249,7 +249,7 @@ async fn a_resync_heals_a_target_that_lost_everything() {
     let summary = mesh
         .source
         .propagator
-        .resync(Resync::target("consumer").unseen(Unseen::Overwrite))
+        .resync(Resync::target("consumer").newer(Newer::Overwrite))
         .await
         .unwrap();
     assert_eq!(summary.targets_published, 2);
@@ -589,7 +589,7 @@ async fn watchers_are_told_how_far_each_row_came() {
         event(Progress::Acknowledged, Some("consumer"))
     );
     source
-        .resync(Resync::target("consumer").unseen(Unseen::Overwrite))
+        .resync(Resync::target("consumer").newer(Newer::Overwrite))
         .await
         .unwrap();
     assert_eq!(

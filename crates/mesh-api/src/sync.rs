@@ -25,21 +25,21 @@ pub struct Resync {
     #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub track: Change<Track>,
-    /// `overwrite`: also a target whose store this peer cannot read, where another source may have changed the client since.
-    /// Else such a resync is refused.
+    /// `overwrite`: also what another source has changed since. Else that is left alone, and a resync of a target whose store
+    /// this peer cannot read is refused.
     #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub unseen: Change<Unseen>,
+    pub newer: Change<Newer>,
 }
 
-/// What a resync does where it cannot tell what another source has changed since.
+/// What a resync does to what another source has changed since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Unseen {
-    /// Refuses.
+pub enum Newer {
+    /// Leaves it alone.
     #[default]
-    Refuse,
-    /// Overwrites whatever is there.
+    Keep,
+    /// Overwrites it.
     Overwrite,
 }
 

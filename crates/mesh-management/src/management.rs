@@ -25,7 +25,7 @@ use mesh_api::mesh::{MeshPage, MeshQuery};
 use mesh_api::problem::Problem;
 use mesh_api::secret;
 use mesh_api::state::{StatePage, StateQuery};
-use mesh_api::sync::{Resync, Summary, Unseen};
+use mesh_api::sync::{Newer, Resync, Summary};
 use mesh_api::target::{Target, TargetAnswer};
 use mesh_api::timeline::{Timeline, TimelineQuery};
 use url::Url;
@@ -200,9 +200,9 @@ impl Management {
                 options::Resync::client(client_id, named(resync.track.value()))
             }
         };
-        let again = again.unseen(match resync.unseen.value() {
-            Some(Unseen::Overwrite) => options::Unseen::Overwrite,
-            Some(Unseen::Refuse) | None => options::Unseen::Refuse,
+        let again = again.newer(match resync.newer.value() {
+            Some(Newer::Overwrite) => options::Newer::Overwrite,
+            Some(Newer::Keep) | None => options::Newer::Keep,
         });
         Ok(summary(self.propagator.resync(again).await?))
     }

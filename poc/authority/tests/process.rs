@@ -131,7 +131,9 @@ mod tests {
         let answer = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(("127.0.0.1", port))?;
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+            stream.write_all(
+                b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+            )?;
             let mut text = String::new();
             stream.read_to_string(&mut text).map(|_| text)
         };

@@ -6,7 +6,7 @@ use mesh_api::timeline::Timeline;
 use mesh_api::track::Track;
 
 use crate::entry::Form;
-use crate::form::UNSEEN;
+use crate::form::NEWER;
 use crate::state::State;
 use crate::{drive, name, signed_call, time, timeline};
 
@@ -91,7 +91,7 @@ fn resync(state: State, client_id: &str, track: Track) -> impl IntoView + use<> 
     form.around(view! {
         <input type="hidden" name="clientId" value=client_id.to_owned()/>
         <input type="hidden" name="track" value=track.as_str()/>
-        {form.consent(UNSEEN, "overwrite")}
+        {form.consent(NEWER, "overwrite")}
         {form.send("Send its state again", "Sending…", "quiet")}
     })
 }

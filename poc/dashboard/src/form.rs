@@ -24,9 +24,9 @@ pub(crate) const CLIENT_ID: Field = Field {
     required: true,
 };
 
-/// A resync of what cannot be read.
-pub(crate) const UNSEEN: Field = Field {
-    name: "unseen",
+/// What a resync does to a newer change of another source.
+pub(crate) const NEWER: Field = Field {
+    name: "newer",
     label: "Overwrite what another source may have changed there",
     hint: "",
     required: false,

@@ -7,7 +7,7 @@ use mesh_api::routes::Operation;
 use mesh_api::target::TargetState;
 
 use crate::entry::Form;
-use crate::form::{Field, UNSEEN};
+use crate::form::{Field, NEWER};
 use crate::state::State;
 use crate::{address, time};
 
@@ -148,7 +148,7 @@ fn actions(state: State, index: usize, target: &TargetState) -> impl IntoView + 
         <div class="actions">
             {resync.around(view! {
                 <input type="hidden" name="target" value=name/>
-                {resync.consent(UNSEEN, "overwrite")}
+                {resync.consent(NEWER, "overwrite")}
                 {resync.send("Send all again", "Sending…", "quiet")}
             })}
             {edit(state, index, target)}

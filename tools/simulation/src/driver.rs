@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_base::secret::Secret;
-use hmac_propagation::options::{Ensure, Resync, Revoke, Rotate, Unseen};
+use hmac_propagation::options::{Ensure, Newer, Resync, Revoke, Rotate};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -156,12 +156,8 @@ impl Operation {
                 };
                 // Nobody else can have changed anything.
                 let alone = world.sources().count() == 1;
-                let unseen = if alone {
-                    Unseen::Overwrite
-                } else {
-                    Unseen::Refuse
-                };
-                Self::Resync(again.unseen(unseen))
+                let newer = if alone { Newer::Overwrite } else { Newer::Keep };
+                Self::Resync(again.newer(newer))
             }
             10 => Self::Sync,
             _ => Self::Depth(own.clone()),

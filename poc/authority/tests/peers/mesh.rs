@@ -116,8 +116,8 @@ async fn two_peers_converge_and_call_each_other_signed() {
     // The authority does not see the other's store, so it must be told to overwrite.
     let mut resync = json!({ "target": "leptos-axum" });
     let (status, problem) = authority.post("/admin/resync", resync.clone()).await;
-    assert_eq!((status, &problem["field"]), (400, &json!("unseen")));
-    resync["unseen"] = json!("overwrite");
+    assert_eq!((status, &problem["field"]), (400, &json!("newer")));
+    resync["newer"] = json!("overwrite");
     let (status, summary) = authority.post("/admin/resync", resync).await;
     assert_eq!(status, 201, "{summary}");
     succeeds(&authority, "client").await;
