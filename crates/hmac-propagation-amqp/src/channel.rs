@@ -38,11 +38,12 @@ pub(crate) async fn look(
         passive: true,
         ..QueueDeclareOptions::default()
     };
-    let asking = channel.queue_declare(queue.into(), options, FieldTable::default());
-    match tokio::time::timeout(bound, asking).await {
-        Ok(Ok(queue)) => Ok(Some(queue)),
-        Ok(Err(error)) if is_not_found(&error) => Ok(None),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(Failure::unavailable("no answer from the broker in time")),
-    }
+    let asking = async {
+        let declaring = channel.queue_declare(queue.into(), options, FieldTable::default());
+        match declaring.await {
+            Err(error) if is_not_found(&error) => Ok(None),
+            answer => answer.map(Some),
+        }
+    };
+    answer(bound, asking).await
 }

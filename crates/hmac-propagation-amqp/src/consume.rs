@@ -56,7 +56,7 @@ impl AmqpSubscription {
     pub(crate) fn start(consuming: Consuming, stop: CancellationToken) -> Self {
         let shared = Arc::new(Shared::default());
         let operation_timeout = consuming.options.operation_timeout;
-        let prefetch = usize::from(consuming.prefetch.max(1));
+        let prefetch = usize::from(consuming.prefetch);
         let subscription = consuming.status.subscribed();
         tokio::spawn(consuming.keep(subscription, Arc::clone(&shared), stop.clone()));
         Self {
@@ -389,7 +389,7 @@ impl Consuming {
             answer(self.options.operation_timeout, cancelling).await?;
         }
         let mut more = Vec::new();
-        let prefetch = usize::from(self.prefetch.max(1));
+        let prefetch = usize::from(self.prefetch);
         let mut last = FieldTable::default();
         last.insert("x-priority".into(), AMQPValue::LongInt(-1));
         while extra.len() < wanted && shared.lock().unsettled.len() <= wanted * prefetch {

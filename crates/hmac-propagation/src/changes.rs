@@ -24,7 +24,7 @@ use crate::management::{
 };
 use crate::options::{Ensure, Ensured, Revoke, Rotate};
 use crate::own_store::OwnStore;
-use crate::peer_store::{CredentialKey, Track};
+use crate::peer_store::CredentialKey;
 use crate::progress::Progress;
 use crate::queue::PeerName;
 
@@ -48,17 +48,15 @@ impl Changes {
         batch: Vec<Ensure>,
     ) -> Vec<Result<Ensured, PropagationError>> {
         let mut seen = HashSet::new();
-        let mut checked = Vec::with_capacity(batch.len());
-        for ensure in batch {
-            checked.push(match self.check_ensure(ensure).await {
-                Ok(upsert) if !seen.insert(upsert.key.clone()) => {
-                    let message = "is named twice in one batch";
-                    Err(PropagationError::invalid("clientId", message))
-                }
-                checked => checked,
-            });
-        }
-        let accepted = self.upsert(checked).await;
+        let checked = batch.into_iter().map(|ensure| {
+            let upsert = self.check_ensure(ensure)?;
+            if !seen.insert(upsert.key.clone()) {
+                let message = "is named twice in one batch";
+                return Err(PropagationError::invalid("clientId", message));
+            }
+            Ok(upsert)
+        });
+        let accepted = self.upsert(checked.collect()).await;
         accepted
             .into_iter()
             .map(|result| result.map(|(key, accepted)| ensured(key, &accepted)))
@@ -102,6 +100,7 @@ impl Changes {
     /// Runs checked upserts through the cursor, the management store and the peer's own store, three
     /// round trips for all.
     async fn upsert(&self, checked: Vec<Result<Upsert, PropagationError>>) -> Vec<Upserted> {
+        let checked = self.look_at_cursors(checked).await;
         let mut upserts = Vec::with_capacity(checked.len());
         let places: Vec<_> = checked
             .into_iter()
@@ -115,7 +114,41 @@ impl Changes {
             .collect()
     }
 
-    async fn accept(&self, mut upserts: Vec<Upsert>) -> Vec<Upserted> {
+    /// Lets each change be later than what the own store holds. A name that may not be made is taken where it is known: it came
+    /// from another peer, or was made before.
+    async fn look_at_cursors(
+        &self,
+        mut checked: Vec<Result<Upsert, PropagationError>>,
+    ) -> Vec<Result<Upsert, PropagationError>> {
+        let upserts = checked.iter().flatten();
+        let keys: Vec<CredentialKey> = upserts.map(|upsert| upsert.key.clone()).collect();
+        if keys.is_empty() {
+            return checked;
+        }
+        let mut cursors = match self.context.store.cursors(&keys).await {
+            Ok(cursors) => cursors.into_iter(),
+            Err(error) => {
+                let error = Arc::new(error);
+                let failed = || StoreError::Unavailable(Box::new(Arc::clone(&error))).into();
+                let failed = |checked: Result<_, _>| checked.and_then(|_| Err(failed()));
+                return checked.into_iter().map(failed).collect();
+            }
+        };
+        for place in &mut checked {
+            let Ok(upsert) = place else { continue };
+            let cursor = cursors.next().flatten();
+            let is_ensured = matches!(upsert.operation, UpsertOperation::Ensure { .. });
+            if is_ensured && cursor.is_none() && !upsert.key.client_id.may_be_made() {
+                let message = "is not known here, and a new one has visible ASCII characters only, and no blank";
+                *place = Err(PropagationError::invalid("clientId", message));
+            } else {
+                upsert.floor_ts = cursor.map(|stamp| stamp.ts);
+            }
+        }
+        checked
+    }
+
+    async fn accept(&self, upserts: Vec<Upsert>) -> Vec<Upserted> {
         if upserts.is_empty() {
             return Vec::new();
         }
@@ -124,18 +157,6 @@ impl Changes {
             return upserts.iter().map(closed).collect();
         };
         let keys: Vec<CredentialKey> = upserts.iter().map(|upsert| upsert.key.clone()).collect();
-        match self.context.store.cursors(&keys).await {
-            Ok(cursors) => {
-                for (upsert, cursor) in upserts.iter_mut().zip(cursors) {
-                    upsert.floor_ts = cursor.map(|stamp| stamp.ts);
-                }
-            }
-            Err(error) => {
-                let error = Arc::new(error);
-                let failed = |_| Err(StoreError::Unavailable(Box::new(Arc::clone(&error))).into());
-                return upserts.iter().map(failed).collect();
-            }
-        }
         let answers = management.upsert_credentials_with_targets(&upserts).await;
         let accepted = keys
             .iter()
@@ -178,29 +199,12 @@ impl Changes {
             .collect()
     }
 
-    /// A name that may not be made is taken where it is known: it came from another peer, or was made before.
-    async fn check_client(
-        &self,
-        client_id: &str,
-        track: Track,
-    ) -> Result<CredentialKey, PropagationError> {
-        let key = self.context.key(client_id, track)?;
-        if !key.client_id.may_be_made() {
-            let cursors = self.context.store.cursors(slice::from_ref(&key)).await?;
-            if cursors.into_iter().flatten().next().is_none() {
-                let message = "is not known here, and a new one has visible ASCII characters only, and no blank";
-                return Err(PropagationError::invalid("clientId", message));
-            }
-        }
-        Ok(key)
-    }
-
-    async fn check_ensure(&self, ensure: Ensure) -> Result<Upsert, PropagationError> {
+    fn check_ensure(&self, ensure: Ensure) -> Result<Upsert, PropagationError> {
         self.context.management()?;
-        let key = self.check_client(&ensure.client_id, ensure.track).await?;
+        let key = self.context.key(&ensure.client_id, ensure.track)?;
         check_secret(&ensure.secret, self.context.settings.min_secret_bytes)?;
-        if check_secret(&ensure.secret, *SECRET_BYTES.start()).is_err() {
-            let least = *SECRET_BYTES.start();
+        let least = *SECRET_BYTES.start();
+        if ensure.secret.expose().len() < least {
             tracing::warn!(client_id = %key.client_id, least, "the secret of this client is too short to be safe; rotate it");
         }
         let targets = self.check_targets(&ensure.targets)?;

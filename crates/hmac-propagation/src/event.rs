@@ -4,6 +4,7 @@
 //! [`Event::apply`] checks an apply event whole: what fails is answered with an error. Nothing is written before both.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use auth_base::secret::Secret;
 use hmac_auth::allowed_ips::AllowedIps;
@@ -23,6 +24,9 @@ pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 
 /// Event ids over this many bytes are not taken.
 pub const MAX_EVENT_ID_BYTES: usize = 128;
+
+/// A propagation secret that somebody gives has so many bytes.
+pub const PROPAGATION_SECRET_BYTES: RangeInclusive<usize> = 1..=1024;
 
 /// A refusal's reason has at most this many bytes, so that the answer is no longer than an event may be.
 pub const MAX_REASON_BYTES: usize = 1024;

@@ -30,11 +30,10 @@ pub fn shared(event_id: &str) -> &str {
     event_id.get(..SHARED).unwrap_or(event_id)
 }
 
-/// Tells whether a cursor lies beyond everything that `source` has stamped with `ts` or less: then another source has changed
-/// the credential since.
-pub(crate) fn is_beyond(cursor: &Stamp, source: &PeerName, ts: i64) -> bool {
-    let tied = || shared(&cursor.event_id) > shared(&event_id(source, ts, [0; 16]));
-    cursor.ts > ts || cursor.ts == ts && tied()
+/// Tells whether a cursor is later than the event of this `ts` and id. Another try of the same change, whose id begins alike,
+/// is no later, whichever of the two the cursor holds.
+pub(crate) fn is_later(cursor: &Stamp, ts: i64, event_id: &str) -> bool {
+    (cursor.ts, shared(&cursor.event_id)) > (ts, shared(event_id))
 }
 
 #[cfg(test)]

@@ -166,6 +166,7 @@ mod health;
 mod inbound;
 mod lock;
 mod outbound;
+mod overtaken;
 mod own_store;
 mod publisher;
 mod resync;

@@ -31,6 +31,13 @@ pub(crate) enum NotPublished {
     Unconfirmed(PublishError),
 }
 
+impl NotPublished {
+    /// Tells whether the broker may have it all the same.
+    pub(crate) fn may_be_on_its_way(&self) -> bool {
+        matches!(self, Self::Unconfirmed(PublishError::Unconfirmed(_)))
+    }
+}
+
 impl Publisher {
     pub(crate) fn new(broker: Arc<dyn Broker>) -> Self {
         Self {
@@ -56,6 +63,20 @@ impl Publisher {
             self.attempt(messages, returned, &mut outcomes).await;
         }
         outcomes
+    }
+
+    /// Publishes a batch to queues that are there already, and answers each message by itself, in order.
+    pub(crate) async fn publish_undeclared(
+        &self,
+        messages: Vec<OutboundMessage>,
+    ) -> Vec<Result<(), NotPublished>> {
+        if messages.is_empty() {
+            return Vec::new();
+        }
+        let outcomes = self.broker.publish(messages).await.into_iter();
+        outcomes
+            .map(|outcome| outcome.map_err(NotPublished::Unconfirmed))
+            .collect()
     }
 
     /// Publishes `which` of the messages, those whose queue can be declared.

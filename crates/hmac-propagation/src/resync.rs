@@ -9,10 +9,10 @@ use auth_base::store_error::StoreError;
 use crate::context::Context;
 use crate::drift::{View, Views};
 use crate::error::PropagationError;
-use crate::event_id::is_beyond;
 use crate::management::{ResyncQuery, ResyncRow, ResyncScope};
 use crate::options::{Newer, Resynced};
-use crate::peer_store::{CredentialKey, PeerStore};
+use crate::overtaken::divide;
+use crate::peer_store::PeerStore;
 use crate::progress::Progress;
 use crate::queue::PeerName;
 
@@ -59,10 +59,8 @@ impl Resyncs {
             let Some(last) = rows.last() else { break };
             query.after = Some((last.key.clone(), last.target.clone()));
             let full = rows.len() == limit;
-            let (rows, now_ms) = (
-                self.not_superseded(rows, newer).await?,
-                self.context.now_ms(),
-            );
+            let rows = self.not_superseded(rows, newer).await?;
+            let now_ms = self.context.now_ms();
             // What overwrites is newer than whatever is there; else a change that is on its way wins.
             let floor_ts = (newer == Newer::Overwrite).then(|| now_ms - 1);
             management.rebook(&rows, now_ms, floor_ts).await?;
@@ -123,19 +121,14 @@ impl Resyncs {
     async fn not_beyond(
         &self,
         store: &dyn PeerStore,
-        mut rows: Vec<ResyncRow>,
+        rows: Vec<ResyncRow>,
     ) -> Result<Vec<ResyncRow>, StoreError> {
-        let keys: Vec<CredentialKey> = rows.iter().map(|row| row.key.clone()).collect();
-        let mut cursors = store.cursors(&keys).await?.into_iter();
-        rows.retain(|row| {
-            let cursor = cursors.next().flatten();
-            let superseded =
-                cursor.is_some_and(|cursor| is_beyond(&cursor, &self.context.name, row.last_ts));
-            if superseded {
-                tracing::info!(client_id = %row.key.client_id, target = row.target, "not sent again: another source has changed it since");
-            }
-            !superseded
-        });
+        let own = &self.context.name;
+        let divided = divide(store, own, rows, |row| (&row.key, row.last_ts));
+        let (rows, overtaken) = divided.await?;
+        for row in overtaken {
+            tracing::info!(client_id = %row.key.client_id, target = row.target, "not sent again: another source has changed it since");
+        }
         Ok(rows)
     }
 }

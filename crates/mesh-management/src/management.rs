@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use hmac_auth::credential::{self, ClientId, Credential};
 use hmac_auth::credential_store::CredentialStore;
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
+use hmac_propagation::event::PROPAGATION_SECRET_BYTES;
 use hmac_propagation::options::{self, SyncSummary};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;
@@ -457,7 +458,7 @@ fn client_id(text: &str) -> Result<ClientId, RequestError> {
 }
 
 fn propagation_secret(secret: Secret) -> Result<Secret, RequestError> {
-    match secret.check(1..=1_024) {
+    match secret.check(PROPAGATION_SECRET_BYTES) {
         Ok(()) => Ok(secret),
         Err(error) => Err(invalid("propagationSecret", error.to_string())),
     }

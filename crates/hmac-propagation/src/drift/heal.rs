@@ -10,10 +10,11 @@ use crate::drift::kept::Kept;
 use crate::drift::report::Tally;
 use crate::drift::view::View;
 use crate::error::PropagationError;
-use crate::event_id::{is_beyond, shared};
+use crate::event_id::shared;
 use crate::management::{Reopening, SettledQuery, SettledScope};
+use crate::overtaken::divide;
 use crate::own_store::write_of;
-use crate::peer_store::{Applied, Apply, CredentialKey, Stamp};
+use crate::peer_store::{Applied, Apply, Stamp};
 use crate::progress::Progress;
 use crate::queue::PeerName;
 
@@ -38,7 +39,11 @@ pub(super) async fn target(
     };
     let rows = management.settled_rows(&query).await?;
     let comparisons = compare(view, rows, tally).await?;
-    let comparisons = not_changed_here(context, comparisons, tally).await?;
+    // A target that lost its cursor does not tell what this peer's own store has seen of another source.
+    let (store, own) = (&*context.store, &context.name);
+    let divided = divide(store, own, comparisons, |it| (&it.row.key, it.row.last_ts));
+    let (comparisons, overtaken) = divided.await?;
+    tally.superseded += overtaken.len() as u64;
     let (mut reopenings, mut tries) = (Vec::new(), Vec::new());
     for comparison in &comparisons {
         comparison.count(tally);
@@ -75,26 +80,6 @@ pub(super) async fn target(
     context.progress.send(Progress::Rebooked, about);
     context.want_sync();
     Ok(())
-}
-
-/// Leaves out what another source has changed since, as this peer's own store has seen: repeating
-/// ours would bring back something older on a target that lost its cursor.
-async fn not_changed_here(
-    context: &Context,
-    mut comparisons: Vec<Comparison>,
-    tally: &mut Tally,
-) -> Result<Vec<Comparison>, PropagationError> {
-    let keys: Vec<CredentialKey> = comparisons.iter().map(|it| it.row.key.clone()).collect();
-    let mut cursors = context.store.cursors(&keys).await?.into_iter();
-    comparisons.retain(|comparison| {
-        let changed = cursors
-            .next()
-            .flatten()
-            .is_some_and(|cursor| is_beyond(&cursor, &context.name, comparison.row.last_ts));
-        tally.superseded += u64::from(changed);
-        !changed
-    });
-    Ok(comparisons)
 }
 
 /// Writes to this peer's own store what it should hold. A change that was made meanwhile is newer,

@@ -9,7 +9,7 @@ use auth_base::secret::Secret;
 use tokio::time::{Instant, timeout};
 
 use crate::bounded::NoAnswer;
-use crate::broker::{DeliveryTag, OutboundMessage, PublishError};
+use crate::broker::{DeliveryTag, OutboundMessage};
 use crate::context::Context;
 use crate::counters::add;
 use crate::event::AckEvent;
@@ -17,7 +17,7 @@ use crate::inbound::classify::shown;
 use crate::inbound::lane::{Outcome, Work};
 use crate::lock::lock;
 use crate::management::{Management, ManagementError};
-use crate::publisher::Publisher;
+use crate::publisher::{NotPublished, Publisher};
 use crate::queue::PeerName;
 
 /// How long a source's secret, once read, is used without reading it again.
@@ -130,33 +130,30 @@ impl AckPublisher {
         known.secrets.get(sender).map(|(_, secret)| secret.clone())
     }
 
-    /// Answers senders whose secret this peer does not have, where they have a queue: none is declared for them, since whoever
-    /// knows this peer's secret may name any number. Only an answer that may have been lost on its way is kept.
-    async fn answer_strangers(
+    /// Sorts answers by what became of them; of those that failed, `is_kept` tells which are tried again.
+    fn sort(
         &self,
-        strangers: Vec<(DeliveryTag, Answer, OutboundMessage)>,
-    ) -> (Vec<DeliveryTag>, Vec<(DeliveryTag, Answer)>) {
-        let (mut done, mut kept) = (Vec::new(), Vec::new());
-        if strangers.is_empty() {
-            return (done, kept);
-        }
-        let messages = strangers.iter().map(|(_, _, message)| message.clone());
-        let outcomes = self.context.broker.publish(messages.collect()).await;
-        for ((tag, answer, _), outcome) in strangers.into_iter().zip(outcomes) {
+        published: impl Iterator<Item = ((DeliveryTag, Answer), Result<(), NotPublished>)>,
+        is_kept: impl Fn(&NotPublished) -> bool,
+        into: &mut Outcome<Answer>,
+    ) {
+        for ((tag, answer), outcome) in published {
             match outcome {
-                Ok(()) => add(&self.context.counters.acks_published, 1),
-                Err(PublishError::Unconfirmed(_)) => {
-                    kept.push((tag, answer));
-                    continue;
+                Ok(()) => {
+                    add(&self.context.counters.acks_published, 1);
+                    into.done.push(tag);
+                }
+                Err(error) if is_kept(&error) => {
+                    into.failure = Some(chain(&error));
+                    into.kept.push((tag, answer));
                 }
                 Err(error) => {
                     let (sender, reason) = (shown(&answer.sender), chain(&error));
                     tracing::warn!(sender, reason, "unknown sender could not be answered");
+                    into.done.push(tag);
                 }
             }
-            done.push(tag);
         }
-        (done, kept)
     }
 
     fn message(
@@ -184,65 +181,69 @@ impl AckPublisher {
     }
 }
 
+/// Answers on their way, with the message of each.
+#[derive(Default)]
+struct Outgoing {
+    answers: Vec<(DeliveryTag, Answer)>,
+    messages: Vec<OutboundMessage>,
+}
+
 impl Work<Answer> for AckPublisher {
-    /// A delivery whose answer is not confirmed is kept, unless its sender cannot be answered at all.
+    /// A delivery whose answer is not confirmed is kept, unless its sender cannot be answered at all. No queue is declared for
+    /// a sender whose secret this peer does not have, since whoever knows this peer's may name any number: of those answers
+    /// only one that may have been lost on its way is kept.
     async fn work(&self, answers: Vec<(DeliveryTag, Answer)>) -> Outcome<Answer> {
-        let names = answers.iter().map(|(_, answer)| &answer.sender);
-        let senders = names.filter_map(|sender| PeerName::parse(sender).ok());
+        let (named, nameless) = by_name(answers);
+        let senders = named.iter().map(|(_, _, sender)| sender.clone());
         self.read_secrets(&senders.collect()).await;
-        let (mut done, mut kept) = (Vec::new(), Vec::new());
-        let (mut pending, mut messages, mut strangers) = (Vec::new(), Vec::new(), Vec::new());
-        let mut failure = None;
-        for (tag, answer) in answers {
-            let Ok(sender) = PeerName::parse(&answer.sender) else {
-                tracing::warn!(
-                    sender = shown(&answer.sender),
-                    event_id = shown(&answer.event_id),
-                    "no answer: the sender's name is invalid"
-                );
-                done.push(tag);
+        let (mut known, mut strangers) = (Outgoing::default(), Outgoing::default());
+        let mut outcome = Outcome {
+            done: nameless,
+            kept: Vec::new(),
+            failure: None,
+        };
+        for (tag, answer, sender) in named {
+            let Some(secret) = self.secret_of(&sender) else {
+                outcome.failure = Some(format!("the secret of {sender} cannot be read"));
+                outcome.kept.push((tag, answer));
                 continue;
             };
-            match self.secret_of(&sender) {
-                None => {
-                    failure = Some(format!("the secret of {sender} cannot be read"));
-                    kept.push((tag, answer));
-                }
-                Some(None) => {
-                    let message = self.message(sender, None, &answer);
-                    strangers.push((tag, answer, message));
-                }
-                Some(Some(secret)) => {
-                    messages.push(self.message(sender, Some(&secret), &answer));
-                    pending.push((tag, answer));
-                }
-            }
+            let group = match secret {
+                Some(_) => &mut known,
+                None => &mut strangers,
+            };
+            let message = self.message(sender, secret.as_ref(), &answer);
+            group.messages.push(message);
+            group.answers.push((tag, answer));
         }
-        let (answered, lost) = self.answer_strangers(strangers).await;
-        if !lost.is_empty() {
-            failure = Some("not confirmed".to_owned());
-        }
-        done.extend(answered);
-        kept.extend(lost);
-        let outcomes = self.publisher.publish(&messages).await;
-        for ((tag, answer), outcome) in pending.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => {
-                    add(&self.context.counters.acks_published, 1);
-                    done.push(tag);
-                }
-                Err(error) => {
-                    failure = Some(chain(&error));
-                    kept.push((tag, answer));
-                }
-            }
-        }
-        Outcome {
-            done,
-            kept,
-            failure,
-        }
+        let published = self.publisher.publish(&known.messages).await;
+        let known = known.answers.into_iter().zip(published);
+        let published = self.publisher.publish_undeclared(strangers.messages).await;
+        let strangers = strangers.answers.into_iter().zip(published);
+        self.sort(known, |_| true, &mut outcome);
+        self.sort(strangers, NotPublished::may_be_on_its_way, &mut outcome);
+        outcome
     }
+}
+
+/// Reads the names of the senders; whose name is invalid cannot be answered.
+fn by_name(
+    answers: Vec<(DeliveryTag, Answer)>,
+) -> (Vec<(DeliveryTag, Answer, PeerName)>, Vec<DeliveryTag>) {
+    let (mut named, mut nameless) = (Vec::with_capacity(answers.len()), Vec::new());
+    for (tag, answer) in answers {
+        if let Ok(sender) = PeerName::parse(&answer.sender) {
+            named.push((tag, answer, sender));
+            continue;
+        }
+        tracing::warn!(
+            sender = shown(&answer.sender),
+            event_id = shown(&answer.event_id),
+            "no answer: the sender's name is invalid"
+        );
+        nameless.push(tag);
+    }
+    (named, nameless)
 }
 
 /// Reads secrets, within a bound that answers can wait.

@@ -1,6 +1,6 @@
 //! What may have to be sent, or applied here, once more.
 
-use crate::event_id::shared;
+use crate::event_id::is_later;
 use crate::management::desired::DesiredRecord;
 use crate::peer_store::{CredentialKey, Stamp};
 use crate::queue::PeerName;
@@ -99,13 +99,10 @@ impl SettledRow {
     /// Tells whether a cursor of the target lies beyond everything this peer sent there: then another source has changed the
     /// credential since.
     pub fn is_superseded_by(&self, cursor: &Stamp) -> bool {
-        let tied = cursor.ts == self.sent_ts;
-        // Another try of this change is no other change, whichever of the two the cursor holds.
-        let later = self
-            .event_id
-            .as_ref()
-            .is_some_and(|event_id| shared(&cursor.event_id) > shared(event_id));
-        cursor.ts > self.sent_ts || (tied && later)
+        match &self.event_id {
+            Some(event_id) => is_later(cursor, self.sent_ts, event_id),
+            None => cursor.ts > self.sent_ts,
+        }
     }
 }
 
