@@ -83,6 +83,7 @@ pub mod secret_hash;
 
 pub mod allowed_ips;
 pub mod client_address;
+mod nonce_budget;
 pub mod previous_use;
 
 pub mod canonical;

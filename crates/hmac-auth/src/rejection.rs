@@ -47,6 +47,9 @@ pub enum Rejection {
     /// The nonce was used before.
     #[error("nonce was used before")]
     ReplayedNonce,
+    /// The client's nonces take all the room that one client may have in the nonce store.
+    #[error("too many requests of this client")]
+    TooManyRequests,
     /// A store failed. The caller learns no more than that.
     #[error("the credential store failed")]
     Store(#[source] StoreError),
@@ -68,6 +71,7 @@ impl Rejection {
             Self::ClientIpNotAllowed => ("CLIENT_IP_NOT_ALLOWED", 403),
             Self::BadSignature => ("BAD_SIGNATURE", 401),
             Self::ReplayedNonce => ("REPLAYED_NONCE", 401),
+            Self::TooManyRequests => ("TOO_MANY_REQUESTS", 429),
             Self::Store(StoreError::Unavailable(_)) => ("INTERNAL_ERROR", 503),
             Self::Store(_) => ("INTERNAL_ERROR", 500),
         }

@@ -20,6 +20,7 @@ use crate::client_address::TrustedProxies;
 use crate::credential::{ClientId, Credential};
 use crate::credential_store::CredentialStore;
 use crate::header::{self, Headers};
+use crate::nonce_budget::NonceBudget;
 use crate::previous_use::{PreviousSecretUse, PreviousSecretUses};
 use crate::rejection::Rejection;
 use crate::secret_hash::SecretHash;
@@ -28,6 +29,9 @@ use crate::signed_head::SignedHead;
 /// How far the clocks of instances that share a nonce store may be apart, or one may be set back: so long a nonce is
 /// remembered past the window of its timestamp.
 pub const CLOCKS_APART: Duration = Duration::from_secs(60);
+/// How many bytes of nonces one client may have kept, unless [`Verifier::nonce_bytes_per_client`] says otherwise: some 4,000
+/// calls in a second.
+pub const NONCE_BYTES_PER_CLIENT: u64 = 256 * 1024 * 1024;
 
 /// The head of a request, as any framework can give it.
 #[derive(Debug)]
@@ -118,6 +122,7 @@ pub struct Verifier {
     trusted_proxies: TrustedProxies,
     on_bad_signature: Option<BadSignatureHook>,
     previous_uses: PreviousSecretUses,
+    nonce_budget: NonceBudget,
 }
 
 /// A request whose head passed checks 1 to 10 and whose body is still to come.
@@ -163,6 +168,7 @@ impl Verifier {
             trusted_proxies: TrustedProxies::default(),
             on_bad_signature: None,
             previous_uses: PreviousSecretUses::default(),
+            nonce_budget: NonceBudget::new(NONCE_BYTES_PER_CLIENT),
         }
     }
 
@@ -188,6 +194,13 @@ impl Verifier {
     /// Believes `x-forwarded-for` from these proxies.
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Refuses a client with [`Rejection::TooManyRequests`] while its nonces that have not expired take so many bytes
+    /// (some 180 each, for 5 to 11 minutes) of what this verifier and its clones have made the store keep.
+    pub fn nonce_bytes_per_client(mut self, bytes: u64) -> Self {
+        self.nonce_budget = NonceBudget::new(bytes);
         self
     }
 
@@ -247,8 +260,8 @@ impl Verifier {
     /// Runs checks 11 and 12 over the whole body.
     ///
     /// # Errors
-    /// [`Rejection::BadSignature`], [`Rejection::ReplayedNonce`] or [`Rejection::Store`]; and [`Rejection::TimestampSkew`]
-    /// when the body took so long that the timestamp is out of the window by now: its nonce may be forgotten.
+    /// [`Rejection::BadSignature`], [`Rejection::ReplayedNonce`], [`Rejection::TooManyRequests`] or [`Rejection::Store`];
+    /// and [`Rejection::TimestampSkew`] when the body took so long that the timestamp is out of the window by now: its nonce may be forgotten.
     pub async fn check_body(
         &self,
         pending: PendingVerification,
@@ -259,19 +272,20 @@ impl Verifier {
         };
         let now_ms = self.clock.now_ms();
         self.check_skew(pending.timestamp_ms, now_ms)?;
+        let (client_id, nonce) = (&pending.client_id, pending.head.nonce());
+        if !self.nonce_budget.has_room(client_id, now_ms) {
+            return Err(Rejection::TooManyRequests);
+        }
+        let ttl = self.nonce_ttl(pending.timestamp_ms, now_ms);
         let fresh = self
             .nonces
-            .remember(
-                pending.client_id.as_str(),
-                pending.head.nonce(),
-                pending.timestamp_ms,
-                self.nonce_ttl(pending.timestamp_ms, now_ms),
-            )
+            .remember(client_id.as_str(), nonce, pending.timestamp_ms, ttl)
             .await
             .map_err(Rejection::Store)?;
         if !fresh {
             return Err(Rejection::ReplayedNonce);
         }
+        self.nonce_budget.count(client_id, nonce, now_ms, ttl);
         if secret_used == SecretUsed::Previous {
             self.previous_uses.record(&pending.client_id, now_ms);
         }
@@ -533,6 +547,29 @@ mod tests {
         stepped.verify(&stepped.signed("one")).await.unwrap();
         stepped.clock.advance(-30_000);
         assert_eq!(stepped.code(&headers).await, "REPLAYED_NONCE");
+    }
+
+    #[tokio::test]
+    async fn one_client_does_not_fill_the_nonce_store() {
+        let mut bench = Bench::new();
+        // 128 bytes, 6 of the id and 32 of the nonce each.
+        bench.verifier = bench.verifier.clone().nonce_bytes_per_client(3 * 166);
+        let first = bench.signed("one");
+        assert_eq!(bench.code(&first).await, "OK");
+        for _ in 0..9 {
+            // Who only repeats what was recorded takes no room from the client.
+            assert_eq!(bench.code(&first).await, "REPLAYED_NONCE");
+        }
+        for _ in 0..2 {
+            assert_eq!(bench.code(&bench.signed("one")).await, "OK");
+        }
+        let rejection = bench.verify(&bench.signed("one")).await.unwrap_err();
+        assert_eq!(rejection.code_and_status(), ("TOO_MANY_REQUESTS", 429));
+        assert_eq!(bench.nonces.len(), 3);
+        let forged = with(&bench.signed("one"), "x-nonce", "n");
+        assert_eq!(bench.code(&forged).await, "BAD_SIGNATURE");
+        bench.clock.advance(300_000 + 2 * 60_000);
+        assert_eq!(bench.code(&bench.signed("one")).await, "OK");
     }
 
     #[tokio::test]

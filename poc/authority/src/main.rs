@@ -136,6 +136,7 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
 
     let mut verifier = Verifier::new(backends.credentials, backends.nonces)
         .trusted_proxies(config.trusted_proxies.clone())
+        .nonce_bytes_per_client(config.nonce_bytes_per_client)
         .on_bad_signature(peer.metrics.bad_signatures());
     if let Some(grace) = config.rotation_grace {
         verifier = verifier.rotation_grace(grace);

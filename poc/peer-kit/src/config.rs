@@ -70,6 +70,8 @@ pub struct Config {
     pub message_namespace: String,
     /// How long the previous secret still counts after a rotation; `None` is not at all.
     pub rotation_grace: Option<Duration>,
+    /// How many bytes of nonces one client may have kept in the peer's store.
+    pub nonce_bytes_per_client: u64,
     /// Whose `x-forwarded-for` counts.
     pub trusted_proxies: TrustedProxies,
     /// What is logged, as a filter that parses.
@@ -263,6 +265,7 @@ mod tests {
         assert_eq!(config.peer.as_str(), "authority");
         assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
         assert_eq!(config.rotation_grace, Some(Duration::from_secs(30)));
+        assert_eq!(config.nonce_bytes_per_client, 256 * 1024 * 1024);
         // Load balancers keep a connection for 60 s.
         assert_eq!(config.keep_alive, Duration::from_secs(75));
         let Role::Full(full) = &config.role else {
@@ -339,6 +342,7 @@ mod tests {
             ("MIN_SECRET_BYTES", "0"),
             ("REDIS_HTTP_NAMESPACE", "hmac:"),
             ("ROTATION_GRACE_MS", "600001"),
+            ("NONCE_BYTES_PER_CLIENT", "0"),
             ("TRUSTED_PROXIES", "proxy"),
             ("ALLOWED_HOSTS", "peer.example, peer.example:3001"),
             ("KEEP_ALIVE_MS", "999"),

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use auth_base::secret::Secret;
 use hmac_auth::client_address::TrustedProxies;
+use hmac_auth::credentials::SECRET_BYTES;
+use hmac_auth::verify::NONCE_BYTES_PER_CLIENT;
 use hmac_propagation::propagator::Mode;
 use hmac_propagation::queue::PeerName;
 use mesh_management::edge::Hosts;
@@ -88,6 +90,11 @@ impl<'a> Reader<'a> {
         let keep_alive = self.or("KEEP_ALIVE_MS", 75_000, |text| {
             value::millis(text, 1_000, 3_600_000)
         });
+        let nonce_bytes = self.or(
+            "NONCE_BYTES_PER_CLIENT",
+            NONCE_BYTES_PER_CLIENT,
+            value::nonce_bytes,
+        );
         let proxies = self.or("TRUSTED_PROXIES", Vec::new(), value::networks);
         let log_filter = self.or("RUST_LOG", "info".to_owned(), log_filter);
         let log_format = self.or("LOG_FORMAT", LogFormat::Pretty, log_format);
@@ -115,6 +122,7 @@ impl<'a> Reader<'a> {
             http_namespace,
             message_namespace,
             rotation_grace: Some(Duration::from_millis(grace?)).filter(|grace| !grace.is_zero()),
+            nonce_bytes_per_client: nonce_bytes?,
             trusted_proxies: TrustedProxies::new(proxies?),
             log_filter: log_filter?,
             log_format: log_format?,
@@ -180,7 +188,11 @@ impl<'a> Reader<'a> {
             .or("DRIFT_INTERVAL_MS", 300_000, value::interval)
             .map(Duration::from_millis);
         let retention = self.or("AUDIT_RETENTION_DAYS", 90, |text| value::days(text, 36_500));
-        let min_secret_bytes = self.or("MIN_SECRET_BYTES", 16, value::secret_bytes);
+        let min_secret_bytes = self.or(
+            "MIN_SECRET_BYTES",
+            *SECRET_BYTES.start(),
+            value::secret_bytes,
+        );
         let (secrets_key, older_secrets_keys) = secrets_keys?;
         Some(Full {
             database_url: database_url?,

@@ -1,11 +1,15 @@
 //! Parsers of single values. Their errors say what is wrong without repeating the value.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use auth_base::secret::Secret;
 use auth_base::server_url::{self, ServerKind, ServerUrl};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac_auth::credentials::SECRET_BYTES;
+use hmac_propagation::event::PROPAGATION_SECRET_BYTES;
 use hmac_propagation::queue::PeerName;
 use ipnet::IpNet;
 use mesh_management::edge::host_name;
@@ -39,13 +43,14 @@ pub(crate) fn flag(text: &str) -> Parsed<bool> {
 }
 
 pub(crate) fn millis(text: &str, min: u64, max: u64) -> Parsed<u64> {
-    let millis: u64 = text
-        .parse()
-        .map_err(|_| "is not a number of milliseconds".to_owned())?;
-    if (min..=max).contains(&millis) {
-        Ok(millis)
-    } else {
-        Err("is out of range".to_owned())
+    within(text, min..=max, "milliseconds")
+}
+
+fn within<T: FromStr + PartialOrd>(text: &str, range: RangeInclusive<T>, of: &str) -> Parsed<T> {
+    match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        Ok(_) => Err("is out of range".to_owned()),
+        Err(_) => Err(format!("is not a number of {of}")),
     }
 }
 
@@ -58,13 +63,12 @@ pub(crate) fn interval(text: &str) -> Parsed<u64> {
 }
 
 pub(crate) fn secret_bytes(text: &str) -> Parsed<usize> {
-    let bytes = text
-        .parse()
-        .map_err(|_| "is not a number of bytes".to_owned())?;
-    match bytes {
-        1..=16 => Ok(bytes),
-        _ => Err("is out of range".to_owned()),
-    }
+    within(text, 1..=*SECRET_BYTES.start(), "bytes")
+}
+
+/// From some hundred calls on.
+pub(crate) fn nonce_bytes(text: &str) -> Parsed<u64> {
+    within(text, 65_536..=1 << 40, "bytes")
 }
 
 /// What keys in Redis begin with, away from those of the bookkeeping.
@@ -98,14 +102,7 @@ pub(crate) fn apart(text: &str, other: &str) -> Parsed<String> {
 }
 
 pub(crate) fn days(text: &str, max: u32) -> Parsed<u32> {
-    let days: u32 = text
-        .parse()
-        .map_err(|_| "is not a number of days".to_owned())?;
-    if days <= max {
-        Ok(days)
-    } else {
-        Err("is out of range".to_owned())
-    }
+    within(text, 0..=max, "days")
 }
 
 pub(crate) fn peer_name(text: &str) -> Parsed<PeerName> {
@@ -124,7 +121,9 @@ pub(crate) fn peer_names(text: &str) -> Parsed<Vec<PeerName>> {
 /// What peers know of each other: what gets lost where it is written down is refused.
 pub(crate) fn propagation_secret(text: &str) -> Parsed<Secret> {
     let secret = Secret::new(text);
-    let checked = secret.check(1..=1024).map_err(|error| error.to_string());
+    let checked = secret
+        .check(PROPAGATION_SECRET_BYTES)
+        .map_err(|error| error.to_string());
     checked.map(|()| secret)
 }
 

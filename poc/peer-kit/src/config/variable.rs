@@ -286,6 +286,12 @@ pub const VARIABLES: &[Variable] = &[
         "how long the previous secret still counts; 30000 unless set",
     ),
     open(
+        "NONCE_BYTES_PER_CLIENT",
+        All,
+        "bytes, 65536 to 1099511627776",
+        "how much of Redis the nonces of one client may take; 268435456 unless set",
+    ),
+    open(
         "TRUSTED_PROXIES",
         All,
         "IP addresses or CIDR blocks, separated by commas",

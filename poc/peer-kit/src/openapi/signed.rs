@@ -60,6 +60,7 @@ pub(super) fn refusals(operation: OperationBuilder) -> OperationBuilder {
         Rejection::ClientIpNotAllowed,
         Rejection::BadSignature,
         Rejection::ReplayedNonce,
+        Rejection::TooManyRequests,
         Rejection::Store(corrupt),
         Rejection::Store(unreachable()),
     ];
