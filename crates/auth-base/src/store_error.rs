@@ -7,11 +7,11 @@ pub enum StoreError {
     /// The store cannot be reached or did not answer in time. Trying again later may help; nothing may be accepted.
     #[error("store unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// What is stored for this client cannot be read (wire contract 1.4: corrupt). Trying again does not help.
-    #[error("corrupt credential record of client {client_id}: {reason}")]
+    /// What is stored for this client, key or token cannot be read (wire contract 1.4: corrupt). Trying again does not help.
+    #[error("corrupt record of {owner}: {reason}")]
     Corrupt {
-        /// Whose record it is.
-        client_id: String,
+        /// Whose record it is: a client's id, a key's.
+        owner: String,
         /// What is wrong with it; never its content.
         reason: &'static str,
     },

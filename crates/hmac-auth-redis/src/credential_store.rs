@@ -9,7 +9,7 @@ use hmac_auth::credential_store::{
     CredentialPage, CredentialStore, CredentialWrite, StoredCredential, WriteCondition,
     WriteOutcome,
 };
-use hmac_auth::record;
+use hmac_auth::record::{self, CorruptRecord};
 use hmac_auth::secret_hash::SecretHash;
 use redis::Value;
 use redis_link::failure::unexpected;
@@ -218,17 +218,12 @@ pub fn with_change(call: Call, change: &CredentialChange) -> Call {
 
 /// A record without a valid hash, found by a script that needed one.
 pub fn corrupt(client_id: &ClientId) -> StoreError {
-    StoreError::Corrupt {
-        client_id: client_id.as_str().to_owned(),
-        reason: "the stored record has no valid hash",
-    }
+    let reason = "the stored record has no valid hash";
+    CorruptRecord { reason }.of(client_id)
 }
 
 fn decode(client_id: &ClientId, value: &Value) -> Result<Credential, StoreError> {
-    decode_text(value).map_err(|reason| StoreError::Corrupt {
-        client_id: client_id.as_str().to_owned(),
-        reason,
-    })
+    decode_text(value).map_err(|reason| CorruptRecord { reason }.of(client_id))
 }
 
 fn decode_text(value: &Value) -> Result<Credential, &'static str> {

@@ -250,8 +250,8 @@ async fn a_corrupt_record_is_an_error_until_a_hash_mends_it() {
             .await
             .unwrap();
         let is_corrupt = |error: StoreError| match &error {
-            StoreError::Corrupt { client_id, .. } => {
-                client_id == "broken" && !error.to_string().contains(OLD)
+            StoreError::Corrupt { owner, .. } => {
+                owner == "broken" && !error.to_string().contains(OLD)
             }
             _ => false,
         };

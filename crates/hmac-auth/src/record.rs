@@ -23,7 +23,7 @@ impl CorruptRecord {
     /// Makes the store's error of it, which names the client.
     pub fn of(self, client_id: &ClientId) -> StoreError {
         StoreError::Corrupt {
-            client_id: client_id.as_str().to_owned(),
+            owner: client_id.as_str().to_owned(),
             reason: self.reason,
         }
     }

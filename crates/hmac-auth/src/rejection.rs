@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_store_that_answered_with_a_refusal_is_not_unavailable() {
         let rejection = Rejection::Store(StoreError::Corrupt {
-            client_id: "a".to_owned(),
+            owner: "a".to_owned(),
             reason: "x",
         });
         assert_eq!(rejection.code_and_status(), ("INTERNAL_ERROR", 500));

@@ -213,7 +213,7 @@ fn applied(client_id: &ClientId, answer: &Value) -> Result<Applied, StoreError> 
             })
         }
         (Some("corrupt"), Some("cursor"), _) => Err(StoreError::Corrupt {
-            client_id: client_id.as_str().to_owned(),
+            owner: client_id.as_str().to_owned(),
             reason: "the stored cursor has no valid ts",
         }),
         (Some("corrupt"), ..) => Err(corrupt(client_id)),

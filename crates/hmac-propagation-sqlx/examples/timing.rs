@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use hmac_auth::{Change, ClientId, Clock, Secret, SystemClock, hash_client_secret};
 use hmac_propagation::management::{
-    AckMark, FullyPropagated, Management, PendingQuery, SentMark, Upsert, UpsertOperation,
+    AckMark, ChangeOperation, ChangeRequest, FullyPropagated, Management, PendingQuery, SentMark,
 };
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 use hmac_propagation::queue::PeerName;
@@ -32,10 +32,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .await?;
     }
     singles(&store, &targets, now).await?;
-    let upserts = (0..CLIENTS).map(|n| ensure(&format!("bulk-{n}"), &targets, now));
-    let upserts = upserts.collect::<Result<Vec<_>, _>>()?;
+    let requests = (0..CLIENTS).map(|n| ensure(&format!("bulk-{n}"), &targets, now));
+    let requests = requests.collect::<Result<Vec<_>, _>>()?;
     let timer = Timer::start(&store);
-    for result in store.upsert_credentials_with_targets(&upserts).await {
+    for result in store.upsert_credentials_with_targets(&requests).await {
         result?;
     }
     timer.stop(&store, "ensure, batch, 2 targets", CLIENTS);
@@ -43,9 +43,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn ensure(client: &str, targets: &[PeerName], now_ms: i64) -> Result<Upsert, Box<dyn Error>> {
+fn ensure(
+    client: &str,
+    targets: &[PeerName],
+    now_ms: i64,
+) -> Result<ChangeRequest, Box<dyn Error>> {
     let secret = Secret::new("0123456789abcdef0123456789abcdef");
-    let operation = UpsertOperation::Ensure {
+    let operation = ChangeOperation::Ensure {
         secret_hash: hash_client_secret(&secret, None),
         allowed_ips: Change::Keep,
         expires_at: Change::Keep,
@@ -54,7 +58,7 @@ fn ensure(client: &str, targets: &[PeerName], now_ms: i64) -> Result<Upsert, Box
         track: Track::Http,
         client_id: ClientId::parse(client)?,
     };
-    Ok(Upsert {
+    Ok(ChangeRequest {
         key,
         operation,
         targets: targets.to_vec(),
@@ -87,8 +91,8 @@ async fn singles(
     for what in ["ensure, new, 2 targets", "ensure, known, 2 targets"] {
         let timer = Timer::start(store);
         for n in 0..SINGLES {
-            let upsert = ensure(&format!("single-{n}"), targets, now)?;
-            store.upsert_credential_with_targets(&upsert).await?;
+            let request = ensure(&format!("single-{n}"), targets, now)?;
+            store.upsert_credential_with_targets(&request).await?;
         }
         timer.stop(store, what, SINGLES);
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::delivery::plan::{Before, Booking, Content, Plan, by_credential};
-use hmac_propagation::management::{Accepted, ManagementError, ResyncRow, Rotation, Upsert};
+use hmac_propagation::management::{Accepted, ChangeRequest, ManagementError, ResyncRow, Rotation};
 use hmac_propagation::peer_store::CredentialKey;
 use serde_json::json;
 
@@ -15,27 +15,27 @@ use crate::secrets::{Place, Vault};
 use crate::statements::Statements;
 
 /// Ensures and revokes; each is accepted or refused by itself, in order.
-pub(crate) struct Upserts<'a> {
-    pub(crate) upserts: &'a [Upsert],
+pub(crate) struct AcceptChanges<'a> {
+    pub(crate) requests: &'a [ChangeRequest],
     pub(crate) vault: &'a Vault,
 }
 
-impl Work for Upserts<'_> {
+impl Work for AcceptChanges<'_> {
     type Output = Vec<Result<Accepted, ManagementError>>;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let keys = self.upserts.iter().map(|upsert| &upsert.key);
+        let keys = self.requests.iter().map(|request| &request.key);
         let mut states = States::load(session, keys).await?;
         let known = self.known_targets(session, &states).await?;
-        let mut results = Vec::with_capacity(self.upserts.len());
-        for upsert in self.upserts {
-            let state = states.of(&upsert.key);
+        let mut results = Vec::with_capacity(self.requests.len());
+        for request in self.requests {
+            let state = states.of(&request.key);
             // A target that has a delivery is in the inventory, for a foreign key holds it.
-            let plan = state.before(&upsert.key).upsert(upsert, |target| {
+            let plan = state.before(&request.key).change(request, |target| {
                 known.contains(target) || state.deliveries.contains_key(target)
             });
             results.push(match plan {
-                Ok(plan) => Ok(state.keep(&upsert.key, plan, self.vault)?),
+                Ok(plan) => Ok(state.keep(&request.key, plan, self.vault)?),
                 Err(refused) => Err(refused),
             });
         }
@@ -44,7 +44,7 @@ impl Work for Upserts<'_> {
     }
 }
 
-impl Upserts<'_> {
+impl AcceptChanges<'_> {
     /// The named targets that are in the inventory, but for those that have a delivery.
     async fn known_targets(
         &self,
@@ -52,9 +52,9 @@ impl Upserts<'_> {
         states: &States,
     ) -> Result<BTreeSet<String>, SqlError> {
         let mut asked = BTreeSet::new();
-        for upsert in self.upserts {
-            let booked = states.0.get(&upsert.key).map(|state| &state.deliveries);
-            for target in &upsert.targets {
+        for request in self.requests {
+            let booked = states.0.get(&request.key).map(|state| &state.deliveries);
+            for target in &request.targets {
                 if !booked.is_some_and(|booked| booked.contains_key(target.as_str())) {
                     asked.insert(target.as_str());
                 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use auth_base::backoff::Backoff;
 use auth_base::server_url::{InvalidServerUrl, ServerKind, ServerUrl, check_sqlite};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
@@ -23,6 +24,8 @@ pub(crate) use session::{JsonRow, Mode, Row, Session, Value};
 
 /// A connection lost before the commit is replaced this often within one unit of work.
 const RECONNECTS: u32 = 2;
+/// Between the attempts of a unit that met somebody else's write.
+const CONFLICT: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(128));
 
 /// One unit of work: everything in it happens, or nothing. It may be run several times and must not keep state in between.
 pub(crate) trait Work: Sync {
@@ -75,7 +78,7 @@ impl Database {
                     Err(error)
                         if error.remedy() == Remedy::Conflict && attempt < options.max_attempts =>
                     {
-                        tokio::time::sleep(pause(&options, attempt)).await;
+                        tokio::time::sleep(CONFLICT.jittered(attempt - 1, &*options.random)).await;
                     }
                     opened => return opened,
                 }
@@ -147,7 +150,7 @@ impl Database {
             attempt += 1;
             match error.remedy() {
                 Remedy::Conflict if attempt < self.options.max_attempts => {
-                    tokio::time::sleep(pause(&self.options, attempt)).await;
+                    tokio::time::sleep(CONFLICT.jittered(attempt - 1, &*self.options.random)).await;
                 }
                 Remedy::Reconnect if reconnects < RECONNECTS => {
                     self.give_up();
@@ -178,14 +181,6 @@ impl Database {
             }
         }
     }
-}
-
-/// Before the next attempt: a random time that doubles with each.
-fn pause(options: &SqlOptions, attempt: u32) -> Duration {
-    let mut bytes = [0; 8];
-    options.random.fill(&mut bytes);
-    let bound = 1_000_u64 << attempt.min(7);
-    Duration::from_micros(bound / 2 + u64::from_le_bytes(bytes) % (bound / 2))
 }
 
 struct Failure {

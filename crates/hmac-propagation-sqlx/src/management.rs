@@ -6,15 +6,15 @@ use async_trait::async_trait;
 use auth_base::secret::Secret;
 use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    Accepted, AckMark, ChangeRequest, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
-    SettledQuery, SettledRow, Upsert,
+    SettledQuery, SettledRow,
 };
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 
 use crate::backlog::{Backlog, CountBacklog};
-use crate::change::{Rebook, Rotate, Upserts};
+use crate::change::{AcceptChanges, Rebook, Rotate};
 use crate::claim::Claim;
 use crate::database::{Database, Work};
 use crate::inventory::{
@@ -266,14 +266,14 @@ impl SqlManagement {
 impl Management for SqlManagement {
     async fn upsert_credential_with_targets(
         &self,
-        upsert: &Upsert,
+        request: &ChangeRequest,
     ) -> Result<Accepted, ManagementError> {
-        let work = Upserts {
-            upserts: std::slice::from_ref(upsert),
+        let work = AcceptChanges {
+            requests: std::slice::from_ref(request),
             vault: &self.vault,
         };
         let result = self.run(&work).await?.pop();
-        result.unwrap_or_else(|| Err(ManagementError::Failed("no result of the upsert".into())))
+        result.unwrap_or_else(|| Err(ManagementError::Failed("no result of the change".into())))
     }
 
     async fn rotate_credential_secret(
@@ -394,16 +394,16 @@ impl Management for SqlManagement {
 
     async fn upsert_credentials_with_targets(
         &self,
-        upserts: &[Upsert],
+        requests: &[ChangeRequest],
     ) -> Vec<Result<Accepted, ManagementError>> {
-        let mut results = Vec::with_capacity(upserts.len());
-        for upserts in upserts.chunks(ITEMS_A_TRANSACTION) {
+        let mut results = Vec::with_capacity(requests.len());
+        for requests in requests.chunks(ITEMS_A_TRANSACTION) {
             let vault = &self.vault;
-            match self.run(&Upserts { upserts, vault }).await {
+            match self.run(&AcceptChanges { requests, vault }).await {
                 Ok(part) => results.extend(part),
                 Err(error) => {
                     let error = Arc::new(error);
-                    results.extend(upserts.iter().map(|_| Err(same_for_all(&error))));
+                    results.extend(requests.iter().map(|_| Err(same_for_all(&error))));
                 }
             }
         }

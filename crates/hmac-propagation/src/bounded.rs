@@ -21,9 +21,9 @@ use crate::broker::{
     QueueDepth, Settlement, Subscription,
 };
 use crate::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    Accepted, AckMark, ChangeRequest, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
-    SettledQuery, SettledRow, Upsert,
+    SettledQuery, SettledRow,
 };
 use crate::peer_store::{
     AckResult, Applied, Apply, CredentialKey, FinalStatus, InFlight, PeerStore, Stamp, Track,
@@ -166,7 +166,7 @@ bounded! {
 
 bounded! {
     Management, ManagementError {
-        fn upsert_credential_with_targets(upsert: &Upsert) -> Accepted;
+        fn upsert_credential_with_targets(request: &ChangeRequest) -> Accepted;
         fn rotate_credential_secret(rotation: &Rotation) -> Accepted;
         fn fetch_pending_propagations(query: &PendingQuery) -> Vec<PendingPropagation>;
         fn fetch_source_propagation_secret(source: &PeerName) -> Option<Secret>;
@@ -185,7 +185,7 @@ bounded! {
         fn mark_targets_sent(marks: &[SentMark]) -> ();
         fn mark_targets_acknowledged(marks: &[AckMark]) -> ();
         fn mark_credentials_fully_propagated(marks: &[FullyPropagated]) -> ();
-        each upsert_credentials_with_targets(upserts: &[Upsert]) -> Accepted, ManagementError;
+        each upsert_credentials_with_targets(requests: &[ChangeRequest]) -> Accepted, ManagementError;
     }
 }
 

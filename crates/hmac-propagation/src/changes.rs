@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::counters::add;
 use crate::error::PropagationError;
 use crate::management::{
-    Accepted, LocalChange, ManagementError, Operation, Rotation, Upsert, UpsertOperation,
+    Accepted, ChangeOperation, ChangeRequest, LocalChange, ManagementError, Operation, Rotation,
 };
 use crate::options::{Ensure, Ensured, Revoke, Rotate};
 use crate::own_store::OwnStore;
@@ -39,7 +39,7 @@ pub(crate) struct Changes {
     pub(crate) secret_token: Option<Secret>,
 }
 
-type Upserted = Result<(CredentialKey, Accepted), PropagationError>;
+type ChangeOutcome = Result<(CredentialKey, Accepted), PropagationError>;
 
 impl Changes {
     /// Accepts a batch of ensures, each by itself.
@@ -49,14 +49,14 @@ impl Changes {
     ) -> Vec<Result<Ensured, PropagationError>> {
         let mut seen = HashSet::new();
         let checked = batch.into_iter().map(|ensure| {
-            let upsert = self.check_ensure(ensure)?;
-            if !seen.insert(upsert.key.clone()) {
+            let request = self.check_ensure(ensure)?;
+            if !seen.insert(request.key.clone()) {
                 let message = "is named twice in one batch";
                 return Err(PropagationError::invalid("clientId", message));
             }
-            Ok(upsert)
+            Ok(request)
         });
-        let accepted = self.upsert(checked.collect()).await;
+        let accepted = self.change(checked.collect()).await;
         accepted
             .into_iter()
             .map(|result| result.map(|(key, accepted)| ensured(key, &accepted)))
@@ -66,14 +66,14 @@ impl Changes {
     /// Accepts a revoke.
     pub(crate) async fn revoke(&self, revoke: Revoke) -> Result<ClientId, PropagationError> {
         self.context.management()?;
-        let upsert = Upsert {
+        let request = ChangeRequest {
             key: self.context.key(&revoke.client_id, revoke.track)?,
-            operation: UpsertOperation::Revoke,
+            operation: ChangeOperation::Revoke,
             targets: self.check_targets(&revoke.targets)?,
             now_ms: self.context.now_ms(),
             floor_ts: None,
         };
-        let revoked = self.upsert(vec![Ok(upsert)]).await.pop();
+        let revoked = self.change(vec![Ok(request)]).await.pop();
         let (key, _) = revoked.unwrap_or(Err(PropagationError::Closed))?;
         Ok(key.client_id)
     }
@@ -97,16 +97,19 @@ impl Changes {
         Ok(client_id)
     }
 
-    /// Runs checked upserts through the cursor, the management store and the peer's own store, three
+    /// Runs checked requests through the cursor, the management store and the peer's own store, three
     /// round trips for all.
-    async fn upsert(&self, checked: Vec<Result<Upsert, PropagationError>>) -> Vec<Upserted> {
+    async fn change(
+        &self,
+        checked: Vec<Result<ChangeRequest, PropagationError>>,
+    ) -> Vec<ChangeOutcome> {
         let checked = self.look_at_cursors(checked).await;
-        let mut upserts = Vec::with_capacity(checked.len());
+        let mut requests = Vec::with_capacity(checked.len());
         let places: Vec<_> = checked
             .into_iter()
-            .map(|result| result.map(|upsert| upserts.push(upsert)))
+            .map(|result| result.map(|request| requests.push(request)))
             .collect();
-        let mut accepted = self.accept(upserts).await.into_iter();
+        let mut accepted = self.accept(requests).await.into_iter();
         let mut next = || accepted.next().unwrap_or(Err(PropagationError::Closed));
         places
             .into_iter()
@@ -118,10 +121,10 @@ impl Changes {
     /// from another peer, or was made before.
     async fn look_at_cursors(
         &self,
-        mut checked: Vec<Result<Upsert, PropagationError>>,
-    ) -> Vec<Result<Upsert, PropagationError>> {
-        let upserts = checked.iter().flatten();
-        let keys: Vec<CredentialKey> = upserts.map(|upsert| upsert.key.clone()).collect();
+        mut checked: Vec<Result<ChangeRequest, PropagationError>>,
+    ) -> Vec<Result<ChangeRequest, PropagationError>> {
+        let requests = checked.iter().flatten();
+        let keys: Vec<CredentialKey> = requests.map(|request| request.key.clone()).collect();
         if keys.is_empty() {
             return checked;
         }
@@ -135,29 +138,29 @@ impl Changes {
             }
         };
         for place in &mut checked {
-            let Ok(upsert) = place else { continue };
+            let Ok(request) = place else { continue };
             let cursor = cursors.next().flatten();
-            let is_ensured = matches!(upsert.operation, UpsertOperation::Ensure { .. });
-            if is_ensured && cursor.is_none() && !upsert.key.client_id.may_be_made() {
+            let is_ensured = matches!(request.operation, ChangeOperation::Ensure { .. });
+            if is_ensured && cursor.is_none() && !request.key.client_id.may_be_made() {
                 let message = "is not known here, and a new one has visible ASCII characters only, and no blank";
                 *place = Err(PropagationError::invalid("clientId", message));
             } else {
-                upsert.floor_ts = cursor.map(|stamp| stamp.ts);
+                request.floor_ts = cursor.map(|stamp| stamp.ts);
             }
         }
         checked
     }
 
-    async fn accept(&self, upserts: Vec<Upsert>) -> Vec<Upserted> {
-        if upserts.is_empty() {
+    async fn accept(&self, requests: Vec<ChangeRequest>) -> Vec<ChangeOutcome> {
+        if requests.is_empty() {
             return Vec::new();
         }
         let Ok(management) = self.context.management() else {
             let closed = |_| Err(PropagationError::Closed);
-            return upserts.iter().map(closed).collect();
+            return requests.iter().map(closed).collect();
         };
-        let keys: Vec<CredentialKey> = upserts.iter().map(|upsert| upsert.key.clone()).collect();
-        let answers = management.upsert_credentials_with_targets(&upserts).await;
+        let keys: Vec<CredentialKey> = requests.iter().map(|request| request.key.clone()).collect();
+        let answers = management.upsert_credentials_with_targets(&requests).await;
         let accepted = keys
             .iter()
             .zip(&answers)
@@ -199,7 +202,7 @@ impl Changes {
             .collect()
     }
 
-    fn check_ensure(&self, ensure: Ensure) -> Result<Upsert, PropagationError> {
+    fn check_ensure(&self, ensure: Ensure) -> Result<ChangeRequest, PropagationError> {
         self.context.management()?;
         let key = self.context.key(&ensure.client_id, ensure.track)?;
         check_secret(&ensure.secret, self.context.settings.min_secret_bytes)?;
@@ -217,12 +220,12 @@ impl Changes {
         };
         let now_ms = self.context.now_ms();
         check_expiry(ensure.expires_at, now_ms)?;
-        let operation = UpsertOperation::Ensure {
+        let operation = ChangeOperation::Ensure {
             secret_hash: hash_client_secret(&ensure.secret, self.secret_token.as_ref()),
             allowed_ips,
             expires_at: ensure.expires_at,
         };
-        Ok(Upsert {
+        Ok(ChangeRequest {
             key,
             operation,
             targets,

@@ -57,9 +57,9 @@ pub enum ManagementError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What an upsert does.
+/// What a change does.
 #[derive(Clone, Debug)]
-pub enum UpsertOperation {
+pub enum ChangeOperation {
     /// Gives the client a secret, on this peer and on the targets.
     Ensure {
         /// What travels.
@@ -76,11 +76,11 @@ pub enum UpsertOperation {
 
 /// One ensure or revoke.
 #[derive(Clone, Debug)]
-pub struct Upsert {
+pub struct ChangeRequest {
     /// Whose credential.
     pub key: CredentialKey,
     /// What is done.
-    pub operation: UpsertOperation,
+    pub operation: ChangeOperation,
     /// Which targets are told; may be empty.
     pub targets: Vec<PeerName>,
     /// The clock, epoch milliseconds.
@@ -225,7 +225,7 @@ pub trait Management: Send + Sync + 'static {
     /// Accepts an ensure or a revoke.
     async fn upsert_credential_with_targets(
         &self,
-        upsert: &Upsert,
+        request: &ChangeRequest,
     ) -> Result<Accepted, ManagementError>;
 
     /// Accepts a rotation; the targets booked for anything but a deletion get the new secret.
@@ -313,11 +313,11 @@ pub trait Management: Send + Sync + 'static {
     /// Batch form of [`Self::upsert_credential_with_targets`].
     async fn upsert_credentials_with_targets(
         &self,
-        upserts: &[Upsert],
+        requests: &[ChangeRequest],
     ) -> Vec<Result<Accepted, ManagementError>> {
-        let mut results = Vec::with_capacity(upserts.len());
-        for upsert in upserts {
-            results.push(self.upsert_credential_with_targets(upsert).await);
+        let mut results = Vec::with_capacity(requests.len());
+        for request in requests {
+            results.push(self.upsert_credential_with_targets(request).await);
         }
         results
     }

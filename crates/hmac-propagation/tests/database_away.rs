@@ -16,9 +16,9 @@ use hmac_auth::credential::ClientId;
 use hmac_auth::memory::MemoryCredentialStore;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    Accepted, AckMark, ChangeRequest, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
-    SettledQuery, SettledRow, Upsert,
+    SettledQuery, SettledRow,
 };
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Revoke};
@@ -88,7 +88,7 @@ macro_rules! reached {
 }
 
 reached! {
-    fn upsert_credential_with_targets(upsert: &Upsert) -> Accepted;
+    fn upsert_credential_with_targets(request: &ChangeRequest) -> Accepted;
     fn rotate_credential_secret(rotation: &Rotation) -> Accepted;
     fn fetch_pending_propagations(query: &PendingQuery) -> Vec<PendingPropagation>;
     fn fetch_source_propagation_secret(source: &PeerName) -> Option<Secret>;

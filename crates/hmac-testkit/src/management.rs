@@ -22,9 +22,8 @@ use hmac_auth::credential::{Change, ClientId};
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
-    PendingPropagation, PendingQuery, ResyncRow, Rotation, SentMark, SettledRow, Upsert,
-    UpsertOperation,
+    Accepted, AckMark, ChangeOperation, ChangeRequest, FullyPropagated, LocalChange, Management,
+    ManagementError, PendingPropagation, PendingQuery, ResyncRow, Rotation, SentMark, SettledRow,
 };
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 use hmac_propagation::queue::PeerName;
@@ -162,12 +161,12 @@ impl Source {
         self
     }
 
-    async fn upsert(&self, upsert: &Upsert) -> Accepted {
+    async fn change(&self, request: &ChangeRequest) -> Accepted {
         let result = self
             .management()
-            .upsert_credential_with_targets(upsert)
+            .upsert_credential_with_targets(request)
             .await;
-        result.expect("the upsert is accepted")
+        result.expect("the change is accepted")
     }
 
     async fn rotate(&self, key: &CredentialKey, plain: &str, now_ms: i64) -> Accepted {
@@ -226,8 +225,8 @@ impl Source {
         key: &CredentialKey,
         gone: &CredentialKey,
     ) -> Vec<PendingPropagation> {
-        self.upsert(&ensure(key, "plain", &["a", "b"], NOW)).await;
-        self.upsert(&revoke(gone, &["a"], NOW)).await;
+        self.change(&ensure(key, "plain", &["a", "b"], NOW)).await;
+        self.change(&revoke(gone, &["a"], NOW)).await;
         let rows = self.claim(NOW).await;
         self.settle(&rows, NOW).await;
         rows
@@ -306,7 +305,7 @@ fn hash(plain: &str) -> SecretHash {
     hash_client_secret(&Secret::new(plain), None)
 }
 
-fn ensure(key: &CredentialKey, plain: &str, targets: &[&str], now_ms: i64) -> Upsert {
+fn ensure(key: &CredentialKey, plain: &str, targets: &[&str], now_ms: i64) -> ChangeRequest {
     ensure_with(key, plain, targets, now_ms, Change::Keep, Change::Keep)
 }
 
@@ -317,17 +316,17 @@ fn ensure_with(
     now_ms: i64,
     rules: Change<&[&str]>,
     expires_at: Change<Option<i64>>,
-) -> Upsert {
+) -> ChangeRequest {
     let allowed_ips = match rules {
         Change::Keep => Change::Keep,
         Change::Set(rules) => Change::Set(AllowedIps::parse(rules).expect("rules")),
     };
-    let operation = UpsertOperation::Ensure {
+    let operation = ChangeOperation::Ensure {
         secret_hash: hash(plain),
         allowed_ips,
         expires_at,
     };
-    Upsert {
+    ChangeRequest {
         key: key.clone(),
         operation,
         targets: peers(targets),
@@ -336,10 +335,10 @@ fn ensure_with(
     }
 }
 
-fn revoke(key: &CredentialKey, targets: &[&str], now_ms: i64) -> Upsert {
-    Upsert {
+fn revoke(key: &CredentialKey, targets: &[&str], now_ms: i64) -> ChangeRequest {
+    ChangeRequest {
         key: key.clone(),
-        operation: UpsertOperation::Revoke,
+        operation: ChangeOperation::Revoke,
         targets: peers(targets),
         now_ms,
         floor_ts: None,

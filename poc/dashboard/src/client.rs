@@ -6,7 +6,7 @@ use mesh_api::timeline::Timeline;
 use mesh_api::track::Track;
 
 use crate::entry::Form;
-use crate::form::NEWER;
+use crate::field::NEWER;
 use crate::state::State;
 use crate::{drive, name, signed_call, time, timeline};
 

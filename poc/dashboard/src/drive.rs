@@ -7,49 +7,11 @@ use mesh_api::timeline::Timeline;
 use mesh_api::track::Track;
 
 use crate::entry::Form;
-use crate::form::{CLIENT_ID, Field};
+use crate::field::{ALLOWED_IPS, CLIENT_ID, EXPIRES_AT, LEAVING, SECRET, TARGETS, TRACK};
 use crate::matrix::cell::inside;
 use crate::signed_call;
 use crate::state::State;
 use crate::{address, name, words};
-
-const SECRET: Field = Field {
-    name: "secret",
-    label: "Secret",
-    hint: "Only its hash is kept, and it is never shown again: copy it before you send.",
-    required: true,
-};
-const TARGETS: Field = Field {
-    name: "targets",
-    label: "Targets",
-    hint: "The peers that shall know it, beside this one.",
-    required: true,
-};
-const LEAVING: Field = Field {
-    name: "targets",
-    label: "Targets",
-    hint: "It is taken away from these peers and from this one.",
-    required: true,
-};
-const ALLOWED_IPS: Field = Field {
-    name: "allowedIps",
-    label: "Allowed addresses",
-    hint: "Addresses or networks such as 10.0.0.0/8, one a line. None: every address.",
-    required: false,
-};
-const EXPIRES_AT: Field = Field {
-    name: "expiresAt",
-    label: "Expiry",
-    hint: "In UTC. None: it does not expire.",
-    required: false,
-};
-/// The track.
-pub(crate) const TRACK: Field = Field {
-    name: "track",
-    label: "Track",
-    hint: "",
-    required: true,
-};
 
 /// The forms beside the matrix.
 pub(crate) fn panel(state: State) -> impl IntoView + use<> {

@@ -5,32 +5,8 @@ use leptos::prelude::*;
 
 use crate::browser;
 use crate::entry::Form;
+use crate::field::Field;
 use crate::name;
-
-/// One field.
-#[derive(Clone, Copy)]
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) label: &'static str,
-    pub(crate) hint: &'static str,
-    pub(crate) required: bool,
-}
-
-/// The client's id.
-pub(crate) const CLIENT_ID: Field = Field {
-    name: "clientId",
-    label: "Client id",
-    hint: "",
-    required: true,
-};
-
-/// What a resync does to a newer change of another source.
-pub(crate) const NEWER: Field = Field {
-    name: "newer",
-    label: "Overwrite what another source may have changed there",
-    hint: "",
-    required: false,
-};
 
 impl Form {
     /// The form around its fields and buttons.

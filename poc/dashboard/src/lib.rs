@@ -19,6 +19,7 @@ mod targets;
 mod timeline;
 
 mod entry;
+mod field;
 mod form;
 mod icon;
 mod state;

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::field::label;
 use crate::form::sentence;
 use crate::state::State;
 
@@ -46,21 +47,5 @@ pub(crate) fn problem(state: State) -> impl IntoView {
                 </div>
             }
         })
-    }
-}
-
-/// A field's label.
-fn label(field: &str) -> &str {
-    match field {
-        "clientId" => "Client id",
-        "secret" => "Secret",
-        "targets" | "target" => "Target",
-        "allowedIps" => "Allowed addresses",
-        "expiresAt" => "Expiry",
-        "track" => "Track",
-        "targetAmqpQueue" => "Name",
-        "propagationSecret" => "Propagation secret",
-        "note" => "Note",
-        other => other,
     }
 }

@@ -7,21 +7,8 @@ use mesh_api::routes::Operation;
 use serde_json::Value;
 
 use crate::entry::Form;
-use crate::form::{CLIENT_ID, Field};
+use crate::field::{CALLED, CLIENT_ID, SIGNING_SECRET};
 use crate::state::State;
-
-const TARGET: Field = Field {
-    name: "target",
-    label: "Peer to call",
-    hint: "",
-    required: true,
-};
-const SECRET: Field = Field {
-    name: "secret",
-    label: "Secret",
-    hint: "None: the hash that this peer holds signs.",
-    required: false,
-};
 
 /// Calls a peer as a client; `client` is given on its own page.
 pub(crate) fn form(state: State, client: &str) -> impl IntoView + use<> {
@@ -37,8 +24,8 @@ pub(crate) fn form(state: State, client: &str) -> impl IntoView + use<> {
     Either::Right(form.around(view! {
         <p class="purpose">"Signs a request to a peer's " <code>"/api/echo"</code> " as a client would, and shows what comes back."</p>
         {form.text(CLIENT_ID, client, "client-ids")}
-        {form.choice(TARGET, choices)}
-        {form.secret(SECRET)}
+        {form.choice(CALLED, choices)}
+        {form.secret(SIGNING_SECRET)}
         {form.general_mistake()}
         {form.send("Call the peer", "Calling…", "primary")}
         {answer}

@@ -7,28 +7,9 @@ use mesh_api::routes::Operation;
 use mesh_api::target::TargetState;
 
 use crate::entry::Form;
-use crate::form::{Field, NEWER};
+use crate::field::{NAME, NEWER, NOTE, PROPAGATION_SECRET};
 use crate::state::State;
 use crate::{address, time};
-
-const NAME: Field = Field {
-    name: "targetAmqpQueue",
-    label: "Name",
-    hint: "The peer's name, which is also its queue.",
-    required: true,
-};
-const SECRET: Field = Field {
-    name: "propagationSecret",
-    label: "Propagation secret",
-    hint: "What events to this peer bear: its own PROPAGATION_SECRET. Stored encrypted, never shown.",
-    required: true,
-};
-const NOTE: Field = Field {
-    name: "note",
-    label: "Note",
-    hint: "",
-    required: false,
-};
 
 /// The inventory's page.
 pub(crate) fn page(state: State) -> impl IntoView + use<> {
@@ -93,7 +74,7 @@ fn add(state: State) -> impl IntoView {
         <h2>"Add a target"</h2>
         <p class="purpose">"A known name gets the new secret and note."</p>
         {form.text(NAME, "", "")}
-        {form.secret(SECRET)}
+        {form.secret(PROPAGATION_SECRET)}
         {form.text(NOTE, "", "")}
         {form.general_mistake()}
         {form.send("Save target", "Saving…", "primary")}
@@ -175,7 +156,7 @@ fn edit(state: State, index: usize, target: &TargetState) -> impl IntoView + use
             <summary>"Change"</summary>
             {form.around(view! {
                 <input type="hidden" name="targetAmqpQueue" value=name/>
-                {form.secret(SECRET)}
+                {form.secret(PROPAGATION_SECRET)}
                 {form.text(NOTE, target.note.as_deref().unwrap_or_default(), "")}
                 {form.general_mistake()}
                 {form.send("Save changes", "Saving…", "primary")}

@@ -55,7 +55,7 @@ mod tests {
     use auth_base::secret::Secret;
     use hmac_auth::credential::{Change, ClientId};
     use hmac_auth::secret_hash::hash_client_secret;
-    use hmac_propagation::management::{Management, Upsert, UpsertOperation};
+    use hmac_propagation::management::{ChangeOperation, ChangeRequest, Management};
     use hmac_propagation::peer_store::{CredentialKey, Track};
     use hmac_propagation_sqlx::{SecretsKey, SqlOptions};
 
@@ -75,9 +75,9 @@ mod tests {
             client_id: ClientId::parse("c").unwrap(),
         };
         let secret = Secret::new("a-secret-of-a-client-1");
-        let ensure = |now_ms| Upsert {
+        let ensure = |now_ms| ChangeRequest {
             key: key.clone(),
-            operation: UpsertOperation::Ensure {
+            operation: ChangeOperation::Ensure {
                 secret_hash: hash_client_secret(&secret, None),
                 allowed_ips: Change::Keep,
                 expires_at: Change::Keep,

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use auth_base::secret::Secret;
 use hmac_propagation::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    Accepted, AckMark, ChangeRequest, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
-    SettledQuery, SettledRow, Upsert,
+    SettledQuery, SettledRow,
 };
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
@@ -63,10 +63,10 @@ impl<T> Clone for Late<T> {
 impl<T: Management> Management for Late<T> {
     async fn upsert_credential_with_targets(
         &self,
-        upsert: &Upsert,
+        request: &ChangeRequest,
     ) -> Result<Accepted, ManagementError> {
         self.management()?
-            .upsert_credential_with_targets(upsert)
+            .upsert_credential_with_targets(request)
             .await
     }
 
@@ -165,11 +165,11 @@ impl<T: Management> Management for Late<T> {
 
     async fn upsert_credentials_with_targets(
         &self,
-        upserts: &[Upsert],
+        requests: &[ChangeRequest],
     ) -> Vec<Result<Accepted, ManagementError>> {
         match self.management() {
-            Ok(store) => store.upsert_credentials_with_targets(upserts).await,
-            Err(_) => upserts
+            Ok(store) => store.upsert_credentials_with_targets(requests).await,
+            Err(_) => requests
                 .iter()
                 .map(|_| Err(ManagementError::Unavailable(Box::new(NotConnectedYet))))
                 .collect(),

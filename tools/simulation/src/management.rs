@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use auth_base::secret::Secret;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    Accepted, AckMark, ChangeRequest, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
-    SettledQuery, SettledRow, Upsert,
+    SettledQuery, SettledRow,
 };
 use hmac_propagation::memory::MemoryManagement;
 use hmac_propagation::memory::management::DeliveryView;
@@ -71,10 +71,13 @@ impl SimManagement {
         (self.host().name.clone(), key.clone(), target.clone())
     }
 
-    async fn upsert_one(&self, upsert: &Upsert) -> Result<Accepted, ManagementError> {
-        let accepted = self.inner()?.upsert_credential_with_targets(upsert).await?;
+    async fn accept_one(&self, request: &ChangeRequest) -> Result<Accepted, ManagementError> {
+        let accepted = self
+            .inner()?
+            .upsert_credential_with_targets(request)
+            .await?;
         let content = desired(accepted.record.as_ref());
-        let rows = upsert
+        let rows = request
             .targets
             .iter()
             .map(|target| (target.clone(), content.clone()));
@@ -82,9 +85,9 @@ impl SimManagement {
         world.oracle.accepted(
             &world.history,
             source,
-            &upsert.key,
+            &request.key,
             &accepted,
-            upsert.floor_ts,
+            request.floor_ts,
             rows,
         );
         Ok(accepted)
@@ -223,33 +226,33 @@ pub fn describe((source, key, target): &RowName) -> String {
 impl Management for SimManagement {
     async fn upsert_credential_with_targets(
         &self,
-        upsert: &Upsert,
+        request: &ChangeRequest,
     ) -> Result<Accepted, ManagementError> {
-        self.call("sql.upsert", self.upsert_one(upsert)).await
+        self.call("sql.request", self.accept_one(request)).await
     }
 
     async fn upsert_credentials_with_targets(
         &self,
-        upserts: &[Upsert],
+        requests: &[ChangeRequest],
     ) -> Vec<Result<Accepted, ManagementError>> {
         let call = async {
-            let part = self.part(upserts.len());
-            let mut results = Vec::with_capacity(upserts.len());
-            for (place, upsert) in upserts.iter().enumerate() {
-                let fails = part < upserts.len() && place == part;
+            let part = self.part(requests.len());
+            let mut results = Vec::with_capacity(requests.len());
+            for (place, request) in requests.iter().enumerate() {
+                let fails = part < requests.len() && place == part;
                 results.push(if fails {
                     Err(self.away())
                 } else {
-                    self.upsert_one(upsert).await
+                    self.accept_one(request).await
                 });
             }
             results
         };
         let answer = self
             .seam
-            .around(Kind::Management, "sql.upserts", call)
+            .around(Kind::Management, "sql.requests", call)
             .await;
-        answer.unwrap_or_else(|Away| upserts.iter().map(|_| Err(self.away())).collect())
+        answer.unwrap_or_else(|Away| requests.iter().map(|_| Err(self.away())).collect())
     }
 
     async fn rotate_credential_secret(

@@ -39,8 +39,8 @@ impl SimStore {
         let world = &self.seam.world;
         if world.strikes(Kind::Store) && world.dice.one_in(world.plan.rate) {
             self.seam.note("corrupt");
-            let (client_id, reason) = (apply.key.client_id.to_string(), "simulated");
-            return Err(StoreError::Corrupt { client_id, reason });
+            let (owner, reason) = (apply.key.client_id.to_string(), "simulated");
+            return Err(StoreError::Corrupt { owner, reason });
         }
         let (before, record) = (host.cursor(&apply.key), host.record(&apply.key));
         let was_revoked = before.is_some() && record.is_none();

@@ -4,7 +4,8 @@ use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
 use hmac_auth::secret_hash::hash_client_secret;
 use hmac_propagation::management::{
-    Management, ManagementError, PendingQuery, SettledQuery, SettledScope, Upsert, UpsertOperation,
+    ChangeOperation, ChangeRequest, Management, ManagementError, PendingQuery, SettledQuery,
+    SettledScope,
 };
 use hmac_propagation_sqlx::SecretsKey;
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
@@ -23,15 +24,15 @@ const COLUMNS: [(&str, &str); 3] = [
     ("hmac_propagation_target", "propagation_secret"),
 ];
 
-fn ensure(client: &str, plain: &str, targets: &[&str]) -> Upsert {
+fn ensure(client: &str, plain: &str, targets: &[&str]) -> ChangeRequest {
     let secret = Secret::new(plain);
-    let operation = UpsertOperation::Ensure {
+    let operation = ChangeOperation::Ensure {
         secret_hash: hash_client_secret(&secret, None),
         allowed_ips: Change::Keep,
         expires_at: Change::Keep,
     };
     let targets = targets.iter().map(|name| peer(name)).collect();
-    Upsert {
+    ChangeRequest {
         key: key(client),
         operation,
         targets,
@@ -84,13 +85,13 @@ async fn nothing_is_readable_without_the_key(databases: Databases) {
         .seed_target(&peer("a"), &propagation, false, None, NOW)
         .await
         .unwrap();
-    let upsert = ensure("client", "secret-of-a-client", &["a"]);
-    let hash = match &upsert.operation {
-        UpsertOperation::Ensure { secret_hash, .. } => secret_hash.expose().to_owned(),
-        UpsertOperation::Revoke => unreachable!(),
+    let request = ensure("client", "secret-of-a-client", &["a"]);
+    let hash = match &request.operation {
+        ChangeOperation::Ensure { secret_hash, .. } => secret_hash.expose().to_owned(),
+        ChangeOperation::Revoke => unreachable!(),
     };
     management
-        .upsert_credential_with_targets(&upsert)
+        .upsert_credential_with_targets(&request)
         .await
         .unwrap();
     let secrets = ["the-propagation-secret", &hash];
@@ -142,7 +143,7 @@ async fn nothing_is_readable_without_the_key(databases: Databases) {
         message.propagation_secret.expose(),
         "the-propagation-secret"
     );
-    both.upsert_credential_with_targets(&upsert).await.unwrap();
+    both.upsert_credential_with_targets(&request).await.unwrap();
     assert!(
         strangers
             .secret_hash(&key("client"))

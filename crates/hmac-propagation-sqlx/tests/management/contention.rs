@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use hmac_auth::credential::Change;
 use hmac_auth::secret_hash::hash_client_secret;
 use hmac_propagation::management::{
-    AckMark, Management, PendingPropagation, PendingQuery, ResyncQuery, ResyncScope, Rotation,
-    SentMark, Upsert, UpsertOperation,
+    AckMark, ChangeOperation, ChangeRequest, Management, PendingPropagation, PendingQuery,
+    ResyncQuery, ResyncScope, Rotation, SentMark,
 };
 use hmac_propagation_sqlx::SqlManagement;
 use hmac_testkit::management::NOW;
@@ -77,9 +77,9 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
     let secret = Secret::new(format!("secret-{task}-{round}"));
     let secret_hash = hash_client_secret(&secret, None);
     let now_ms = now();
-    let ensure = |key, targets: &[&str]| Upsert {
+    let ensure = |key, targets: &[&str]| ChangeRequest {
         key,
-        operation: UpsertOperation::Ensure {
+        operation: ChangeOperation::Ensure {
             secret_hash: secret_hash.clone(),
             allowed_ips: Change::Keep,
             expires_at: Change::Keep,
@@ -117,8 +117,8 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
             drop(replica.rotate_credential_secret(&rotation).await);
         }
         _ => {
-            let operation = UpsertOperation::Revoke;
-            let revoke = Upsert {
+            let operation = ChangeOperation::Revoke;
+            let revoke = ChangeRequest {
                 key: client,
                 operation,
                 targets: vec![peer("b")],

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hmac_auth::credential::ClientId;
-use hmac_propagation::management::{Upsert, UpsertOperation};
+use hmac_propagation::management::{ChangeOperation, ChangeRequest};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
@@ -128,10 +128,10 @@ pub(crate) fn peer(name: &str) -> PeerName {
 }
 
 /// Takes a client away from the target `a`.
-pub(crate) fn revoke(client: &str) -> Upsert {
-    Upsert {
+pub(crate) fn revoke(client: &str) -> ChangeRequest {
+    ChangeRequest {
         key: key(client),
-        operation: UpsertOperation::Revoke,
+        operation: ChangeOperation::Revoke,
         targets: vec![peer("a")],
         now_ms: NOW,
         floor_ts: None,

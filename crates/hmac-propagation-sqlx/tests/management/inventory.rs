@@ -2,7 +2,7 @@
 
 use auth_base::secret::Secret;
 use hmac_propagation::management::{
-    AckMark, Management, PendingQuery, Reopening, Upsert, UpsertOperation,
+    AckMark, ChangeOperation, ChangeRequest, Management, PendingQuery, Reopening,
 };
 use hmac_propagation_sqlx::inventory::{InventoryError, TargetUpserted};
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
@@ -67,9 +67,9 @@ async fn keeps_an_inventory(databases: Databases) {
     assert!(targets[1].is_self && !targets[0].is_self);
 
     // Booked: refused, with how many and whom.
-    let revoke = |client: &str, now_ms| Upsert {
+    let revoke = |client: &str, now_ms| ChangeRequest {
         key: key(client),
-        operation: UpsertOperation::Revoke,
+        operation: ChangeOperation::Revoke,
         targets: vec![peer("other")],
         now_ms,
         floor_ts: None,

@@ -168,8 +168,8 @@ async fn a_cancelled_call_leaves_nothing_behind() {
         .await
         .unwrap();
     for micros in (0..4_000).step_by(100) {
-        let upsert = revoke("client");
-        let call = management.upsert_credential_with_targets(&upsert);
+        let request = revoke("client");
+        let call = management.upsert_credential_with_targets(&request);
         let _ = tokio::time::timeout(Duration::from_micros(micros), call).await;
     }
     let accepted = management

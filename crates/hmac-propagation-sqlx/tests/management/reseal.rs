@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
-use hmac_propagation::management::{Management, Rotation, Upsert, UpsertOperation};
+use hmac_propagation::management::{ChangeOperation, ChangeRequest, Management, Rotation};
 use hmac_propagation_sqlx::reseal::{Resealed, ResealedColumn};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement};
 use hmac_testkit::management::NOW;
@@ -30,14 +30,14 @@ fn hash(plain: &str) -> SecretHash {
     hash_client_secret(&Secret::new(plain), None)
 }
 
-fn ensure(client: &str, targets: &[&str]) -> Upsert {
-    let operation = UpsertOperation::Ensure {
+fn ensure(client: &str, targets: &[&str]) -> ChangeRequest {
+    let operation = ChangeOperation::Ensure {
         secret_hash: hash(client),
         allowed_ips: Change::Keep,
         expires_at: Change::Keep,
     };
     let targets = targets.iter().map(|name| peer(name)).collect();
-    Upsert {
+    ChangeRequest {
         key: key(client),
         operation,
         targets,
@@ -56,10 +56,10 @@ async fn fill(url: &str, clients: usize) -> Arc<SqlManagement> {
             .await
             .unwrap();
     }
-    let upserts: Vec<Upsert> = (0..clients)
+    let requests: Vec<ChangeRequest> = (0..clients)
         .map(|number| ensure(&format!("client-{number}"), &["a", "b"]))
         .collect();
-    for result in management.upsert_credentials_with_targets(&upserts).await {
+    for result in management.upsert_credentials_with_targets(&requests).await {
         result.unwrap();
     }
     management

@@ -4,7 +4,7 @@ use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
 use hmac_auth::secret_hash::hash_client_secret;
 use hmac_propagation::management::{
-    AckMark, Management, PendingQuery, SentMark, Upsert, UpsertOperation,
+    AckMark, ChangeOperation, ChangeRequest, Management, PendingQuery, SentMark,
 };
 use hmac_propagation_sqlx::backlog::Backlog;
 use hmac_propagation_sqlx::state::{DeliveryCounts, StateError};
@@ -32,9 +32,9 @@ async fn shows_its_state(databases: Databases) {
     }
     let secret = Secret::new("the-plain-secret");
     let hash = hash_client_secret(&secret, None);
-    let ensure = |n: usize| Upsert {
+    let ensure = |n: usize| ChangeRequest {
         key: key(&format!("client-{n}")),
-        operation: UpsertOperation::Ensure {
+        operation: ChangeOperation::Ensure {
             secret_hash: hash.clone(),
             allowed_ips: Change::Keep,
             expires_at: Change::Set(Some(NOW + 99)),

@@ -11,8 +11,8 @@ use hmac_auth::secret_hash::SecretHash;
 
 use crate::delivery::{Delivery, Moment, Step, Transition};
 use crate::management::{
-    Accepted, DesiredRecord, LocalChange, ManagementError, Operation, ResyncRow, Rotation,
-    SettledRow, Upsert, UpsertOperation,
+    Accepted, ChangeOperation, ChangeRequest, DesiredRecord, LocalChange, ManagementError,
+    Operation, ResyncRow, Rotation, SettledRow,
 };
 use crate::peer_store::CredentialKey;
 
@@ -139,12 +139,12 @@ impl Before<'_> {
     ///
     /// # Errors
     /// [`ManagementError::UnknownTargets`] with all that are not in the inventory.
-    pub fn upsert(
+    pub fn change(
         &self,
-        upsert: &Upsert,
+        request: &ChangeRequest,
         is_in_inventory: impl Fn(&str) -> bool,
     ) -> Result<Plan, ManagementError> {
-        let targets: BTreeSet<&str> = upsert
+        let targets: BTreeSet<&str> = request
             .targets
             .iter()
             .map(|target| target.as_str())
@@ -154,9 +154,9 @@ impl Before<'_> {
         if !unknown.is_empty() {
             return Err(ManagementError::UnknownTargets { targets: unknown });
         }
-        let (transition, record) = match &upsert.operation {
-            UpsertOperation::Revoke => (Transition::Revoked, None),
-            UpsertOperation::Ensure {
+        let (transition, record) = match &request.operation {
+            ChangeOperation::Revoke => (Transition::Revoked, None),
+            ChangeOperation::Ensure {
                 secret_hash,
                 allowed_ips,
                 expires_at,
@@ -165,7 +165,7 @@ impl Before<'_> {
                 (Transition::Ensured, Some(record))
             }
         };
-        let moment = self.next_moment(transition, upsert.now_ms, upsert.floor_ts);
+        let moment = self.next_moment(transition, request.now_ms, request.floor_ts);
         let content = record.clone().map_or(Content::Nothing, Content::Record);
         let book = |target: &str| {
             let operation = match record {

@@ -13,9 +13,9 @@ use crate::delivery::plan::by_credential;
 use crate::delivery::{Delivery, DeliveryStatus};
 use crate::lock::lock;
 use crate::management::{
-    Accepted, AckMark, FullyPropagated, LocalChange, Management, ManagementError,
+    Accepted, AckMark, ChangeRequest, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope, Rotation,
-    SentMark, SettledQuery, SettledRow, SettledScope, Upsert,
+    SentMark, SettledQuery, SettledRow, SettledScope,
 };
 use crate::memory::management::state::State;
 use crate::peer_store::CredentialKey;
@@ -106,14 +106,14 @@ fn view(key: &CredentialKey, target: &PeerName, delivery: &Delivery) -> Delivery
 impl Management for MemoryManagement {
     async fn upsert_credential_with_targets(
         &self,
-        upsert: &Upsert,
+        request: &ChangeRequest,
     ) -> Result<Accepted, ManagementError> {
         let mut state = lock(&self.state);
-        let plan = state.before(&upsert.key).upsert(upsert, |target| {
+        let plan = state.before(&request.key).change(request, |target| {
             let name = PeerName::parse(target);
             name.is_ok_and(|name| state.targets.contains_key(&name))
         })?;
-        Ok(state.store(&upsert.key, plan))
+        Ok(state.store(&request.key, plan))
     }
 
     async fn rotate_credential_secret(

@@ -14,7 +14,7 @@ use super::{
 pub async fn an_ensure_books_every_target(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("client"));
     let rules: &[&str] = &["10.0.0.0/8"];
-    let upsert = ensure_with(
+    let request = ensure_with(
         &key,
         "plain",
         &["a", "b"],
@@ -22,7 +22,7 @@ pub async fn an_ensure_books_every_target(source: Source) {
         Change::Set(rules),
         Change::Set(Some(NOW + 1_000)),
     );
-    let accepted = source.upsert(&upsert).await;
+    let accepted = source.change(&request).await;
     assert!(accepted.created);
     assert_eq!(accepted.change_ts, NOW);
     let record = accepted.record.expect("a record");
@@ -57,7 +57,7 @@ pub async fn an_ensure_books_every_target(source: Source) {
             format!("{}-secret", row.target)
         );
     }
-    let again = source.upsert(&ensure(&key, "other", &["a"], NOW + 1)).await;
+    let again = source.change(&ensure(&key, "other", &["a"], NOW + 1)).await;
     assert!(!again.created);
     assert!(again.generation > accepted.generation);
 }
@@ -65,7 +65,7 @@ pub async fn an_ensure_books_every_target(source: Source) {
 /// Nothing is booked.
 pub async fn an_ensure_without_targets_stays_local(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("local"));
-    let accepted = source.upsert(&ensure(&key, "plain", &[], NOW)).await;
+    let accepted = source.change(&ensure(&key, "plain", &[], NOW)).await;
     assert!(accepted.created && accepted.record.is_some());
     assert!(source.claim(NOW).await.is_empty());
     let rotated = source.rotate(&key, "next", NOW + 1).await;
@@ -76,7 +76,7 @@ pub async fn an_ensure_without_targets_stays_local(source: Source) {
             .secret_hash
             .matches(&hash("next"))
     );
-    let revoked = source.upsert(&revoke(&key, &[], NOW + 2)).await;
+    let revoked = source.change(&revoke(&key, &[], NOW + 2)).await;
     assert!(revoked.record.is_none());
     assert!(source.claim(NOW + 3).await.is_empty());
 }
@@ -93,9 +93,9 @@ pub async fn kept_parts_stay_and_cleared_ones_go(source: Source) {
         Change::Set(rules),
         Change::Set(Some(7)),
     );
-    source.upsert(&first).await;
+    source.change(&first).await;
     let kept = source
-        .upsert(&ensure(&key, "two", &[], NOW + 1))
+        .change(&ensure(&key, "two", &[], NOW + 1))
         .await
         .record
         .expect("a record");
@@ -121,11 +121,11 @@ pub async fn kept_parts_stay_and_cleared_ones_go(source: Source) {
         Change::Set(none),
         Change::Set(None),
     );
-    let cleared = source.upsert(&cleared).await.record.expect("a record");
+    let cleared = source.change(&cleared).await.record.expect("a record");
     assert!(cleared.allowed_ips.is_empty() && cleared.expires_at.is_none());
-    source.upsert(&first).await;
-    source.upsert(&revoke(&key, &[], NOW + 4)).await;
-    let anew = source.upsert(&ensure(&key, "five", &[], NOW + 5)).await;
+    source.change(&first).await;
+    source.change(&revoke(&key, &[], NOW + 4)).await;
+    let anew = source.change(&ensure(&key, "five", &[], NOW + 5)).await;
     let record = anew.record.expect("a record");
     assert!(anew.created && record.allowed_ips.is_empty() && record.expires_at.is_none());
 }
@@ -133,13 +133,13 @@ pub async fn kept_parts_stay_and_cleared_ones_go(source: Source) {
 /// Refused as a whole.
 pub async fn unknown_targets_are_all_named_and_nothing_is_written(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("unknown"));
-    for upsert in [
+    for request in [
         ensure(&key, "plain", &["x", "a", "y"], NOW),
         revoke(&key, &["x", "a", "y"], NOW),
     ] {
         match source
             .management()
-            .upsert_credential_with_targets(&upsert)
+            .upsert_credential_with_targets(&request)
             .await
         {
             Err(ManagementError::UnknownTargets { mut targets }) => {
@@ -165,7 +165,7 @@ pub async fn a_subset_leaves_the_other_targets_alone(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("subset"));
     let (old, new): (&[&str], &[&str]) = (&["10.0.0.1"], &["10.0.0.2"]);
     source
-        .upsert(&ensure_with(
+        .change(&ensure_with(
             &key,
             "one",
             &["a", "b"],
@@ -175,7 +175,7 @@ pub async fn a_subset_leaves_the_other_targets_alone(source: Source) {
         ))
         .await;
     source
-        .upsert(&ensure_with(
+        .change(&ensure_with(
             &key,
             "two",
             &["a"],
@@ -208,7 +208,7 @@ pub async fn a_subset_leaves_the_other_targets_alone(source: Source) {
             _ => assert_eq!(record, expected("three", "10.0.0.1", None)),
         }
     }
-    source.upsert(&revoke(&key, &["a"], NOW + 5)).await;
+    source.change(&revoke(&key, &["a"], NOW + 5)).await;
     let claimed = source.claim_one(NOW + 6).await;
     assert_eq!(
         (claimed.target.as_str(), content(&claimed).0),
@@ -220,10 +220,10 @@ pub async fn a_subset_leaves_the_other_targets_alone(source: Source) {
 /// Those booked for anything but a deletion.
 pub async fn a_rotation_reaches_the_booked_targets(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b", "c"]).await, http("rotated"));
-    let before = source.upsert(&ensure(&key, "one", &["a", "b"], NOW)).await;
-    source.upsert(&ensure(&key, "one", &[], NOW + 1)).await;
+    let before = source.change(&ensure(&key, "one", &["a", "b"], NOW)).await;
+    source.change(&ensure(&key, "one", &[], NOW + 1)).await;
     source
-        .upsert(&revoke(&http("other"), &["c"], NOW + 1))
+        .change(&revoke(&http("other"), &["c"], NOW + 1))
         .await;
     assert_eq!(source.claim(NOW + 1).await.len(), 3);
     let accepted = source.rotate(&key, "two", NOW + 2).await;
@@ -246,14 +246,14 @@ pub async fn a_rotation_of_nobody_is_refused(source: Source) {
     let attempt = rotation(&key, "two", NOW + 9);
     let rotate = || source.management().rotate_credential_secret(&attempt);
     assert!(is_unknown_client(&rotate().await));
-    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
-    source.upsert(&revoke(&key, &[], NOW + 1)).await;
+    source.change(&ensure(&key, "one", &["a"], NOW)).await;
+    source.change(&revoke(&key, &[], NOW + 1)).await;
     assert!(is_unknown_client(&rotate().await));
     let message = CredentialKey {
         track: Track::Message,
         ..key.clone()
     };
-    source.upsert(&ensure(&key, "one", &[], NOW + 2)).await;
+    source.change(&ensure(&key, "one", &[], NOW + 2)).await;
     assert!(is_unknown_client(
         &source
             .management()
@@ -265,8 +265,8 @@ pub async fn a_rotation_of_nobody_is_refused(source: Source) {
 /// A deletion carries no record.
 pub async fn a_revoke_tells_its_targets(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("revoked"));
-    source.upsert(&ensure(&key, "one", &["a", "b"], NOW)).await;
-    let accepted = source.upsert(&revoke(&key, &["a", "b"], NOW + 1)).await;
+    source.change(&ensure(&key, "one", &["a", "b"], NOW)).await;
+    let accepted = source.change(&revoke(&key, &["a", "b"], NOW + 1)).await;
     assert!(accepted.record.is_none() && !accepted.created);
     let claimed = source.claim(NOW + 2).await;
     assert_eq!(claimed.len(), 2);
@@ -285,7 +285,7 @@ pub async fn a_revoke_tells_its_targets(source: Source) {
 /// The targets may hold what this source has never heard of.
 pub async fn a_revoke_of_nobody_tells_all_the_same(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("never-seen"));
-    source.upsert(&revoke(&key, &["a"], NOW)).await;
+    source.change(&revoke(&key, &["a"], NOW)).await;
     let row = source.claim_one(NOW).await;
     assert_eq!(content(&row), ("credential.delete", None));
     let local = source.unapplied(10).await;
@@ -295,10 +295,10 @@ pub async fn a_revoke_of_nobody_tells_all_the_same(source: Source) {
 /// Create where the target was never booked or was last told to delete, else update.
 pub async fn create_or_update_is_decided_for_each_target(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("decided"));
-    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    source.change(&ensure(&key, "one", &["a"], NOW)).await;
     source.claim(NOW).await;
     source
-        .upsert(&ensure(&key, "two", &["a", "b"], NOW + 1))
+        .change(&ensure(&key, "two", &["a", "b"], NOW + 1))
         .await;
     for row in &source.claim(NOW + 2).await {
         let expected = if row.target == "a" {
@@ -308,9 +308,9 @@ pub async fn create_or_update_is_decided_for_each_target(source: Source) {
         };
         assert_eq!(content(row).0, expected, "{}", row.target);
     }
-    source.upsert(&revoke(&key, &["a"], NOW + 3)).await;
+    source.change(&revoke(&key, &["a"], NOW + 3)).await;
     source
-        .upsert(&ensure(&key, "three", &["a", "b"], NOW + 4))
+        .change(&ensure(&key, "three", &["a", "b"], NOW + 4))
         .await;
     for row in &source.claim(NOW + 5).await {
         let expected = if row.target == "a" {
@@ -347,7 +347,7 @@ pub async fn peers_are_found_with_their_secrets(source: Source) {
 pub async fn a_target_named_twice_is_told_once(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("twice"));
     source
-        .upsert(&ensure(&key, "plain", &["a", "a"], NOW))
+        .change(&ensure(&key, "plain", &["a", "a"], NOW))
         .await;
     let row = source.claim_one(NOW).await;
     assert_eq!(content(&row).0, "credential.create");

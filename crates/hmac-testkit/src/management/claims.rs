@@ -8,7 +8,7 @@ use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::Change;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::event_id::shared;
-use hmac_propagation::management::{PendingQuery, Upsert, UpsertOperation};
+use hmac_propagation::management::{ChangeOperation, ChangeRequest, PendingQuery};
 
 use super::{LEASE, NOW, RESEND_AFTER, Source, content, ensure, http, peer, query, revoke, sent};
 
@@ -17,7 +17,7 @@ pub async fn the_longest_waiting_comes_first(source: Source) {
     let source = source.with_targets(&["a"]).await;
     for (n, name) in ["zeta", "mid", "alpha"].into_iter().enumerate() {
         source
-            .upsert(&ensure(&http(name), "plain", &["a"], NOW + n as i64))
+            .change(&ensure(&http(name), "plain", &["a"], NOW + n as i64))
             .await;
     }
     let order = |rows: &[hmac_propagation::management::PendingPropagation]| {
@@ -45,7 +45,7 @@ pub async fn the_longest_waiting_comes_first(source: Source) {
 /// were newer would overtake what another source says meanwhile.
 pub async fn a_claimed_row_is_leased(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("leased"));
-    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     let first = source.claim_one(NOW).await;
     source.inspect.pass(LEASE / 2).await;
     assert!(source.claim(NOW).await.is_empty());
@@ -69,7 +69,7 @@ pub async fn a_claimed_row_is_leased(source: Source) {
 /// However far ahead or behind the other is.
 pub async fn replicas_whose_clocks_differ_share_the_leases(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("shared"));
-    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     let first = source.claim_one(NOW).await;
     let other = async |now_ms| {
         let (other, query) = (&source.managements[1], query(now_ms, 1));
@@ -88,7 +88,7 @@ pub async fn replicas_whose_clocks_differ_share_the_leases(source: Source) {
 /// Then it is sent again with the same meaning.
 pub async fn a_sent_row_is_left_until_it_is_overdue(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("overdue"));
-    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     let first = source.claim_one(NOW).await;
     source.sent(&first, NOW).await;
     assert!(source.claim(NOW + RESEND_AFTER - 1).await.is_empty());
@@ -111,7 +111,7 @@ pub async fn a_sent_row_is_left_until_it_is_overdue(source: Source) {
 /// With the reason for the operator.
 pub async fn a_failed_row_is_free_at_once(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("failed"));
-    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     let first = source.claim_one(NOW).await;
     let mark = sent(&first, NOW + 1, Err("refused by the broker".to_owned()));
     source
@@ -133,12 +133,12 @@ pub async fn a_failed_row_is_free_at_once(source: Source) {
 /// Many claimers on two replicas share the rows out without a gap or a double.
 pub async fn two_claimers_never_get_the_same_row(source: Source) {
     let source = source.with_targets(&["a", "b"]).await;
-    let upserts: Vec<_> = (0..100)
+    let requests: Vec<_> = (0..100)
         .map(|n| ensure(&http(&format!("client-{n}")), "plain", &["a", "b"], NOW))
         .collect();
     for result in source
         .management()
-        .upsert_credentials_with_targets(&upserts)
+        .upsert_credentials_with_targets(&requests)
         .await
     {
         result.expect("accepted");
@@ -179,10 +179,10 @@ pub async fn two_claimers_never_get_the_same_row(source: Source) {
 pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
     let source = source.with_targets(&["bad", "good"]).await;
     let key = http("blocked");
-    source.upsert(&ensure(&key, "plain", &["bad"], NOW)).await;
-    source.upsert(&revoke(&http("other"), &["bad"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["bad"], NOW)).await;
+    source.change(&revoke(&http("other"), &["bad"], NOW)).await;
     source
-        .upsert(&ensure(&key, "plain", &["good"], NOW + 1))
+        .change(&ensure(&key, "plain", &["good"], NOW + 1))
         .await;
     source.inspect.break_target(&peer("bad")).await;
     let claimed = source.claim(NOW + 1).await;
@@ -233,7 +233,7 @@ pub async fn a_bad_row_blocks_nobody_and_does_not_spin(source: Source) {
 /// A change during a sync is not lost: it does not wait for the lease of what it replaces.
 pub async fn a_change_frees_a_claimed_row(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("changed"));
-    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    source.change(&ensure(&key, "one", &["a"], NOW)).await;
     let stale = source.claim_one(NOW).await;
     source.rotate(&key, "two", NOW + 1).await;
     source.sent(&stale, NOW + 2).await;
@@ -245,7 +245,7 @@ pub async fn a_change_frees_a_claimed_row(source: Source) {
     let fresh = source.claim_one(NOW + 3).await;
     assert!(fresh.generation > stale.generation && fresh.ts > stale.ts);
     assert_eq!(fresh.attempt, 1);
-    source.upsert(&revoke(&key, &["a"], NOW + 4)).await;
+    source.change(&revoke(&key, &["a"], NOW + 4)).await;
     source.acknowledge(&fresh, NOW + 5).await;
     assert_eq!(
         source.status(&key, "a").await,
@@ -264,7 +264,7 @@ pub async fn a_claim_is_bounded(source: Source) {
     assert!(source.claim(NOW).await.is_empty());
     for n in 0..5 {
         source
-            .upsert(&ensure(
+            .change(&ensure(
                 &http(&format!("bounded-{n}")),
                 "plain",
                 &["a"],
@@ -280,12 +280,12 @@ pub async fn a_claim_is_bounded(source: Source) {
 /// A change is claimed by a clock that was set back after it was accepted, and the next one as well.
 pub async fn a_clock_that_steps_back_stops_nothing(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("stepped"));
-    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    source.change(&ensure(&key, "one", &["a"], NOW)).await;
     let back = NOW - 3_600_000;
     let row = source.claim_one(back).await;
     assert_eq!(row.ts, NOW);
     source.sent(&row, back).await;
-    let accepted = source.upsert(&ensure(&key, "two", &["a"], back + 1)).await;
+    let accepted = source.change(&ensure(&key, "two", &["a"], back + 1)).await;
     let newer = source.claim_one(back + 1).await;
     assert_eq!((newer.generation, newer.ts), (accepted.generation, NOW + 1));
     source.acknowledge(&newer, back + 2).await;
@@ -295,7 +295,7 @@ pub async fn a_clock_that_steps_back_stops_nothing(source: Source) {
 /// Neither a lease nor a moment of sending from before the clock was set back keeps a row waiting until the clock is there again.
 pub async fn a_row_from_before_the_clock_was_set_back_is_claimed(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("set-back"));
-    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    source.change(&ensure(&key, "one", &["a"], NOW)).await;
     source.claim_one(NOW).await;
     source.inspect.pass(-3_600_000).await;
     let row = source.claim_one(NOW - 3_600_000).await;
@@ -307,7 +307,7 @@ pub async fn a_row_from_before_the_clock_was_set_back_is_claimed(source: Source)
 /// An operator reads it at once, whatever mark follows or is lost; and no event was made, so the next try is the first.
 pub async fn a_row_that_cannot_be_sent_is_an_error_and_uses_no_ts(source: Source) {
     let (source, key) = (source.with_targets(&["bad"]).await, http("unsendable"));
-    let accepted = source.upsert(&ensure(&key, "plain", &["bad"], NOW)).await;
+    let accepted = source.change(&ensure(&key, "plain", &["bad"], NOW)).await;
     source.inspect.break_target(&peer("bad")).await;
     let claimed = source.claim_one(NOW).await;
     let why = claimed.message.expect_err("a reason");
@@ -329,7 +329,7 @@ pub async fn a_row_that_cannot_be_sent_is_an_error_and_uses_no_ts(source: Source
 /// It has no event that a mark could be about: neither its reason nor its wait is another afterwards.
 pub async fn a_mark_of_a_row_that_cannot_be_sent_changes_nothing(source: Source) {
     let (source, key) = (source.with_targets(&["bad"]).await, http("unmarked"));
-    source.upsert(&ensure(&key, "plain", &["bad"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["bad"], NOW)).await;
     source.inspect.break_target(&peer("bad")).await;
     let claimed = source.claim_one(NOW).await;
     let before = source.row(&key, "bad").await;
@@ -349,14 +349,14 @@ pub async fn a_mark_of_a_row_that_cannot_be_sent_changes_nothing(source: Source)
 /// And not since its own moment, which lies ahead of the clock when it has to be past another source's change.
 pub async fn a_change_waits_since_the_clock_said_so(source: Source) {
     let source = source.with_targets(&["a"]).await;
-    let ahead = Upsert {
+    let ahead = ChangeRequest {
         floor_ts: Some(NOW + 3_600_000),
         ..ensure(&http("ahead"), "plain", &["a"], NOW)
     };
-    let accepted = source.upsert(&ahead).await;
+    let accepted = source.change(&ahead).await;
     assert_eq!(accepted.change_ts, NOW + 3_600_001);
     source
-        .upsert(&ensure(&http("later"), "plain", &["a"], NOW + 1))
+        .change(&ensure(&http("later"), "plain", &["a"], NOW + 1))
         .await;
     let first = source.claim_some(NOW + 2, 1).await;
     assert_eq!(first[0].key, http("ahead"));
@@ -366,11 +366,11 @@ pub async fn a_change_waits_since_the_clock_said_so(source: Source) {
 pub async fn a_claimed_row_goes_to_the_back_of_the_line(source: Source) {
     let source = source.with_targets(&["a"]).await;
     source
-        .upsert(&ensure(&http("fatal"), "plain", &["a"], NOW))
+        .change(&ensure(&http("fatal"), "plain", &["a"], NOW))
         .await;
     source.claim_one(NOW + 2).await;
     source
-        .upsert(&ensure(&http("other"), "plain", &["a"], NOW + 1))
+        .change(&ensure(&http("other"), "plain", &["a"], NOW + 1))
         .await;
     source.inspect.pass(LEASE).await;
     let next = source.claim_some(NOW + 2 + LEASE, 1).await;
@@ -381,15 +381,15 @@ pub async fn a_claimed_row_goes_to_the_back_of_the_line(source: Source) {
 /// be no list, which lets in everybody; and a check for drift that compared with it would never end.
 pub async fn a_list_that_cannot_be_read_is_not_sent(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("unreadable"));
-    let good = source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    let good = source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     let claimed = source.claim_one(NOW).await;
     source.sent(&claimed, NOW).await;
     source.acknowledge(&claimed, NOW).await;
     let mut damaged = ensure(&key, "plain", &["a"], NOW);
-    if let UpsertOperation::Ensure { allowed_ips, .. } = &mut damaged.operation {
+    if let ChangeOperation::Ensure { allowed_ips, .. } = &mut damaged.operation {
         *allowed_ips = Change::Set(AllowedIps::parse_lenient(["everybody"]));
     }
-    source.upsert(&damaged).await;
+    source.change(&damaged).await;
     let claimed = source.claim_one(NOW + 1).await;
     assert!(claimed.generation > good.generation);
     let why = claimed.message.expect_err("a reason");

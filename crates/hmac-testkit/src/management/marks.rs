@@ -9,7 +9,7 @@ use super::{NOW, RESEND_AFTER, Source, acknowledged, ensure, http, revoke, sent}
 /// And is never claimed again.
 pub async fn a_row_goes_from_pending_to_sent_to_success(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("straight"));
-    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     assert_eq!(source.status(&key, "a").await, DeliveryStatus::Pending);
     let row = source.claim_one(NOW).await;
     assert_eq!(source.status(&key, "a").await, DeliveryStatus::Pending);
@@ -31,7 +31,7 @@ pub async fn an_ack_may_overtake_the_sent_mark(source: Source) {
         ("overtaken-and-lost", Err("no confirm".to_owned())),
     ] {
         let key = http(name);
-        source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+        source.change(&ensure(&key, "plain", &["a"], NOW)).await;
         let row = source.claim_one(NOW).await;
         source.acknowledge(&row, NOW + 1).await;
         let late = sent(&row, NOW + 2, outcome.clone());
@@ -43,7 +43,7 @@ pub async fn an_ack_may_overtake_the_sent_mark(source: Source) {
         assert_eq!(source.status(&key, "a").await, DeliveryStatus::Success);
 
         let key = http(&format!("{name}-refused"));
-        source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+        source.change(&ensure(&key, "plain", &["a"], NOW)).await;
         let row = source.claim_one(NOW).await;
         source.refuse(&row, NOW + 1, "no such track").await;
         let late = sent(&row, NOW + 2, outcome);
@@ -63,7 +63,7 @@ pub async fn an_ack_may_overtake_the_sent_mark(source: Source) {
 /// Neither success nor error.
 pub async fn an_ack_of_another_generation_changes_nothing(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("replaced"));
-    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    source.change(&ensure(&key, "one", &["a"], NOW)).await;
     let old = source.claim_one(NOW).await;
     source.sent(&old, NOW).await;
     source.rotate(&key, "two", NOW + 1).await;
@@ -84,7 +84,7 @@ pub async fn an_ack_of_another_generation_changes_nothing(source: Source) {
 /// After `resend_after`, and a refusal that comes after the success of its change undoes nothing.
 pub async fn a_refusal_is_tried_again_and_success_stays(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("refused"));
-    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     let first = source.claim_one(NOW).await;
     source.sent(&first, NOW).await;
     source.refuse(&first, NOW + 1, "clock too far ahead").await;
@@ -108,7 +108,7 @@ pub async fn a_refusal_is_tried_again_and_success_stays(source: Source) {
 /// They change nothing either.
 pub async fn marks_of_unknown_rows_are_no_error(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("known"));
-    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     let row = source.claim_one(NOW).await;
     let mut strangers = vec![row.clone(), row.clone(), row.clone()];
     strangers[0].target = "b".to_owned();
@@ -189,7 +189,7 @@ pub async fn batches_are_the_same_as_single_marks(source: Source) {
     assert_eq!(source.status(&keys[8], "a").await, DeliveryStatus::Success);
     assert_eq!(source.status(&keys[8], "b").await, DeliveryStatus::Error);
 
-    source.upsert(&revoke(&keys[9], &["a"], NOW + 3)).await;
+    source.change(&revoke(&keys[9], &["a"], NOW + 3)).await;
     let done = |key: &CredentialKey| FullyPropagated {
         key: key.clone(),
         status: FinalStatus::Success,
@@ -205,12 +205,12 @@ pub async fn batches_are_the_same_as_single_marks(source: Source) {
 
 /// Every delivery of clients that were ensured on `a` and `b` in one batch, claimed.
 async fn ensured_at_once(source: &Source, keys: &[CredentialKey]) -> Vec<PendingPropagation> {
-    let upserts: Vec<_> = keys
+    let requests: Vec<_> = keys
         .iter()
         .map(|key| ensure(key, "plain", &["a", "b"], NOW))
         .collect();
     let management = source.management();
-    for result in management.upsert_credentials_with_targets(&upserts).await {
+    for result in management.upsert_credentials_with_targets(&requests).await {
         result.expect("accepted");
     }
     let rows = source.claim_some(NOW, 2_000).await;

@@ -1,7 +1,7 @@
 //! The number and the moment of each change: one after the other, whoever asks at once.
 
 use futures_util::future::join_all;
-use hmac_propagation::management::{ManagementError, Upsert};
+use hmac_propagation::management::{ChangeRequest, ManagementError};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 
 use super::{LEASE, NOW, Source, content, ensure, hash, http, revoke, rotation};
@@ -9,16 +9,16 @@ use super::{LEASE, NOW, Source, content, ensure, hash, http, revoke, rotation};
 /// Within one millisecond, after a clock step back, past the peer's cursor, and past every retry.
 pub async fn change_ts_rises_strictly(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("rising"));
-    let first = source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
-    let same = source.upsert(&ensure(&key, "two", &["a"], NOW)).await;
+    let first = source.change(&ensure(&key, "one", &["a"], NOW)).await;
+    let same = source.change(&ensure(&key, "two", &["a"], NOW)).await;
     assert_eq!((first.change_ts, same.change_ts), (NOW, NOW + 1));
-    let back = source.upsert(&revoke(&key, &["a"], NOW - 3_600_000)).await;
+    let back = source.change(&revoke(&key, &["a"], NOW - 3_600_000)).await;
     assert_eq!(back.change_ts, NOW + 2);
-    let floored = Upsert {
+    let floored = ChangeRequest {
         floor_ts: Some(NOW + 500),
         ..ensure(&key, "three", &["a"], NOW)
     };
-    assert_eq!(source.upsert(&floored).await.change_ts, NOW + 501);
+    assert_eq!(source.change(&floored).await.change_ts, NOW + 501);
     let mut ts = NOW + 501;
     for attempt in 0..4 {
         let row = source.claim_one(NOW + attempt).await;
@@ -37,7 +37,7 @@ pub async fn change_ts_rises_strictly(source: Source) {
         .expect("rotated");
     assert_eq!(rotated.change_ts, ts + 101);
     let later = source
-        .upsert(&ensure(&key, "six", &["a"], NOW + 10_000))
+        .change(&ensure(&key, "six", &["a"], NOW + 10_000))
         .await;
     assert_eq!(later.change_ts, NOW + 10_000, "the clock when it is ahead");
     let row = source.claim_one(NOW + 10_000).await;
@@ -64,7 +64,7 @@ pub async fn client_ids_are_compared_byte_by_byte(source: Source) {
         "\"'\\",
     ];
     for name in names {
-        let accepted = source.upsert(&ensure(&http(name), name, &["a"], NOW)).await;
+        let accepted = source.change(&ensure(&http(name), name, &["a"], NOW)).await;
         assert!(accepted.created, "{name:?}");
     }
     let message = CredentialKey {
@@ -73,7 +73,7 @@ pub async fn client_ids_are_compared_byte_by_byte(source: Source) {
     };
     assert!(
         source
-            .upsert(&ensure(&message, "message", &["a"], NOW))
+            .change(&ensure(&message, "message", &["a"], NOW))
             .await
             .created
     );
@@ -148,14 +148,14 @@ pub async fn a_batch_is_accepted_in_its_order(source: Source) {
 /// Two replicas and many tasks change one client, new to both: every change has a number and a moment of its own.
 pub async fn parallel_changes_are_all_counted(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("parallel"));
-    let upserts: Vec<_> = (0..16)
+    let requests: Vec<_> = (0..16)
         .map(|n| ensure(&key, &format!("plain-{n}"), &["a", "b"], NOW))
         .collect();
-    let changes = upserts.iter().enumerate().map(|(n, upsert)| {
+    let changes = requests.iter().enumerate().map(|(n, request)| {
         let management = &source.managements[n % 2];
         async move {
             management
-                .upsert_credential_with_targets(upsert)
+                .upsert_credential_with_targets(request)
                 .await
                 .expect("accepted")
         }

@@ -51,9 +51,9 @@ pub async fn a_resync_pages_through_everything(source: Source) {
         ..http("A")
     });
     for key in &keys {
-        source.upsert(&ensure(key, "plain", &["a", "b"], NOW)).await;
+        source.change(&ensure(key, "plain", &["a", "b"], NOW)).await;
     }
-    source.upsert(&revoke(&keys[0], &["a"], NOW + 1)).await;
+    source.change(&revoke(&keys[0], &["a"], NOW + 1)).await;
     keys.sort();
     let scope = ResyncScope::Target(peer("a"));
     for limit in [1, 3, 5, 100] {
@@ -80,12 +80,12 @@ pub async fn a_resync_pages_through_everything(source: Source) {
 pub async fn a_resync_of_a_credential_names_its_targets(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b", "c"]).await, http("scoped"));
     source
-        .upsert(&ensure(&key, "plain", &["b", "a"], NOW))
+        .change(&ensure(&key, "plain", &["b", "a"], NOW))
         .await;
     source
-        .upsert(&ensure(&http("scoped-not"), "plain", &["c"], NOW))
+        .change(&ensure(&http("scoped-not"), "plain", &["c"], NOW))
         .await;
-    let revoked = source.upsert(&revoke(&key, &["b"], NOW + 1)).await;
+    let revoked = source.change(&revoke(&key, &["b"], NOW + 1)).await;
     let scope = ResyncScope::Credential(key.clone());
     let found = rows(&source, &scope).await;
     assert_eq!(
@@ -182,7 +182,7 @@ pub async fn a_rebooked_row_is_newer_and_means_the_same(source: Source) {
 /// A change between listing and rebooking wins.
 pub async fn a_rebooking_of_a_replaced_row_changes_nothing(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("moved"));
-    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    source.change(&ensure(&key, "one", &["a"], NOW)).await;
     let listed = rows(&source, &ResyncScope::Credential(key.clone())).await;
     let accepted = source.rotate(&key, "two", NOW + 1).await;
     let claimed = source.claim_one(NOW + 1).await;
@@ -202,8 +202,8 @@ pub async fn a_rebooking_of_a_replaced_row_changes_nothing(source: Source) {
 pub async fn unapplied_changes_are_told_until_they_are_marked(source: Source) {
     let source = source.with_targets(&["a"]).await;
     let (kept, gone) = (http("kept"), http("gone"));
-    let kept_change = source.upsert(&ensure(&kept, "plain", &["a"], NOW)).await;
-    let gone_change = source.upsert(&revoke(&gone, &[], NOW + 1)).await;
+    let kept_change = source.change(&ensure(&kept, "plain", &["a"], NOW)).await;
+    let gone_change = source.change(&revoke(&gone, &[], NOW + 1)).await;
     let changes = source.unapplied(10).await;
     assert_eq!(changes.len(), 2);
     for change in &changes {
@@ -239,8 +239,8 @@ pub async fn unapplied_changes_are_told_until_they_are_marked(source: Source) {
 /// In whatever order the marks come.
 pub async fn an_older_local_mark_covers_nothing_newer(source: Source) {
     let key = http("older");
-    let first = source.upsert(&ensure(&key, "one", &[], NOW)).await;
-    let second = source.upsert(&ensure(&key, "two", &[], NOW)).await;
+    let first = source.change(&ensure(&key, "one", &[], NOW)).await;
+    let second = source.change(&ensure(&key, "two", &[], NOW)).await;
     source
         .applied_locally(&[(key.clone(), first.generation)])
         .await;
@@ -260,8 +260,8 @@ pub async fn an_older_local_mark_covers_nothing_newer(source: Source) {
 pub async fn a_rebooking_is_no_local_change(source: Source) {
     let source = source.with_targets(&["a"]).await;
     let (applied, unapplied) = (http("applied"), http("unapplied"));
-    let accepted = source.upsert(&ensure(&applied, "one", &["a"], NOW)).await;
-    source.upsert(&ensure(&unapplied, "two", &["a"], NOW)).await;
+    let accepted = source.change(&ensure(&applied, "one", &["a"], NOW)).await;
+    source.change(&ensure(&unapplied, "two", &["a"], NOW)).await;
     source
         .applied_locally(&[(applied, accepted.generation)])
         .await;
@@ -283,7 +283,7 @@ pub async fn a_rebooking_is_no_local_change(source: Source) {
 pub async fn rows_of_one_credential_are_rebooked_as_one_change(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("as-one"));
     let before = source
-        .upsert(&ensure(&key, "plain", &["a", "b"], NOW))
+        .change(&ensure(&key, "plain", &["a", "b"], NOW))
         .await;
     let claimed = source.claim(NOW).await;
     source.settle(&claimed, NOW).await;
@@ -301,8 +301,8 @@ pub async fn rows_of_one_credential_are_rebooked_as_one_change(source: Source) {
 pub async fn a_rebooked_credential_keeps_its_own_moment(source: Source) {
     let source = source.with_targets(&["a"]).await;
     let (applied, unapplied) = (http("own-moment"), http("own-moment-later"));
-    let accepted = source.upsert(&revoke(&applied, &["a"], NOW)).await;
-    source.upsert(&revoke(&unapplied, &["a"], NOW)).await;
+    let accepted = source.change(&revoke(&applied, &["a"], NOW)).await;
+    source.change(&revoke(&unapplied, &["a"], NOW)).await;
     source
         .applied_locally(&[(applied.clone(), accepted.generation)])
         .await;
@@ -323,7 +323,7 @@ pub async fn a_rebooked_credential_keeps_its_own_moment(source: Source) {
     assert_eq!(settled, [(applied.clone(), NOW)]);
     let again = rows(&source, &scope).await;
     assert!(again.iter().all(|row| row.last_ts == NOW + 50), "{again:?}");
-    let next = source.upsert(&revoke(&applied, &["a"], NOW)).await;
+    let next = source.change(&revoke(&applied, &["a"], NOW)).await;
     assert!(next.change_ts > NOW + 50, "{next:?}");
 }
 
@@ -331,11 +331,11 @@ pub async fn a_rebooked_credential_keeps_its_own_moment(source: Source) {
 pub async fn the_longest_unapplied_change_comes_first(source: Source) {
     for (n, name) in ["zeta", "mid", "alpha"].into_iter().enumerate() {
         source
-            .upsert(&ensure(&http(name), "plain", &[], NOW + n as i64))
+            .change(&ensure(&http(name), "plain", &[], NOW + n as i64))
             .await;
     }
     source
-        .upsert(&ensure(&http("zeta"), "next", &[], NOW + 9))
+        .change(&ensure(&http("zeta"), "next", &[], NOW + 9))
         .await;
     let changes = source.unapplied(2).await;
     let keys: Vec<_> = changes.iter().map(|change| &change.key).collect();

@@ -68,12 +68,12 @@ pub async fn only_what_the_target_acknowledged_is_settled(source: Source) {
     let source = source.with_targets(&["a", "b"]).await;
     let [kept, gone, waits, sent, refused] = ["kept", "gone", "waits", "sent", "refused"].map(http);
     source
-        .upsert(&ensure(&kept, "plain", &["a", "b"], NOW))
+        .change(&ensure(&kept, "plain", &["a", "b"], NOW))
         .await;
-    source.upsert(&revoke(&gone, &["a"], NOW)).await;
+    source.change(&revoke(&gone, &["a"], NOW)).await;
     settle_all(&source, NOW).await;
     for key in [&sent, &refused] {
-        source.upsert(&ensure(key, "plain", &["a"], NOW + 1)).await;
+        source.change(&ensure(key, "plain", &["a"], NOW + 1)).await;
     }
     for row in source.claim(NOW + 1).await {
         source.sent(&row, NOW + 1).await;
@@ -82,7 +82,7 @@ pub async fn only_what_the_target_acknowledged_is_settled(source: Source) {
         }
     }
     source
-        .upsert(&ensure(&waits, "plain", &["a"], NOW + 2))
+        .change(&ensure(&waits, "plain", &["a"], NOW + 2))
         .await;
     let rows = all(&source, "a").await;
     assert_eq!(
@@ -134,7 +134,7 @@ pub async fn settled_rows_come_in_pages_and_by_name(source: Source) {
         ..http("A")
     });
     for key in &keys {
-        source.upsert(&ensure(key, "plain", &["a", "b"], NOW)).await;
+        source.change(&ensure(key, "plain", &["a", "b"], NOW)).await;
     }
     settle_all(&source, NOW).await;
     keys.sort();
@@ -169,7 +169,7 @@ pub async fn settled_rows_come_in_pages_and_by_name(source: Source) {
 pub async fn a_settled_row_says_what_was_sent(source: Source) {
     let (source, key) = (source.with_targets(&["a", "b"]).await, http("told"));
     let rules = Change::Set(["10.0.0.0/8", "2001:db8::1"].as_slice());
-    let upsert = ensure_with(
+    let request = ensure_with(
         &key,
         "plain",
         &["a"],
@@ -177,7 +177,7 @@ pub async fn a_settled_row_says_what_was_sent(source: Source) {
         rules,
         Change::Set(Some(NOW + 5)),
     );
-    let accepted = source.upsert(&upsert).await;
+    let accepted = source.change(&request).await;
     source.claim_one(NOW).await;
     source.inspect.pass(LEASE).await;
     let claimed = source.claim_one(NOW + LEASE).await;
@@ -213,7 +213,7 @@ pub async fn a_settled_row_says_what_was_sent(source: Source) {
 
     // A change that is not for this target raises what was used for the credential, and nothing else of the row.
     let elsewhere = source
-        .upsert(&ensure(&key, "next", &["b"], NOW + LEASE + 9))
+        .change(&ensure(&key, "next", &["b"], NOW + LEASE + 9))
         .await;
     let after = one(&source, &key, "a").await;
     assert_eq!(
@@ -280,7 +280,7 @@ pub async fn a_reopened_row_is_a_further_try(source: Source) {
 /// Not one that was replaced meanwhile, that is under way, or that nobody knows.
 pub async fn a_reopening_of_another_row_changes_nothing(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("moved"));
-    source.upsert(&ensure(&key, "one", &["a"], NOW)).await;
+    source.change(&ensure(&key, "one", &["a"], NOW)).await;
     settle_all(&source, NOW).await;
     let old = one(&source, &key, "a").await;
     source.rotate(&key, "two", NOW + 1).await;
@@ -305,7 +305,7 @@ pub async fn a_reopening_of_another_row_changes_nothing(source: Source) {
 /// The sent mark of the try before, written late, is not about it.
 pub async fn a_reopened_row_waits_for_its_own_marks(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("marked"));
-    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     let before = source.claim_one(NOW).await;
     source.acknowledge(&before, NOW).await;
     let row = one(&source, &key, "a").await;
@@ -324,7 +324,7 @@ pub async fn a_reopened_row_waits_for_its_own_marks(source: Source) {
 /// Two replicas that find the same at once.
 pub async fn a_row_is_reopened_once(source: Source) {
     let (source, key) = (source.with_targets(&["a"]).await, http("once"));
-    source.upsert(&ensure(&key, "plain", &["a"], NOW)).await;
+    source.change(&ensure(&key, "plain", &["a"], NOW)).await;
     settle_all(&source, NOW).await;
     let rows = [reopening(&one(&source, &key, "a").await, "a")];
     let [one, two] = &source.managements;
@@ -342,15 +342,15 @@ pub async fn a_settled_change_is_one_that_was_applied_here(source: Source) {
     };
     let mut applied = Vec::new();
     for key in [&kept, &gone, &message] {
-        source.upsert(&ensure(key, "plain", &["a"], NOW)).await;
+        source.change(&ensure(key, "plain", &["a"], NOW)).await;
     }
-    let revoked = source.upsert(&revoke(&gone, &["a"], NOW + 1)).await;
+    let revoked = source.change(&revoke(&gone, &["a"], NOW + 1)).await;
     for change in source.unapplied(10).await {
         applied.push((change.key, change.generation));
     }
     source.applied_locally(&applied).await;
     source
-        .upsert(&ensure(&unapplied, "plain", &["a"], NOW + 2))
+        .change(&ensure(&unapplied, "plain", &["a"], NOW + 2))
         .await;
     let changes = source.settled_changes(None, 10).await;
     assert_eq!(

@@ -44,7 +44,7 @@ pub(super) fn headers(operation: OperationBuilder) -> OperationBuilder {
 pub(super) fn refusals(operation: OperationBuilder) -> OperationBuilder {
     let unreachable = || StoreError::Unavailable("away".into());
     let corrupt = StoreError::Corrupt {
-        client_id: String::new(),
+        owner: String::new(),
         reason: "",
     };
     let rejections = [
@@ -83,6 +83,7 @@ pub(super) fn refusals(operation: OperationBuilder) -> OperationBuilder {
         let meaning = match status {
             401 => "The request is not accepted",
             403 => "The client's address is not allowed",
+            429 => "The client's nonces take all the room that one client may have",
             500 => "What the store holds for the client cannot be read",
             _ => "The peer's store is away; nobody is let in",
         };
