@@ -78,7 +78,6 @@ const NAMED_BY: &[(&str, &[&str])] = &[
         ],
     ),
     ("sqlx", &["hmac-propagation-sqlx", "services", "xtask"]),
-    ("testcontainers", &["services"]),
     (
         "axum",
         &[

@@ -38,7 +38,7 @@ pub enum Error {
         what: String,
         /// Why it refused.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: std::io::Error,
     },
     /// It answered, but not as expected.
     #[error("{0}")]
@@ -50,13 +50,8 @@ impl Error {
         let what = what.into();
         move |source| Self::Io { what, source }
     }
-    pub(crate) fn engine(
-        what: String,
-        source: impl std::error::Error + Send + Sync + 'static,
-    ) -> Self {
-        Self::Engine {
-            what,
-            source: Box::new(source),
-        }
+
+    pub(crate) fn engine(what: String, source: std::io::Error) -> Self {
+        Self::Engine { what, source }
     }
 }

@@ -1,8 +1,7 @@
 //! Brings up RabbitMQ, MariaDB, Redis and a browser for development and tests: a given address, else a native binary started
 //! privately on free ports in a temporary folder, else (but for the browser) a container.
 //!
-//! Containers are made by testcontainers from the tags in [`images`]; the `docker` program has to be there too, for what testcontainers
-//! cannot do: send `SIGKILL`, and remove a container whose process is gone.
+//! Containers are made by the `docker` program from the tags in [`images`].
 //!
 //! Whatever is started here dies with the process that started it, also after a `kill -9`, and leaves nothing behind.
 //!
