@@ -1,0 +1,16 @@
+//! What `jwt-auth` promises, seen from outside.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where an expectation fails"
+)]
+
+mod algorithms;
+mod doors;
+mod hostile;
+mod internal;
+mod keys;
+mod made_elsewhere;
+mod oracle;
+mod proofs;
+mod support;
