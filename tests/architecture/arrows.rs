@@ -8,6 +8,8 @@ use crate::{Member, members, none};
 const ARROWS: &[(&str, &[&str])] = &[
     ("redis-link", &["auth-base"]),
     ("hmac-auth", &["auth-base"]),
+    ("jwt-auth", &["auth-base"]),
+    ("auth-testkit", &["auth-base", "jwt-auth"]),
     ("hmac-message", &["auth-base", "hmac-auth"]),
     ("hmac-auth-redis", &["auth-base", "hmac-auth", "redis-link"]),
     ("hmac-auth-axum", &["hmac-auth"]),
@@ -128,7 +130,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate's tests may use beside what the crate itself may use.
-const FOR_TESTS: &[&str] = &["axum-serve", "hmac-testkit", "services"];
+const FOR_TESTS: &[&str] = &["auth-testkit", "axum-serve", "hmac-testkit", "services"];
 /// The peers, and what their tests may use besides: one to compare with.
 const PEERS: &[&str] = &["authority", "consumer", "leptos-actix", "leptos-axum"];
 const FOR_TESTS_OF_PEERS: &[&str] = &["leptos-axum"];

@@ -24,6 +24,21 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "jwt-auth",
+        &[
+            "tokio",
+            "http",
+            "axum",
+            "actix-web",
+            "redis",
+            "reqwest",
+            "lapin",
+            "sqlx",
+            "jsonwebtoken",
+            "hmac-auth",
+        ],
+    ),
+    (
         "hmac-propagation",
         &[
             "lapin",

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use auth_testkit::hostile::PROPERTIES as OF_TOKENS;
 use hmac_testkit::hostile::PROPERTIES;
 
 use crate::root;
@@ -12,7 +13,9 @@ const BESIDE: &str = "configuration";
 
 #[test]
 fn every_property_has_its_fuzz_target() {
-    let properties = PROPERTIES.iter().map(|(name, _)| *name).chain([BESIDE]);
+    let of_tokens = OF_TOKENS.iter().map(|(name, _)| *name);
+    let properties = PROPERTIES.iter().map(|(name, _)| *name);
+    let properties = properties.chain(of_tokens).chain([BESIDE]);
     let folder = root().join("fuzz/fuzz_targets");
     let entries = folder.read_dir().expect("the folder is readable").flatten();
     let targets: BTreeSet<String> = entries

@@ -48,7 +48,10 @@ async fn no_algorithm_but_that_of_the_key_opens_a_token() {
         assert_eq!(refusal(&token).await, expected, "{alg}");
     }
     let without = header(|it| drop(it.as_object_mut().unwrap().remove("alg")));
-    assert_eq!(refusal(&write(&without, &claims, &signer).await).await, "Algorithm");
+    assert_eq!(
+        refusal(&write(&without, &claims, &signer).await).await,
+        "Algorithm"
+    );
 }
 
 #[tokio::test]
@@ -62,7 +65,10 @@ async fn a_public_key_is_no_secret_of_an_hmac() {
             });
             let signed = format!("{}.{claims}", b64(head));
             for secret in [key.to_spki(), key.to_json().to_string().into_bytes()] {
-                let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), signed.as_bytes());
+                let mac = hmac::sign(
+                    &hmac::Key::new(hmac::HMAC_SHA256, &secret),
+                    signed.as_bytes(),
+                );
                 for signature in [mac.as_ref().to_vec(), [mac.as_ref(), mac.as_ref()].concat()] {
                     let answer = refusal(&format!("{signed}.{}", b64(signature))).await;
                     assert_ne!(answer, "opened", "{alg}");
@@ -81,11 +87,22 @@ async fn an_unsigned_token_is_none() {
                 it["alg"] = alg.into();
                 it["kid"] = kid.into();
             }));
-            for signature in ["", "AA", &b64([0; 64]), &b64([0; 65]), &b64([0; 63]), &"A".repeat(87)] {
+            for signature in [
+                "",
+                "AA",
+                &b64([0; 64]),
+                &b64([0; 65]),
+                &b64([0; 63]),
+                &"A".repeat(87),
+            ] {
                 let answer = refusal(&format!("{head}.{claims}.{signature}")).await;
                 assert_ne!(answer, "opened", "{alg} {signature}");
             }
-            for wrong in [format!("{head}.{claims}"), format!("{head}.{claims}.."), head.clone()] {
+            for wrong in [
+                format!("{head}.{claims}"),
+                format!("{head}.{claims}.."),
+                head.clone(),
+            ] {
                 assert_eq!(refusal(&wrong).await, "Malformed");
             }
         }
@@ -104,7 +121,10 @@ async fn a_header_is_read_in_one_way_only() {
         (good.replace('{', r#"{"alg":"none","#), "HeaderTwice"),
         (good.replace('{', r#"{"\u0061lg":"none","#), "HeaderTwice"),
         (good.replace('}', r#","x":{"y":1,"y":1}}"#), "HeaderTwice"),
-        (good.replace('}', r#","crit":["exp"],"exp":1}"#), "Extension"),
+        (
+            good.replace('}', r#","crit":["exp"],"exp":1}"#),
+            "Extension",
+        ),
         (good.replace('}', r#","crit":[]}"#), "Extension"),
         (good.replace('}', r#","b64":false}"#), "Extension"),
         (good.replace('}', r#","b64":true}"#), "Extension"),
@@ -136,8 +156,16 @@ async fn a_token_does_not_bring_its_own_key() {
         ("x5u", json!("https://evil.example/cert.pem")),
     ] {
         let head = header(|it| it[name] = value.clone());
-        assert_eq!(refusal(&write(&head, &claims, &other).await).await, "Signature", "{name}");
-        assert_eq!(refusal(&write(&head, &claims, &signer).await).await, "opened", "{name}");
+        assert_eq!(
+            refusal(&write(&head, &claims, &other).await).await,
+            "Signature",
+            "{name}"
+        );
+        assert_eq!(
+            refusal(&write(&head, &claims, &signer).await).await,
+            "opened",
+            "{name}"
+        );
     }
 }
 
@@ -153,7 +181,11 @@ async fn claims_are_read_in_one_way_only() {
         ("{".to_owned(), "Claims"),
         (String::new(), "Claims"),
     ] {
-        assert_eq!(refusal(&write(&head, &claims, &signer).await).await, expected, "{claims}");
+        assert_eq!(
+            refusal(&write(&head, &claims, &signer).await).await,
+            expected,
+            "{claims}"
+        );
     }
 }
 
@@ -175,13 +207,21 @@ async fn a_token_is_bounded_before_it_is_read() {
 #[tokio::test]
 async fn no_error_shows_a_token() {
     let (claims, signer) = (access_claims().to_string(), ed25519());
-    for head in [header(|it| it["typ"] = "secret-typ".into()), header(|it| it["kid"] = "secret-kid".into())] {
+    for head in [
+        header(|it| it["typ"] = "secret-typ".into()),
+        header(|it| it["kid"] = "secret-kid".into()),
+    ] {
         let token = write(&head, &claims, &signer).await;
         let keys = MemoryKeySource::new(keys());
         let error: OpenError = open(TokenKind::Access, &token, &keys).await.err().unwrap();
         let shown = format!("{error} {error:?}");
-        assert!(!shown.contains("secret") && !shown.contains(&token[..20]), "{shown}");
+        assert!(
+            !shown.contains("secret") && !shown.contains(&token[..20]),
+            "{shown}"
+        );
     }
-    let sealed = jwt_auth::seal(TokenKind::Access, &signer, &access_claims()).await.unwrap();
+    let sealed = jwt_auth::seal(TokenKind::Access, &signer, &access_claims())
+        .await
+        .unwrap();
     assert_eq!(format!("{sealed:?}"), "Secret(redacted)");
 }

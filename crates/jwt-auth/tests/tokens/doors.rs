@@ -24,7 +24,12 @@ async fn token(kind: &str, signer: &dyn Signer, rich: bool) -> String {
         _ => proof_claims(),
     };
     let mut claims = json!({});
-    let others = [access_claims(), internal_claims(), assertion_claims(), proof_claims()];
+    let others = [
+        access_claims(),
+        internal_claims(),
+        assertion_claims(),
+        proof_claims(),
+    ];
     for part in others.iter().filter(|_| rich).chain([&own]) {
         let part = part.as_object().unwrap().clone();
         claims.as_object_mut().unwrap().extend(part);
@@ -72,7 +77,11 @@ async fn lets_in(door: &str, token: &str) -> bool {
                 method: "GET",
                 url: &url,
             };
-            doors.proofs.verify(request, ProofPurpose::TokenRequest).await.is_ok()
+            doors
+                .proofs
+                .verify(request, ProofPurpose::TokenRequest)
+                .await
+                .is_ok()
         }
     }
 }
@@ -89,7 +98,12 @@ async fn every_kind_of_token_at_every_other_door_is_refused() {
                     let known = kind != "compat" || signer.alg() == "EdDSA";
                     let expected = own && known;
                     let answer = lets_in(door, &token).await;
-                    assert_eq!(answer, expected, "{kind} ({}, {rich}) at {door}", signer.alg());
+                    assert_eq!(
+                        answer,
+                        expected,
+                        "{kind} ({}, {rich}) at {door}",
+                        signer.alg()
+                    );
                 }
             }
         }

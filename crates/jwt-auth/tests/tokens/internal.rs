@@ -48,15 +48,27 @@ async fn what_the_gateway_said_arrives() {
     let token = issue(&doors, "orders").await;
     let tokens = [token.expose().as_bytes()];
     let context = doors.internal.verify(request(&tokens)).await.unwrap();
-    assert_eq!((context.subject.as_str(), context.subject_number()), ("42", Some(42)));
-    assert_eq!((context.request_id.as_str(), context.tenant.as_deref()), ("r-1", Some("t")));
+    assert_eq!(
+        (context.subject.as_str(), context.subject_number()),
+        ("42", Some(42))
+    );
+    assert_eq!(
+        (context.request_id.as_str(), context.tenant.as_deref()),
+        ("r-1", Some("t"))
+    );
     assert!(context.require_scope("user.request").is_ok());
     assert!(context.require_any_permission(&[]).is_ok());
     assert!(context.require_any_permission(&["OTHER", "ADMIN"]).is_ok());
     let denied = context.require_scope("auth.validate").unwrap_err();
-    assert_eq!(denied.code_and_status(), ("INTERNAL_AUTH_SCOPE_DENIED", 403));
+    assert_eq!(
+        denied.code_and_status(),
+        ("INTERNAL_AUTH_SCOPE_DENIED", 403)
+    );
     let denied = context.require_any_permission(&["OTHER"]).unwrap_err();
-    assert_eq!(denied.code_and_status(), ("INTERNAL_AUTH_PERMISSION_DENIED", 403));
+    assert_eq!(
+        denied.code_and_status(),
+        ("INTERNAL_AUTH_PERMISSION_DENIED", 403)
+    );
 }
 
 #[tokio::test]
@@ -77,7 +89,10 @@ async fn a_token_is_for_one_service_one_request_and_one_use() {
         assert!(format!("{refused:?}").contains("Request"));
     }
     let elsewhere = issue(&doors, "accounts").await;
-    let refused = doors.internal.verify(request(&[elsewhere.expose().as_bytes()])).await;
+    let refused = doors
+        .internal
+        .verify(request(&[elsewhere.expose().as_bytes()]))
+        .await;
     assert!(format!("{:?}", refused.unwrap_err()).contains("Audience"));
 
     assert!(doors.internal.verify(request(&tokens)).await.is_ok());
@@ -111,7 +126,12 @@ async fn a_header_that_is_missing_or_comes_twice() {
 #[tokio::test]
 async fn the_originals_form_is_taken_only_where_it_is_asked_for() {
     let doors = Doors::new();
-    let token = write(r#"{"alg":"EdDSA"}"#, &compat_claims().to_string(), &ed25519()).await;
+    let token = write(
+        r#"{"alg":"EdDSA"}"#,
+        &compat_claims().to_string(),
+        &ed25519(),
+    )
+    .await;
     let tokens = [token.as_bytes()];
     let refused = doors.internal.verify(request(&tokens)).await.unwrap_err();
     assert!(format!("{refused:?}").contains("Type"));
@@ -122,11 +142,24 @@ async fn the_originals_form_is_taken_only_where_it_is_asked_for() {
     system["sub"] = "system".into();
     system["permissions"] = json!([]);
     let token = write(r#"{"alg":"EdDSA"}"#, &system.to_string(), &ed25519()).await;
-    let context = doors.compat.verify(request(&[token.as_bytes()])).await.unwrap();
-    assert_eq!((context.subject_kind, context.subject_number()), (SubjectKind::System, None));
+    let context = doors
+        .compat
+        .verify(request(&[token.as_bytes()]))
+        .await
+        .unwrap();
+    assert_eq!(
+        (context.subject_kind, context.subject_number()),
+        (SubjectKind::System, None)
+    );
     // And the new form goes on being taken there.
     let token = issue(&doors, "orders").await;
-    assert!(doors.compat.verify(request(&[token.expose().as_bytes()])).await.is_ok());
+    assert!(
+        doors
+            .compat
+            .verify(request(&[token.expose().as_bytes()]))
+            .await
+            .is_ok()
+    );
 }
 
 struct Away;
@@ -156,7 +189,11 @@ async fn a_store_that_is_away_lets_nobody_in() {
     let clock = clock();
     let without_keys = InternalTokenVerifier::new(Arc::new(Away), replay(&clock), "orders");
     for verifier in [without_store, without_keys] {
-        let away = verifier.clock(clock.clone()).verify(request(&tokens)).await.unwrap_err();
+        let away = verifier
+            .clock(clock.clone())
+            .verify(request(&tokens))
+            .await
+            .unwrap_err();
         assert!(matches!(away, InternalRejection::Store(_)));
         assert_eq!(away.code_and_status(), ("AUTH_UNAVAILABLE", 503));
     }
@@ -173,7 +210,14 @@ fn only_a_number_is_read_as_one() {
         tenant: None,
         session: None,
     };
-    for (subject, number) in [("42", Some(42)), ("0", Some(0)), ("042", None), ("+1", None), ("-1", None), ("a", None)] {
+    for (subject, number) in [
+        ("42", Some(42)),
+        ("0", Some(0)),
+        ("042", None),
+        ("+1", None),
+        ("-1", None),
+        ("a", None),
+    ] {
         context.subject = subject.to_owned();
         assert_eq!(context.subject_number(), number, "{subject}");
     }

@@ -11,7 +11,9 @@ use serde_json::Value;
 use crate::support::{Doors, URI, ed25519, keys, p256, url};
 
 fn read(file: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/vectors")
+        .join(file);
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
@@ -25,7 +27,12 @@ async fn answer(kind: &str, token: &str, access_token: &str, key: &PublicJwk) ->
         uri: URI,
     };
     let told: Result<(), String> = match kind {
-        "access" => doors.access.read(token).await.map(drop).map_err(|it| format!("{it:?}")),
+        "access" => doors
+            .access
+            .read(token)
+            .await
+            .map(drop)
+            .map_err(|it| format!("{it:?}")),
         "internal" => told(doors.internal.verify(internal).await),
         "compat" => told(doors.compat.verify(internal).await),
         "assertion" => match PendingAssertion::read(token) {
@@ -62,16 +69,29 @@ async fn check(file: &str, at_least: usize) {
         let Some(token) = made["tokens"][text("name")].as_str() else {
             continue;
         };
-        let signer = if text("key") == "ec" { p256() } else { ed25519() };
+        let signer = if text("key") == "ec" {
+            p256()
+        } else {
+            ed25519()
+        };
         let access_token = given["access_token"].as_str().unwrap();
         let key = jwt_auth::Signer::key(&signer);
         let answer = answer(text("kind"), token, access_token, key).await;
         checked += 1;
         if answer != text("expect") {
-            wrong.push(format!("{}: {answer}, not {}", text("name"), text("expect")));
+            wrong.push(format!(
+                "{}: {answer}, not {}",
+                text("name"),
+                text("expect")
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{}:\n{}", made["made_by"], wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{}:\n{}",
+        made["made_by"],
+        wrong.join("\n")
+    );
     assert!(checked >= at_least, "{checked} of {}", made["made_by"]);
 }
 

@@ -7,7 +7,6 @@
 
 mod algorithms;
 mod doors;
-mod hostile;
 mod internal;
 mod keys;
 mod made_elsewhere;

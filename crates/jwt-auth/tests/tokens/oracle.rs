@@ -29,7 +29,8 @@ impl Verifier<Vec<u8>> for OnRing {
             _ => &ring::signature::ECDSA_P256_SHA256_FIXED,
         };
         let key = ring::signature::UnparsedPublicKey::new(algorithm, &self.key);
-        key.verify(message, signature).map_err(|_| signature::Error::new())
+        key.verify(message, signature)
+            .map_err(|_| signature::Error::new())
     }
 }
 
@@ -58,7 +59,7 @@ static ON_RING: CryptoProvider = CryptoProvider {
 /// Tells whether `jsonwebtoken` accepts an access token of `key`, with its type checked beside.
 fn oracle_accepts(token: &str, key: &PublicJwk) -> bool {
     static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| drop(ON_RING.install_default()));
+    INSTALLED.call_once(|| ON_RING.install_default().unwrap());
     let members = serde_json::from_value(key.to_json()).unwrap();
     let decoding = DecodingKey::from_jwk(&members).unwrap();
     let algorithm = match key.algorithm() {
@@ -103,7 +104,14 @@ fn times() -> impl Strategy<Value = Value> {
     let near = (-900_i64..900).prop_map(|by| json!(by));
     // Away from the bounds, where one second of the test's own time counts.
     let near = near.prop_filter("bound", |by| by.as_i64().is_some_and(|by| by.abs() > 10));
-    let exact = pick(vec![absent(), json!("x"), json!(1e12), json!(-1e12), json!(0.5), json!(null)]);
+    let exact = pick(vec![
+        absent(),
+        json!("x"),
+        json!(1e12),
+        json!(-1e12),
+        json!(0.5),
+        json!(null),
+    ]);
     prop_oneof![6 => near, 1 => exact]
 }
 

@@ -10,9 +10,7 @@ use jwt_auth::access_token::{AccessRejection, AccessRequest};
 use jwt_auth::dpop::{
     DpopError, DpopNonces, DpopProver, DpopVerifier, Htu, ProofPurpose, ProofRequest, ProvenRequest,
 };
-use jwt_auth::{
-    AccessGrant, AccessTokenIssuer, MemoryNonceStore, ReplayGuard, Secret, Signer,
-};
+use jwt_auth::{AccessGrant, AccessTokenIssuer, MemoryNonceStore, ReplayGuard, Secret, Signer};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -54,9 +52,20 @@ async fn exactly_one_header_of_at_most_4_kib() {
     let large = proof(&signer, |_, claims| claims["x"] = "x".repeat(3_000).into()).await;
     assert!(large.len() > 4 * 1024);
     assert_eq!(refusal(&[large.as_bytes()]).await, "TooLarge");
-    for wrong in [&b""[..], b".", b"..", b"a.b.c", b"\xff\xfe", b"....", b"e30.e30."] {
+    for wrong in [
+        &b""[..],
+        b".",
+        b"..",
+        b"a.b.c",
+        b"\xff\xfe",
+        b"....",
+        b"e30.e30.",
+    ] {
         let answer = refusal(&[wrong]).await;
-        assert!(["Malformed", "Type"].contains(&answer.as_str()), "{wrong:?}: {answer}");
+        assert!(
+            ["Malformed", "Type"].contains(&answer.as_str()),
+            "{wrong:?}: {answer}"
+        );
     }
 }
 
@@ -67,11 +76,17 @@ async fn the_steps_have_their_order() {
     let steps: &[(&str, Change)] = &[
         ("Extension", |header, _| header["crit"] = json!(["x"])),
         ("Type", |header, _| header["typ"] = "at+jwt".into()),
-        ("Key(PrivateMember(\"d\"))", |header, _| header["jwk"]["d"] = "x".into()),
-        ("Key(KeyType)", |header, _| header["jwk"]["kty"] = "RSA".into()),
+        ("Key(PrivateMember(\"d\"))", |header, _| {
+            header["jwk"]["d"] = "x".into();
+        }),
+        ("Key(KeyType)", |header, _| {
+            header["jwk"]["kty"] = "RSA".into();
+        }),
         ("Algorithm", |header, _| header["alg"] = "none".into()),
         ("Method", |_, claims| claims["htm"] = "PUT".into()),
-        ("Url", |_, claims| claims["htu"] = "https://other.example/".into()),
+        ("Url", |_, claims| {
+            claims["htu"] = "https://other.example/".into();
+        }),
         ("TooOld", |_, claims| claims["iat"] = (NOW - 61).into()),
         ("TokenId", |_, claims| claims["jti"] = "".into()),
     ];
@@ -114,7 +129,12 @@ async fn no_key_whatever_its_length_is_more_than_a_refusal() {
                 }
             }
         }
-        for (crv, kty) in [("P-256", "OKP"), ("Ed25519", "EC"), ("P-384", "EC"), ("Ed448", "OKP")] {
+        for (crv, kty) in [
+            ("P-256", "OKP"),
+            ("Ed25519", "EC"),
+            ("P-384", "EC"),
+            ("Ed448", "OKP"),
+        ] {
             let made = proof(signer, |header, _| {
                 header["jwk"]["crv"] = crv.into();
                 header["jwk"]["kty"] = kty.into();
@@ -131,7 +151,11 @@ async fn a_proof_counts_until_its_last_second_and_never_twice() {
     let signer = p256();
     let used_late = proof(&signer, |_, claims| claims["jti"] = "late".into()).await;
     let used_early = proof(&signer, |_, claims| claims["jti"] = "early".into()).await;
-    assert!(verify(&doors.proofs, &[used_early.as_bytes()]).await.is_ok());
+    assert!(
+        verify(&doors.proofs, &[used_early.as_bytes()])
+            .await
+            .is_ok()
+    );
     for second in 0..=60 {
         clock.set((NOW + second) * 1_000 + 999);
         let again = verify(&doors.proofs, &[used_early.as_bytes()]).await;
@@ -172,7 +196,11 @@ async fn a_proof_is_used_up_at_every_instance_and_by_its_key_only() {
     let again = verify(&instance(), &[renamed.as_bytes()]).await;
     assert!(matches!(again, Err(DpopError::Replayed)));
     let of_other_key = proof(&p256(), |_, _| ()).await;
-    assert!(verify(&instance(), &[of_other_key.as_bytes()]).await.is_ok());
+    assert!(
+        verify(&instance(), &[of_other_key.as_bytes()])
+            .await
+            .is_ok()
+    );
 }
 
 struct Away;
@@ -191,7 +219,10 @@ async fn a_store_that_is_away_lets_nobody_in_and_is_asked_last() {
     let error = verify(&verifier, &[good.as_bytes()]).await.unwrap_err();
     assert!(matches!(error, DpopError::Store(_)));
     let statuses = (error.status_at_token_endpoint(), error.status_at_resource());
-    assert_eq!((error.code(), statuses), ("temporarily_unavailable", (503, 503)));
+    assert_eq!(
+        (error.code(), statuses),
+        ("temporarily_unavailable", (503, 503))
+    );
     let wrong = proof(&ed25519(), |_, claims| claims["htm"] = "PUT".into()).await;
     let error = verify(&verifier, &[wrong.as_bytes()]).await.unwrap_err();
     let statuses = (error.status_at_token_endpoint(), error.status_at_resource());
@@ -209,7 +240,10 @@ async fn a_refused_proof_is_not_used_up() {
         method: "GET",
         url: &elsewhere,
     };
-    let refused = doors.proofs.verify(request, ProofPurpose::TokenRequest).await;
+    let refused = doors
+        .proofs
+        .verify(request, ProofPurpose::TokenRequest)
+        .await;
     assert!(matches!(refused, Err(DpopError::Url)));
     assert!(verify(&doors.proofs, &proofs).await.is_ok());
 }
@@ -218,7 +252,9 @@ async fn a_refused_proof_is_not_used_up() {
 async fn a_nonce_is_asked_for_and_renewed_in_time() {
     let clock = clock();
     let nonces = DpopNonces::new(&[7; 32]).clock(clock.clone());
-    let verifier = DpopVerifier::new(replay(&clock)).clock(clock.clone()).nonces(nonces);
+    let verifier = DpopVerifier::new(replay(&clock))
+        .clock(clock.clone())
+        .nonces(nonces);
     let prover = DpopProver::new(Arc::new(p256())).clock(clock.clone());
     let url = url();
     let mut nonce: Option<String> = None;
@@ -249,11 +285,14 @@ async fn a_nonce_is_asked_for_and_renewed_in_time() {
         }
     }
     clock.set((NOW + 301) * 1_000);
-    let stale = proof(&ed25519(), |_, claims| {
+    let signer = ed25519();
+    let stale = proof(&signer, |_, claims| {
         claims["iat"] = (NOW + 301).into();
         claims["nonce"] = nonce.unwrap().into();
     });
-    let error = verify(&verifier, &[stale.await.as_bytes()]).await.unwrap_err();
+    let error = verify(&verifier, &[stale.await.as_bytes()])
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), "use_dpop_nonce");
 }
 
@@ -306,16 +345,34 @@ async fn a_token_and_its_proof_belong_together() {
     let of_bound = prove(&prover, Some(bound.clone())).await;
     let cases = [
         (with("DPoP", &bound, of_bound.clone()), None),
-        (with("DPoP", &bound, of_bound), Some("InvalidProof(Replayed)")),
+        (
+            with("DPoP", &bound, of_bound),
+            Some("InvalidProof(Replayed)"),
+        ),
         (with("Bearer", &plain, None), None),
         (with("bearer", &plain, prove(&prover, None).await), None),
         (with("Bearer", &bound, None), Some("Downgraded")),
-        (with("Bearer", &bound, prove(&prover, Some(bound.clone())).await), Some("Downgraded")),
-        (with("DPoP", &plain, prove(&prover, Some(plain.clone())).await), Some("NotBound")),
+        (
+            with("Bearer", &bound, prove(&prover, Some(bound.clone())).await),
+            Some("Downgraded"),
+        ),
+        (
+            with("DPoP", &plain, prove(&prover, Some(plain.clone())).await),
+            Some("NotBound"),
+        ),
         (with("DPoP", &bound, None), Some("InvalidProof(Missing)")),
-        (with("DPoP", &bound, prove(&prover, None).await), Some("InvalidProof(AccessTokenHash)")),
-        (with("DPoP", &bound, prove(&prover, Some(plain.clone())).await), Some("InvalidProof(AccessTokenHash)")),
-        (with("DPoP", &bound, prove(&thief, Some(bound.clone())).await), Some("InvalidProof(Binding)")),
+        (
+            with("DPoP", &bound, prove(&prover, None).await),
+            Some("InvalidProof(AccessTokenHash)"),
+        ),
+        (
+            with("DPoP", &bound, prove(&prover, Some(plain.clone())).await),
+            Some("InvalidProof(AccessTokenHash)"),
+        ),
+        (
+            with("DPoP", &bound, prove(&thief, Some(bound.clone())).await),
+            Some("InvalidProof(Binding)"),
+        ),
         (with("Basic", &bound, None), Some("NoCredentials")),
     ];
     for (at, (attempt, expected)) in cases.iter().enumerate() {
@@ -336,7 +393,10 @@ async fn a_token_and_its_proof_belong_together() {
 async fn a_resource_may_insist_on_bound_tokens() {
     let doors = Doors::new();
     let issuer = AccessTokenIssuer::new(Arc::new(ed25519()), ISSUER).clock(doors.clock.clone());
-    let plain = issuer.issue(AccessGrant::of_client("clt_1", RESOURCE)).await.unwrap();
+    let plain = issuer
+        .issue(AccessGrant::of_client("clt_1", RESOURCE))
+        .await
+        .unwrap();
     let strict = doors.access.clone().bound_only();
     let url = url();
     let authorization = format!("Bearer {}", plain.token.expose());
@@ -355,7 +415,10 @@ async fn a_resource_may_insist_on_bound_tokens() {
         ..request
     };
     let refused = strict.verify(none).await.unwrap_err();
-    assert_eq!(refused.challenge().unwrap(), "DPoP algs=\"EdDSA Ed25519 ES256\"");
+    assert_eq!(
+        refused.challenge().unwrap(),
+        "DPoP algs=\"EdDSA Ed25519 ES256\""
+    );
     assert_eq!(refused.code_and_status(), (None, 401));
     let _ = MemoryNonceStore::new();
 }

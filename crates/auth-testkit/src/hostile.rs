@@ -1,0 +1,29 @@
+//! What must hold for whatever comes from outside: one function for each parser, which takes any bytes.
+//!
+//! The property tests of this workspace and its fuzz targets call the same functions (`docs/fuzzing.md`), so what a fuzzer
+//! finds becomes a file of the corpus, and with it a test for ever. What is accepted is judged again in other words.
+
+mod dpop;
+mod judge;
+mod jwk;
+mod jwks;
+mod jwt;
+mod pem;
+
+pub use self::dpop::dpop;
+pub use self::jwk::jwk;
+pub use self::jwks::jwks;
+pub use self::jwt::jwt;
+pub use self::pem::pem;
+
+/// Panics for bytes that break what must hold.
+pub type Property = fn(&[u8]);
+
+/// Every property, by the name of its fuzz target and of its folder in `fuzz/corpus`.
+pub const PROPERTIES: &[(&str, Property)] = &[
+    ("dpop", dpop),
+    ("jwk", jwk),
+    ("jwks", jwks),
+    ("jwt", jwt),
+    ("pem", pem),
+];

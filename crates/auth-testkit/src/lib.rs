@@ -1,0 +1,9 @@
+//! Conformance suites of the front door's traits, and what must hold for any input ([`hostile`]).
+//!
+//! One module for each trait. Its macro ([`signer_cases`] and its like) makes a test of each case: call it from your crate's
+//! `tests/`, never from inside `src/` (a dev-dependency loop would give two versions of one crate).
+
+pub mod cases;
+pub mod hostile;
+pub mod key_source;
+pub mod signer;
