@@ -85,6 +85,7 @@ enum Point {
 #[derive(Clone)]
 pub struct PublicJwk {
     point: Point,
+    alg: &'static str,
     thumbprint: Arc<str>,
     kid: Option<Arc<str>>,
 }
@@ -150,6 +151,13 @@ impl PublicJwk {
         Ok(Self { kid, ..self })
     }
 
+    /// Calls the algorithm by its fully specified name (RFC 9864: `Ed25519`), in this key's tokens and where it is published:
+    /// some readers warn about `EdDSA`, and some know no other.
+    pub fn fully_specified(mut self) -> Self {
+        self.alg = self.algorithm().fully_specified_name();
+        self
+    }
+
     /// What headers and documents call the key: the `kid` it came with, else its thumbprint.
     pub fn kid(&self) -> &str {
         self.kid.as_deref().unwrap_or(&self.thumbprint)
@@ -166,6 +174,11 @@ impl PublicJwk {
             Point::Ed25519(_) => Algorithm::EdDsa,
             Point::P256(..) => Algorithm::Es256,
         }
+    }
+
+    /// What headers and documents call the algorithm: as the key came, else `EdDSA` or `ES256`.
+    pub fn alg(&self) -> &'static str {
+        self.alg
     }
 
     /// Verifies a signature of 64 bytes over `input`.
@@ -189,7 +202,7 @@ impl PublicJwk {
     /// Writes the key with `kid`, `alg` and `use`, as a key set publishes it.
     pub fn to_json(&self) -> Value {
         let mut members = self.required_members();
-        members.insert("alg".to_owned(), self.algorithm().name().into());
+        members.insert("alg".to_owned(), self.alg.into());
         members.insert("kid".to_owned(), self.kid().into());
         members.insert("use".to_owned(), "sig".into());
         Value::Object(members)
@@ -245,6 +258,9 @@ impl PublicJwk {
         let mut key = Self::of(point);
         key.refuse_small_order()?;
         check_purpose(members, key.algorithm())?;
+        if text("alg") == Some(key.algorithm().fully_specified_name()) {
+            key = key.fully_specified();
+        }
         key.kid = match members.get("kid") {
             None => None,
             Some(kid) => Some(parse_kid(kid.as_str().ok_or(InvalidJwk::Kid)?)?),
@@ -255,9 +271,11 @@ impl PublicJwk {
     fn of(point: Point) -> Self {
         let mut key = Self {
             point,
+            alg: "",
             thumbprint: Arc::from(""),
             kid: None,
         };
+        key.alg = key.algorithm().name();
         // The members stand in the order of their names, without white space: the canonical text of RFC 7638.
         let canonical = Value::Object(key.required_members()).to_string();
         key.thumbprint = encoding::sha256(canonical).into();
@@ -299,7 +317,7 @@ impl Hash for PublicJwk {
 impl fmt::Debug for PublicJwk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PublicJwk")
-            .field("alg", &self.algorithm().name())
+            .field("alg", &self.alg)
             .field("kid", &self.kid())
             .field("thumbprint", &self.thumbprint)
             .finish()

@@ -35,16 +35,11 @@ pub enum SignError {
 /// # Contract
 /// - `sign` answers the 64 bytes of JWS (RFC 7518, section 3.4; RFC 8037, section 3.1) that [`PublicJwk::verify`] of `key`
 ///   accepts over the same input.
-/// - `key` and `alg` never change: a new key is a new signer.
+/// - `key` never changes: a new key is a new signer.
 #[async_trait]
 pub trait Signer: Send + Sync + 'static {
-    /// The public half of the key; its `kid` is that of the tokens.
+    /// The public half of the key; its `kid` and `alg` are those of the tokens.
     fn key(&self) -> &PublicJwk;
-
-    /// The name of the algorithm in headers: a name of the key's own.
-    fn alg(&self) -> &'static str {
-        self.key().algorithm().name()
-    }
 
     /// Signs `input`, the bytes before the second point of a token.
     async fn sign(&self, input: &[u8]) -> Result<[u8; 64], SignError>;
@@ -57,7 +52,6 @@ pub trait Signer: Send + Sync + 'static {
 pub struct MemorySigner {
     pair: Arc<Pair>,
     key: PublicJwk,
-    alg: &'static str,
 }
 
 impl MemorySigner {
@@ -67,18 +61,16 @@ impl MemorySigner {
     /// [`InvalidPrivateKey`] when the system gave no randomness.
     pub fn new(key: &PrivateKey) -> Result<Self, InvalidPrivateKey> {
         let pair = key.pair().ok_or(InvalidPrivateKey::Random)?;
-        let key = key.public().clone();
         Ok(Self {
             pair: Arc::new(pair),
-            alg: key.algorithm().name(),
-            key,
+            key: key.public().clone(),
         })
     }
 
-    /// Writes the fully specified name into headers (RFC 9864: `Ed25519`), for readers that warn about `EdDSA`.
-    pub fn fully_specified(mut self) -> Self {
-        self.alg = self.key.algorithm().fully_specified_name();
-        self
+    /// Calls the algorithm by its fully specified name, as [`PublicJwk::fully_specified`] does.
+    pub fn fully_specified(self) -> Self {
+        let key = self.key.fully_specified();
+        Self { key, ..self }
     }
 }
 
@@ -86,10 +78,6 @@ impl MemorySigner {
 impl Signer for MemorySigner {
     fn key(&self) -> &PublicJwk {
         &self.key
-    }
-
-    fn alg(&self) -> &'static str {
-        self.alg
     }
 
     async fn sign(&self, input: &[u8]) -> Result<[u8; 64], SignError> {
@@ -120,10 +108,6 @@ impl<S: Signer> CheckedSigner<S> {
 impl<S: Signer> Signer for CheckedSigner<S> {
     fn key(&self) -> &PublicJwk {
         self.0.key()
-    }
-
-    fn alg(&self) -> &'static str {
-        self.0.alg()
     }
 
     async fn sign(&self, input: &[u8]) -> Result<[u8; 64], SignError> {
@@ -183,7 +167,7 @@ mod tests {
             format!("MemorySigner {{ kid: {kid:?}, .. }}")
         );
         assert_eq!(
-            (signer.alg(), signer.fully_specified().alg()),
+            (signer.key().alg(), signer.fully_specified().key().alg()),
             ("EdDSA", "Ed25519")
         );
     }

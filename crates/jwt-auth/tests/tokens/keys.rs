@@ -366,3 +366,17 @@ fn every_signature_has_64_bytes_and_one_length_only() {
     );
     assert!(twice.contains("kid: \"mine\""), "{twice}");
 }
+
+/// Readers of a key set take a key only for the name of the algorithm that is published with it.
+#[test]
+fn a_key_is_published_with_the_name_that_its_tokens_carry() {
+    let classic = ed25519();
+    let specified = ed25519().fully_specified();
+    for (signer, name) in [(&classic, "EdDSA"), (&specified, "Ed25519")] {
+        let published = signer.key().to_json();
+        assert_eq!(published["alg"], name);
+        assert_eq!(parse(&published).unwrap().alg(), name);
+    }
+    assert_eq!(classic.key(), specified.key());
+    assert_eq!(p256().fully_specified().key().alg(), "ES256");
+}

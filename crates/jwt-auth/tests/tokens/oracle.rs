@@ -175,7 +175,7 @@ proptest! {
     ) {
         let signer: Arc<dyn Signer> = if on_p256 { Arc::new(p256()) } else { Arc::new(ed25519()) };
         let now = SystemClock.now_ms() / 1000;
-        let header = json!({ "alg": signer.alg(), "typ": "at+jwt", "kid": signer.key().kid() });
+        let header = json!({ "alg": signer.key().alg(), "typ": "at+jwt", "kid": signer.key().kid() });
         let claims = json!({
             "iss": ISSUER, "aud": RESOURCE, "sub": "s", "client_id": "c", "jti": "j", "iat": now, "exp": now + 900,
         });
@@ -194,7 +194,7 @@ proptest! {
 fn the_other_reader_does_not_know_ed25519_by_name() {
     let signer = ed25519().fully_specified();
     let now = SystemClock.now_ms() / 1000;
-    let header = json!({ "alg": signer.alg(), "typ": "at+jwt", "kid": signer.key().kid() });
+    let header = json!({ "alg": signer.key().alg(), "typ": "at+jwt", "kid": signer.key().kid() });
     let claims = json!({
         "iss": ISSUER, "aud": RESOURCE, "sub": "s", "client_id": "c", "jti": "j", "iat": now, "exp": now + 900,
     });

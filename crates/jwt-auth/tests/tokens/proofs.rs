@@ -119,7 +119,8 @@ async fn no_key_whatever_its_length_is_more_than_a_refusal() {
                     })
                     .await;
                     let answer = refusal(&[made.as_bytes()]).await;
-                    let is_read = length == 32 || (coordinate == "y" && signer.alg() == "EdDSA");
+                    let is_read =
+                        length == 32 || (coordinate == "y" && signer.key().alg() == "EdDSA");
                     let expected = match is_read {
                         // Thirty-two equal bytes are a point of small order, or the signature is not that of the key.
                         true => ["Signature", "Key(SmallOrder)", "ok"].contains(&answer.as_str()),

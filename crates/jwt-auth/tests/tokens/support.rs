@@ -101,7 +101,7 @@ pub(crate) async fn write(header: &str, claims: &str, signer: &dyn Signer) -> St
 }
 
 pub(crate) fn header_of(typ: Option<&str>, signer: &dyn Signer) -> Value {
-    let mut header = json!({ "alg": signer.alg(), "kid": signer.key().kid() });
+    let mut header = json!({ "alg": signer.key().alg(), "kid": signer.key().kid() });
     if let Some(typ) = typ {
         header["typ"] = typ.into();
     }
@@ -134,7 +134,7 @@ pub(crate) fn assertion_claims() -> Value {
 }
 
 pub(crate) fn proof_header(signer: &dyn Signer) -> Value {
-    json!({ "alg": signer.alg(), "typ": "dpop+jwt", "jwk": members(signer.key()) })
+    json!({ "alg": signer.key().alg(), "typ": "dpop+jwt", "jwk": members(signer.key()) })
 }
 
 pub(crate) fn proof_claims() -> Value {
