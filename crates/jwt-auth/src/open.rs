@@ -9,6 +9,8 @@
 //!   kinds check ([`crate::access_token`], [`crate::internal_token`], [`crate::client_assertion`]).
 //! - The signature is checked before the claims are read.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -41,6 +43,15 @@ impl Opened {
     /// [`OpenError::Claims`].
     pub fn into_claims<T: DeserializeOwned>(self) -> Result<T, OpenError> {
         serde_json::from_value(Value::Object(self.claims)).map_err(|_| OpenError::Claims)
+    }
+}
+
+/// Claims may be personal: only the key is shown.
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
