@@ -19,7 +19,7 @@
 //! - A token is of one kind, told by `typ`, and opens no door of another ([`token_kind`]).
 //! - There are two algorithms, Ed25519 and ECDSA on P-256, and a token is signed with that of its key. `none` and HMAC cannot
 //!   be said ([`algorithm`]).
-//! - A header and its claims can be read in one way only: no member twice, no `crit`, no `b64` ([`open`]).
+//! - A header and its claims can be read in one way only: no member twice, no `crit`, no `b64` ([`open`](mod@open)).
 //! - A public key has no private member, and a private key is never shown ([`public_jwk`], [`private_key`]).
 //! - Whatever comes is bounded in bytes before it is parsed, and what is no good is refused: no input panics.
 //! - The store is asked last. Nothing is accepted when a store fails.
