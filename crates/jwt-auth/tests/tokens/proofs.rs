@@ -434,3 +434,32 @@ async fn a_claim_of_a_profile_never_replaces_one_of_ours() {
         assert!(matches!(refused, jwt_auth::SealError::Reserved(it) if it == name));
     }
 }
+
+#[tokio::test]
+async fn what_the_issuer_said_arrives() {
+    let doors = Doors::new();
+    let issuer = AccessTokenIssuer::new(Arc::new(p256()), ISSUER).clock(doors.clock.clone());
+    let mut grant = AccessGrant::of_client("clt_1", RESOURCE);
+    grant.subject = "host_1".to_owned();
+    grant.scope = jwt_auth::Scopes::parse("a b").unwrap();
+    grant.tenant = Some("t".to_owned());
+    grant.session = Some("s".to_owned());
+    grant.other.insert("tier".to_owned(), json!("pro"));
+    let issued = issuer.issue(grant).await.unwrap();
+    let claims = doors.access.read(issued.token.expose()).await.unwrap();
+    assert_eq!(
+        (claims.sub.as_str(), claims.client_id.as_str()),
+        ("host_1", "clt_1")
+    );
+    assert_eq!(
+        (claims.jti.as_str(), claims.exp),
+        (issued.jti.as_str(), NOW + 900)
+    );
+    assert_eq!(
+        (claims.tid.as_deref(), claims.sid.as_deref()),
+        (Some("t"), Some("s"))
+    );
+    assert_eq!(claims.scope.to_string(), "a b");
+    assert_eq!(Value::Object(claims.other), json!({ "tier": "pro" }));
+    assert_eq!((claims.nbf, claims.cnf), (None, None));
+}
