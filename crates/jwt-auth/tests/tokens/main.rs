@@ -6,6 +6,7 @@
 )]
 
 mod algorithms;
+mod assertions;
 mod doors;
 mod internal;
 mod keys;
