@@ -1,10 +1,11 @@
 //! JSON objects that can be read in one way only: no member twice, at any depth (RFC 7515, section 4; RFC 7519, section 4).
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 /// So deep may objects and arrays be nested.
 const DEPTH: u8 = 16;
@@ -19,30 +20,32 @@ pub(crate) enum Fault {
 }
 
 /// Reads one object.
+///
+/// Its names are checked before it is read: how `serde_json` hands numbers to a visitor depends on features that another crate
+/// of a program may turn on.
 pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
     let twice = Cell::new(false);
-    let strict = Strict {
+    let names = Names {
         depth: DEPTH,
         twice: &twice,
     };
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read = strict
-        .deserialize(&mut json)
-        .and_then(|value| json.end().map(|()| value));
-    match read {
-        Ok(Value::Object(members)) => Ok(members),
-        Err(_) if twice.get() => Err(Fault::Twice),
+    let checked = names.deserialize(&mut json).and_then(|()| json.end());
+    match (checked, serde_json::from_slice(bytes)) {
+        (Ok(()), Ok(Value::Object(members))) => Ok(members),
+        (Err(_), _) if twice.get() => Err(Fault::Twice),
         _ => Err(Fault::Syntax),
     }
 }
 
+/// Passes over a value, and stops where a name comes twice.
 #[derive(Clone, Copy)]
-struct Strict<'a> {
+struct Names<'a> {
     depth: u8,
     twice: &'a Cell<bool>,
 }
 
-impl Strict<'_> {
+impl Names<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1);
         let depth = depth.ok_or_else(|| E::custom("nested too deep"))?;
@@ -50,69 +53,62 @@ impl Strict<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = Value;
+impl<'de> DeserializeSeed<'de> for Names<'_> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         json.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = Value;
+impl<'de> Visitor<'de> for Names<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
         let below = self.deeper()?;
-        let mut items = Vec::new();
-        while let Some(item) = sequence.next_element_seed(below)? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
+        while sequence.next_element_seed(below)?.is_some() {}
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let below = self.deeper()?;
-        let mut members = Map::new();
+        let mut names = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            if members.contains_key(&name) {
+            if !names.insert(name) {
                 self.twice.set(true);
                 return Err(A::Error::custom("a member twice"));
             }
-            members.insert(name, map.next_value_seed(below)?);
+            map.next_value_seed(below)?;
         }
-        Ok(Value::Object(members))
+        Ok(())
     }
 }
 
