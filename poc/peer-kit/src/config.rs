@@ -375,9 +375,24 @@ mod tests {
             wrong(&[&bound("::")[..], &[("DEMO", "false")]].concat()),
             names
         );
+        let towards =
+            |name: &'static str, value: &'static str| [&demo[..], &[(name, value)]].concat();
+        assert_eq!(wrong(&towards("AMQP_HOST", "rabbitmq")), names);
+        assert_eq!(wrong(&towards("REDIS_URL", "rediss://redis:6379")), names);
+        let others = "consumer=redis://[::1],leptos-axum=redis://:demo-only-redis@192.0.2.1";
+        let all = ["PEER_REDIS_URLS"];
+        assert_eq!(
+            wrong(&towards("PEER_REDIS_URLS", others)),
+            [&names[..], &all].concat()
+        );
+        let sql = "mysql://root:demo-only-root@mariadb/authority_db";
+        assert_eq!(wrong(&towards("DATABASE_URL", sql)), names);
         for good in [
             bound("127.0.0.1"),
             bound("::1"),
+            towards("AMQP_HOST", "[::1]"),
+            towards("DATABASE_URL", "sqlite:authority.db"),
+            [&towards("AMQP_HOST", "rabbitmq")[..], &[("DEMO", "true")]].concat(),
             [&bound("::")[..], &[("DEMO", "true")]].concat(),
         ] {
             assert!(Config::load(&with(&good), &FULL).is_ok());

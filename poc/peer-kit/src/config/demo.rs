@@ -1,5 +1,7 @@
 //! The demo's secrets, which everybody knows: they are marked, so that none of them guards a real mesh by accident.
 
+use std::net::IpAddr;
+
 /// Every secret of the demo holds this text.
 pub const MARK: &str = "demo-only-";
 
@@ -7,8 +9,8 @@ pub const MARK: &str = "demo-only-";
 const MARK_OF_KEYS: &str = "ZGVtby1vbmx5";
 
 /// What is wrong with such a secret.
-pub(crate) const PROBLEM: &str =
-    "is a secret of the demo, which everybody knows, and BIND is not this machine alone";
+pub(crate) const PROBLEM: &str = "is a secret of the demo, which everybody knows, and BIND, the broker or a store is not this \
+     machine alone";
 
 /// What would be right.
 pub(crate) const EXPECTED: &str =
@@ -17,6 +19,14 @@ pub(crate) const EXPECTED: &str =
 /// Tells whether a value holds a secret of the demo.
 pub(crate) fn is_in(value: &str) -> bool {
     value.contains(MARK) || value.contains(MARK_OF_KEYS)
+}
+
+/// Tells whether a server's host is this machine.
+pub(crate) fn is_here(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
 }
 
 #[cfg(test)]
@@ -32,5 +42,22 @@ mod tests {
         assert!(is_in("authority=demo-only-a,consumer=b"));
         assert!(!is_in(&STANDARD.encode([1; 32])));
         assert!(!is_in("a demo"));
+    }
+
+    #[test]
+    fn this_machine_has_a_name_and_addresses() {
+        for here in [
+            "localhost",
+            "Localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "::1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(is_here(here), "{here}");
+        }
+        for elsewhere in ["rabbitmq", "localhost.example", "192.0.2.1", "2001:db8::1"] {
+            assert!(!is_here(elsewhere), "{elsewhere}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use auth_base::secret::Secret;
+use auth_base::server_url::{ServerKind, ServerUrl};
 use hmac_auth::client_address::TrustedProxies;
 use hmac_auth::credentials::SECRET_BYTES;
 use hmac_auth::verify::NONCE_BYTES_PER_CLIENT;
@@ -53,7 +54,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) source: &'a Source,
     pub(crate) mode: Mode,
     pub(crate) mistakes: Vec<Mistake>,
-    /// Whether other machines could use a secret that everybody knows.
+    /// Whether other machines could use a secret that everybody knows: they reach this peer, or what it signs in to.
     refuses_demo_secrets: bool,
 }
 
@@ -72,8 +73,8 @@ impl<'a> Reader<'a> {
         let listen = self.listen(defaults);
         let hosts = self.hosts(listen);
         let is_demo = self.or("DEMO", false, value::flag);
-        self.refuses_demo_secrets =
-            is_demo == Some(false) && listen.is_some_and(|listen| !listen.ip().is_loopback());
+        let is_reached = listen.is_some_and(|listen| !listen.ip().is_loopback());
+        self.refuses_demo_secrets = is_demo == Some(false) && (is_reached || self.goes_elsewhere());
         let amqp_url = self.amqp_url();
         let peer = self.or_else(
             "AMQP_QUEUE",
@@ -135,6 +136,32 @@ impl<'a> Reader<'a> {
         let port = self.or("PORT", defaults.port, value::port);
         let bind = self.or("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), value::address);
         Some(SocketAddr::new(bind?, port?))
+    }
+
+    /// Whether the broker or a store is on another machine. What is wrong with a URL is noted where it counts.
+    fn goes_elsewhere(&self) -> bool {
+        let read = |name| {
+            let known = variable(name).filter(|known| known.is_read_by(self.mode))?;
+            self.source.read(known).ok()?
+        };
+        let is_elsewhere = |url: &str, kind| {
+            ServerUrl::parse(url, kind).is_ok_and(|url| !demo::is_here(&url.host))
+        };
+        let host = read("AMQP_HOST").and_then(|host| value::host(host.trim()).ok());
+        let others =
+            read("PEER_REDIS_URLS").and_then(|urls| value::named(&urls, value::redis_url).ok());
+        host.is_some_and(|host| !demo::is_here(&host))
+            || others.is_some_and(|urls| {
+                urls.iter()
+                    .any(|(_, url)| is_elsewhere(url.expose(), ServerKind::Redis))
+            })
+            || [
+                ("AMQP_URL", ServerKind::RabbitMq),
+                ("REDIS_URL", ServerKind::Redis),
+                ("DATABASE_URL", ServerKind::MySql),
+            ]
+            .into_iter()
+            .any(|(name, kind)| read(name).is_some_and(|url| is_elsewhere(&url, kind)))
     }
 
     /// A peer that other machines reach answers to any name until it is told its own.
