@@ -96,7 +96,7 @@ async fn a_right_taken_away_is_waited_for() {
             "write" => mesh.until_open(SOURCE, 10).await,
             _ => mesh.until_all_missing("broker").await,
         }
-        mesh.grant(&all_rights()).await;
+        mesh.restore_rights().await;
         mesh.until_all_ready().await;
         println!("without {taken}: all ready again");
     }

@@ -16,6 +16,8 @@ mod broker_outage;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod composition;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod convergence;

@@ -24,6 +24,7 @@ mod slot;
 mod traffic;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use auth_base::clock::{Clock, SystemClock};
@@ -169,7 +170,7 @@ impl Mesh {
     pub(crate) fn own_addresses(&self) -> Vec<String> {
         match &self.world {
             World::Own(_) => vec!["127.0.0.0/8".to_owned()],
-            World::Composed(composed) => vec![composed.own_address()],
+            World::Composed(composed) => composed.own_addresses(),
         }
     }
 
@@ -215,6 +216,22 @@ impl Mesh {
         match &self.world {
             World::Own(_) => panic!("only a composed mesh has a {service}"),
             World::Composed(composed) => composed.part(service),
+        }
+    }
+
+    /// A variable of a peer of a composed mesh, as it was composed.
+    pub(crate) fn composed_variable(&self, peer: Peer, name: &str) -> &str {
+        match &self.world {
+            World::Own(_) => panic!("only a composed mesh was composed"),
+            World::Composed(composed) => composed.variable(peer, name),
+        }
+    }
+
+    /// The services of a composed mesh that share a network with this one.
+    pub(crate) async fn neighbours(&self, service: &str) -> BTreeSet<String> {
+        match &self.world {
+            World::Own(_) => panic!("only a composed mesh has networks"),
+            World::Composed(composed) => composed.neighbours(service).await,
         }
     }
 

@@ -6,9 +6,9 @@ use url::Url;
 
 use super::environment::Peer;
 use super::wire::queue_of;
-use super::{Mesh, until};
+use super::{Mesh, World, until};
 
-/// What the peers may usually do.
+/// Everything.
 pub(crate) fn all_rights() -> Value {
     json!({ "configure": ".*", "write": ".*", "read": ".*" })
 }
@@ -84,7 +84,7 @@ impl Mesh {
         .await;
     }
 
-    /// Makes it, with all rights for the peers.
+    /// Makes it, with the peers' usual rights.
     pub(crate) async fn make_vhost(&self) {
         self.broker(
             Method::PUT,
@@ -92,18 +92,31 @@ impl Mesh {
             &json!({}),
         )
         .await;
-        self.grant(&all_rights()).await;
+        self.restore_rights().await;
+    }
+
+    /// The peers may do in it what they usually may.
+    pub(crate) async fn restore_rights(&self) {
+        match &self.world {
+            World::Own(_) => self.grant(&all_rights()).await,
+            World::Composed(composed) => {
+                self.broker(Method::POST, "/api/definitions", composed.definitions())
+                    .await;
+            }
+        }
     }
 
     /// Sets what the peers may do in it.
     pub(crate) async fn grant(&self, rights: &Value) {
-        let as_whom = Url::parse(self.vhost()).expect("an AMQP URL");
-        let path = format!(
-            "/api/permissions/{}/{}",
-            self.vhost_name(),
-            as_whom.username()
-        );
-        self.broker(Method::PUT, &path, rights).await;
+        let own = Url::parse(self.vhost()).expect("an AMQP URL");
+        let users: Vec<&str> = match &self.world {
+            World::Own(_) => vec![own.username()],
+            World::Composed(composed) => composed.broker_users().collect(),
+        };
+        for user in users {
+            let path = format!("/api/permissions/{}/{user}", self.vhost_name());
+            self.broker(Method::PUT, &path, rights).await;
+        }
     }
 
     /// The queue of a peer at the management API.

@@ -1,10 +1,10 @@
 //! A mesh of containers that this story runs beside: every story finds it empty, and gives it back as it was composed.
 
-use std::collections::BTreeMap;
-use std::net::UdpSocket;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use reqwest::Client;
+use reqwest::{Client, Method};
+use serde_json::Value;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{Connection, Executor};
 
@@ -19,11 +19,21 @@ use super::{Mesh, Options, World};
 /// Peers look for pending rows so often in the stories, in milliseconds.
 const INTERVALS: [(&str, &str); 2] = [("SYNC_INTERVAL_MS", "500"), ("DRIFT_INTERVAL_MS", "0")];
 
+/// Who may do what at the broker, as it was composed.
+const DEFINITIONS: &str = "/mnt/definitions.json";
+
+/// Who may do everything, at the broker and in every Redis: a story comes as this user.
+const OPERATOR: &str = "operator";
+
 /// What is composed.
 pub(super) struct Composed {
     containers: BTreeMap<String, Container>,
     /// As the peers were composed, in the order of [`Peer::ALL`].
     environments: [Vec<(String, String)>; 4],
+    /// The addresses of this container.
+    own_addresses: Vec<String>,
+    definitions: Value,
+    password: String,
     _slot: Slot,
 }
 
@@ -51,6 +61,9 @@ impl Part {
 pub(super) async fn attach(options: Options, http: Client) -> Mesh {
     assert!(options.linked.is_empty(), "a composed mesh has no proxies");
     let slot = Slot::one_of(1, Path::new("/tmp")).await;
+    let password = services::variable("OPERATOR_PASSWORD")
+        .expect("OPERATOR_PASSWORD: the stories come as the operator, so the mesh needs one");
+    let definitions = std::fs::read_to_string(DEFINITIONS).expect("the broker's definitions");
     let containers = Engine::here().own_project().await;
     let mut environments: [Vec<(String, String)>; 4] = Default::default();
     for peer in Peer::ALL {
@@ -59,6 +72,9 @@ pub(super) async fn attach(options: Options, http: Client) -> Mesh {
     let composed = Composed {
         containers,
         environments,
+        own_addresses: Engine::here().own_addresses().await,
+        definitions: serde_json::from_str(&definitions).expect("JSON"),
+        password,
         _slot: slot,
     };
     for container in composed.peers_and_replicas() {
@@ -91,14 +107,55 @@ pub(super) async fn attach(options: Options, http: Client) -> Mesh {
 }
 
 impl Composed {
-    /// The address from which this container calls the others.
-    pub(super) fn own_address(&self) -> String {
-        // Nothing is sent: the system only says which way it would go.
-        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
-        socket
-            .connect(("rabbitmq", 9))
-            .expect("a way to the others");
-        socket.local_addr().expect("an address").ip().to_string()
+    /// The addresses from which this container calls the others: it is on every network.
+    pub(super) fn own_addresses(&self) -> Vec<String> {
+        self.own_addresses.clone()
+    }
+
+    /// The users of the peers at the broker.
+    pub(super) fn broker_users(&self) -> impl Iterator<Item = &str> {
+        Peer::ALL
+            .into_iter()
+            .map(|peer| self.variable(peer, "AMQP_USER"))
+    }
+
+    /// The passwords of the peers at the broker.
+    pub(super) fn broker_passwords(&self) -> impl Iterator<Item = &str> {
+        Peer::ALL
+            .into_iter()
+            .map(|peer| self.variable(peer, "AMQP_PASSWORD"))
+    }
+
+    /// Who may do what at the broker, as it was composed.
+    pub(super) fn definitions(&self) -> &Value {
+        &self.definitions
+    }
+
+    /// A peer's Redis, with all rights.
+    pub(super) fn redis_url(&self, peer: Peer) -> String {
+        let (_, place) = self
+            .variable(peer, "REDIS_URL")
+            .rsplit_once('@')
+            .expect("a URL with a login");
+        format!("redis://{OPERATOR}:{}@{place}", self.password)
+    }
+
+    /// A variable of a peer, as it was composed.
+    pub(super) fn variable(&self, peer: Peer, name: &str) -> &str {
+        let value = environment::value(&self.environments[peer as usize], name);
+        value.unwrap_or_else(|| panic!("{} has no {name}", peer.name()))
+    }
+
+    /// The services that share a network with this one.
+    pub(super) async fn neighbours(&self, service: &str) -> BTreeSet<String> {
+        let own = self.containers[service].networks().await;
+        let mut neighbours = BTreeSet::new();
+        for (other, container) in &self.containers {
+            if other != service && !container.networks().await.is_disjoint(&own) {
+                neighbours.insert(other.clone());
+            }
+        }
+        neighbours
     }
 
     /// A container by the name of its service.
@@ -152,11 +209,6 @@ impl Composed {
             .map(|(_, container)| container)
     }
 
-    fn variable(&self, peer: Peer, name: &str) -> &str {
-        let value = environment::value(&self.environments[peer as usize], name);
-        value.unwrap_or_else(|| panic!("{} has no {name}", peer.name()))
-    }
-
     fn server(&self, service: &str, url: &str) -> server::Composed {
         server::Composed {
             container: self.part(service).0,
@@ -181,9 +233,8 @@ impl Composed {
 
     /// The broker, the vhost as an AMQP URL, and the management API.
     fn broker(&self) -> (server::Composed, String, String) {
-        let part = |name: &str| self.variable(Peer::Authority, name);
-        let user = format!("{}:{}", part("AMQP_USER"), part("AMQP_PASSWORD"));
-        let vhost = part("AMQP_VHOST");
+        let user = format!("{OPERATOR}:{}", self.password);
+        let vhost = self.variable(Peer::Authority, "AMQP_VHOST");
         // In a cluster every node has the vhost; the first is the one that stories end and start.
         let url = format!("amqp://{user}@rabbitmq:5672");
         let api = format!("http://{user}@rabbitmq:15672");
@@ -241,10 +292,8 @@ impl Mesh {
         }
     }
 
-    /// Another vhost of the same name, and only the user that was composed.
+    /// Another vhost of the same name, and only the users that were composed.
     async fn empty_broker(&self, composed: &Composed) {
-        let part = |name: &str| composed.variable(Peer::Authority, name);
-        let (vhost, own) = (part("AMQP_VHOST"), part("AMQP_USER"));
         super::until("the broker's management API answers", async || {
             let answer = self
                 .http
@@ -256,24 +305,18 @@ impl Mesh {
                 .map_err(|error| error.without_url())
         })
         .await;
-        let users: Vec<serde_json::Value> = serde_json::from_str(
-            &self
-                .broker(reqwest::Method::GET, "/api/users", &().into())
-                .await,
-        )
-        .expect("users");
-        for name in users
-            .iter()
-            .filter_map(|user| user["name"].as_str())
-            .filter(|name| *name != own)
-        {
-            self.broker(
-                reqwest::Method::DELETE,
-                &format!("/api/users/{name}"),
-                &().into(),
-            )
-            .await;
+        let users = self.broker(Method::GET, "/api/users", &().into()).await;
+        let users: Vec<Value> = serde_json::from_str(&users).expect("users");
+        let names = |users: &[Value]| -> BTreeSet<String> {
+            let names = users.iter().filter_map(|user| user["name"].as_str());
+            names.map(str::to_owned).collect()
+        };
+        let composed_users = composed.definitions["users"].as_array().expect("users");
+        for name in names(&users).difference(&names(composed_users)) {
+            let path = format!("/api/users/{name}");
+            self.broker(Method::DELETE, &path, &().into()).await;
         }
+        let vhost = composed.variable(Peer::Authority, "AMQP_VHOST");
         let at = format!("{}/api/vhosts/{vhost}", self.api);
         self.http
             .delete(at)

@@ -1,6 +1,6 @@
 //! The container engine, over its socket: what the stories do to the containers of a composed mesh.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
@@ -32,10 +32,19 @@ impl Engine {
         Self { client }
     }
 
+    /// The addresses of this container, one for each network.
+    pub(super) async fn own_addresses(&self) -> Vec<String> {
+        let own = self.own().await;
+        let networks = own["NetworkSettings"]["Networks"].as_object();
+        let addresses = networks.into_iter().flatten();
+        addresses
+            .filter_map(|(_, network)| network["IPAddress"].as_str().map(str::to_owned))
+            .collect()
+    }
+
     /// The containers of the project that this container belongs to, by service.
     pub(super) async fn own_project(&self) -> BTreeMap<String, Container> {
-        let own = fs::read_to_string("/etc/hostname").expect("this container's id");
-        let own = self.get(&format!("/containers/{}/json", own.trim())).await;
+        let own = self.own().await;
         let project = own["Config"]["Labels"]["com.docker.compose.project"]
             .as_str()
             .expect("a project");
@@ -66,6 +75,11 @@ impl Engine {
                 ))
             });
         containers.collect()
+    }
+
+    async fn own(&self) -> Value {
+        let own = fs::read_to_string("/etc/hostname").expect("this container's id");
+        self.get(&format!("/containers/{}/json", own.trim())).await
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -183,19 +197,38 @@ impl Container {
                 .into_iter()
                 .flatten()
                 .filter(|alias| *alias != id);
-            (
-                network.clone(),
-                json!({ "Aliases": aliases.collect::<Vec<_>>() }),
-            )
+            (network, json!({ "Aliases": aliases.collect::<Vec<_>>() }))
         });
-        body["NetworkingConfig"] =
-            json!({ "EndpointsConfig": endpoints.collect::<serde_json::Map<_, _>>() });
+        // Older engines make a container on its first network only; it joins the others before it starts.
+        let (first, others): (Vec<_>, Vec<_>) =
+            endpoints.partition(|(network, _)| body["HostConfig"]["NetworkMode"] == **network);
+        let first: serde_json::Map<_, _> = first
+            .into_iter()
+            .map(|(network, endpoint)| (network.clone(), endpoint))
+            .collect();
+        body["NetworkingConfig"] = json!({ "EndpointsConfig": first });
         let path = format!("/containers/{}?force=true", self.name);
         let (status, answer) = self.engine.call(Method::DELETE, &path, None).await;
         assert_eq!(status, 204, "DELETE {path}: {answer}");
         let path = format!("/containers/create?name={}", self.name);
         let (status, answer) = self.engine.call(Method::POST, &path, Some(&body)).await;
         assert_eq!(status, 201, "POST {path}: {answer}");
+        for (network, endpoint) in others {
+            let path = format!("/networks/{network}/connect");
+            let join = json!({ "Container": self.name, "EndpointConfig": endpoint });
+            let (status, answer) = self.engine.call(Method::POST, &path, Some(&join)).await;
+            assert_eq!(status, 200, "POST {path}: {answer}");
+        }
+    }
+
+    /// The networks it is on.
+    pub(super) async fn networks(&self) -> BTreeSet<String> {
+        let inspected = self.inspect().await;
+        let networks = inspected["NetworkSettings"]["Networks"].as_object();
+        networks
+            .into_iter()
+            .flat_map(|networks| networks.keys().cloned())
+            .collect()
     }
 
     /// What it has logged since it was made.

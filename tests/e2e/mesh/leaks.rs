@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
 use super::environment::Peer;
-use super::{Mesh, now_ms};
+use super::{Mesh, World, now_ms};
 
 /// Anything shorter might stand in a log by chance.
 const SHORTEST: usize = 12;
@@ -106,6 +106,11 @@ impl Mesh {
                 value
                     .split(',')
                     .for_each(|secret| self.leaks.look_for(secret, name));
+            }
+        }
+        if let World::Composed(composed) = &self.world {
+            for password in composed.broker_passwords() {
+                self.leaks.look_for(password, "a password at the broker");
             }
         }
         let databases = self.nodes.iter().filter_map(|node| node.database.as_ref());

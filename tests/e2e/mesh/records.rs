@@ -8,15 +8,18 @@ use redis::aio::MultiplexedConnection;
 use serde_json::Value;
 
 use super::environment::Peer;
-use super::{Mesh, until};
+use super::{Mesh, World, until};
 
 const CLIENTS: &str = "hmac:http:clients";
 
 impl Mesh {
-    /// Connects to a peer's Redis.
+    /// Connects to a peer's Redis, with all rights.
     pub(crate) async fn redis(&self, peer: Peer) -> Result<MultiplexedConnection, String> {
-        let client = redis::Client::open(self.node(peer).redis_url.as_str())
-            .map_err(|error| error.to_string())?;
+        let url = match &self.world {
+            World::Own(_) => self.node(peer).redis_url.clone(),
+            World::Composed(composed) => composed.redis_url(peer),
+        };
+        let client = redis::Client::open(url).map_err(|error| error.to_string())?;
         client
             .get_multiplexed_async_connection()
             .await

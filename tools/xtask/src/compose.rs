@@ -94,7 +94,8 @@ async fn steps(meshes: &[Mesh], options: &Options) -> Result<(), Error> {
         let stories = first.list(&options.stories).await?;
         let shares = (0..meshes.len()).map(|at| {
             let share = stories.iter().skip(at).step_by(meshes.len());
-            ["--exact".to_owned()]
+            ["--exact", "--include-ignored"]
+                .map(str::to_owned)
                 .into_iter()
                 .chain(share.cloned())
                 .collect::<Vec<_>>()

@@ -24,6 +24,15 @@ const DASHBOARDS: [usize; 2] = [2, 3];
 /// The stories, with what is to be said to their test runner behind it.
 const RUN: [&str; 6] = ["--profile", "test", "run", "--rm", "--no-TTY", "e2e"];
 
+/// Stories of a mesh of one broker; those that need containers are ignored elsewhere.
+const STORIES: [&str; 5] = [
+    "--include-ignored",
+    "--skip",
+    "cluster::",
+    "--skip",
+    "earlier_version::",
+];
+
 /// Each question starts a program in a container: asked every few seconds in every container, they take more than the stories do.
 const HEALTH_INTERVAL: &str = "20s";
 
@@ -90,11 +99,12 @@ impl Mesh {
             .await
     }
 
-    /// The names of the stories that are about a mesh, of those whose name contains one of `only` if there is any.
+    /// The names of the stories that are about a mesh of one broker, of those whose name contains one of `only` if there is any.
     pub(super) async fn list(&self, only: &[String]) -> Result<Vec<String>, Error> {
         let list = self
             .step("list", &[], &RUN)
-            .arguments(["--list", "--format", "terse"]);
+            .arguments(["--list", "--format", "terse"])
+            .arguments(STORIES);
         let listed = list.arguments(only).output().await?;
         let names = listed
             .lines()
@@ -148,6 +158,10 @@ impl Mesh {
             .arguments(files);
         let step = step.arguments(arguments).variable("PROFILE", self.profile);
         let step = step.variable("HEALTH_INTERVAL", HEALTH_INTERVAL);
+        // They have no default, and are of no use beyond this run.
+        let step = ["OPERATOR_PASSWORD", "ERLANG_COOKIE"]
+            .iter()
+            .fold(step, |step, name| step.variable(name, &self.project));
         PORTS
             .iter()
             .zip(&self.ports)
