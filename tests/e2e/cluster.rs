@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::mesh::{Changes, Mesh, Options, Peer, until};
+use crate::mesh::{Caller, Changes, Mesh, Options, Peer, until};
 
 const SOME: usize = 20;
 
@@ -59,6 +59,37 @@ async fn a_node_and_a_replica_may_go_in_the_middle_of_changes() {
     mesh.until_holding(Peer::Authority, &Peer::ALL, accepted)
         .await;
     println!("{accepted} changes converged on {} targets", targets.len());
+}
+
+/// RabbitMQ 4 drops a message of a quorum queue after 20 deliveries unless a policy says otherwise: an outage with restarts has more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the mesh of compose.cluster.yaml; `cargo compose` runs it there"]
+async fn a_message_delivered_often_is_still_applied() {
+    const DELIVERIES: usize = 30;
+    const CLIENT: &str = "often";
+    const SECRET: &str = "a secret that takes thirty ways";
+    // Only the first message may bring the change.
+    let mut mesh = Options::default()
+        .everyone("RESEND_AFTER_MS", "604800000")
+        .start()
+        .await;
+    assert_eq!(kind_of_queue(&mesh, Peer::Consumer).await, "quorum");
+    mesh.stop_peer(Peer::Consumer).await;
+    mesh.ensure(Peer::Authority, CLIENT, SECRET, &[Peer::Consumer])
+        .await;
+    for _ in 0..DELIVERIES {
+        // A consumer that is lost with the message in its hand.
+        mesh.wire().await.take_and_go(Peer::Consumer.name()).await;
+    }
+    mesh.start_peer(Peer::Consumer).await;
+    mesh.until_success(Peer::Authority, 1).await;
+    let attempts: Vec<_> = mesh.rows(Peer::Authority).await.unwrap();
+    assert!(attempts.iter().all(|row| row.attempts == 1), "sent once");
+    mesh.until_let_in(
+        &[Peer::Consumer],
+        &Caller::new(CLIENT, mesh.secrets.hash(Peer::Authority, SECRET)),
+    )
+    .await;
 }
 
 /// Waits until all nodes of the broker run again.

@@ -92,6 +92,23 @@ impl Wire {
         confirm.expect("a publish").await.expect("a confirm");
     }
 
+    /// Takes the next message of the queue of a peer, and ends the connection with it in hand: the broker has it again.
+    pub(crate) async fn take_and_go(self, peer: &str) {
+        let queue = queue_of(peer);
+        until(&format!("a message is in {queue}"), async || {
+            let got = self
+                .channel
+                .basic_get(queue.as_str().into(), BasicGetOptions::default())
+                .await
+                .map_err(|error| error.to_string())?;
+            got.map(drop).ok_or("the queue is empty")?;
+            Ok::<_, String>(())
+        })
+        .await;
+        let closed = self.connection.close(200, "done".into()).await;
+        closed.expect("the connection closes");
+    }
+
     /// Takes the next message out of the queue of a peer, which may not be there yet, and waits for it.
     pub(crate) async fn next(&self, peer: &str) -> Message {
         let queue = queue_of(peer);
