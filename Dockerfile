@@ -2,7 +2,10 @@
 # Foreign crates are built in layers of their own, from the manifests alone: a change of our sources builds only ours.
 # PROFILE is cargo's: `dev` builds in half the time what runs at a fraction of the speed.
 
-FROM rust:1-bookworm AS manifests
+ARG RUST_IMAGE=rust:1-bookworm
+ARG RUNTIME_IMAGE=debian:bookworm-slim
+
+FROM ${RUST_IMAGE} AS manifests
 WORKDIR /src
 COPY . .
 # Manifests and the roots of crates stay, the latter empty: what is left changes only with what we depend on.
@@ -15,7 +18,7 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock \
  && awk 'BEGIN { RS = ""; ORS = "\n\n" } !/^\[\[test\]\]/ || /name = "e2e"/' tests/Cargo.toml > stories \
  && mv stories tests/Cargo.toml
 
-FROM rust:1-bookworm AS dependencies
+FROM ${RUST_IMAGE} AS dependencies
 WORKDIR /src
 COPY --from=manifests /src .
 ENV CARGO_TERM_COLOR=never
@@ -56,7 +59,7 @@ RUN find crates poc tools tests -name '*.rs' -exec touch {} + \
  && cargo test --locked --quiet --no-run --test e2e \
  && cp "$(find target/debug/deps -name 'e2e-*' -type f -perm -u+x | head -n 1)" /e2e
 
-FROM debian:bookworm-slim AS runtime
+FROM ${RUNTIME_IMAGE} AS runtime
 RUN apt-get update && apt-get install --yes --quiet --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 

@@ -154,6 +154,9 @@ mod tests {
                 let Some((_, image)) = line.split_once("image: ") else {
                     continue;
                 };
+                // Each may be given another one, or the same by its digest.
+                let image = image.split_once(":-").map_or(image, |(_, usual)| usual);
+                let image = image.trim_end_matches('}');
                 let ours = [
                     images::RABBITMQ,
                     images::MARIADB,
