@@ -125,7 +125,6 @@ struct Shared {
 pub async fn start(config: Config, backends: Backends) -> Result<Application, Failure> {
     let (listener, stop) = (listen(config.listen).await?, Stop::default());
     let full = config.full()?;
-
     let sql = sql::connect(&config, &stop)?;
     let (own, secret) = (config.peer.clone(), config.propagation_secret.clone());
     let propagator = Propagator::builder(own.clone(), secret, backends.broker, backends.store)

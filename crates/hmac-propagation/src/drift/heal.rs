@@ -57,12 +57,11 @@ pub(super) async fn target(
         }
         let (key, generation) = (&comparison.row.key, comparison.row.generation);
         tracing::info!(%peer, client_id = %key.client_id, track = key.track.as_str(), "drift: the target {difference}; sent again");
-        let reason = format!("drift: the target {difference}");
         let reopening = Reopening {
             key: key.clone(),
             target: peer.clone(),
             generation,
-            reason,
+            reason: format!("drift: the target {difference}"),
         };
         tries.extend(keeps.then(|| reopening.clone()));
         reopenings.push(reopening);

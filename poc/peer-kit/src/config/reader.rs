@@ -91,11 +91,7 @@ impl<'a> Reader<'a> {
         let keep_alive = self.or("KEEP_ALIVE_MS", 75_000, |text| {
             value::millis(text, 1_000, 3_600_000)
         });
-        let nonce_bytes = self.or(
-            "NONCE_BYTES_PER_CLIENT",
-            NONCE_BYTES_PER_CLIENT,
-            value::nonce_bytes,
-        );
+        let nonces = self.nonce_bytes_per_client();
         let proxies = self.or("TRUSTED_PROXIES", Vec::new(), value::networks);
         let log_filter = self.or("RUST_LOG", "info".to_owned(), log_filter);
         let log_format = self.or("LOG_FORMAT", LogFormat::Pretty, log_format);
@@ -123,7 +119,7 @@ impl<'a> Reader<'a> {
             http_namespace,
             message_namespace,
             rotation_grace: Some(Duration::from_millis(grace?)).filter(|grace| !grace.is_zero()),
-            nonce_bytes_per_client: nonce_bytes?,
+            nonce_bytes_per_client: nonces?,
             trusted_proxies: TrustedProxies::new(proxies?),
             log_filter: log_filter?,
             log_format: log_format?,
@@ -136,6 +132,14 @@ impl<'a> Reader<'a> {
         let port = self.or("PORT", defaults.port, value::port);
         let bind = self.or("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), value::address);
         Some(SocketAddr::new(bind?, port?))
+    }
+
+    fn nonce_bytes_per_client(&mut self) -> Option<u64> {
+        self.or(
+            "NONCE_BYTES_PER_CLIENT",
+            NONCE_BYTES_PER_CLIENT,
+            value::nonce_bytes,
+        )
     }
 
     /// Whether the broker or a store is on another machine. What is wrong with a URL is noted where it counts.
