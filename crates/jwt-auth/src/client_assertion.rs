@@ -11,19 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_base::clock::{Clock, SystemClock};
-use auth_base::random::{Random, SystemRandom};
+use auth_base::random::Random;
 use auth_base::secret::Secret;
 use auth_base::store_error::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::claims::{
-    Audience, LEEWAY_SECONDS, is_expired, is_in_the_future, is_jti, milliseconds, now_seconds,
-    seconds, seconds_rounded_up,
+    Audience, LEEWAY_SECONDS, is_expired, is_in_the_future, is_jti, milliseconds, seconds,
+    seconds_rounded_up,
 };
 use crate::compact::Compact;
-use crate::encoding;
 use crate::jwks::Jwks;
+use crate::mint::Mint;
 use crate::open::{believe, of_kind};
 use crate::open_error::OpenError;
 use crate::public_jwk::PublicJwk;
@@ -114,32 +114,28 @@ struct Claims {
 /// Makes assertions as one client. Clones share the key.
 #[derive(Clone)]
 pub struct ClientAssertions {
-    signer: Arc<dyn Signer>,
+    mint: Mint,
     client_id: String,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
 }
 
 impl ClientAssertions {
     /// Signs as `client_id` with the key of `signer`.
     pub fn new(signer: Arc<dyn Signer>, client_id: impl Into<String>) -> Self {
         Self {
-            signer,
+            mint: Mint::new(signer),
             client_id: client_id.into(),
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
         }
     }
 
     /// Takes the time from `clock`.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.mint.clock = clock;
         self
     }
 
     /// Takes `jti` from `random`.
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+        self.mint.random = random;
         self
     }
 
@@ -148,19 +144,17 @@ impl ClientAssertions {
     /// # Errors
     /// That of the signer.
     pub async fn make(&self, audience: &str) -> Result<Secret, SealError> {
-        let mut jti = [0; 16];
-        self.random.fill(&mut jti);
-        let iat = now_seconds(self.clock.now_ms());
+        let iat = self.mint.iat();
         let claims = Claims {
             iss: self.client_id.clone(),
             sub: self.client_id.clone(),
             aud: Audience::one(audience),
-            jti: encoding::encode(jti),
+            jti: self.mint.jti(),
             exp: iat.saturating_add(LIFETIME_SECONDS),
             iat: Some(iat),
             nbf: None,
         };
-        seal(TokenKind::ClientAssertion, &*self.signer, &claims).await
+        seal(TokenKind::ClientAssertion, &*self.mint.signer, &claims).await
     }
 }
 

@@ -148,6 +148,7 @@ pub mod authorization;
 pub mod claims;
 mod compact;
 mod encoding;
+mod mint;
 mod strict_json;
 
 pub mod algorithm;

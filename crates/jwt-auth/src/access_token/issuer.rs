@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_base::clock::{Clock, SystemClock};
-use auth_base::random::{Random, SystemRandom};
+use auth_base::clock::Clock;
+use auth_base::random::Random;
 use auth_base::secret::Secret;
 use serde_json::{Map, Value};
 
 use crate::access_token::claims::{AccessClaims, Confirmation};
-use crate::claims::{Audience, Scopes, now_seconds, reserved};
-use crate::encoding;
+use crate::claims::{Audience, Scopes, reserved};
+use crate::mint::Mint;
 use crate::public_jwk::PublicJwk;
 use crate::seal::{SealError, seal};
 use crate::signer::Signer;
@@ -68,11 +68,9 @@ pub struct IssuedToken {
 /// Issues access tokens. Clones share the key.
 #[derive(Clone)]
 pub struct AccessTokenIssuer {
-    signer: Arc<dyn Signer>,
+    mint: Mint,
     issuer: String,
     lifetime: Duration,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
 }
 
 impl AccessTokenIssuer {
@@ -82,11 +80,9 @@ impl AccessTokenIssuer {
     /// Issues as `issuer` with the key of `signer`. A `/` at the end of the issuer is dropped.
     pub fn new(signer: Arc<dyn Signer>, issuer: &str) -> Self {
         Self {
-            signer,
+            mint: Mint::new(signer),
             issuer: issuer.trim_end_matches('/').to_owned(),
             lifetime: Self::LIFETIME,
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
         }
     }
 
@@ -98,13 +94,13 @@ impl AccessTokenIssuer {
 
     /// Takes the time from `clock`.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.mint.clock = clock;
         self
     }
 
     /// Takes `jti` from `random`.
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+        self.mint.random = random;
         self
     }
 
@@ -116,9 +112,7 @@ impl AccessTokenIssuer {
         if let Some(name) = reserved(&grant.other, &AccessClaims::NAMES) {
             return Err(SealError::Reserved(name));
         }
-        let mut jti = [0; 16];
-        self.random.fill(&mut jti);
-        let iat = now_seconds(self.clock.now_ms());
+        let iat = self.mint.iat();
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let bound_to = grant.bound_to.map(|key| Confirmation {
             jkt: key.thumbprint().to_owned(),
@@ -129,7 +123,7 @@ impl AccessTokenIssuer {
             aud: Audience::one(grant.audience),
             client_id: grant.client_id,
             scope: grant.scope,
-            jti: encoding::encode(jti),
+            jti: self.mint.jti(),
             iat,
             exp: iat.saturating_add(lifetime),
             nbf: None,
@@ -138,7 +132,7 @@ impl AccessTokenIssuer {
             sid: grant.session,
             other: grant.other,
         };
-        let token = seal(TokenKind::Access, &*self.signer, &claims).await?;
+        let token = seal(TokenKind::Access, &*self.mint.signer, &claims).await?;
         Ok(IssuedToken {
             token,
             jti: claims.jti,

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use auth_base::clock::{Clock, SystemClock};
-use auth_base::random::{Random, SystemRandom};
+use auth_base::clock::Clock;
+use auth_base::random::Random;
 use auth_base::secret::Secret;
 use serde::Serialize;
 
-use crate::claims::now_seconds;
 use crate::dpop::htu::Htu;
 use crate::dpop::verifier::access_token_hash;
-use crate::encoding;
+use crate::mint::Mint;
 use crate::public_jwk::PublicJwk;
 use crate::seal::{SealError, seal_with_key};
 use crate::signer::Signer;
@@ -19,9 +18,7 @@ use crate::token_kind::TokenKind;
 /// Makes proofs with one key. Clones share it.
 #[derive(Clone)]
 pub struct DpopProver {
-    signer: Arc<dyn Signer>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    mint: Mint,
 }
 
 /// The request that a proof is for.
@@ -41,27 +38,25 @@ impl DpopProver {
     /// Proves with the key of `signer`, on the system's clock and randomness.
     pub fn new(signer: Arc<dyn Signer>) -> Self {
         Self {
-            signer,
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
+            mint: Mint::new(signer),
         }
     }
 
     /// Takes the time from `clock`.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.mint.clock = clock;
         self
     }
 
     /// Takes `jti` from `random`.
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+        self.mint.random = random;
         self
     }
 
     /// The key; its thumbprint is what tokens are bound to.
     pub fn key(&self) -> &PublicJwk {
-        self.signer.key()
+        self.mint.signer.key()
     }
 
     /// Makes a proof for one request, with a `jti` of its own.
@@ -82,17 +77,15 @@ impl DpopProver {
         }
 
         let htu = Htu::parse(request.url).map_err(|_| SealError::Url)?;
-        let mut jti = [0; 16];
-        self.random.fill(&mut jti);
         let token = request.access_token.map(Secret::expose);
         let claims = Claims {
             htm: request.method.to_ascii_uppercase(),
             htu: htu.as_str(),
-            iat: now_seconds(self.clock.now_ms()),
-            jti: encoding::encode(jti),
+            iat: self.mint.iat(),
+            jti: self.mint.jti(),
             ath: token.map(access_token_hash),
             nonce: request.nonce,
         };
-        seal_with_key(TokenKind::DpopProof, &*self.signer, &claims).await
+        seal_with_key(TokenKind::DpopProof, &*self.mint.signer, &claims).await
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use auth_base::clock::{Clock, SystemClock};
-use auth_base::random::{Random, SystemRandom};
+use auth_base::clock::Clock;
+use auth_base::random::Random;
 use auth_base::secret::Secret;
 
-use crate::claims::{Scopes, now_seconds};
-use crate::encoding;
+use crate::claims::Scopes;
 use crate::internal_token::claims::{ISSUER, InternalClaims, LIFETIME_SECONDS, SubjectKind};
+use crate::mint::Mint;
 use crate::seal::{SealError, seal};
 use crate::signer::Signer;
 use crate::token_kind::TokenKind;
@@ -41,20 +41,16 @@ pub struct InternalGrant<'a> {
 /// Issues internal tokens. Clones share the key.
 #[derive(Clone)]
 pub struct InternalTokenIssuer {
-    signer: Arc<dyn Signer>,
+    mint: Mint,
     issuer: String,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
 }
 
 impl InternalTokenIssuer {
     /// Issues with the key of `signer`, as the gateway.
     pub fn new(signer: Arc<dyn Signer>) -> Self {
         Self {
-            signer,
+            mint: Mint::new(signer),
             issuer: ISSUER.to_owned(),
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
         }
     }
 
@@ -66,13 +62,13 @@ impl InternalTokenIssuer {
 
     /// Takes the time from `clock`.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.mint.clock = clock;
         self
     }
 
     /// Takes `jti` from `random`.
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+        self.mint.random = random;
         self
     }
 
@@ -81,9 +77,7 @@ impl InternalTokenIssuer {
     /// # Errors
     /// That of the signer.
     pub async fn issue(&self, grant: InternalGrant<'_>) -> Result<Secret, SealError> {
-        let mut jti = [0; 16];
-        self.random.fill(&mut jti);
-        let iat = now_seconds(self.clock.now_ms());
+        let iat = self.mint.iat();
         let claims = InternalClaims {
             iss: self.issuer.clone(),
             aud: grant.audience.to_owned(),
@@ -94,12 +88,12 @@ impl InternalTokenIssuer {
             request_id: grant.request_id.to_owned(),
             iat,
             exp: iat.saturating_add(LIFETIME_SECONDS),
-            jti: encoding::encode(jti),
+            jti: self.mint.jti(),
             htm: grant.method.to_owned(),
             uri: grant.uri.to_owned(),
             tid: grant.tenant.map(str::to_owned),
             sid: grant.session.map(str::to_owned),
         };
-        seal(TokenKind::Internal, &*self.signer, &claims).await
+        seal(TokenKind::Internal, &*self.mint.signer, &claims).await
     }
 }
