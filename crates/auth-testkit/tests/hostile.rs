@@ -3,20 +3,19 @@
 
 #![expect(clippy::panic, reason = "a property that is broken fails the test")]
 
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+#[path = "../../../fuzz/corpus.rs"]
+mod corpus;
+
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth_testkit::hostile::{self, PROPERTIES, Property};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::FileFailurePersistence;
 
-type Inputs = Vec<(String, Vec<u8>)>;
+use crate::corpus::{Inputs, all_keep, busy, cases, corpus, near};
 
-/// The inputs that are kept of each property's fuzz target, each with its file's name.
+/// The inputs that are kept of each property's fuzz target.
 static CORPUS: LazyLock<Vec<(Property, Inputs)>> = LazyLock::new(|| {
     let read = PROPERTIES
         .iter()
@@ -24,50 +23,9 @@ static CORPUS: LazyLock<Vec<(Property, Inputs)>> = LazyLock::new(|| {
     read.collect()
 });
 
-fn corpus(name: &str) -> Inputs {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(name);
-    let files = folder
-        .read_dir()
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let paths = files.flatten().map(|file| file.path());
-    let mut inputs: Inputs = paths
-        .map(|path| {
-            (
-                path.display().to_string(),
-                fs::read(path).unwrap_or_default(),
-            )
-        })
-        .collect();
-    inputs.sort();
-    assert!(inputs.len() > 10, "{name} has {} inputs", inputs.len());
-    inputs
-}
-
-/// A failing input is kept beside this file, with the seed that made it.
-fn cases(cases: u32) -> ProptestConfig {
-    let persistence = FileFailurePersistence::WithSource("regressions");
-    ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(persistence)),
-        ..ProptestConfig::default()
-    }
-}
-
 #[test]
 fn every_input_of_the_corpus_keeps_its_property() {
-    let mut broken = Vec::new();
-    for (property, inputs) in &*CORPUS {
-        let fails = |input: &[u8]| catch_unwind(AssertUnwindSafe(|| property(input))).is_err();
-        let failing = inputs.iter().filter(|(_, input)| fails(input));
-        broken.extend(failing.map(|(file, _)| file.as_str()));
-    }
-    assert!(
-        broken.is_empty(),
-        "cargo +nightly fuzz run <target> <file> says why:\n{}",
-        broken.join("\n")
-    );
+    all_keep(&CORPUS);
 }
 
 /// Each is what takes a careless parser time that grows with the square of the length.
@@ -94,29 +52,12 @@ fn an_input_as_large_as_can_be_is_done_with_in_time() {
         (hostile::pem, filled("\"'")),
     ];
     for (property, input) in inputs {
-        let before = Instant::now();
+        let before = busy();
         property(input.as_bytes());
-        let took = before.elapsed();
+        let took = busy().saturating_sub(before);
         let beginning: String = input.chars().take(60).collect();
         assert!(took < Duration::from_secs(10), "{took:?}: {beginning}...");
     }
-}
-
-/// An input that is near one of the corpus: a few bytes of it replaced by other bytes or by a piece of another input.
-fn near(inputs: &Inputs, picks: &[(Index, Index, Index, Vec<u8>)], first: Index) -> Vec<u8> {
-    let mut input = first.get(inputs).1.clone();
-    for (from, to, other, piece) in picks {
-        let (start, end) = (from.index(input.len() + 1), to.index(input.len() + 1));
-        let other = &other.get(inputs).1;
-        let piece = if piece.is_empty() {
-            &other[from.index(other.len() + 1)..]
-        } else {
-            piece.as_slice()
-        };
-        let end = end.clamp(start, (start + 8).min(input.len()).max(start));
-        input.splice(start..end, piece.iter().copied());
-    }
-    input
 }
 
 proptest! {

@@ -3,84 +3,33 @@
 
 #![expect(clippy::panic, reason = "a property that is broken fails the test")]
 
-use std::collections::HashMap;
+#[path = "../../../fuzz/corpus.rs"]
+mod corpus;
+
 use std::fmt::Write as _;
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use hmac_propagation::event::MAX_EVENT_BYTES;
 use hmac_testkit::hostile::{self, PROPERTIES, Property};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::FileFailurePersistence;
+
+use crate::corpus::{Inputs, all_keep, busy, cases, corpus, near};
 
 const HASH: &str = "53573f7d3f8a7f7bcada80253685d2b1e058d74729cde4370f7998ee7fb11a16";
 
-/// The inputs that are kept of a property's fuzz target, each with its file's name.
-fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(name);
-    let files = folder
-        .read_dir()
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut inputs: Vec<_> = files
-        .flatten()
-        .map(|file| {
-            (
-                file.path().display().to_string(),
-                fs::read(file.path()).unwrap_or_default(),
-            )
-        })
-        .collect();
-    inputs.sort();
-    inputs
-}
-
-/// A failing input is kept beside this file, with the seed that made it.
-fn cases(cases: u32) -> ProptestConfig {
-    let persistence = FileFailurePersistence::WithSource("regressions");
-    ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(persistence)),
-        ..ProptestConfig::default()
-    }
-}
+/// The inputs that are kept of each property's fuzz target.
+static CORPUS: LazyLock<Vec<(Property, Inputs)>> = LazyLock::new(|| {
+    let read = PROPERTIES
+        .iter()
+        .map(|(name, property)| (*property, corpus(name)));
+    read.collect()
+});
 
 #[test]
 fn every_input_of_the_corpus_keeps_its_property() {
-    let mut broken = Vec::new();
-    for (name, property) in PROPERTIES {
-        let inputs = corpus(name);
-        assert!(inputs.len() > 10, "{name} has {} inputs", inputs.len());
-        let fails = |input: &[u8]| catch_unwind(AssertUnwindSafe(|| property(input))).is_err();
-        broken.extend(
-            inputs
-                .into_iter()
-                .filter(|(_, input)| fails(input))
-                .map(|(file, _)| file),
-        );
-    }
-    assert!(
-        broken.is_empty(),
-        "cargo +nightly fuzz run <target> <file> says why:\n{}",
-        broken.join("\n")
-    );
-}
-
-/// How long this thread has computed: on Linux its own time, so that a busy machine makes no difference, elsewhere the clock's.
-fn busy() -> Duration {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let own = times
-        .split(' ')
-        .next()
-        .and_then(|time| time.parse().ok())
-        .map(Duration::from_nanos);
-    own.unwrap_or_else(|| START.elapsed())
+    all_keep(&CORPUS);
 }
 
 /// Each is what takes a careless parser time that grows with the square of the length.
@@ -179,27 +128,6 @@ fn an_input_as_large_as_can_be_is_done_with_in_time() {
     }
 }
 
-/// An input that is near one of the corpus: a few bytes of it replaced by other bytes or by a piece of another input.
-fn near(
-    inputs: &[(String, Vec<u8>)],
-    picks: &[(Index, Index, Index, Vec<u8>)],
-    first: Index,
-) -> Vec<u8> {
-    let mut input = first.get(inputs).1.clone();
-    for (from, to, other, piece) in picks {
-        let (start, end) = (from.index(input.len() + 1), to.index(input.len() + 1));
-        let other = &other.get(inputs).1;
-        let piece = if piece.is_empty() {
-            &other[from.index(other.len() + 1)..]
-        } else {
-            piece.as_slice()
-        };
-        let end = end.clamp(start, (start + 8).min(input.len()).max(start));
-        input.splice(start..end, piece.iter().copied());
-    }
-    input
-}
-
 proptest! {
     #![proptest_config(cases(256))]
 
@@ -218,9 +146,8 @@ proptest! {
             (any::<Index>(), any::<Index>(), any::<Index>(), proptest::collection::vec(any::<u8>(), 0..4)), 1..4,
         ),
     ) {
-        for (name, property) in PROPERTIES {
-            let input = near(&corpus_once(name), &picks, first);
-            property(&input);
+        for (property, inputs) in &*CORPUS {
+            property(&near(inputs, &picks, first));
         }
     }
 
@@ -265,18 +192,6 @@ proptest! {
     fn requests_keep_their_property(request in request()) {
         hostile::headers(request.as_bytes());
     }
-}
-
-/// Reads a folder of the corpus once for all cases.
-fn corpus_once(name: &'static str) -> Arc<Vec<(String, Vec<u8>)>> {
-    type Read = HashMap<&'static str, Arc<Vec<(String, Vec<u8>)>>>;
-    static READ: Mutex<Option<Read>> = Mutex::new(None);
-    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(
-        read.get_or_insert_default()
-            .entry(name)
-            .or_insert_with(|| Arc::new(corpus(name))),
-    )
 }
 
 fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = String> {

@@ -1,14 +1,17 @@
 //! What must hold for any configuration, over arbitrary variables, over the committed corpus of the fuzz target and over what
 //! is near it.
 
-#![expect(clippy::expect_used, reason = "without a corpus the test must fail")]
+#![expect(clippy::panic, reason = "a property that is broken fails the test")]
 
 #[path = "hostile/configuration.rs"]
 mod configuration;
+#[expect(
+    dead_code,
+    reason = "what is near an input is made in its own way here"
+)]
+#[path = "../../../fuzz/corpus.rs"]
+mod corpus;
 
-use std::fs;
-use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use peer_kit::config::variable::VARIABLES;
@@ -17,40 +20,15 @@ use proptest::sample::Index;
 use proptest::test_runner::FileFailurePersistence;
 
 use crate::configuration::configuration;
+use crate::corpus::{Inputs, Property, all_keep, corpus};
 
-/// The inputs of the corpus, each with its file's name.
-static CORPUS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/configuration");
-    let files = folder
-        .read_dir()
-        .expect("the corpus is there")
-        .flatten()
-        .map(|file| file.path());
-    let read = |file: PathBuf| {
-        (
-            file.display().to_string(),
-            fs::read(file).unwrap_or_default(),
-        )
-    };
-    let inputs = files
-        .map(read)
-        .map(|(file, bytes)| (file, String::from_utf8_lossy(&bytes).into_owned()));
-    inputs.collect()
-});
+/// The inputs of the corpus.
+static CORPUS: LazyLock<[(Property, Inputs); 1]> =
+    LazyLock::new(|| [(configuration, corpus("configuration"))]);
 
 #[test]
 fn every_input_of_the_corpus_keeps_its_property() {
-    assert!(CORPUS.len() > 10, "{} inputs", CORPUS.len());
-    let fails = |input: &str| catch_unwind(|| configuration(input.as_bytes())).is_err();
-    let broken: Vec<_> = CORPUS
-        .iter()
-        .filter(|(_, input)| fails(input))
-        .map(|(file, _)| file)
-        .collect();
-    assert!(
-        broken.is_empty(),
-        "cargo +nightly fuzz run configuration <file> says why: {broken:#?}"
-    );
+    all_keep(&*CORPUS);
 }
 
 /// A value of the kind that some variable wants, or nearly.
@@ -83,7 +61,8 @@ proptest! {
         first: Index,
         changes in proptest::collection::vec((0..VARIABLES.len(), any::<u8>(), value()), 1..4),
     ) {
-        let mut input = first.get(&CORPUS).1.clone();
+        let [(_, inputs)] = &*CORPUS;
+        let mut input = String::from_utf8_lossy(&first.get(inputs).1).into_owned();
         for (variable, kind, value) in changes {
             let suffix = if kind < 16 { "_FILE" } else { "" };
             input.push_str(&format!("\n{}{suffix}={value}", VARIABLES[variable].name));
