@@ -54,7 +54,10 @@ impl NonceBudget {
         let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         let minute = now_ms.saturating_add(ttl_ms) / MINUTE_MS;
         let mut kept = self.kept.lock();
-        let minutes = kept.bytes.entry(client_id.clone()).or_default();
+        let minutes = match kept.bytes.get_mut(client_id) {
+            Some(minutes) => minutes,
+            None => kept.bytes.entry(client_id.clone()).or_default(),
+        };
         *minutes.entry(minute).or_default() += bytes as u64;
     }
 }

@@ -260,8 +260,9 @@ impl Verifier {
     /// Runs checks 11 and 12 over the whole body.
     ///
     /// # Errors
-    /// [`Rejection::BadSignature`], [`Rejection::ReplayedNonce`], [`Rejection::TooManyRequests`] or [`Rejection::Store`];
-    /// and [`Rejection::TimestampSkew`] when the body took so long that the timestamp is out of the window by now: its nonce may be forgotten.
+    /// [`Rejection::BadSignature`], [`Rejection::TooManyRequests`], [`Rejection::ReplayedNonce`] or [`Rejection::Store`];
+    /// and [`Rejection::TimestampSkew`] when the body took so long that the timestamp is out of the window by now: its nonce
+    /// may be forgotten.
     pub async fn check_body(
         &self,
         pending: PendingVerification,

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use auth_base::error_chain::chain;
 use auth_base::store_error::StoreError;
-use futures_util::future::join_all;
 use hmac_auth::credential::ClientId;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::progress::ProgressEvent;
@@ -130,22 +129,25 @@ async fn read_named(
 ) -> Result<(), StoreError> {
     let view = &shared.sources.stores[column];
     let cursors = bounded(view.cursors.cursors(keys)).await?;
-    let finds = keys
-        .iter()
-        .map(async |key| match view.credentials.get(&key.track) {
-            // One who only reads may not be allowed what a signed call needs: the previous secret.
-            Some(store) => bounded(store.find_many(std::slice::from_ref(&key.client_id))).await,
-            None => Ok(Vec::new()),
-        });
-    let mut read = Vec::with_capacity(keys.len());
-    for ((key, found), cursor) in keys.iter().zip(join_all(finds).await).zip(cursors) {
-        let held = found?.pop().flatten().map(|record| Held::of(&record));
-        read.push((
-            RowKey::from(key.clone()),
-            held,
-            cursor.map(|cursor| cursor.ts),
-        ));
+    let mut held = HashMap::new();
+    for (track, store) in &view.credentials {
+        let of_track = keys.iter().filter(|key| key.track == *track);
+        let clients: Vec<ClientId> = of_track.clone().map(|key| key.client_id.clone()).collect();
+        if clients.is_empty() {
+            continue;
+        }
+        // One who only reads may not be allowed what a signed call needs: the previous secret.
+        let records = bounded(store.find_many(&clients)).await?;
+        held.extend(of_track.zip(records.into_iter().map(|it| it.as_ref().map(Held::of))));
     }
+    let read: Vec<_> = keys
+        .iter()
+        .zip(cursors)
+        .map(|(key, cursor)| {
+            let held = held.get(key).cloned().flatten();
+            (RowKey::from(key.clone()), held, cursor.map(|it| it.ts))
+        })
+        .collect();
     {
         let mut table = shared.table();
         for (key, held, cursor) in &read {
