@@ -14,8 +14,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
-use crate::public_jwk::{InvalidJwk, MAX_JWK_BYTES, PublicJwk};
-use crate::{der, encoding, strict_json};
+use crate::public_jwk::{self, InvalidJwk, PublicJwk};
+use crate::{der, encoding};
 
 /// Why something is not taken as a private key. Nothing of the key is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,13 +84,7 @@ impl PrivateKey {
     /// # Errors
     /// [`InvalidPrivateKey`] says what is wrong, and nothing of the key.
     pub fn from_jwk(json: &[u8]) -> Result<Self, InvalidPrivateKey> {
-        if json.len() > MAX_JWK_BYTES {
-            return Err(InvalidJwk::TooLarge.into());
-        }
-        let mut members = strict_json::object(json).map_err(|fault| match fault {
-            strict_json::Fault::Syntax => InvalidJwk::Syntax,
-            strict_json::Fault::Twice => InvalidJwk::MemberTwice,
-        })?;
+        let mut members = public_jwk::members(json)?;
         let private = match members.remove("d") {
             Some(Value::String(text)) => Zeroizing::new(text),
             _ => return Err(InvalidPrivateKey::PrivateMember),

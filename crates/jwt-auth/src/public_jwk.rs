@@ -96,14 +96,7 @@ impl PublicJwk {
     /// # Errors
     /// [`InvalidJwk`] says what is wrong.
     pub fn parse(json: &[u8]) -> Result<Self, InvalidJwk> {
-        if json.len() > MAX_JWK_BYTES {
-            return Err(InvalidJwk::TooLarge);
-        }
-        let members = strict_json::object(json).map_err(|fault| match fault {
-            strict_json::Fault::Syntax => InvalidJwk::Syntax,
-            strict_json::Fault::Twice => InvalidJwk::MemberTwice,
-        })?;
-        Self::from_members(&members)
+        Self::from_members(&members(json)?)
     }
 
     /// Makes a key of a raw Ed25519 public key (RFC 8032, section 5.1.5).
@@ -328,6 +321,17 @@ impl Serialize for PublicJwk {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.to_json().serialize(serializer)
     }
+}
+
+/// The members of a JWK, public or private.
+pub(crate) fn members(json: &[u8]) -> Result<Map<String, Value>, InvalidJwk> {
+    if json.len() > MAX_JWK_BYTES {
+        return Err(InvalidJwk::TooLarge);
+    }
+    strict_json::object(json).map_err(|fault| match fault {
+        strict_json::Fault::Syntax => InvalidJwk::Syntax,
+        strict_json::Fault::Twice => InvalidJwk::MemberTwice,
+    })
 }
 
 /// The point of SEC 1, section 2.3.3.
