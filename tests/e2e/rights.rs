@@ -76,3 +76,45 @@ async fn a_user_with_rights_on_its_own_queue_only_is_enough() {
         "{health}"
     );
 }
+
+/// Books a client for a target that never ran, at the authority.
+async fn book_for_newcomer(mesh: &Mesh) {
+    let target = json!({ "targetAmqpQueue": "newcomer", "propagationSecret": "entry-of-newcomer" });
+    mesh.accept(Peer::Authority, "/targets", &target).await;
+    let body = json!({ "clientId": "early", "secret": SECRET, "targets": ["newcomer"] });
+    mesh.accept(Peer::Authority, "/ensure", &body).await;
+}
+
+#[tokio::test]
+async fn a_source_that_may_makes_the_queue_of_a_target_that_never_ran() {
+    let mesh = Mesh::start().await;
+    book_for_newcomer(&mesh).await;
+    mesh.until_row(Peer::Authority, "early", |row| row.status == "sent")
+        .await;
+    let message = mesh.wire().await.next("newcomer").await;
+    assert_eq!(message.body["propagationSecret"], "entry-of-newcomer");
+}
+
+#[tokio::test]
+async fn a_source_that_may_not_waits_for_the_queue_and_says_so() {
+    let mut mesh = Options::default()
+        .private_rabbitmq()
+        .start_without_peers()
+        .await;
+    narrow(&mut mesh, Peer::Authority).await;
+    mesh.launch(Peer::Authority).await;
+    mesh.until_ready(Peer::Authority).await;
+    book_for_newcomer(&mesh).await;
+    mesh.until_row(Peer::Authority, "early", |row| {
+        let reason = row.reason.as_deref().unwrap_or_default();
+        row.status == "pending"
+            && reason.starts_with("broker refused")
+            && reason.contains("hmac-newcomer.queue")
+    })
+    .await;
+    let wire = mesh.wire().await;
+    wire.declare("newcomer").await;
+    mesh.until_row(Peer::Authority, "early", |row| row.status == "sent")
+        .await;
+    wire.next("newcomer").await;
+}
