@@ -100,6 +100,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
             "hmac-testkit",
             "authority",
             "axum-serve",
+            "jwt-auth-axum",
             "leptos-axum",
             "mesh-management-axum",
             "bench",
@@ -109,6 +110,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
         "actix-web",
         &[
             "hmac-auth-actix",
+            "jwt-auth-actix",
             "mesh-management-actix",
             "consumer",
             "leptos-actix",

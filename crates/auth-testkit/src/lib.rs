@@ -5,5 +5,6 @@
 
 pub mod cases;
 pub mod hostile;
+pub mod http_guard;
 pub mod key_source;
 pub mod signer;
