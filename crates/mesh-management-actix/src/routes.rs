@@ -11,13 +11,15 @@ use mesh_api::credential::{Ensure, Revoke, Rotate};
 use mesh_api::hash::Hash;
 use mesh_api::local::LocalQuery;
 use mesh_api::mesh::MeshQuery;
+use mesh_api::permission::Permission;
 use mesh_api::routes::{EVENTS, Method, Operation, Route};
 use mesh_api::state::StateQuery;
 use mesh_api::sync::{Nothing, Resync};
 use mesh_api::target::Target;
 use mesh_api::timeline::TimelineQuery;
-use mesh_management::Surface;
+use mesh_management::{Gate, Surface};
 
+use crate::admit::admit;
 use crate::answer::{refuse, send, stream};
 use crate::edge::as_sent;
 use crate::input::{At, Input};
@@ -42,16 +44,25 @@ pub fn routes(surface: impl Into<Surface>) -> impl FnOnce(&mut ServiceConfig) {
                     surface: surface.clone(),
                     operation: route.operation,
                 };
-                resource = resource.app_data(Data::new(at)).route(handler(route));
+                let route = gated(handler(route), surface.gate(route.permission));
+                resource = resource.app_data(Data::new(at)).route(route);
             }
             config.service(resource.wrap(from_fn(limit)).wrap(from_fn(as_sent)));
         }
         if surface.has_events() {
-            let events = resource(EVENTS, READ).route(read().to(events));
+            let route = gated(read().to(events), surface.gate(Permission::MeshRead));
+            let events = resource(EVENTS, READ).route(route);
             let events = events.app_data(Data::new(surface));
             config.service(events.wrap(from_fn(as_sent)));
         }
     }
+}
+
+/// A route with its gate before it.
+fn gated(route: ActixRoute, gate: Gate) -> ActixRoute {
+    route.wrap(from_fn(move |request, next| {
+        admit(gate.clone(), request, next)
+    }))
 }
 
 fn allowed(method: Method) -> &'static str {

@@ -424,8 +424,8 @@ mod tests {
     struct NoHeaders;
 
     impl HeaderText for NoHeaders {
-        fn text(&self, _name: &str) -> Option<&str> {
-            None
+        fn all<'a>(&'a self, _name: &str) -> Vec<&'a [u8]> {
+            Vec::new()
         }
     }
 
