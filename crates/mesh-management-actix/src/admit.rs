@@ -5,13 +5,20 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Version;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::uri::PathAndQuery;
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{Error, HttpMessage, Route};
 use auth_base::request::sent_target;
 use mesh_management::Gate;
 use mesh_management::admission::Sent;
 
 use crate::answer::{Headers, send};
+
+/// A route with a gate before it.
+pub fn gated(route: Route, gate: Gate) -> Route {
+    route.wrap(from_fn(move |request, next| {
+        admit(gate.clone(), request, next)
+    }))
+}
 
 /// What a middleware made with `actix_web::middleware::from_fn` does: who may not is refused, and the handler finds who it is
 /// ([`mesh_management::admission::Caller`]) among the request's extensions.

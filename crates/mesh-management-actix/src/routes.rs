@@ -17,9 +17,9 @@ use mesh_api::state::StateQuery;
 use mesh_api::sync::{Nothing, Resync};
 use mesh_api::target::Target;
 use mesh_api::timeline::TimelineQuery;
-use mesh_management::{Gate, Surface};
+use mesh_management::Surface;
 
-use crate::admit::admit;
+use crate::admit::gated;
 use crate::answer::{refuse, send, stream};
 use crate::edge::as_sent;
 use crate::input::{At, Input};
@@ -56,13 +56,6 @@ pub fn routes(surface: impl Into<Surface>) -> impl FnOnce(&mut ServiceConfig) {
             config.service(events.wrap(from_fn(as_sent)));
         }
     }
-}
-
-/// A route with its gate before it.
-fn gated(route: ActixRoute, gate: Gate) -> ActixRoute {
-    route.wrap(from_fn(move |request, next| {
-        admit(gate.clone(), request, next)
-    }))
 }
 
 fn allowed(method: Method) -> &'static str {

@@ -104,7 +104,11 @@ fn denied(refusal: Refusal) -> Denied {
 
 /// Both challenges, in one header (RFC 9110, section 11.6.1).
 fn either(refusal: Refusal, other: Option<Refusal>) -> Denied {
+    let none_came = refusal.code == "INTERNAL_AUTH_MISSING";
     let mut denied = denied(refusal);
+    if none_came {
+        denied.problem.message = "no token was sent".to_owned();
+    }
     for (name, value) in other.map(challenge).into_iter().flatten() {
         match denied.headers.iter_mut().find(|(own, _)| *own == name) {
             Some((_, own)) => *own = format!("{own}, {value}"),

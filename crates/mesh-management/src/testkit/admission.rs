@@ -130,7 +130,7 @@ pub async fn without_a_token_nobody_is_admitted<M: Mounted>() {
             "{method} {path}"
         );
         if *method != "HEAD" {
-            answer.refuses(401, "UNAUTHENTICATED", "", "internal token is missing");
+            answer.refuses(401, "UNAUTHENTICATED", "", "no token was sent");
         }
     }
 }
@@ -228,7 +228,7 @@ pub async fn a_form_is_no_way_around<M: Mounted>() {
     let mounted = M::mount(issuer.before(with_forms().0));
     let delete = || form("/targets/a", "_method=DELETE").with("accept", "text/html");
     let answer = mounted.ask(delete()).await;
-    answer.refuses(401, "UNAUTHENTICATED", "", "internal token is missing");
+    answer.refuses(401, "UNAUTHENTICATED", "", "no token was sent");
     let viewer = issuer.through_the_gateway(delete(), Role::Viewer).await;
     let message = "the permission targets:write is missing";
     mounted
