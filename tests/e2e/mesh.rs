@@ -63,10 +63,29 @@ pub(crate) struct Options {
     private_rabbitmq: bool,
     private_mariadb: bool,
     linked: Vec<Peer>,
+    tokens: Option<bool>,
     variables: Vec<(Option<Peer>, String, String)>,
 }
 
 impl Options {
+    /// Peers that ask for tokens, whatever `HMAC_MESH_MANAGEMENT_AUTH` says. Only a mesh of processes does.
+    pub(crate) fn tokens(mut self) -> Self {
+        self.tokens = Some(true);
+        self
+    }
+
+    /// Peers that ask nobody.
+    pub(crate) fn open(mut self) -> Self {
+        self.tokens = Some(false);
+        self
+    }
+
+    /// Peers ask for tokens, unless the run is told otherwise.
+    fn asks_for_tokens(&self) -> bool {
+        let chosen = services::variable("HMAC_MESH_MANAGEMENT_AUTH");
+        self.tokens.unwrap_or(chosen.as_deref() != Some("open"))
+    }
+
     /// A RabbitMQ of the story's own, to be killed.
     pub(crate) fn private_rabbitmq(mut self) -> Self {
         self.private_rabbitmq = true;

@@ -50,6 +50,16 @@ async fn a_newcomer_follows_the_guide_of_leptos_on_actix() {
     pages("leptos-actix.md", "actix.md").await;
 }
 
+#[tokio::test]
+async fn a_newcomer_follows_the_guide_of_tokens_on_axum() {
+    tokens("tokens-axum.md").await;
+}
+
+#[tokio::test]
+async fn a_newcomer_follows_the_guide_of_tokens_on_actix() {
+    tokens("tokens-actix.md").await;
+}
+
 /// Two of our own peers in projects of the reader's, each its one file.
 #[tokio::test]
 async fn a_newcomer_copies_two_peers() {
@@ -94,6 +104,32 @@ async fn a_newcomer_copies_two_peers() {
     .await;
     authority.stop();
     consumer.stop();
+    reader.leave().await;
+}
+
+/// A token, and a route that opens to it.
+async fn tokens(guide: &str) {
+    let mut reader = Reader::new(guide).await;
+    let mut page = Page::open(guide);
+    projects(&mut reader, &mut page, &["login", "orders"]).await;
+    reader.save(&page.program());
+    let issued = reader.run(&page.commands()).await;
+    assert_eq!(issued.status, "0", "{issued}");
+    reader.save(&page.program());
+    let orders = reader.serve(&page.commands(), 3000).await;
+    page.says("is refused with 401, and the header `WWW-Authenticate`");
+    let refused = reader.run(&page.commands()).await.out;
+    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    assert!(refused.contains("DPoP algs="), "{refused}");
+    page.says("answered `orders of billing`");
+    let answered = reader.run(&page.commands()).await.out;
+    assert_eq!(answered.trim_end(), "orders of billing");
+    page.says(r#"with 403 and `{"error":"insufficient_scope",...}`"#);
+    let refused = reader.run(&page.commands()).await.out;
+    let is_told = refused.contains(r#"{"error":"insufficient_scope","#);
+    assert!(refused.contains("HTTP/1.1 403") && is_told, "{refused}");
+    page.is_done();
+    orders.stop();
     reader.leave().await;
 }
 

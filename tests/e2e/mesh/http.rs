@@ -1,18 +1,19 @@
 //! The story's own HTTP client. To a peer that asks who comes it is an operator, with tokens of a gateway of its own.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jwt_auth::guard::INTERNAL_AUTH;
 use jwt_auth::{
-    AccessGrant, AccessTokenIssuer, Algorithm, Jwks, MemorySigner, PrivateKey, Scopes, Signer,
+    AccessGrant, AccessTokenIssuer, Algorithm, InternalGrant, InternalTokenIssuer, Jwks,
+    MemorySigner, PrivateKey, PublicJwk, Scopes, Signer, SubjectKind,
 };
 use mesh_api::permission::{Permission, Role};
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, Method, RequestBuilder, Response};
-use tempfile::NamedTempFile;
+use tempfile::TempDir;
 
 use super::environment::Peer;
 use super::node::Node;
@@ -34,23 +35,22 @@ pub(crate) struct Http {
 
 /// Signs tokens, and says with which key.
 pub(crate) struct Gateway {
-    pub(crate) signer: Arc<dyn Signer>,
-    keys: NamedTempFile,
+    signer: Mutex<Arc<dyn Signer>>,
+    folder: TempDir,
     issued: Mutex<BTreeMap<&'static str, (Instant, String)>>,
     all: Mutex<Vec<String>>,
 }
 
 impl Http {
-    /// Calls with `client` the peers of `nodes`; with tokens unless `HMAC_MESH_MANAGEMENT_AUTH` is `open`.
-    pub(super) fn new(client: Client, nodes: &[Node]) -> Self {
-        let asks = services::variable("HMAC_MESH_MANAGEMENT_AUTH").as_deref() != Some("open");
+    /// Calls with `client` the peers of `nodes`; with tokens if they `ask` for them.
+    pub(super) fn new(client: Client, nodes: &[Node], ask: bool) -> Self {
         Self {
             client,
             peers: nodes
                 .iter()
                 .map(|node| (node.url.clone(), node.peer))
                 .collect(),
-            gateway: asks.then(|| Arc::new(Gateway::new())),
+            gateway: ask.then(|| Arc::new(Gateway::new())),
         }
     }
 
@@ -87,6 +87,7 @@ impl Http {
         });
         if let (Some(gateway), Some((_, peer))) = (&self.gateway, peer)
             && !request.headers().contains_key(AUTHORIZATION)
+            && !request.headers().contains_key(INTERNAL_AUTH)
         {
             let bearer = format!("Bearer {}", gateway.token(*peer).await);
             let bearer = bearer.parse().expect("a header's value");
@@ -103,45 +104,95 @@ impl Http {
 
 impl Gateway {
     fn new() -> Self {
-        let key = PrivateKey::generate(Algorithm::EdDsa).expect("a key");
-        let mut keys = NamedTempFile::new().expect("a file");
-        let published = Jwks::new([key.public().clone()]).to_json().to_string();
-        keys.write_all(published.as_bytes()).expect("a file");
-        Self {
-            signer: Arc::new(MemorySigner::new(&key).expect("a signer")),
-            keys,
+        let gateway = Self {
+            signer: Mutex::new(new_signer()),
+            folder: tempfile::tempdir().expect("a folder"),
             issued: Mutex::default(),
             all: Mutex::default(),
-        }
+        };
+        gateway.publish(&[gateway.key()]);
+        gateway
     }
 
     /// What a peer is told.
     pub(super) fn variables(&self) -> [(&'static str, String); 3] {
         [
             ("MANAGEMENT_AUTH", "tokens".to_owned()),
-            ("GATEWAY_KEYS", self.keys().display().to_string()),
+            ("GATEWAY_KEYS", self.path().display().to_string()),
             ("MANAGEMENT_BEARER", "true".to_owned()),
         ]
     }
 
-    /// Where the public keys are.
-    pub(crate) fn keys(&self) -> PathBuf {
-        self.keys.path().to_owned()
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("jwks.json")
+    }
+
+    /// Publishes `keys`, and no others.
+    pub(crate) fn publish(&self, keys: &[PublicJwk]) {
+        let next = self.folder.path().join("next");
+        let set = Jwks::new(keys.iter().cloned()).to_json();
+        std::fs::write(&next, set.to_string()).expect("a file");
+        std::fs::rename(next, self.path()).expect("a file");
+    }
+
+    /// The key that signs.
+    pub(crate) fn key(&self) -> PublicJwk {
+        self.signer().key().clone()
+    }
+
+    /// Makes a key that signs from [`Self::sign_with`] on.
+    pub(crate) fn next_key(&self) -> Arc<dyn Signer> {
+        new_signer()
+    }
+
+    /// Signs with another key from now on.
+    pub(crate) fn sign_with(&self, signer: Arc<dyn Signer>) {
+        *lock(&self.signer) = signer;
+        lock(&self.issued).clear();
+    }
+
+    fn signer(&self) -> Arc<dyn Signer> {
+        Arc::clone(&lock(&self.signer))
     }
 
     /// Every token that was issued.
     pub(super) fn tokens(&self) -> Vec<String> {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.clone()
+        lock(&self.all).clone()
+    }
+
+    /// An internal token for one request.
+    pub(crate) async fn internal(&self, peer: Peer, role: Role, method: &str, uri: &str) -> String {
+        let permissions = role.permissions().iter().map(|it| it.as_str().to_owned());
+        let grant = InternalGrant {
+            audience: peer.name(),
+            subject: "42",
+            subject_kind: SubjectKind::User,
+            scope: Scopes::default(),
+            permissions: permissions.collect(),
+            request_id: "story",
+            method,
+            uri,
+            tenant: None,
+            session: None,
+        };
+        let issuer = InternalTokenIssuer::new(self.signer());
+        let token = issuer.issue(grant).await.expect("a token");
+        self.keep(token.expose())
+    }
+
+    fn keep(&self, token: &str) -> String {
+        lock(&self.all).push(token.to_owned());
+        token.to_owned()
     }
 
     fn known(&self, peer: Peer) -> Option<String> {
-        let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let issued = lock(&self.issued);
         let (at, token) = issued.get(peer.name())?;
         (at.elapsed() < USED_FOR).then(|| token.clone())
     }
 
-    async fn token(&self, peer: Peer) -> String {
+    /// An access token of an operator.
+    pub(crate) async fn token(&self, peer: Peer) -> String {
         if let Some(token) = self.known(peer) {
             return token;
         }
@@ -152,13 +203,19 @@ impl Gateway {
             .collect();
         let mut grant = AccessGrant::of_client("story", peer.name());
         grant.scope = Scopes::parse(&scope.join(" ")).expect("scopes");
-        let issuer = AccessTokenIssuer::new(Arc::clone(&self.signer), ISSUER);
+        let issuer = AccessTokenIssuer::new(self.signer(), ISSUER);
         let token = issuer.issue(grant).await.expect("a token").token;
-        let token = token.expose().to_owned();
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        issued.insert(peer.name(), (Instant::now(), token.clone()));
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(token.clone());
+        let token = self.keep(token.expose());
+        lock(&self.issued).insert(peer.name(), (Instant::now(), token.clone()));
         token
     }
+}
+
+fn new_signer() -> Arc<dyn Signer> {
+    let key = PrivateKey::generate(Algorithm::EdDsa).expect("a key");
+    Arc::new(MemorySigner::new(&key).expect("a signer"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -55,6 +55,7 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
         });
     }
     let (links, mut variables) = links(&options.linked, &nodes, &vhost);
+    let asks = options.asks_for_tokens();
     variables.extend(options.variables);
     let api = rabbitmq.api_url().trim_end_matches('/').to_owned();
     let own = Own {
@@ -70,7 +71,7 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
         _slot: slot,
     };
     Mesh {
-        http: Http::new(http, &nodes),
+        http: Http::new(http, &nodes, asks),
         rabbitmq: Server::RabbitMq(rabbitmq),
         mariadb: Server::MariaDb(mariadb),
         secrets: Secrets::fresh(),
