@@ -43,10 +43,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mesh-api", &[]),
     (
         "mesh-management",
-        &["auth-base", "hmac-auth", "hmac-propagation", "mesh-api"],
+        &[
+            "auth-base",
+            "hmac-auth",
+            "hmac-propagation",
+            "jwt-auth",
+            "mesh-api",
+        ],
     ),
-    ("mesh-management-axum", &["mesh-api", "mesh-management"]),
-    ("mesh-management-actix", &["mesh-api", "mesh-management"]),
+    (
+        "mesh-management-axum",
+        &["auth-base", "mesh-api", "mesh-management"],
+    ),
+    (
+        "mesh-management-actix",
+        &["auth-base", "mesh-api", "mesh-management"],
+    ),
+    ("gateway", &["jwt-auth", "mesh-api"]),
     (
         "mesh-management-sqlx",
         &[
@@ -63,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth-base",
             "hmac-auth",
             "hmac-propagation",
+            "jwt-auth",
             "mesh-api",
             "mesh-management",
         ],
@@ -115,9 +129,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth-base",
             "authority",
             "consumer",
+            "gateway",
             "hmac-propagation",
+            "jwt-auth",
             "leptos-actix",
             "leptos-axum",
+            "mesh-api",
             "mesh-view",
             "peer-backends",
             "peer-kit",

@@ -78,7 +78,7 @@ async fn without_a_token_nobody_sees_or_changes_anything() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_gateway_is_for_one_peer_and_one_request_and_survives_no_restart() {
+async fn a_token_of_the_gateway_is_for_one_peer_and_one_request() {
     let mut mesh = Options::default().tokens().start().await;
     let state = "/api/state?limit=1";
     let token = gateway(&mesh)

@@ -16,42 +16,10 @@
 mod call;
 mod cases;
 mod issuer;
-
-use std::net::SocketAddr;
-
-use jwt_auth::{AccessGuard, InternalGuard};
+mod world;
 
 pub use self::cases::*;
-
-/// What stands before the routes.
-#[derive(Clone)]
-pub struct Guards {
-    /// Before `/internal`: asks for the scope `user.request` and for one of the permissions `ADMIN` and `AUDITOR`.
-    pub internal: InternalGuard,
-    /// Before `/access`: asks for the scope `orders:read`.
-    pub access: AccessGuard,
-}
-
-/// Starts servers, and issues what opens their routes.
-pub struct World<F> {
-    serve: F,
-}
-
-impl<F, S> World<F>
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
-    /// Starts servers with `serve`.
-    pub fn new(serve: F) -> Self {
-        Self { serve }
-    }
-
-    /// A server with guards of `issuer`.
-    async fn start(&self, issuer: &issuer::Issuer) -> SocketAddr {
-        (self.serve)(issuer.guards()).await
-    }
-}
+pub use self::world::{Guards, World};
 
 /// Makes a test of each case. The expression starts a server: `http_guard_cases!(axum, serve);`.
 #[macro_export]

@@ -185,9 +185,9 @@ impl Verifier {
     }
 
     /// Accepts the previous secret for this long after a rotation (wire contract 1.5), as long as the store still keeps
-    /// it.
-    pub fn rotation_grace(mut self, grace: Duration) -> Self {
-        self.rotation_grace = Some(grace);
+    /// it; `None` is not at all.
+    pub fn rotation_grace(mut self, grace: impl Into<Option<Duration>>) -> Self {
+        self.rotation_grace = grace.into();
         self
     }
 

@@ -146,13 +146,11 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
     checks.push(Box::new(SqlCheck(sql.clone(), own.clone())));
     let peer = Peer::new(&own, propagator, checks, stop.clone());
 
-    let mut verifier = Verifier::new(backends.credentials, backends.nonces)
+    let verifier = Verifier::new(backends.credentials, backends.nonces)
         .trusted_proxies(config.trusted_proxies.clone())
         .nonce_bytes_per_client(config.nonce_bytes_per_client)
+        .rotation_grace(config.rotation_grace)
         .on_bad_signature(peer.metrics.bad_signatures());
-    if let Some(grace) = config.rotation_grace {
-        verifier = verifier.rotation_grace(grace);
-    }
 
     let sql = Arc::new(LateAdministration(sql));
     let management = management(&config, &peer, sql, backends.views, backends.control)?;

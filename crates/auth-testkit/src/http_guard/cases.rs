@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::http_guard::call::{Answer, call, head};
 use crate::http_guard::issuer::{Issuer, proof, signer};
-use crate::http_guard::{Guards, World};
+use crate::http_guard::world::{Guards, World};
 
 async fn get(server: SocketAddr, target: &str, headers: &[(&str, &str)]) -> Answer {
     call(server, head("GET", target, headers)).await
@@ -22,7 +22,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::new();
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     for target in ["/internal", "/internal?a=%2F&b=%c3%a4", "/internal?"] {
         let token = issuer.internal(target, |_| ()).await;
         let answer = get(server, target, &[("X-Internal-Auth", &token)]).await;
@@ -85,7 +85,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let (issuer, other) = (Issuer::new(), Issuer::new());
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     let target = "/internal?x=1";
     let used = issuer.internal(target, |_| ()).await;
     assert_eq!(
@@ -137,7 +137,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::new();
-    let (server, target) = (world.start(&issuer).await, "/internal");
+    let (server, target) = (world.start(issuer.guards()).await, "/internal");
     let token = issuer
         .internal(target, |it| it.scope = jwt_auth::Scopes::default())
         .await;
@@ -172,7 +172,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::new();
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     let prover = DpopProver::new(signer(Algorithm::Es256));
     let bound = issuer.access("orders:read", Some(&prover)).await;
     for (target, expected) in [("/nested/internal", 200), ("/internal", 401)] {
@@ -199,7 +199,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::new();
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     let token = issuer.access("orders:read orders:list", None).await;
     for scheme in ["Bearer", "bearer", "BEARER"] {
         let authorization = format!("{scheme} {}", token.expose());
@@ -224,7 +224,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::asking_for_nonces();
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     let prover = DpopProver::new(signer(Algorithm::EdDsa));
     let token = issuer.access("orders:read", Some(&prover)).await;
     let authorization = format!("DPoP {}", token.expose());
@@ -265,7 +265,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let (issuer, other) = (Issuer::new(), Issuer::new());
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     let nothing = get(server, "/access", &[]).await;
     let challenge = r#"Bearer, DPoP algs="EdDSA Ed25519 ES256""#;
     assert_eq!(
@@ -315,7 +315,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::new();
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     for (scope, expected) in [("orders:read orders:list", 200), ("orders:read", 403)] {
         let token = issuer.access(scope, None).await;
         let authorization = format!("Bearer {}", token.expose());
@@ -335,7 +335,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::new();
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     for target in ["/forgotten/internal", "/forgotten/access"] {
         let token = issuer.internal(target, |_| ()).await;
         let bearer = format!(
@@ -385,7 +385,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::new();
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     let prover = DpopProver::new(signer(Algorithm::Es256));
     let token = issuer.access("orders:read", Some(&prover)).await;
     let authorization = format!("DPoP {}", token.expose());
@@ -422,7 +422,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::new();
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     for name in ["authorization", "x-internal-auth", "dpop"] {
         for value in [
             &b"\xff\xfe"[..],
@@ -452,7 +452,7 @@ where
     S: Future<Output = SocketAddr>,
 {
     let issuer = Issuer::with_the_store_away();
-    let server = world.start(&issuer).await;
+    let server = world.start(issuer.guards()).await;
     let prover = DpopProver::new(signer(Algorithm::Es256));
     let bound = issuer.access("orders:read", Some(&prover)).await;
     let proof = proof(&prover, "/access", &bound, None).await;

@@ -11,7 +11,7 @@ use jwt_auth::{
     PrivateKey, ProvenRequest, ReplayGuard, Scopes, Secret, Signer, StoreError, SubjectKind,
 };
 
-use crate::http_guard::Guards;
+use crate::http_guard::world::Guards;
 
 pub(crate) const ISSUER: &str = "https://login.example";
 pub(crate) const RESOURCE: &str = "https://orders.example";

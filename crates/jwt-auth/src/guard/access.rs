@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::access_token::{AccessContext, AccessRequest, AccessTokenVerifier};
 use crate::dpop::{Htu, InvalidHtu};
-use crate::guard::{Guard, Head, Passed, Refusal};
+use crate::guard::contract::{Guard, Passed};
+use crate::guard::head::Head;
+use crate::guard::refusal::Refusal;
 
 /// Lets requests in that bear an access token, and a proof if it is bound to a key. Clones share the verifier.
 #[derive(Clone)]

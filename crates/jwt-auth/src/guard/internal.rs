@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::guard::{Guard, Head, Passed, Refusal};
+use crate::guard::contract::{Guard, Passed};
+use crate::guard::head::Head;
+use crate::guard::refusal::Refusal;
 use crate::internal_token::{InternalContext, InternalRequest, InternalTokenVerifier};
 
 /// Lets requests in that bear an internal token for them. Clones share the verifier.

@@ -6,7 +6,7 @@ use jwt_auth::{AccessGuard, InternalGuard, Refusal, SubjectKind};
 use mesh_api::permission::Permission;
 use mesh_api::problem::Problem;
 
-use crate::admission::{Admission, Caller, CallerKind, Denied, Sent};
+use crate::admission::seam::{Admission, Caller, CallerKind, Denied, Sent};
 use crate::headers::AsHeaders;
 
 /// Lets in who bears a token that allows it.
