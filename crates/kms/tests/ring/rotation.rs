@@ -83,16 +83,15 @@ async fn no_token_is_refused_while_keys_rotate() {
         });
         tokens.retain(|token| now < token.expires_ms);
         for (number, verifier) in verifiers.iter_mut().enumerate() {
-            let token = &tokens[(step * 7 + number * 31) % tokens.len()];
-            for token in [token, &tokens[0], &tokens[tokens.len() - 1]] {
-                let replica = &replicas[(step + number) % 2];
-                assert!(verifier.accepts(token, now, replica), "step {step}");
-                verified += 1;
-            }
+            let some = (step * 7 + number * 31) % tokens.len();
+            let token = [0, some, tokens.len() - 1][(step + number) % 3];
+            let replica = &replicas[(step / 3 + number) % 2];
+            assert!(verifier.accepts(&tokens[token], now, replica), "step {step}");
+            verified += 1;
         }
     }
     assert_eq!(kids.len(), 6, "six hours, a key each");
-    assert_eq!(verified, 5_400 * 9);
+    assert_eq!(verified, 5_400 * 3);
     // The retired ones are refused, and deleted at their provider.
     let last = kids.last().unwrap();
     let published = replicas[0].jwks();
