@@ -51,7 +51,8 @@ async fn make(kms: &dyn KeyManagement, name: &str, algorithm: Algorithm) -> Publ
 async fn signs(kms: &dyn KeyManagement, name: &str, key: &PublicJwk, input: &[u8]) {
     let signature = kms.sign(&kid(name), key.algorithm(), input).await;
     let signature = signature.expect("the key signs");
-    key.verify(input, &signature).expect("the signature is that of the key");
+    key.verify(input, &signature)
+        .expect("the signature is that of the key");
 }
 
 /// What `sign` answers, the public key verifies, for each algorithm.
@@ -100,7 +101,10 @@ pub async fn an_absent_key_is_none(kms: impl KeyManagement) {
 pub async fn nobody_signs_with_an_absent_key(kms: impl KeyManagement) {
     let algorithm = kms.capabilities().algorithms[0];
     let refused = kms.sign(&kid("nobody"), algorithm, b"input").await;
-    assert!(matches!(refused, Err(KmsError::KeyNotFound(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(KmsError::KeyNotFound(_))),
+        "{refused:?}"
+    );
 }
 
 /// Making a key under a name that is taken is refused, and the first key stays.
@@ -109,7 +113,10 @@ pub async fn a_name_is_given_once(kms: impl KeyManagement) {
     let key = make(&kms, "first", algorithm).await;
     for algorithm in kms.capabilities().algorithms {
         let refused = kms.generate(&kid("first"), *algorithm).await;
-        assert!(matches!(refused, Err(KmsError::KeyExists(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(KmsError::KeyExists(_))),
+            "{refused:?}"
+        );
     }
     signs(&kms, "first", &key, b"input").await;
 }
@@ -140,7 +147,10 @@ pub async fn a_deleted_key_is_gone(kms: impl KeyManagement) {
     let other = make(&kms, "second", algorithm).await;
     kms.delete(&kid("first")).await.expect("deleted");
     let refused = kms.sign(&kid("first"), algorithm, b"input").await;
-    assert!(matches!(refused, Err(KmsError::KeyNotFound(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(KmsError::KeyNotFound(_))),
+        "{refused:?}"
+    );
     if kms.capabilities().public_key {
         let found = kms.public_key(&kid("first")).await.expect("answered");
         assert_eq!(found, None);
@@ -199,7 +209,10 @@ pub async fn an_input_too_large_is_refused(kms: impl KeyManagement) {
     make(&kms, "first", algorithm).await;
     let large = vec![b'a'; kms::key_management::MAX_INPUT_BYTES + 1];
     let refused = kms.sign(&kid("first"), algorithm, &large).await;
-    assert!(matches!(refused, Err(KmsError::InputTooLarge(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(KmsError::InputTooLarge(_))),
+        "{refused:?}"
+    );
 }
 
 /// Two keys are two keys.
@@ -228,7 +241,10 @@ pub async fn an_imported_key_is_the_same_key(kms: impl KeyManagement) {
             }
             Err(error) => {
                 assert!(!kms.capabilities().import, "{error:?}");
-                let named = matches!(error, KmsError::Unsupported(_) | KmsError::ImportDisabled(_));
+                let named = matches!(
+                    error,
+                    KmsError::Unsupported(_) | KmsError::ImportDisabled(_)
+                );
                 assert!(named, "{error:?}");
             }
         }
@@ -240,7 +256,10 @@ pub async fn an_import_takes_no_name_that_is_taken(kms: impl KeyManagement) {
     let algorithm = kms.capabilities().algorithms[0];
     let key = make(&kms, "first", algorithm).await;
     let other = PrivateKey::generate(algorithm).expect("a key");
-    let refused = kms.import(&kid("first"), &other).await.expect_err("the name is taken");
+    let refused = kms
+        .import(&kid("first"), &other)
+        .await
+        .expect_err("the name is taken");
     if kms.capabilities().import {
         assert!(matches!(refused, KmsError::KeyExists(_)), "{refused:?}");
     }

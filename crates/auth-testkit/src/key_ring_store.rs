@@ -54,9 +54,14 @@ fn full_ring(name: &str) -> KeyRing {
     let mut ring = ring(name);
     let mut now = NOW;
     for number in 0..3 {
-        ring = ring.with_pending(ring_key(number), now).expect("a pending key");
+        ring = ring
+            .with_pending(ring_key(number), now)
+            .expect("a pending key");
         now += 1_000_000_000;
-        ring = ring.activate(now, &policy).expect("an active key").retire(now);
+        ring = ring
+            .activate(now, &policy)
+            .expect("an active key")
+            .retire(now);
     }
     let ring = ring.with_pending(ring_key(3), now).expect("a pending key");
     let states: Vec<&str> = ring.keys().iter().map(|key| key.state.name()).collect();
@@ -65,7 +70,10 @@ fn full_ring(name: &str) -> KeyRing {
 }
 
 async fn write(store: &dyn KeyRingStore, expect: Revision, next: &KeyRing) -> bool {
-    store.advance(expect, next).await.expect("the store answers")
+    store
+        .advance(expect, next)
+        .await
+        .expect("the store answers")
 }
 
 async fn read(store: &dyn KeyRingStore, name: &str) -> Option<KeyRing> {
@@ -100,7 +108,11 @@ pub async fn every_state_is_read_back(store: impl KeyRingStore) {
     assert_eq!(found, full);
     for (found, written) in found.keys().iter().zip(full.keys()) {
         assert_eq!(found.kid(), written.kid());
-        assert_eq!(found.public.kid(), found.kid(), "published under its thumbprint");
+        assert_eq!(
+            found.public.kid(),
+            found.kid(),
+            "published under its thumbprint"
+        );
     }
     assert_eq!((found.tag(), found.made()), (full.tag(), full.made()));
 }
@@ -112,7 +124,11 @@ pub async fn a_change_of_an_old_revision_is_refused(store: impl KeyRingStore) {
     let second = first.clone().with_pending(ring_key(0), NOW).expect("a key");
     assert!(write(&store, first.revision(), &second).await);
     let late = first.clone().with_pending(ring_key(1), NOW).expect("a key");
-    for wrong in [first.revision(), second.revision().next(), Revision::default()] {
+    for wrong in [
+        first.revision(),
+        second.revision().next(),
+        Revision::default(),
+    ] {
         assert!(!write(&store, wrong, &late).await, "{wrong:?}");
     }
     assert_eq!(read(&store, "access").await, Some(second));
@@ -122,7 +138,10 @@ pub async fn a_change_of_an_old_revision_is_refused(store: impl KeyRingStore) {
 pub async fn a_ring_begins_once(store: impl KeyRingStore) {
     let (first, second) = (ring("access"), ring("access"));
     assert_ne!(first.tag(), second.tag());
-    assert!(!write(&store, first.revision(), &first).await, "there is none yet");
+    assert!(
+        !write(&store, first.revision(), &first).await,
+        "there is none yet"
+    );
     assert!(write(&store, Revision::default(), &first).await);
     assert!(!write(&store, Revision::default(), &second).await);
     assert_eq!(read(&store, "access").await, Some(first));
@@ -150,7 +169,10 @@ pub async fn one_of_many_advances(store: impl KeyRingStore) {
         let found = read(&*store, "access").await.expect("the ring is known");
         assert_eq!(found, won[0]);
         let kid = found.keys()[0].kid().to_owned();
-        let emptied = found.clone().revoke(&kid, NOW).and_then(|ring| ring.forget(&kid));
+        let emptied = found
+            .clone()
+            .revoke(&kid, NOW)
+            .and_then(|ring| ring.forget(&kid));
         let emptied = emptied.expect("the key goes");
         assert!(write(&*store, found.revision(), &emptied).await);
         held = emptied;

@@ -14,7 +14,12 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    pub(crate) fn new(token: Secret, scope: Option<String>, asked_at_ms: i64, life: Duration) -> Self {
+    pub(crate) fn new(
+        token: Secret,
+        scope: Option<String>,
+        asked_at_ms: i64,
+        life: Duration,
+    ) -> Self {
         Self {
             token,
             scope,

@@ -46,7 +46,12 @@ pub(crate) fn read(status: u16, body: &[u8], asked_at_ms: i64) -> Result<AccessT
     }
     let scope = members.get("scope").and_then(Value::as_str);
     let life = life(members.get("expires_in"));
-    Ok(AccessToken::new(token, scope.map(str::to_owned), asked_at_ms, life))
+    Ok(AccessToken::new(
+        token,
+        scope.map(str::to_owned),
+        asked_at_ms,
+        life,
+    ))
 }
 
 /// `expires_in` is a number, or a text that is one.
@@ -56,7 +61,8 @@ fn life(expires_in: Option<&Value>) -> Duration {
         Some(Value::String(text)) => text.trim().parse().ok(),
         _ => None,
     };
-    let life = seconds.map(|it: f64| Duration::try_from_secs_f64(it.clamp(1.0, LONGEST.as_secs_f64())));
+    let life =
+        seconds.map(|it: f64| Duration::try_from_secs_f64(it.clamp(1.0, LONGEST.as_secs_f64())));
     life.and_then(Result::ok).unwrap_or(LIFE)
 }
 
@@ -92,23 +98,56 @@ mod tests {
             ("[]", 900),
             ("\"NaN\"", 900),
         ] {
-            let body = format!(r#"{{"access_token":"t","token_type":"bearer","expires_in":{said}}}"#);
-            assert_eq!(of(200, &body).unwrap().expires_at_ms(), 1_000 + seconds * 1000, "{said}");
+            let body =
+                format!(r#"{{"access_token":"t","token_type":"bearer","expires_in":{said}}}"#);
+            assert_eq!(
+                of(200, &body).unwrap().expires_at_ms(),
+                1_000 + seconds * 1000,
+                "{said}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_token_is_told() {
         for (status, body, error) in [
-            (401, r#"{"error":"invalid_client"}"#, "Token request failed (401 invalid_client)."),
-            (400, r#"{"error":{"code":"invalid_scope"}}"#, "Token request failed (400 invalid_scope)."),
+            (
+                401,
+                r#"{"error":"invalid_client"}"#,
+                "Token request failed (401 invalid_client).",
+            ),
+            (
+                400,
+                r#"{"error":{"code":"invalid_scope"}}"#,
+                "Token request failed (400 invalid_scope).",
+            ),
             (502, "<html>", "Token request failed (502)."),
             (302, "", "Token request failed (302)."),
-            (400, r#"{"error":"with blanks and secrets"}"#, "Token request failed (400)."),
-            (200, "[]", "the answer of the token endpoint is no JSON object"),
-            (200, "{}", "the answer of the token endpoint has no access_token"),
-            (200, r#"{"access_token":""}"#, "the answer of the token endpoint has no access_token"),
-            (200, r#"{"access_token":"a b"}"#, "the answer of the token endpoint has no access_token"),
+            (
+                400,
+                r#"{"error":"with blanks and secrets"}"#,
+                "Token request failed (400).",
+            ),
+            (
+                200,
+                "[]",
+                "the answer of the token endpoint is no JSON object",
+            ),
+            (
+                200,
+                "{}",
+                "the answer of the token endpoint has no access_token",
+            ),
+            (
+                200,
+                r#"{"access_token":""}"#,
+                "the answer of the token endpoint has no access_token",
+            ),
+            (
+                200,
+                r#"{"access_token":"a b"}"#,
+                "the answer of the token endpoint has no access_token",
+            ),
             (
                 200,
                 r#"{"access_token":"t","token_type":"DPoP"}"#,

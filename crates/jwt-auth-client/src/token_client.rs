@@ -90,7 +90,8 @@ impl TokenClient {
     /// [`TokenError`], the same for all who waited.
     pub async fn token(&self, request: &TokenRequest) -> Result<Arc<AccessToken>, Arc<TokenError>> {
         let now = self.clock.now_ms();
-        self.give_up(request, |kept| !kept.is_fresh(now, self.skew)).await;
+        self.give_up(request, |kept| !kept.is_fresh(now, self.skew))
+            .await;
         let kept = self.tokens.entry_by_ref(request);
         let kept = kept.or_try_insert_with(self.fetch(request)).await?;
         Ok(kept.into_value())
@@ -106,7 +107,8 @@ impl TokenClient {
         refused: &Arc<AccessToken>,
         request: &TokenRequest,
     ) -> Result<Arc<AccessToken>, Arc<TokenError>> {
-        self.give_up(request, |kept| Arc::ptr_eq(kept, refused)).await;
+        self.give_up(request, |kept| Arc::ptr_eq(kept, refused))
+            .await;
         self.token(request).await
     }
 
@@ -116,9 +118,18 @@ impl TokenClient {
     }
 
     /// Forgets the kept token if `is_useless`, in one step: a newer one is not forgotten.
-    async fn give_up(&self, request: &TokenRequest, is_useless: impl Fn(&Arc<AccessToken>) -> bool) {
+    async fn give_up(
+        &self,
+        request: &TokenRequest,
+        is_useless: impl Fn(&Arc<AccessToken>) -> bool,
+    ) {
         // Without this look, every call would wait for its turn.
-        if !self.tokens.get(request).await.is_some_and(|kept| is_useless(&kept)) {
+        if !self
+            .tokens
+            .get(request)
+            .await
+            .is_some_and(|kept| is_useless(&kept))
+        {
             return;
         }
         let entry = self.tokens.entry_by_ref(request);

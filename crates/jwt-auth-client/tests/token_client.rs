@@ -40,7 +40,10 @@ impl Endpoint {
     async fn serve(&self) -> (TokenClient, Arc<ManualClock>) {
         let router = Router::new()
             .route("/api/v1/auth/oauth/token", post(token))
-            .route("/moved", post(async || Redirect::temporary("/api/v1/auth/oauth/token")))
+            .route(
+                "/moved",
+                post(async || Redirect::temporary("/api/v1/auth/oauth/token")),
+            )
             .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
@@ -63,19 +66,31 @@ async fn token(State(endpoint): State<Endpoint>, form: String) -> Response {
     // Long enough for everybody to come and wait.
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     if number <= endpoint.refuses {
-        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
+        return (
+            StatusCode::UNAUTHORIZED,
+            Json(json!({ "error": "invalid_client" })),
+        )
+            .into_response();
     }
     let token = format!("token-{number}");
-    Json(json!({ "access_token": token, "token_type": "Bearer", "expires_in": endpoint.expires_in })).into_response()
+    Json(
+        json!({ "access_token": token, "token_type": "Bearer", "expires_in": endpoint.expires_in }),
+    )
+    .into_response()
 }
 
 /// Asks by many at once.
-async fn many(client: &TokenClient, requests: impl Iterator<Item = TokenRequest>) -> Vec<Result<String, String>> {
+async fn many(
+    client: &TokenClient,
+    requests: impl Iterator<Item = TokenRequest>,
+) -> Vec<Result<String, String>> {
     let callers = requests.map(|request| {
         let client = client.clone();
         tokio::spawn(async move {
             let token = client.token(&request).await;
-            token.map(|token| token.expose().to_owned()).map_err(|error| error.to_string())
+            token
+                .map(|token| token.expose().to_owned())
+                .map_err(|error| error.to_string())
         })
     });
     let mut answers = Vec::new();
@@ -95,16 +110,26 @@ async fn a_hundred_cold_callers_cause_one_request() {
     };
     let answers = many(&client, (0..100).map(permuted)).await;
     assert_eq!(endpoint.asked(), 1);
-    assert!(answers.iter().all(|answer| answer.as_deref() == Ok("token-1")));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.as_deref() == Ok("token-1"))
+    );
     let form = endpoint.forms.lock().unwrap()[0].clone();
     assert_eq!(
         form,
         "grant_type=client_credentials&client_id=clt_1&client_secret=s3cret%26%3D&scope=a+b"
     );
-    client.token(&TokenRequest::default().resource("https://orders")).await.unwrap();
+    client
+        .token(&TokenRequest::default().resource("https://orders"))
+        .await
+        .unwrap();
     assert_eq!(endpoint.asked(), 2);
     client.clear_cache();
-    client.token(&TokenRequest::default().scope("a b")).await.unwrap();
+    client
+        .token(&TokenRequest::default().scope("a b"))
+        .await
+        .unwrap();
     assert_eq!(endpoint.asked(), 3);
 }
 
@@ -115,7 +140,10 @@ async fn an_error_is_shared_and_not_kept() {
     let (client, _) = endpoint.serve().await;
     let answers = many(&client, (0..20).map(|_| TokenRequest::default())).await;
     let told = "Token request failed (401 invalid_client).".to_owned();
-    assert!(answers.iter().all(|answer| answer == &Err(told.clone())), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| answer == &Err(told.clone())),
+        "{answers:?}"
+    );
     assert_eq!(endpoint.asked(), 1);
     client.token(&TokenRequest::default()).await.unwrap();
     assert_eq!(endpoint.asked(), 2);
@@ -134,7 +162,11 @@ async fn a_token_is_renewed_before_it_expires() {
     assert_eq!(endpoint.asked(), 1);
     clock.advance(1);
     let answers = many(&client, (0..50).map(|_| TokenRequest::default())).await;
-    assert!(answers.iter().all(|answer| answer.as_deref() == Ok("token-2")));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.as_deref() == Ok("token-2"))
+    );
     assert_eq!(endpoint.asked(), 2);
 }
 
@@ -154,7 +186,14 @@ async fn a_refused_token_is_fetched_again_once() {
     let refused = client.token(&wanted).await.unwrap();
     let callers = (0..50).map(|_| {
         let (client, refused, wanted) = (client.clone(), Arc::clone(&refused), wanted.clone());
-        tokio::spawn(async move { client.token_instead_of(&refused, &wanted).await.unwrap().expose().to_owned() })
+        tokio::spawn(async move {
+            client
+                .token_instead_of(&refused, &wanted)
+                .await
+                .unwrap()
+                .expose()
+                .to_owned()
+        })
     });
     for caller in callers.collect::<Vec<_>>() {
         assert_eq!(caller.await.unwrap(), "token-2");
@@ -186,7 +225,11 @@ async fn a_redirect_is_not_followed() {
     let (client, _) = endpoint.serve().await;
     let shown = format!("{client:?}");
     assert!(!shown.contains("s3cret"), "{shown}");
-    let moved = shown.split('"').nth(1).unwrap().replace("/api/v1/auth/oauth/token", "/moved");
+    let moved = shown
+        .split('"')
+        .nth(1)
+        .unwrap()
+        .replace("/api/v1/auth/oauth/token", "/moved");
     let client = client.token_endpoint(&moved).unwrap();
     let refused = client.token(&TokenRequest::default()).await.unwrap_err();
     assert_eq!(refused.to_string(), "Token request failed (307).");

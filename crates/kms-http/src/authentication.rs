@@ -49,8 +49,9 @@ impl Authentication {
             HttpAuth::Bearer(token) => Ok(Self::Bearer(token)),
             HttpAuth::OAuth2(settings) => {
                 let client = token_client(&settings, clients);
-                let client = client
-                    .map_err(|error| complainant.misconfigured("no token can be asked for", error))?;
+                let client = client.map_err(|error| {
+                    complainant.misconfigured("no token can be asked for", error)
+                })?;
                 let scope = settings.scope.unwrap_or_default();
                 let wanted = TokenRequest::default().scope(&scope);
                 Ok(Self::OAuth2(Box::new(client), wanted))

@@ -85,7 +85,10 @@ impl CertificateClients {
 
 fn complain(error: &CertificateError) {
     let why = auth_base::chain(error);
-    tracing::warn!(why, "changed certificates cannot be used: the ones before stay in use");
+    tracing::warn!(
+        why,
+        "changed certificates cannot be used: the ones before stay in use"
+    );
 }
 
 impl HttpClients for CertificateClients {
@@ -95,12 +98,17 @@ impl HttpClients for CertificateClients {
 }
 
 fn paths(files: &TlsFiles) -> impl Iterator<Item = &Path> {
-    let own = files.client.iter().flat_map(|own| [&own.cert_file, &own.key_file]);
+    let own = files
+        .client
+        .iter()
+        .flat_map(|own| [&own.cert_file, &own.key_file]);
     files.ca_file.iter().chain(own).map(PathBuf::as_path)
 }
 
 fn stamps(files: &TlsFiles) -> Result<Vec<Stamp>, CertificateError> {
-    paths(files).map(|path| stat(path).map(|it| stamp(&it))).collect()
+    paths(files)
+        .map(|path| stat(path).map(|it| stamp(&it)))
+        .collect()
 }
 
 fn stat(path: &Path) -> Result<Metadata, CertificateError> {

@@ -37,7 +37,12 @@ impl HttpKms {
             .map_err(|error| complainant.misconfigured("the certificates cannot be used", error))?;
         let authentication = Authentication::new(settings.auth.clone(), &clients, &complainant)?;
         Ok(Self {
-            transport: Transport::new(clients, authentication, HeaderMap::new(), complainant.clone()),
+            transport: Transport::new(
+                clients,
+                authentication,
+                HeaderMap::new(),
+                complainant.clone(),
+            ),
             settings,
             complainant,
         })
@@ -113,7 +118,9 @@ impl KeyManagement for HttpKms {
     async fn generate(&self, kid: &KeyId, algorithm: Algorithm) -> Result<PublicJwk, KmsError> {
         self.check_algorithm(algorithm)?;
         let body = wire::generate_body(kid, algorithm);
-        let answer = self.call(Method::POST, &self.settings.keys_path, Some(body)).await?;
+        let answer = self
+            .call(Method::POST, &self.settings.keys_path, Some(body))
+            .await?;
         match answer.status.as_u16() {
             200 | 201 => wire::public_jwk(&answer.body, kid, &self.complainant),
             _ => Err(self.refusal(&answer, kid)),
@@ -127,12 +134,16 @@ impl KeyManagement for HttpKms {
         }
         self.check_algorithm(key.public().algorithm())?;
         let body = wire::import_body(key);
-        let answer = self.call(Method::POST, &self.keys(kid, "/import"), Some(body)).await?;
+        let answer = self
+            .call(Method::POST, &self.keys(kid, "/import"), Some(body))
+            .await?;
         match answer.status.as_u16() {
             200 | 201 => wire::public_jwk(&answer.body, kid, &self.complainant),
             404 | 405 => Err(KmsError::Unsupported("import")),
             // What a server says of a private key is not repeated.
-            400 => Err(KmsError::Refused(self.complainant.of("remote service refused the key"))),
+            400 => Err(KmsError::Refused(
+                self.complainant.of("remote service refused the key"),
+            )),
             _ => Err(self.refusal(&answer, kid)),
         }
     }
@@ -146,7 +157,9 @@ impl KeyManagement for HttpKms {
         check_input(input)?;
         self.check_algorithm(algorithm)?;
         let body = wire::sign_body(algorithm, input);
-        let answer = self.call(Method::POST, &self.keys(kid, "/sign"), Some(body)).await?;
+        let answer = self
+            .call(Method::POST, &self.keys(kid, "/sign"), Some(body))
+            .await?;
         match answer.status.as_u16() {
             200 => wire::signature(&answer.body, &self.complainant),
             404 => Err(KmsError::KeyNotFound(kid.clone())),
@@ -176,12 +189,18 @@ impl KeyManagement for HttpKms {
     }
 
     async fn health(&self) -> Result<Health, KmsError> {
-        let answer = self.call(Method::GET, &self.settings.health_path, None).await?;
+        let answer = self
+            .call(Method::GET, &self.settings.health_path, None)
+            .await?;
         match answer.status.as_u16() {
             200 => wire::health(&answer.body).map(|key_count| Health { key_count }),
-            401 | 403 => Err(KmsError::Denied(self.complainant.of("remote service answered its health with a refusal"))),
+            401 | 403 => Err(KmsError::Denied(
+                self.complainant
+                    .of("remote service answered its health with a refusal"),
+            )),
             status => Err(KmsError::Unavailable(
-                self.complainant.of(format!("remote service answered its health with {status}")),
+                self.complainant
+                    .of(format!("remote service answered its health with {status}")),
             )),
         }
     }

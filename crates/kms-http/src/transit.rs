@@ -101,7 +101,12 @@ impl TransitKms {
         })
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, KmsError> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Answer, KmsError> {
         let base = self.settings.base_url.as_str();
         let base = base.strip_suffix('/').unwrap_or(base);
         let url = Url::parse(&format!("{base}/v1/{path}"));
@@ -116,13 +121,23 @@ impl TransitKms {
 
     /// The public half of the first version, and whether the key was there before.
     fn described(&self, answer: &Answer, kid: &KeyId) -> Result<(PublicJwk, bool), KmsError> {
-        let none = || self.complainant.unreadable("remote service returned no publicJwk");
+        let none = || {
+            self.complainant
+                .unreadable("remote service returned no publicJwk")
+        };
         let described: Described = serde_json::from_slice(&answer.body).map_err(|_| none())?;
-        let first = described.data.keys.get("1").and_then(|key| key.get("public_key"));
+        let first = described
+            .data
+            .keys
+            .get("1")
+            .and_then(|key| key.get("public_key"));
         let text = first.and_then(Value::as_str).ok_or_else(none)?;
         let key = match described.data.kind.as_str() {
             "ed25519" => {
-                let bytes = STANDARD.decode(text).ok().and_then(|it| <[u8; 32]>::try_from(it).ok());
+                let bytes = STANDARD
+                    .decode(text)
+                    .ok()
+                    .and_then(|it| <[u8; 32]>::try_from(it).ok());
                 PublicJwk::ed25519(bytes.ok_or_else(none)?).map_err(KmsError::PublicKey)?
             }
             "ecdsa-p256" => read_public_key("public_key", Some(text)).map_err(|_| none())?,
@@ -134,7 +149,9 @@ impl TransitKms {
     }
 
     async fn describe(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
-        let answer = self.call(Method::GET, &self.path("keys", kid), None).await?;
+        let answer = self
+            .call(Method::GET, &self.path("keys", kid), None)
+            .await?;
         match answer.status.as_u16() {
             200 => self.described(&answer, kid).map(|(key, _)| Some(key)),
             // Without a mount, there are errors that say so.
@@ -146,8 +163,14 @@ impl TransitKms {
     fn refusal(&self, answer: &Answer) -> KmsError {
         let status = answer.status.as_u16();
         let said: String = errors(answer).join("; ");
-        let said: String = said.chars().filter(|it| !it.is_control()).take(200).collect();
-        let complaint = self.complainant.of(format!("remote service answered {status} {said}"));
+        let said: String = said
+            .chars()
+            .filter(|it| !it.is_control())
+            .take(200)
+            .collect();
+        let complaint = self
+            .complainant
+            .of(format!("remote service answered {status} {said}"));
         match status {
             401 | 403 => KmsError::Denied(complaint),
             412 | 429 | 472 | 473 | 500.. => KmsError::Unavailable(complaint),
@@ -171,7 +194,9 @@ fn engine_name(kid: &KeyId) -> String {
     if ends && name.bytes().all(inner) && !name.starts_with(ENCODED) {
         return name.to_owned();
     }
-    name.bytes().fold(ENCODED.to_owned(), |encoded, byte| format!("{encoded}{byte:02x}"))
+    name.bytes().fold(ENCODED.to_owned(), |encoded, byte| {
+        format!("{encoded}{byte:02x}")
+    })
 }
 
 #[async_trait]
@@ -193,7 +218,9 @@ impl KeyManagement for TransitKms {
             }
         };
         let body = json!({ "type": kind, "exportable": false, "allow_plaintext_backup": false });
-        let answer = self.call(Method::POST, &self.path("keys", kid), Some(body)).await?;
+        let answer = self
+            .call(Method::POST, &self.path("keys", kid), Some(body))
+            .await?;
         match answer.status.as_u16() {
             200 => match self.described(&answer, kid)? {
                 (_, true) => Err(KmsError::KeyExists(kid.clone())),
@@ -219,17 +246,30 @@ impl KeyManagement for TransitKms {
             body["hash_algorithm"] = "sha2-256".into();
             body["marshaling_algorithm"] = "jws".into();
         }
-        let answer = self.call(Method::POST, &self.path("sign", kid), Some(body)).await?;
+        let answer = self
+            .call(Method::POST, &self.path("sign", kid), Some(body))
+            .await?;
         let status = answer.status.as_u16();
-        if status == 400 && errors(&answer).iter().any(|it| it.contains("key not found")) {
+        if status == 400
+            && errors(&answer)
+                .iter()
+                .any(|it| it.contains("key not found"))
+        {
             return Err(KmsError::KeyNotFound(kid.clone()));
         }
         if status != 200 {
             return Err(self.refusal(&answer));
         }
-        let none = || self.complainant.unreadable("remote service returned empty signature");
+        let none = || {
+            self.complainant
+                .unreadable("remote service returned empty signature")
+        };
         let signed: Signed = serde_json::from_slice(&answer.body).map_err(|_| none())?;
-        let text = signed.data.signature.strip_prefix("vault:v1:").ok_or_else(none)?;
+        let text = signed
+            .data
+            .signature
+            .strip_prefix("vault:v1:")
+            .ok_or_else(none)?;
         wire::signature_of(text, &self.complainant)
     }
 
@@ -243,7 +283,9 @@ impl KeyManagement for TransitKms {
         }
         let allow = json!({ "deletion_allowed": true });
         let path = self.path("keys", kid);
-        let mut answer = self.call(Method::POST, &format!("{path}/config"), Some(allow)).await?;
+        let mut answer = self
+            .call(Method::POST, &format!("{path}/config"), Some(allow))
+            .await?;
         if answer.status.is_success() {
             answer = self.call(Method::DELETE, &path, None).await?;
         }
@@ -283,7 +325,9 @@ mod tests {
     #[test]
     fn every_name_has_its_own_name_in_the_engine() {
         let names = ["a", "a-b.c_d", "-a", "a-", "a/b", "hex.61", "..a", "A", "~"];
-        let encoded: Vec<String> = names.map(|name| engine_name(&KeyId::parse(name).unwrap())).into();
+        let encoded: Vec<String> = names
+            .map(|name| engine_name(&KeyId::parse(name).unwrap()))
+            .into();
         assert_eq!(encoded[..4], ["a", "a-b.c_d", "hex.2d61", "hex.612d"]);
         assert_eq!(encoded.iter().collect::<HashSet<_>>().len(), names.len());
         let taken = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);

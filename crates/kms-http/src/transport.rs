@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kms::KmsError;
 use jwt_auth_client::TokenError;
+use kms::KmsError;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
@@ -63,7 +63,9 @@ impl Transport {
         let answered = tokio::time::timeout(CALL_LIMIT, self.send_as_somebody(call)).await;
         answered.unwrap_or_else(|_| {
             let limit = KmsError::Timeout(CALL_LIMIT);
-            Err(self.complainant.unavailable("remote service did not answer", limit))
+            Err(self
+                .complainant
+                .unavailable("remote service did not answer", limit))
         })
     }
 
@@ -100,18 +102,27 @@ impl Transport {
     }
 
     fn unreachable(&self, error: reqwest::Error) -> KmsError {
-        self.complainant.unavailable("remote service cannot be reached", error)
+        self.complainant
+            .unavailable("remote service cannot be reached", error)
     }
 
-    async fn send_once(&self, call: &Call, credential: &Credential) -> Result<Answer, reqwest::Error> {
+    async fn send_once(
+        &self,
+        call: &Call,
+        credential: &Credential,
+    ) -> Result<Answer, reqwest::Error> {
         let client = self.clients.of_the_moment();
         let mut request = client.request(call.method.clone(), call.url.clone());
-        request = request.headers(self.headers.clone()).header(ACCEPT, "application/json");
+        request = request
+            .headers(self.headers.clone())
+            .header(ACCEPT, "application/json");
         if let Some(token) = credential.token().and_then(bearer) {
             request = request.header(AUTHORIZATION, token);
         }
         if let Some(body) = &call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.to_string());
         }
         let mut answer = request.send().await.map_err(reqwest::Error::without_url)?;
         let status = answer.status();

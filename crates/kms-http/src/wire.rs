@@ -14,7 +14,11 @@ use zeroize::Zeroizing;
 use crate::error::Complainant;
 
 /// What stays as it is in one segment of a path (RFC 3986, section 2.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// What a server says may be repeated up to so many characters.
 const MAX_REPEATED: usize = 200;
@@ -65,11 +69,18 @@ pub(crate) fn sign_body(algorithm: Algorithm, input: &[u8]) -> Zeroizing<String>
 /// Put together by hand: a `Value` would leave the private key behind in memory.
 pub(crate) fn import_body(key: &PrivateKey) -> Zeroizing<String> {
     let (alg, jwk) = (key.public().algorithm().name(), key.expose_jwk());
-    Zeroizing::new(format!(r#"{{"alg":"{alg}","privateJwk":{}}}"#, jwk.expose()))
+    Zeroizing::new(format!(
+        r#"{{"alg":"{alg}","privateJwk":{}}}"#,
+        jwk.expose()
+    ))
 }
 
 /// Reads `{publicJwk}`. A key that does not say what it is called is called as it was asked for.
-pub(crate) fn public_jwk(body: &[u8], kid: &KeyId, complainant: &Complainant) -> Result<PublicJwk, KmsError> {
+pub(crate) fn public_jwk(
+    body: &[u8],
+    kid: &KeyId,
+    complainant: &Complainant,
+) -> Result<PublicJwk, KmsError> {
     let none = || complainant.unreadable("remote service returned no publicJwk");
     let made: Made<'_> = serde_json::from_slice(body).map_err(|_| none())?;
     let text = made.public_jwk.ok_or_else(none)?.get();
@@ -85,28 +96,39 @@ pub(crate) fn public_jwk(body: &[u8], kid: &KeyId, complainant: &Complainant) ->
 pub(crate) fn signature(body: &[u8], complainant: &Complainant) -> Result<[u8; 64], KmsError> {
     let none = || complainant.unreadable("remote service returned empty signature");
     let signed: Signed = serde_json::from_slice(body).map_err(|_| none())?;
-    let text = signed.signature.filter(|text| !text.is_empty()).ok_or_else(none)?;
+    let text = signed
+        .signature
+        .filter(|text| !text.is_empty())
+        .ok_or_else(none)?;
     signature_of(&text, complainant)
 }
 
 /// Reads a signature of 64 bytes in any base64.
 pub(crate) fn signature_of(text: &str, complainant: &Complainant) -> Result<[u8; 64], KmsError> {
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let lenient =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let alphabets = [&base64::alphabet::URL_SAFE, &base64::alphabet::STANDARD];
     let read = alphabets.into_iter().find_map(|alphabet| {
         let engine = GeneralPurpose::new(alphabet, lenient);
         engine.decode(text).ok()
     });
-    let bytes = read.ok_or_else(|| complainant.unreadable("remote service returned a signature that is no base64"))?;
+    let bytes = read.ok_or_else(|| {
+        complainant.unreadable("remote service returned a signature that is no base64")
+    })?;
     let length = bytes.len();
-    bytes.try_into().map_err(|_| KmsError::SignatureLength(length))
+    bytes
+        .try_into()
+        .map_err(|_| KmsError::SignatureLength(length))
 }
 
 /// Reads `{ok, keyCount?}`. Only `true` is well.
 pub(crate) fn health(body: &[u8]) -> Result<Option<u64>, KmsError> {
     let healthy: Option<Healthy> = serde_json::from_slice(body).ok();
     match healthy {
-        Some(Healthy { ok: Some(true), key_count }) => Ok(key_count),
+        Some(Healthy {
+            ok: Some(true),
+            key_count,
+        }) => Ok(key_count),
         _ => Err(KmsError::Unhealthy),
     }
 }
@@ -115,7 +137,11 @@ pub(crate) fn health(body: &[u8]) -> Result<Option<u64>, KmsError> {
 pub(crate) fn error_text(body: &[u8]) -> Option<String> {
     let refused: Refused = serde_json::from_slice(body).ok()?;
     let text = refused.error?;
-    let text: String = text.chars().filter(|it| !it.is_control()).take(MAX_REPEATED).collect();
+    let text: String = text
+        .chars()
+        .filter(|it| !it.is_control())
+        .take(MAX_REPEATED)
+        .collect();
     (!text.is_empty()).then_some(text)
 }
 
@@ -139,9 +165,18 @@ mod tests {
             assert_eq!(signature(body.as_bytes(), &complainant).unwrap(), bytes);
         }
         for (body, told) in [
-            ("{}", "HttpKmsAdapter[a]: remote service returned empty signature"),
-            (r#"{"signature":""}"#, "HttpKmsAdapter[a]: remote service returned empty signature"),
-            (r#"{"signature":"AA"}"#, "the provider returned a signature of 1 bytes, not 64"),
+            (
+                "{}",
+                "HttpKmsAdapter[a]: remote service returned empty signature",
+            ),
+            (
+                r#"{"signature":""}"#,
+                "HttpKmsAdapter[a]: remote service returned empty signature",
+            ),
+            (
+                r#"{"signature":"AA"}"#,
+                "the provider returned a signature of 1 bytes, not 64",
+            ),
             (
                 r#"{"signature":"?"}"#,
                 "HttpKmsAdapter[a]: remote service returned a signature that is no base64",

@@ -1,5 +1,9 @@
 //! The clients against servers in this process: honest ones, and such as lie, are slow, move, or want certificates.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "http/certificates.rs"]
 mod certificates;

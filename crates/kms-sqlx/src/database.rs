@@ -78,7 +78,10 @@ impl KmsDatabase {
                 Pool::Sqlite(pool) => pool.close().await,
             }
         };
-        if tokio::time::timeout(self.options.timeout, closing).await.is_err() {
+        if tokio::time::timeout(self.options.timeout, closing)
+            .await
+            .is_err()
+        {
             tracing::warn!("the connections of the key database did not close in time");
         }
     }
@@ -96,7 +99,8 @@ impl KmsDatabase {
             attempt += 1;
             match self.attempt(work).await {
                 Err(error)
-                    if error.remedy() == Remedy::Conflict && attempt < self.options.max_attempts =>
+                    if error.remedy() == Remedy::Conflict
+                        && attempt < self.options.max_attempts =>
                 {
                     tokio::time::sleep(CONFLICT.jittered(attempt - 1, &SystemRandom)).await;
                 }
@@ -144,7 +148,11 @@ async fn open_sqlite(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> 
         .journal_mode(SqliteJournalMode::Wal)
         .busy_timeout(options.timeout.min(Duration::from_secs(3)))
         .disable_statement_logging();
-    let most = if in_memory { 1 } else { options.max_connections.max(1) };
+    let most = if in_memory {
+        1
+    } else {
+        options.max_connections.max(1)
+    };
     let pool = SqlitePoolOptions::new()
         .max_connections(most)
         .min_connections(u32::from(in_memory))
@@ -160,8 +168,12 @@ async fn open_sqlite(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> 
 /// Every statement can be run again, by several replicas at once.
 async fn make_tables(pool: &Pool) -> Result<(), SqlError> {
     match pool {
-        Pool::MariaDb(pool) => drop(pool.execute(sqlx::raw_sql(MARIADB_SCHEMA)).await?),
-        Pool::Sqlite(pool) => drop(pool.execute(sqlx::raw_sql(SQLITE_SCHEMA)).await?),
+        Pool::MariaDb(pool) => {
+            pool.execute(sqlx::raw_sql(MARIADB_SCHEMA)).await?;
+        }
+        Pool::Sqlite(pool) => {
+            pool.execute(sqlx::raw_sql(SQLITE_SCHEMA)).await?;
+        }
     }
     Ok(())
 }
@@ -213,8 +225,14 @@ impl Session<'_> {
         values: &[Value<'_>],
     ) -> Result<u64, SqlError> {
         Ok(match self {
-            Self::MariaDb(it) => bound!(sql, values).execute(&mut **it).await?.rows_affected(),
-            Self::Sqlite(it) => bound!(sql, values).execute(&mut **it).await?.rows_affected(),
+            Self::MariaDb(it) => bound!(sql, values)
+                .execute(&mut **it)
+                .await?
+                .rows_affected(),
+            Self::Sqlite(it) => bound!(sql, values)
+                .execute(&mut **it)
+                .await?
+                .rows_affected(),
         })
     }
 

@@ -14,7 +14,8 @@ const READ_RING: &str = "SELECT tag, revision, made FROM key_rings WHERE ring = 
 const READ_KEYS: &str = "SELECT kid, state, public_jwk, provider, external_id, state_since, retire_at FROM signing_keys \
      WHERE ring = ? ORDER BY place";
 const BEGIN: &str = "INSERT INTO key_rings (ring, tag, revision, made) VALUES (?, ?, ?, ?)";
-const ADVANCE: &str = "UPDATE key_rings SET tag = ?, revision = ?, made = ? WHERE ring = ? AND revision = ?";
+const ADVANCE: &str =
+    "UPDATE key_rings SET tag = ?, revision = ?, made = ? WHERE ring = ? AND revision = ?";
 const CLEAR: &str = "DELETE FROM signing_keys WHERE ring = ?";
 const INSERT: &str = "INSERT INTO signing_keys (ring, kid, place, alg, state, active_of, public_jwk, provider, external_id, \
      state_since, retire_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -85,11 +86,7 @@ fn ring_key(row: &Row) -> Result<RingKey, SqlError> {
         return Err(corrupt("a public key of another name"));
     }
     let external_id = KeyId::parse(&row.text(4, KEYS)?);
-    let state = KeyState::from_parts(
-        &row.text(1, KEYS)?,
-        row.int(5, KEYS)?,
-        row.optional_int(6)?,
-    );
+    let state = KeyState::from_parts(&row.text(1, KEYS)?, row.int(5, KEYS)?, row.optional_int(6)?);
     Ok(RingKey {
         public,
         provider: row.text(3, KEYS)?,
@@ -131,7 +128,12 @@ fn int(number: u64) -> Value<'static> {
     Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-async fn insert(session: &mut Session<'_>, ring: &str, place: i64, key: &RingKey) -> Result<(), SqlError> {
+async fn insert(
+    session: &mut Session<'_>,
+    ring: &str,
+    place: i64,
+    key: &RingKey,
+) -> Result<(), SqlError> {
     let public = key.public.to_json().to_string();
     let is_active = matches!(key.state, KeyState::Active { .. });
     let values = [

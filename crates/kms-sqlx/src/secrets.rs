@@ -70,7 +70,10 @@ impl SecretsKey {
         let read = |part: &str| {
             let decoded = STANDARD.decode(part.trim()).map(Zeroizing::new);
             let decoded = decoded.map_err(|_| InvalidSecretsKey)?;
-            let bytes: [u8; 32] = decoded.as_slice().try_into().map_err(|_| InvalidSecretsKey)?;
+            let bytes: [u8; 32] = decoded
+                .as_slice()
+                .try_into()
+                .map_err(|_| InvalidSecretsKey)?;
             Ok(OneKey::new(bytes))
         };
         let keys: Result<Vec<OneKey>, InvalidSecretsKey> = text.split(',').map(read).collect();
@@ -78,7 +81,12 @@ impl SecretsKey {
     }
 
     /// Seals a private key for its row.
-    pub(crate) fn seal(&self, kid: &KeyId, algorithm: Algorithm, plain: &[u8]) -> Result<String, SealError> {
+    pub(crate) fn seal(
+        &self,
+        kid: &KeyId,
+        algorithm: Algorithm,
+        plain: &[u8],
+    ) -> Result<String, SealError> {
         let key = self.keys.first().ok_or(SealError)?;
         let mut sealed = vec![VERSION];
         sealed.extend_from_slice(&key.id);
@@ -103,7 +111,9 @@ impl SecretsKey {
         sealed: &str,
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let bytes = STANDARD.decode(sealed).map_err(|_| OpenError::Malformed)?;
-        let (header, ciphertext) = bytes.split_at_checked(HEADER_BYTES).ok_or(OpenError::Malformed)?;
+        let (header, ciphertext) = bytes
+            .split_at_checked(HEADER_BYTES)
+            .ok_or(OpenError::Malformed)?;
         let (named, nonce) = header.split_at(1 + KEY_ID_BYTES);
         if named.first() != Some(&VERSION) {
             return Err(OpenError::Malformed);
@@ -148,7 +158,11 @@ impl OneKey {
 /// What is authenticated besides: the beginning of the value, and where it stands.
 fn associated(header: &[u8], kid: &KeyId, algorithm: Algorithm) -> Vec<u8> {
     let mut data = header.to_vec();
-    for part in ["private_keys.sealed_private", kid.as_str(), algorithm.name()] {
+    for part in [
+        "private_keys.sealed_private",
+        kid.as_str(),
+        algorithm.name(),
+    ] {
         data.extend_from_slice(&(part.len() as u64).to_be_bytes());
         data.extend_from_slice(part.as_bytes());
     }
@@ -166,16 +180,23 @@ mod tests {
         let sealed = key.seal(&here, Algorithm::EdDsa, b"plain").unwrap();
         let opened = key.open(&here, Algorithm::EdDsa, &sealed).unwrap();
         assert_eq!(opened.as_slice(), b"plain");
-        let refused = |key: &SecretsKey, kid, algorithm| key.open(kid, algorithm, &sealed).unwrap_err();
+        let refused =
+            |key: &SecretsKey, kid, algorithm| key.open(kid, algorithm, &sealed).unwrap_err();
         assert_eq!(refused(&key, &there, Algorithm::EdDsa), OpenError::Refused);
         assert_eq!(refused(&key, &here, Algorithm::Es256), OpenError::Refused);
-        assert_eq!(refused(&other, &here, Algorithm::EdDsa), OpenError::UnknownKey);
+        assert_eq!(
+            refused(&other, &here, Algorithm::EdDsa),
+            OpenError::UnknownKey
+        );
         let bytes = STANDARD.decode(&sealed).unwrap();
         for index in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[index] ^= 1;
             for value in [STANDARD.encode(damaged), STANDARD.encode(&bytes[..index])] {
-                assert!(key.open(&here, Algorithm::EdDsa, &value).is_err(), "{index}");
+                assert!(
+                    key.open(&here, Algorithm::EdDsa, &value).is_err(),
+                    "{index}"
+                );
             }
         }
     }
@@ -186,7 +207,9 @@ mod tests {
         let both = SecretsKey::parse(&format!("{one}, {two}")).unwrap();
         assert_eq!(format!("{both:?}"), "SecretsKey(2 redacted)");
         let kid = KeyId::parse("a").unwrap();
-        let older = SecretsKey::new([8; 32]).seal(&kid, Algorithm::EdDsa, b"x").unwrap();
+        let older = SecretsKey::new([8; 32])
+            .seal(&kid, Algorithm::EdDsa, b"x")
+            .unwrap();
         assert!(both.open(&kid, Algorithm::EdDsa, &older).is_ok());
         for wrong in ["", "abc", &STANDARD.encode([7; 31]), &format!("{one},")] {
             assert_eq!(SecretsKey::parse(wrong).unwrap_err(), InvalidSecretsKey);

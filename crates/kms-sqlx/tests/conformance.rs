@@ -42,7 +42,9 @@ fn sqlite() -> Server {
 }
 
 async fn connect(url: &str) -> KmsDatabase {
-    KmsDatabase::connect(url, SqlOptions::default()).await.unwrap()
+    KmsDatabase::connect(url, SqlOptions::default())
+        .await
+        .unwrap()
 }
 
 async fn keys(server: Server) -> Kept<SqlKeyManagement> {
@@ -75,7 +77,12 @@ impl KeyManagement for Kept<SqlKeyManagement> {
         self.store.import(kid, key).await
     }
 
-    async fn sign(&self, kid: &KeyId, algorithm: Algorithm, input: &[u8]) -> Result<[u8; 64], KmsError> {
+    async fn sign(
+        &self,
+        kid: &KeyId,
+        algorithm: Algorithm,
+        input: &[u8],
+    ) -> Result<[u8; 64], KmsError> {
         self.store.sign(kid, algorithm, input).await
     }
 
@@ -123,11 +130,17 @@ async fn two_replicas(server: Server) {
     assert_eq!(public.verify(b"input", &signature), Ok(()));
     // Without the key that sealed it, it signs for nobody.
     let stranger = SqlKeyManagement::new(connect(&url).await, SecretsKey::new([8; 32]));
-    let refused = stranger.sign(&kid, Algorithm::Es256, b"input").await.unwrap_err();
+    let refused = stranger
+        .sign(&kid, Algorithm::Es256, b"input")
+        .await
+        .unwrap_err();
     assert!(matches!(refused, KmsError::Corrupt { .. }), "{refused:?}");
     assert!(!format!("{stranger:?} {refused:?}").contains("sqlite:"));
     one.delete(&kid).await.unwrap();
-    let refused = other.sign(&kid, Algorithm::Es256, b"input").await.unwrap_err();
+    let refused = other
+        .sign(&kid, Algorithm::Es256, b"input")
+        .await
+        .unwrap_err();
     assert!(matches!(refused, KmsError::KeyNotFound(_)), "{refused:?}");
     drop(server);
 }
@@ -150,10 +163,16 @@ async fn a_database_that_is_gone_is_unavailable() {
     let kid = KeyId::parse("first").unwrap();
     kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
     drop(server);
-    let failed = kms.sign(&kid, Algorithm::EdDsa, b"input").await.unwrap_err();
+    let failed = kms
+        .sign(&kid, Algorithm::EdDsa, b"input")
+        .await
+        .unwrap_err();
     assert!(failed.is_temporary(), "{failed:?}");
     let rings: Arc<dyn KeyRingStore> = Arc::new(SqlKeyRingStore::new(database));
-    let failed = rings.read(&RingName::parse("access").unwrap()).await.unwrap_err();
+    let failed = rings
+        .read(&RingName::parse("access").unwrap())
+        .await
+        .unwrap_err();
     assert!(matches!(failed, StoreError::Unavailable(_)), "{failed:?}");
 }
 
@@ -164,7 +183,9 @@ async fn what_lies_in_a_file_is_no_key() {
     let database = connect(&format!("sqlite:{}", file.display())).await;
     let kms = SqlKeyManagement::new(database.clone(), SecretsKey::new([7; 32]));
     let key = PrivateKey::generate(Algorithm::EdDsa).unwrap();
-    kms.import(&KeyId::parse("first").unwrap(), &key).await.unwrap();
+    kms.import(&KeyId::parse("first").unwrap(), &key)
+        .await
+        .unwrap();
     database.close().await;
     let mut found = 0;
     for entry in folder.path().read_dir().unwrap() {

@@ -169,7 +169,9 @@ impl KeyManagement for CheckedKeyManagement {
                 asked: algorithm,
             });
         }
-        let signature = self.within(self.provider.sign(kid, algorithm, input)).await?;
+        let signature = self
+            .within(self.provider.sign(kid, algorithm, input))
+            .await?;
         match key.verify(input, &signature) {
             Ok(()) => Ok(signature),
             Err(_) => Err(KmsError::WrongSignature(kid.clone())),

@@ -61,12 +61,19 @@ impl KmsConfig {
         let read: Result<Node, serde_json::Error> = serde_json::from_slice(json);
         let mut document = read.map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            InvalidKmsConfig::of("", format!("the document is no JSON: line {line}, column {column}"))
+            InvalidKmsConfig::of(
+                "",
+                format!("the document is no JSON: line {line}, column {column}"),
+            )
         })?;
         let mistakes = Mistakes::default();
         let mut missing = BTreeSet::new();
         document.resolve("", variables, &mut missing, &mut |path| {
-            note(&mistakes, path.to_owned(), "has a placeholder that is not ${NAME}");
+            note(
+                &mistakes,
+                path.to_owned(),
+                "has a placeholder that is not ${NAME}",
+            );
         });
         let config = read_config(&document, &mistakes);
         let found = InvalidKmsConfig {
@@ -87,7 +94,10 @@ fn read_config(document: &Node, mistakes: &Mistakes) -> Option<KmsConfig> {
     if let Some(listed) = &listed
         && !(1..=MAX_PROVIDERS).contains(&listed.len())
     {
-        object.wrong("providers", format!("must list 1 to {MAX_PROVIDERS} providers"));
+        object.wrong(
+            "providers",
+            format!("must list 1 to {MAX_PROVIDERS} providers"),
+        );
     }
     let mut ids = Vec::new();
     let mut providers = Vec::new();
@@ -95,7 +105,11 @@ fn read_config(document: &Node, mistakes: &Mistakes) -> Option<KmsConfig> {
     for (path, node) in listed.unwrap_or_default().into_iter().take(MAX_PROVIDERS) {
         if let Some(id) = id_of(node) {
             if ids.contains(&id) {
-                note(mistakes, format!("{path}.id"), "is the id of an earlier provider");
+                note(
+                    mistakes,
+                    format!("{path}.id"),
+                    "is the id of an earlier provider",
+                );
             }
             ids.push(id);
         }

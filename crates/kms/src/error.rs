@@ -99,6 +99,9 @@ pub enum KmsError {
 impl KmsError {
     /// Tells whether trying again later may help without anybody doing something.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Timeout(_) | Self::Unhealthy)
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Timeout(_) | Self::Unhealthy
+        )
     }
 }

@@ -8,10 +8,16 @@ use std::sync::Arc;
 #[non_exhaustive]
 pub enum InvalidName {
     /// A key's name.
-    #[error("a key is called by 1 to {} visible ASCII characters, and not . or ..", KeyId::MAX_BYTES)]
+    #[error(
+        "a key is called by 1 to {} visible ASCII characters, and not . or ..",
+        KeyId::MAX_BYTES
+    )]
     Key,
     /// A ring's name.
-    #[error("a ring is called by 1 to {} of a-z, 0-9, - and _", RingName::MAX_BYTES)]
+    #[error(
+        "a ring is called by 1 to {} of a-z, 0-9, - and _",
+        RingName::MAX_BYTES
+    )]
     Ring,
 }
 

@@ -283,7 +283,9 @@ impl KeyRing {
     }
 
     fn in_state(&self, state: &'static str) -> impl Iterator<Item = &RingKey> {
-        self.keys.iter().filter(move |key| key.state.name() == state)
+        self.keys
+            .iter()
+            .filter(move |key| key.state.name() == state)
     }
 
     fn each(mut self, change: impl Fn(RingKey) -> RingKey) -> Self {

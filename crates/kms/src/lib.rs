@@ -88,8 +88,8 @@ pub mod config;
 pub mod providers;
 
 pub mod key_ring;
-pub mod ring_key;
 pub mod ring_keeper;
+pub mod ring_key;
 pub mod ring_policy;
 pub mod ring_signer;
 pub mod ring_store;

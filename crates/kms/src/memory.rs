@@ -54,7 +54,8 @@ impl KeyManagement for MemoryKeyManagement {
     }
 
     async fn generate(&self, kid: &KeyId, algorithm: Algorithm) -> Result<PublicJwk, KmsError> {
-        let key = PrivateKey::generate(algorithm).map_err(|_: InvalidPrivateKey| KmsError::Random)?;
+        let key =
+            PrivateKey::generate(algorithm).map_err(|_: InvalidPrivateKey| KmsError::Random)?;
         self.keep(kid, &key)
     }
 

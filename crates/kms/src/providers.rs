@@ -47,7 +47,11 @@ impl Providers {
     ///
     /// # Errors
     /// [`UnknownProvider::Twice`].
-    pub fn with(mut self, id: &str, provider: Arc<dyn KeyManagement>) -> Result<Self, UnknownProvider> {
+    pub fn with(
+        mut self,
+        id: &str,
+        provider: Arc<dyn KeyManagement>,
+    ) -> Result<Self, UnknownProvider> {
         let checked = CheckedKeyManagement::new(provider);
         match self.providers.insert(id.to_owned(), checked) {
             None => Ok(self),

@@ -156,7 +156,12 @@ impl RingKeeper {
                 Ok(undeleted) => {
                     for left in undeleted {
                         let why = chain(&left.error);
-                        tracing::warn!(ring, kid = left.kid, why, "a retired key is not deleted yet");
+                        tracing::warn!(
+                            ring,
+                            kid = left.kid,
+                            why,
+                            "a retired key is not deleted yet"
+                        );
                     }
                 }
                 Err(error) => tracing::warn!(ring, why = chain(&error), "a key ring stands still"),
@@ -257,7 +262,8 @@ impl RingKeeper {
     /// An older revision does not replace a newer one.
     fn keep(&self, ring: KeyRing, read_at_ms: i64) {
         let mut view = self.shared.view.write();
-        let is_newer = |held: &View| held.ring.tag() != ring.tag() || held.ring.revision() <= ring.revision();
+        let is_newer =
+            |held: &View| held.ring.tag() != ring.tag() || held.ring.revision() <= ring.revision();
         if view.as_ref().is_none_or(is_newer) {
             *view = Some(View { ring, read_at_ms });
         }
@@ -266,10 +272,7 @@ impl RingKeeper {
     async fn read_or_begin(&self) -> Result<KeyRing, RingError> {
         match self.read().await? {
             Some(ring) => Ok(ring),
-            None => Ok(KeyRing::new(
-                self.shared.name.clone(),
-                &*self.shared.random,
-            )),
+            None => Ok(KeyRing::new(self.shared.name.clone(), &*self.shared.random)),
         }
     }
 
@@ -328,7 +331,10 @@ impl RingKeeper {
     }
 
     async fn make_key(&self, ring: &KeyRing) -> Result<RingKey, RingError> {
-        let (id, provider) = self.shared.providers.pick(self.shared.policy.provider.as_deref())?;
+        let (id, provider) = self
+            .shared
+            .providers
+            .pick(self.shared.policy.provider.as_deref())?;
         let external_id = ring.next_external_id()?;
         let made = self.generate_or_find(provider, &external_id).await;
         let public = made.map_err(|source| failed(id, source))?;

@@ -112,7 +112,9 @@ impl RingKey {
     pub fn may_sign(&self, now_ms: i64, policy: &RingPolicy) -> bool {
         match self.state {
             KeyState::Active { .. } => true,
-            KeyState::Retiring { since_ms, .. } => now_ms < since_ms.saturating_add(policy.view_ms()),
+            KeyState::Retiring { since_ms, .. } => {
+                now_ms < since_ms.saturating_add(policy.view_ms())
+            }
             KeyState::Pending { .. } | KeyState::Deleting { .. } => false,
         }
     }

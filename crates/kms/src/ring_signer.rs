@@ -5,8 +5,8 @@ use jwt_auth::{PublicJwk, SignError, Signer};
 
 use crate::error::KmsError;
 use crate::key_management::KeyManagement;
-use crate::ring_key::RingKey;
 use crate::ring_keeper::{RingError, RingKeeper};
+use crate::ring_key::RingKey;
 
 /// The key may sign no more: take the signer of the ring's active key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +47,9 @@ impl Signer for RingSigner {
         let ring = self.keeper.ring().await.map_err(unavailable)?;
         let now = self.keeper.now();
         let policy = self.keeper.policy();
-        let may = ring.find(self.key.kid()).filter(|key| key.may_sign(now, policy));
+        let may = ring
+            .find(self.key.kid())
+            .filter(|key| key.may_sign(now, policy));
         let key = may.ok_or_else(|| SignError::Refused(Box::new(NoLongerActive)))?;
         let provider = self.keeper.provider_of(key).map_err(refused)?;
         let algorithm = key.public.algorithm();

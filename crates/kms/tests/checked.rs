@@ -96,7 +96,10 @@ fn checked(lie: Lie) -> (CheckedKeyManagement, KeyId) {
 async fn a_key_that_was_not_asked_for_is_refused() {
     let (kms, kid) = checked(Lie::OtherAlgorithm);
     let refused = kms.generate(&kid, Algorithm::EdDsa).await.unwrap_err();
-    assert!(matches!(refused, KmsError::OtherAlgorithm(_)), "{refused:?}");
+    assert!(
+        matches!(refused, KmsError::OtherAlgorithm(_)),
+        "{refused:?}"
+    );
     let (kms, kid) = checked(Lie::OtherName);
     let refused = kms.generate(&kid, Algorithm::EdDsa).await.unwrap_err();
     assert!(matches!(refused, KmsError::OtherName(_)), "{refused:?}");
@@ -116,7 +119,10 @@ async fn a_key_that_becomes_another_is_refused() {
     let signature = kms.sign(&kid, Algorithm::EdDsa, b"input").await.unwrap();
     assert_eq!(key.verify(b"input", &signature), Ok(()));
     let other = another(&kid, Algorithm::EdDsa);
-    assert!(matches!(kms.pin(&kid, &other), Err(KmsError::KeyChanged(_))));
+    assert!(matches!(
+        kms.pin(&kid, &other),
+        Err(KmsError::KeyChanged(_))
+    ));
 }
 
 #[tokio::test]
@@ -124,8 +130,14 @@ async fn a_signature_is_verified_before_anybody_sees_it() {
     for lie in [Lie::WrongSignature, Lie::SignatureOfAnother] {
         let (kms, kid) = checked(lie);
         kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
-        let refused = kms.sign(&kid, Algorithm::EdDsa, b"input").await.unwrap_err();
-        assert!(matches!(refused, KmsError::WrongSignature(_)), "{refused:?}");
+        let refused = kms
+            .sign(&kid, Algorithm::EdDsa, b"input")
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(refused, KmsError::WrongSignature(_)),
+            "{refused:?}"
+        );
     }
 }
 

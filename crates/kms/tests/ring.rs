@@ -1,9 +1,9 @@
 //! Key rings over time: rotation under load, replicas, providers and stores that fail.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "ring/failures.rs"]
+mod failures;
 #[path = "ring/faulty.rs"]
 mod faulty;
 #[path = "ring/rotation.rs"]
 mod rotation;
-#[path = "ring/failures.rs"]
-mod failures;

@@ -70,7 +70,10 @@ struct Server {
 impl Server {
     async fn start(authority: &Authority) -> Self {
         let provider = Arc::new(ring::default_provider());
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(authority.roots()), Arc::clone(&provider));
+        let clients = WebPkiClientVerifier::builder_with_provider(
+            Arc::new(authority.roots()),
+            Arc::clone(&provider),
+        );
         let (certificate, key) = authority.certificate("server");
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let config = ServerConfig::builder_with_provider(provider)
@@ -90,7 +93,8 @@ impl Server {
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (acceptor, came, is_well) = (acceptor.clone(), Arc::clone(&came), Arc::clone(&is_well));
+                let (acceptor, came, is_well) =
+                    (acceptor.clone(), Arc::clone(&came), Arc::clone(&is_well));
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else {
                         return;
@@ -103,7 +107,9 @@ impl Server {
                     };
                     let mut connection = http1::Builder::new();
                     connection.keep_alive(false);
-                    let _ = connection.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+                    let _ = connection
+                        .serve_connection(TokioIo::new(stream), service_fn(answer))
+                        .await;
                 });
             }
         });
@@ -133,8 +139,10 @@ impl Files {
     }
 
     fn client(&self, port: u16, ca: &Path) -> CheckedKeyManagement {
-        provider(&json!({ "id": "remote", "type": "http", "baseUrl": format!("https://localhost:{port}"), "auth": {
-            "type": "mtls", "certFile": self.path("cert.pem"), "keyFile": self.path("key.pem"), "caFile": ca } }))
+        provider(
+            &json!({ "id": "remote", "type": "http", "baseUrl": format!("https://localhost:{port}"), "auth": {
+            "type": "mtls", "certFile": self.path("cert.pem"), "keyFile": self.path("key.pem"), "caFile": ca } }),
+        )
     }
 }
 
@@ -184,7 +192,10 @@ async fn a_server_of_another_authority_is_not_spoken_to() {
     files.replace("key.pem", &key.serialize_pem());
     files.replace("ca.pem", &other.pem);
     let kms = files.client(server.port, &files.path("ca.pem"));
-    let failed = kms.generate(&kid("first"), Algorithm::EdDsa).await.unwrap_err();
+    let failed = kms
+        .generate(&kid("first"), Algorithm::EdDsa)
+        .await
+        .unwrap_err();
     assert!(failed.is_temporary(), "{failed:?}");
     assert!(server.came.lock().is_empty());
     // Trusted from now on, without a start.

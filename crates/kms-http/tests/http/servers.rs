@@ -20,17 +20,22 @@ pub(crate) async fn serve(router: Router) -> String {
 pub(crate) fn provider(provider: &Value) -> CheckedKeyManagement {
     let document = json!({ "providers": [provider] }).to_string();
     let config = KmsConfig::parse(document.as_bytes(), &|_| None).unwrap();
-    let provider: Arc<dyn KeyManagement> = match config.providers.into_iter().next().unwrap().settings {
-        ProviderSettings::Http(http) => Arc::new(HttpKms::new("remote", http).unwrap()),
-        ProviderSettings::Transit(transit) => Arc::new(TransitKms::new("remote", transit).unwrap()),
-        other => panic!("no provider over HTTP: {other:?}"),
-    };
+    let provider: Arc<dyn KeyManagement> =
+        match config.providers.into_iter().next().unwrap().settings {
+            ProviderSettings::Http(http) => Arc::new(HttpKms::new("remote", http).unwrap()),
+            ProviderSettings::Transit(transit) => {
+                Arc::new(TransitKms::new("remote", transit).unwrap())
+            }
+            other => panic!("no provider over HTTP: {other:?}"),
+        };
     CheckedKeyManagement::new(provider)
 }
 
 /// A client of the HTTP contract.
 pub(crate) fn http(base_url: &str, auth: &Value) -> CheckedKeyManagement {
-    provider(&json!({ "id": "remote", "type": "http", "baseUrl": base_url, "auth": auth, "canImport": true }))
+    provider(
+        &json!({ "id": "remote", "type": "http", "baseUrl": base_url, "auth": auth, "canImport": true }),
+    )
 }
 
 /// An error with everything below it.

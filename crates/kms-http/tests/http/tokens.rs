@@ -30,7 +30,10 @@ struct Service {
 
 impl Service {
     async fn start() -> (Self, CheckedKeyManagement) {
-        let key = PrivateKey::generate(Algorithm::EdDsa).unwrap().with_kid("first").unwrap();
+        let key = PrivateKey::generate(Algorithm::EdDsa)
+            .unwrap()
+            .with_kid("first")
+            .unwrap();
         let service = Self {
             signer: MemorySigner::new(&key).unwrap(),
             tokens: Arc::default(),
@@ -62,7 +65,11 @@ impl Service {
 
 async fn token(State(service): State<Service>, form: String) -> Response {
     if service.is_closed.load(Ordering::SeqCst) {
-        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
+        return (
+            StatusCode::UNAUTHORIZED,
+            Json(json!({ "error": "invalid_client" })),
+        )
+            .into_response();
     }
     assert_eq!(
         form,
@@ -81,7 +88,11 @@ async fn show(State(service): State<Service>, headers: HeaderMap) -> Response {
     }
 }
 
-async fn sign(State(service): State<Service>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+async fn sign(
+    State(service): State<Service>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
     if !service.admits(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
@@ -93,7 +104,11 @@ async fn sign(State(service): State<Service>, headers: HeaderMap, Json(body): Js
 async fn sign_by_many(kms: &CheckedKeyManagement) {
     let callers = (0..100_u8).map(|caller| {
         let kms = kms.clone();
-        tokio::spawn(async move { kms.sign(&kid("first"), Algorithm::EdDsa, &[caller]).await.map(drop) })
+        tokio::spawn(async move {
+            kms.sign(&kid("first"), Algorithm::EdDsa, &[caller])
+                .await
+                .map(drop)
+        })
     });
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap().unwrap();
@@ -117,7 +132,10 @@ async fn a_refused_token_is_fetched_again_once() {
     // A service that takes no token at all is asked twice, and no more.
     service.revoked.store(u32::MAX, Ordering::SeqCst);
     service.refused.store(0, Ordering::SeqCst);
-    let refused = kms.sign(&kid("first"), Algorithm::EdDsa, b"input").await.unwrap_err();
+    let refused = kms
+        .sign(&kid("first"), Algorithm::EdDsa, b"input")
+        .await
+        .unwrap_err();
     assert!(matches!(refused, KmsError::Denied(_)), "{refused:?}");
     assert_eq!(service.refused.load(Ordering::SeqCst), 2);
     assert_eq!(service.tokens.load(Ordering::SeqCst), 3);
@@ -127,7 +145,10 @@ async fn a_refused_token_is_fetched_again_once() {
 async fn without_a_token_nothing_is_signed() {
     let (service, kms) = Service::start().await;
     service.is_closed.store(true, Ordering::SeqCst);
-    let refused = kms.sign(&kid("first"), Algorithm::EdDsa, b"input").await.unwrap_err();
+    let refused = kms
+        .sign(&kid("first"), Algorithm::EdDsa, b"input")
+        .await
+        .unwrap_err();
     assert_eq!(
         chain(&refused),
         "HttpKmsAdapter[remote]: no access token: Token request failed (401 invalid_client)."

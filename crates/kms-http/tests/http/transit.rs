@@ -38,14 +38,18 @@ fn errors(status: u16, errors: &[&str]) -> Response {
 /// Nobody comes in without the token and the mark of a request.
 fn refused(headers: &HeaderMap) -> Option<Response> {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|it| it == value);
-    let is_in = is("x-vault-token", TOKEN) && is("x-vault-request", "true") && is("x-vault-namespace", "team");
+    let is_in = is("x-vault-token", TOKEN)
+        && is("x-vault-request", "true")
+        && is("x-vault-namespace", "team");
     (!is_in).then(|| errors(403, &["permission denied"]))
 }
 
 /// `\w(([\w-.]+)?\w)?`, whatever the engine is asked for.
 fn is_name(name: &str) -> bool {
     let word = |it: char| it.is_ascii_alphanumeric() || it == '_';
-    name.starts_with(word) && name.ends_with(word) && name.chars().all(|it| word(it) || "-.".contains(it))
+    name.starts_with(word)
+        && name.ends_with(word)
+        && name.chars().all(|it| word(it) || "-.".contains(it))
 }
 
 fn described(name: &str, key: &Key, warnings: &Value) -> Response {
@@ -80,7 +84,11 @@ async fn create(
     let spki = STANDARD.encode(key.public().to_spki());
     let public = match algorithm {
         Algorithm::EdDsa => STANDARD.encode(&key.public().to_spki()[12..]),
-        _ => format!("-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n", &spki[..64], &spki[64..]),
+        _ => format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n",
+            &spki[..64],
+            &spki[64..]
+        ),
     };
     let key = Key {
         kind,
@@ -145,7 +153,10 @@ async fn sign(
     if let Some(refused) = refused(&headers) {
         return refused;
     }
-    let found = engine.lock().get(&name).map(|key| (key.kind.clone(), key.signer.clone()));
+    let found = engine
+        .lock()
+        .get(&name)
+        .map(|key| (key.kind.clone(), key.signer.clone()));
     let Some((kind, signer)) = found else {
         return errors(400, &["signing key not found"]);
     };
@@ -164,10 +175,16 @@ async fn sign(
 
 async fn engine() -> String {
     let router = Router::new()
-        .route("/v1/transit/keys/{name}", post(create).get(read).delete(delete))
+        .route(
+            "/v1/transit/keys/{name}",
+            post(create).get(read).delete(delete),
+        )
         .route("/v1/transit/keys/{name}/config", post(allow))
         .route("/v1/transit/sign/{name}", post(sign))
-        .route("/v1/sys/health", get(async || Json(json!({ "initialized": true, "sealed": false }))))
+        .route(
+            "/v1/sys/health",
+            get(async || Json(json!({ "initialized": true, "sealed": false }))),
+        )
         .fallback(async || errors(404, &["no handler for route"]))
         .with_state(Arc::default());
     serve(router).await
@@ -188,12 +205,21 @@ auth_testkit::key_management_cases!(transit_keys, client(&engine().await, &[]));
 async fn a_wrong_token_or_mount_is_told() {
     let address = engine().await;
     let refused = client(&address, &[("token", "other")]);
-    let refused = refused.generate(&kid("first"), Algorithm::EdDsa).await.unwrap_err();
+    let refused = refused
+        .generate(&kid("first"), Algorithm::EdDsa)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, KmsError::Denied(_)), "{refused:?}");
-    assert_eq!(refused.to_string(), "HttpKmsAdapter[remote]: remote service answered 403 permission denied");
+    assert_eq!(
+        refused.to_string(),
+        "HttpKmsAdapter[remote]: remote service answered 403 permission denied"
+    );
     let elsewhere = client(&address, &[("mount", "team/transit")]);
     let refused = elsewhere.public_key(&kid("first")).await.unwrap_err();
-    assert_eq!(refused.to_string(), "HttpKmsAdapter[remote]: remote service answered 404 no handler for route");
+    assert_eq!(
+        refused.to_string(),
+        "HttpKmsAdapter[remote]: remote service answered 404 no handler for route"
+    );
     assert!(!format!("{elsewhere:?}").contains(TOKEN));
 }
 
@@ -202,6 +228,9 @@ async fn a_sealed_engine_is_not_well() {
     let router = Router::new().fallback(async || StatusCode::SERVICE_UNAVAILABLE);
     let kms = client(&serve(router).await, &[]);
     assert!(matches!(kms.health().await, Err(KmsError::Unhealthy)));
-    let failed = kms.sign(&kid("first"), Algorithm::EdDsa, b"input").await.unwrap_err();
+    let failed = kms
+        .sign(&kid("first"), Algorithm::EdDsa, b"input")
+        .await
+        .unwrap_err();
     assert!(failed.is_temporary(), "{failed:?}");
 }

@@ -69,7 +69,11 @@ impl Node {
 /// The path to a member.
 pub(crate) fn member(path: &str, name: &str) -> String {
     // A name is the document's: a long or strange one is not repeated whole.
-    let name: String = name.chars().take(64).filter(|it| !it.is_control()).collect();
+    let name: String = name
+        .chars()
+        .take(64)
+        .filter(|it| !it.is_control())
+        .collect();
     match path.is_empty() {
         true => name,
         false => format!("{path}.{name}"),

@@ -50,7 +50,8 @@ impl InvalidKmsConfig {
 impl fmt::Display for InvalidKmsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let missing = self.missing_variables.join(", ");
-        let missing = (!missing.is_empty()).then(|| format!("Missing environment variables: {missing}"));
+        let missing =
+            (!missing.is_empty()).then(|| format!("Missing environment variables: {missing}"));
         let mistakes = self.mistakes.iter().map(Mistake::to_string);
         let lines: Vec<String> = missing.into_iter().chain(mistakes).collect();
         f.write_str(&lines.join("\n"))

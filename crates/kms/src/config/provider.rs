@@ -56,9 +56,15 @@ fn plain(object: &Object<'_>) -> Plain {
 
 fn http(object: &Object<'_>) -> Option<HttpSettings> {
     let plain = plain(object);
-    let auth = object.object("auth").and_then(|auth| authentication(auth, plain));
+    let auth = object
+        .object("auth")
+        .and_then(|auth| authentication(auth, plain));
     let shows_certificate = auth.as_ref().is_some_and(|(_, client)| client.is_some());
-    let plain = if shows_certificate { Plain::Never } else { plain };
+    let plain = if shows_certificate {
+        Plain::Never
+    } else {
+        plain
+    };
     let base_url = object.server("baseUrl", plain);
     let keys_path = object.server_path("keysPath", "/keys");
     let health_path = object.server_path("healthPath", "/health");
@@ -86,7 +92,9 @@ type Certificates = Option<(ClientCertificate, Option<std::path::PathBuf>)>;
 fn authentication(auth: Object<'_>, plain: Plain) -> Option<(HttpAuth, Certificates)> {
     let read = match auth.text("type")? {
         "none" => Some((HttpAuth::None, None)),
-        "bearer" => auth.secret("token").map(|token| (HttpAuth::Bearer(token), None)),
+        "bearer" => auth
+            .secret("token")
+            .map(|token| (HttpAuth::Bearer(token), None)),
         "oauth2-client-credentials" => oauth2(&auth, plain),
         "mtls" => certificates(&auth).map(|files| (HttpAuth::None, Some(files))),
         _ => {
@@ -107,7 +115,11 @@ fn oauth2(auth: &Object<'_>, plain: Plain) -> Option<(HttpAuth, Certificates)> {
         tls.finish();
         read
     });
-    let plain = if shows_certificate { Plain::Never } else { plain };
+    let plain = if shows_certificate {
+        Plain::Never
+    } else {
+        plain
+    };
     let token_url = auth.server("tokenUrl", plain);
     let client_id = auth.text("clientId");
     let client_secret = auth.secret("clientSecret");
@@ -145,7 +157,10 @@ fn algorithms(object: &Object<'_>) -> Option<&'static [Algorithm]> {
         (Some(_), true, false) => Some(&[Algorithm::EdDsa]),
         (Some(_), false, true) => Some(&[Algorithm::Es256]),
         _ => {
-            object.wrong("algorithms", "must be a list of EdDSA and ES256, with one at least");
+            object.wrong(
+                "algorithms",
+                "must be a list of EdDSA and ES256, with one at least",
+            );
             None
         }
     }

@@ -40,7 +40,11 @@ impl<'a> Object<'a> {
                 mistakes,
             }),
             other => {
-                note(mistakes, path, format!("must be an object, is {}", other.kind()));
+                note(
+                    mistakes,
+                    path,
+                    format!("must be an object, is {}", other.kind()),
+                );
                 None
             }
         }
@@ -115,7 +119,10 @@ impl<'a> Object<'a> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
         let is_path = path.starts_with('/')
             && path.bytes().all(plain)
-            && path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+            && path
+                .split('/')
+                .skip(1)
+                .all(|part| !matches!(part, "" | "." | ".."));
         if !is_path {
             self.wrong(name, "must be a path such as /keys, without a / at its end");
         }
@@ -187,7 +194,12 @@ impl<'a> Object<'a> {
             if !asked.iter().any(|it| it == name) {
                 self.wrong(name, "is unknown");
             }
-            if self.members.iter().take(at).any(|(earlier, _)| earlier == name) {
+            if self
+                .members
+                .iter()
+                .take(at)
+                .any(|(earlier, _)| earlier == name)
+            {
                 self.wrong(name, "comes twice");
             }
         }

@@ -38,7 +38,11 @@ async fn a_rotation_that_is_due_waits_for_the_provider() {
     world.pass(31 * 86_400);
     let failed = keeper.tick().await.unwrap_err();
     assert!(matches!(failed, RingError::Kms { .. }), "{failed:?}");
-    assert_eq!(keeper.jwks().keys().len(), 1, "the old key is still published");
+    assert_eq!(
+        keeper.jwks().keys().len(),
+        1,
+        "the old key is still published"
+    );
     World::turn(&world.kms.away, false);
     keeper.tick().await.unwrap();
     assert_eq!(keeper.jwks().keys().len(), 2);
@@ -122,5 +126,8 @@ async fn without_the_store_nothing_is_signed_and_old_key_sets_count_for_a_while(
     assert!(keeper.key(kid).await.unwrap().is_some());
     assert_eq!(keeper.jwks().keys().len(), 1);
     world.pass(300);
-    assert!(keeper.key(kid).await.is_err(), "nothing is accepted any more");
+    assert!(
+        keeper.key(kid).await.is_err(),
+        "nothing is accepted any more"
+    );
 }

@@ -86,7 +86,10 @@ async fn no_token_is_refused_while_keys_rotate() {
             let some = (step * 7 + number * 31) % tokens.len();
             let token = [0, some, tokens.len() - 1][(step + number) % 3];
             let replica = &replicas[(step / 3 + number) % 2];
-            assert!(verifier.accepts(&tokens[token], now, replica), "step {step}");
+            assert!(
+                verifier.accepts(&tokens[token], now, replica),
+                "step {step}"
+            );
             verified += 1;
         }
     }
@@ -105,9 +108,10 @@ async fn no_token_is_refused_while_keys_rotate() {
 async fn replicas_that_begin_at_once_share_one_key() {
     let world = World::new();
     let keepers: Vec<RingKeeper> = (0..8).map(|_| world.keeper(policy())).collect();
-    let turns = keepers.iter().cloned().map(|keeper| {
-        tokio::spawn(async move { keeper.tick().await.map(drop) })
-    });
+    let turns = keepers
+        .iter()
+        .cloned()
+        .map(|keeper| tokio::spawn(async move { keeper.tick().await.map(drop) }));
     for turn in turns.collect::<Vec<_>>() {
         turn.await.unwrap().unwrap();
     }

@@ -33,7 +33,9 @@ impl Scope {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Sign, Self::Admin].into_iter().find(|it| it.name() == name)
+        [Self::Sign, Self::Admin]
+            .into_iter()
+            .find(|it| it.name() == name)
     }
 }
 
@@ -86,7 +88,9 @@ impl Credentials {
     pub fn parse(json: &[u8], rate: NonZeroU32) -> Result<Self, Vec<String>> {
         let listed: Vec<Listed> = serde_json::from_slice(json).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            vec![format!("must be a list of {{name, token, scopes}}: line {line}, column {column}")]
+            vec![format!(
+                "must be a list of {{name, token, scopes}}: line {line}, column {column}"
+            )]
         })?;
         let mut mistakes = Vec::new();
         if !(1..=MAX_CALLERS).contains(&listed.len()) {
@@ -96,8 +100,13 @@ impl Credentials {
         for (at, listed) in listed.into_iter().enumerate().take(MAX_CALLERS) {
             match caller(listed, rate) {
                 Ok(caller) => {
-                    if callers.iter().any(|it| it.name == caller.name || it.token_sha256 == caller.token_sha256) {
-                        mistakes.push(format!("[{at}]: has the name or the token of an earlier caller"));
+                    if callers
+                        .iter()
+                        .any(|it| it.name == caller.name || it.token_sha256 == caller.token_sha256)
+                    {
+                        mistakes.push(format!(
+                            "[{at}]: has the name or the token of an earlier caller"
+                        ));
                     }
                     callers.push(caller);
                 }
@@ -171,7 +180,10 @@ fn presented(headers: &HeaderMap) -> Option<&[u8]> {
         let (scheme, token) = value.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
     });
-    let key = headers.get_all("x-api-key").iter().map(|value| Some(value.as_bytes()));
+    let key = headers
+        .get_all("x-api-key")
+        .iter()
+        .map(|value| Some(value.as_bytes()));
     let mut all = bearer.chain(key);
     match (all.next(), all.next()) {
         (Some(token), None) => token,

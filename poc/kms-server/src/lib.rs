@@ -14,6 +14,7 @@
 pub mod application;
 pub mod config;
 pub mod credentials;
+pub mod failure;
 pub mod providers;
 pub mod router;
 

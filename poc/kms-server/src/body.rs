@@ -41,7 +41,11 @@ pub(crate) fn generate(body: &[u8]) -> Result<(KeyId, Algorithm), Refusal> {
 /// Reads `{data, alg?}`.
 pub(crate) fn sign(body: &[u8]) -> Result<(Vec<u8>, Algorithm), Refusal> {
     let body: Sign = read(body)?;
-    let data = body.data.as_ref().and_then(Value::as_str).filter(|data| !data.is_empty());
+    let data = body
+        .data
+        .as_ref()
+        .and_then(Value::as_str)
+        .filter(|data| !data.is_empty());
     let data = data.ok_or_else(|| Refusal::bad_request("data is required"))?;
     let data = STANDARD.decode(data);
     let data = data.map_err(|_| Refusal::bad_request("data must be valid Base64"))?;
@@ -54,18 +58,27 @@ pub(crate) fn import(body: &[u8]) -> Result<PrivateKey, Refusal> {
     let jwk = body.private_jwk.filter(|jwk| jwk.get() != "null");
     let jwk = jwk.ok_or_else(|| Refusal::bad_request("privateJwk is required"))?;
     let key = PrivateKey::from_jwk(jwk.get().as_bytes());
-    let key = key.map_err(|invalid| Refusal::bad_request(format!("Invalid privateJwk: {invalid}")))?;
-    let alg = body.alg.as_ref().map(|alg| algorithm(Some(alg))).transpose()?;
+    let key =
+        key.map_err(|invalid| Refusal::bad_request(format!("Invalid privateJwk: {invalid}")))?;
+    let alg = body
+        .alg
+        .as_ref()
+        .map(|alg| algorithm(Some(alg)))
+        .transpose()?;
     match alg.is_none_or(|alg| alg == key.public().algorithm()) {
         true => Ok(key),
-        false => Err(Refusal::bad_request("Invalid privateJwk: alg is not that of the key")),
+        false => Err(Refusal::bad_request(
+            "Invalid privateJwk: alg is not that of the key",
+        )),
     }
 }
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     // A list would be read as an object whose members have no names.
     let is_object = body.trim_ascii_start().starts_with(b"{");
-    let read = is_object.then(|| serde_json::from_slice(body).ok()).flatten();
+    let read = is_object
+        .then(|| serde_json::from_slice(body).ok())
+        .flatten();
     read.ok_or_else(|| Refusal::bad_request("Invalid JSON"))
 }
 
@@ -77,7 +90,11 @@ fn algorithm(alg: Option<&Value>) -> Result<Algorithm, Refusal> {
         Some(_) => "not a text",
     };
     Algorithm::parse(name).ok_or_else(|| {
-        let name: String = name.chars().filter(|it| !it.is_control()).take(32).collect();
+        let name: String = name
+            .chars()
+            .filter(|it| !it.is_control())
+            .take(32)
+            .collect();
         Refusal::bad_request(format!("Unsupported algorithm: {name}"))
     })
 }

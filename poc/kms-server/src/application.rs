@@ -1,17 +1,14 @@
 //! The whole server: what `main` and the tests start.
 
-use std::error::Error;
 use std::net::SocketAddr;
 
 use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::config::Settings;
+use crate::failure::Failure;
 use crate::providers::providers;
 use crate::router::router;
-
-/// Why the server does not start or go on.
-pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// A server that listens.
 pub struct Application {

@@ -79,7 +79,9 @@ fn providers(
     let path = match (&arguments.config, arguments.memory) {
         (Some(_), true) => return Err(vec!["KMS_CONFIG: not together with KMS_MEMORY".to_owned()]),
         (None, false) => {
-            return Err(vec!["KMS_CONFIG: is required, unless KMS_MEMORY is true".to_owned()]);
+            return Err(vec![
+                "KMS_CONFIG: is required, unless KMS_MEMORY is true".to_owned(),
+            ]);
         }
         (None, true) => {
             let memory = ProviderConfig {
@@ -96,11 +98,16 @@ fn providers(
     let json = read("KMS_CONFIG", path)?;
     let config = KmsConfig::parse(&json, variables).map_err(|invalid| {
         let lines = invalid.to_string();
-        lines.lines().map(|line| format!("KMS_CONFIG: {line}")).collect::<Vec<_>>()
+        lines
+            .lines()
+            .map(|line| format!("KMS_CONFIG: {line}"))
+            .collect::<Vec<_>>()
     })?;
     match config.default_provider.is_some() || config.providers.len() == 1 {
         true => Ok(config),
-        false => Err(vec!["KMS_CONFIG: defaultProvider: is required with several providers".to_owned()]),
+        false => Err(vec![
+            "KMS_CONFIG: defaultProvider: is required with several providers".to_owned(),
+        ]),
     }
 }
 
@@ -109,16 +116,22 @@ fn credentials(arguments: &Arguments) -> Result<Credentials, Vec<String>> {
     let path = path.ok_or_else(|| vec!["KMS_CREDENTIALS_FILE: is required".to_owned()])?;
     let json = read("KMS_CREDENTIALS_FILE", path)?;
     let named = |mistakes: Vec<String>| {
-        let named = mistakes.into_iter().map(|it| format!("KMS_CREDENTIALS_FILE: {it}"));
+        let named = mistakes
+            .into_iter()
+            .map(|it| format!("KMS_CREDENTIALS_FILE: {it}"));
         named.collect::<Vec<_>>()
     };
     Credentials::parse(&json, arguments.rate_limit).map_err(named)
 }
 
 fn read(variable: &str, path: &Path) -> Result<Vec<u8>, Vec<String>> {
-    let unreadable = |error: std::io::Error| vec![format!("{variable}: {}: {error}", path.display())];
+    let unreadable =
+        |error: std::io::Error| vec![format!("{variable}: {}: {error}", path.display())];
     if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
-        return Err(vec![format!("{variable}: {}: more than {MAX_FILE_BYTES} bytes", path.display())]);
+        return Err(vec![format!(
+            "{variable}: {}: more than {MAX_FILE_BYTES} bytes",
+            path.display()
+        )]);
     }
     fs::read(path).map_err(unreadable)
 }

@@ -65,8 +65,12 @@ impl From<KmsError> for Refusal {
         let text = match &error {
             KmsError::KeyNotFound(kid) => format!("Key not found: {kid}"),
             KmsError::KeyExists(kid) => format!("Key already exists: {kid}"),
-            KmsError::AlgorithmOfKey { asked, .. } => format!("Algorithm {asked} is not that of the key"),
-            KmsError::UnsupportedAlgorithm(_) => "Unsupported algorithm of this provider".to_owned(),
+            KmsError::AlgorithmOfKey { asked, .. } => {
+                format!("Algorithm {asked} is not that of the key")
+            }
+            KmsError::UnsupportedAlgorithm(_) => {
+                "Unsupported algorithm of this provider".to_owned()
+            }
             KmsError::Unsupported(what) => format!("Not supported by this provider: {what}"),
             KmsError::ImportDisabled(_) => "Not supported by this provider: import".to_owned(),
             KmsError::InputTooLarge(limit) => format!("data has more than {limit} bytes"),
@@ -81,7 +85,9 @@ fn status(error: &KmsError) -> StatusCode {
     match error {
         KmsError::KeyNotFound(_) => StatusCode::NOT_FOUND,
         KmsError::KeyExists(_) => StatusCode::CONFLICT,
-        KmsError::AlgorithmOfKey { .. } | KmsError::UnsupportedAlgorithm(_) => StatusCode::BAD_REQUEST,
+        KmsError::AlgorithmOfKey { .. } | KmsError::UnsupportedAlgorithm(_) => {
+            StatusCode::BAD_REQUEST
+        }
         KmsError::Unsupported(_) | KmsError::ImportDisabled(_) => StatusCode::METHOD_NOT_ALLOWED,
         KmsError::InputTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         error if error.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,

@@ -51,7 +51,9 @@ pub fn router(keys: CheckedKeyManagement, credentials: Credentials) -> Router {
         .route("/keys/{kid}/import", post(import))
         .route("/health", get(health))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "Not Found"))
-        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
+        .method_not_allowed_fallback(async || {
+            (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Arc::new(server))
 }
@@ -73,7 +75,9 @@ async fn show(
     headers: HeaderMap,
     Path(kid): Path<String>,
 ) -> Result<Response, Refusal> {
-    server.credentials.admit(&headers, &[Scope::Sign, Scope::Admin])?;
+    server
+        .credentials
+        .admit(&headers, &[Scope::Sign, Scope::Admin])?;
     let kid = named(&kid)?;
     let key = server.keys.public_key(&kid).await?;
     let key = key.ok_or(KmsError::KeyNotFound(kid))?;
@@ -91,7 +95,9 @@ async fn sign(
     let (data, algorithm) = body::sign(&whole(body)?)?;
     let signature = server.keys.sign(&kid, algorithm, &data).await?;
     let signature = URL_SAFE_NO_PAD.encode(signature);
-    Ok(fresh(Json(json!({ "signature": signature })).into_response()))
+    Ok(fresh(
+        Json(json!({ "signature": signature })).into_response(),
+    ))
 }
 
 async fn import(
@@ -142,7 +148,9 @@ async fn health(State(server): Shared) -> Response {
 
 fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
     body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large"),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large")
+        }
         _ => Refusal::bad_request("Invalid JSON"),
     })
 }
