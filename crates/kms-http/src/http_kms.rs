@@ -37,12 +37,7 @@ impl HttpKms {
             .map_err(|error| complainant.misconfigured("the certificates cannot be used", error))?;
         let authentication = Authentication::new(settings.auth.clone(), &clients, &complainant)?;
         Ok(Self {
-            transport: Transport::new(
-                clients,
-                authentication,
-                HeaderMap::new(),
-                complainant.clone(),
-            ),
+            transport: Transport::new(clients, authentication, complainant.clone()),
             settings,
             complainant,
         })
@@ -67,8 +62,13 @@ impl HttpKms {
         path: &str,
         body: Option<Zeroizing<String>>,
     ) -> Result<Answer, KmsError> {
-        let url = self.url(path)?;
-        self.transport.send(&Call { method, url, body }).await
+        let call = Call {
+            method,
+            url: self.url(path)?,
+            headers: HeaderMap::new(),
+            body,
+        };
+        self.transport.send(&call).await
     }
 
     fn check_algorithm(&self, algorithm: Algorithm) -> Result<(), KmsError> {

@@ -34,12 +34,17 @@ const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 /// Without it, agents and proxies of Vault may refuse a request.
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 
+/// Where the server tells how it is, without a token.
+const HEALTH: &str = "sys/health";
+
 /// Names that are no others written in hexadecimal.
 const ENCODED: &str = "hex.";
 
 /// Keys in a Transit engine. It is configured as `vault-transit` in `kms.json`.
 pub struct TransitKms {
     settings: TransitSettings,
+    /// What every call carries but the one that asks for health, which belongs to no namespace.
+    headers: HeaderMap,
     transport: Transport,
     complainant: Complainant,
 }
@@ -95,8 +100,9 @@ impl TransitKms {
             headers.insert(NAMESPACE, value(namespace)?);
         }
         Ok(Self {
-            transport: Transport::new(clients, Authentication::None, headers, complainant.clone()),
+            transport: Transport::new(clients, Authentication::None, complainant.clone()),
             settings,
+            headers,
             complainant,
         })
     }
@@ -112,7 +118,17 @@ impl TransitKms {
         let url = Url::parse(&format!("{base}/v1/{path}"));
         let url = url.map_err(|error| self.complainant.misconfigured("the URL is none", error))?;
         let body = body.map(|body| Zeroizing::new(body.to_string()));
-        self.transport.send(&Call { method, url, body }).await
+        let headers = match path == HEALTH {
+            true => HeaderMap::new(),
+            false => self.headers.clone(),
+        };
+        let call = Call {
+            method,
+            url,
+            headers,
+            body,
+        };
+        self.transport.send(&call).await
     }
 
     fn path(&self, action: &str, kid: &KeyId) -> String {
@@ -298,7 +314,7 @@ impl KeyManagement for TransitKms {
 
     /// A standby that answers is well: it passes requests on.
     async fn health(&self) -> Result<Health, KmsError> {
-        let answer = self.call(Method::GET, "sys/health", None).await?;
+        let answer = self.call(Method::GET, HEALTH, None).await?;
         match answer.status.as_u16() {
             200 | 429 | 472 | 473 => Ok(Health::default()),
             501 | 503 => Err(KmsError::Unhealthy),

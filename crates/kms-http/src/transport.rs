@@ -24,6 +24,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
     /// JSON. It may hold a private key, so it is wiped.
     pub(crate) body: Option<Zeroizing<String>>,
 }
@@ -38,22 +39,19 @@ pub(crate) struct Answer {
 pub(crate) struct Transport {
     clients: CertificateClients,
     authentication: Authentication,
-    headers: HeaderMap,
     complainant: Complainant,
 }
 
 impl Transport {
-    /// `headers` go with every call.
+    /// Sends with the certificates of the moment, as whoever `authentication` says.
     pub(crate) fn new(
         clients: CertificateClients,
         authentication: Authentication,
-        headers: HeaderMap,
         complainant: Complainant,
     ) -> Self {
         Self {
             clients,
             authentication,
-            headers,
             complainant,
         }
     }
@@ -114,7 +112,7 @@ impl Transport {
         let client = self.clients.of_the_moment();
         let mut request = client.request(call.method.clone(), call.url.clone());
         request = request
-            .headers(self.headers.clone())
+            .headers(call.headers.clone())
             .header(ACCEPT, "application/json");
         if let Some(token) = credential.token().and_then(bearer) {
             request = request.header(AUTHORIZATION, token);

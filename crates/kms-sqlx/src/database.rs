@@ -17,6 +17,10 @@ use crate::options::SqlOptions;
 const MARIADB_SCHEMA: &str = include_str!("../migrations/mariadb/0001_schema.sql");
 const SQLITE_SCHEMA: &str = include_str!("../migrations/sqlite/0001_schema.sql");
 
+/// The version of the schema that this program knows.
+const VERSION: i64 = 1;
+const NEWEST: &str = "SELECT MAX(version) FROM kms_schema";
+
 /// Between the attempts of a transaction that met somebody else's write.
 const CONFLICT: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(128));
 
@@ -64,7 +68,9 @@ impl KmsDatabase {
                 }
                 tokio::time::sleep(CONFLICT.jittered(attempt - 1, &SystemRandom)).await;
             }
-            Ok(Self { pool, options })
+            let database = Self { pool, options };
+            database.run(&NoNewer).await?;
+            Ok(database)
         };
         let opened = tokio::time::timeout(options.timeout * 2, opening).await;
         opened.unwrap_or(Err(SqlError::Timeout(options.timeout * 2)))
@@ -163,6 +169,25 @@ async fn open_sqlite(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> 
         false => pool,
     };
     Ok(Pool::Sqlite(pool.connect_with(connect).await?))
+}
+
+/// Refuses a schema that a newer program made.
+struct NoNewer;
+
+impl Work for NoNewer {
+    type Output = ();
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<(), SqlError> {
+        let rows = session.fetch(NEWEST, &[]).await?;
+        let newest = rows
+            .first()
+            .map(|row| row.int(0, "kms_schema"))
+            .transpose()?;
+        match newest.unwrap_or_default() {
+            ..=VERSION => Ok(()),
+            newest => Err(SqlError::Newer(newest)),
+        }
+    }
 }
 
 /// Every statement can be run again, by several replicas at once.

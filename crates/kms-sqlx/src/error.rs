@@ -19,6 +19,9 @@ pub enum SqlError {
     /// No answer in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// The schema is of a newer version of this program.
+    #[error("the schema has version {0}, which a newer program made")]
+    Newer(i64),
     /// A row cannot be read.
     #[error("unexpected content of {table}: {problem}")]
     Corrupt {
@@ -52,7 +55,7 @@ impl SqlError {
         match self {
             Self::Database(error) => database_remedy(error),
             Self::Timeout(_) => Remedy::Later,
-            Self::Corrupt { .. } | Self::Url(_) => Remedy::None,
+            Self::Corrupt { .. } | Self::Url(_) | Self::Newer(_) => Remedy::None,
         }
     }
 

@@ -196,3 +196,23 @@ async fn what_lies_in_a_file_is_no_key() {
     }
     assert!(found > 0, "the row was written");
 }
+
+#[tokio::test]
+async fn a_schema_of_a_newer_program_is_refused() {
+    use sqlx::Connection as _;
+    let server = sqlite();
+    let url = server.url().await;
+    connect(&url).await.close().await;
+    connect(&url).await.close().await;
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let newer = sqlx::query("INSERT INTO kms_schema (version) VALUES (2)");
+    newer.execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let refused = KmsDatabase::connect(&url, SqlOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the schema has version 2, which a newer program made"
+    );
+}

@@ -116,7 +116,9 @@ impl CheckedKeyManagement {
         if key.algorithm() != algorithm {
             return Err(KmsError::OtherAlgorithm(algorithm));
         }
-        self.known.lock().forget(kid);
+        if key.kid() == kid.as_str() {
+            self.known.lock().forget(kid);
+        }
         self.believe(kid, key)
     }
 

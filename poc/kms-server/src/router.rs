@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -28,6 +29,9 @@ const MAX_BODY_BYTES: usize = 128 * 1024;
 
 /// The provider is asked for its health at most so often, whoever asks us.
 const HEALTH_LIFE: Duration = Duration::from_secs(1);
+
+/// A request is read and answered in this time.
+const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 
 struct Server {
     keys: CheckedKeyManagement,
@@ -55,7 +59,16 @@ pub fn router(keys: CheckedKeyManagement, credentials: Credentials) -> Router {
             (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(within_the_limit))
         .with_state(Arc::new(server))
+}
+
+/// Who sends his body byte by byte does not keep us.
+async fn within_the_limit(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout").into_response()
+    })
 }
 
 async fn generate(
