@@ -141,10 +141,13 @@ impl KeyManagement for HttpKms {
             200 | 201 => wire::public_jwk(&answer.body, kid, &self.complainant),
             404 | 405 => Err(KmsError::Unsupported("import")),
             // What a server says of a private key is not repeated.
-            400 => Err(KmsError::Refused(
-                self.complainant.of("remote service refused the key"),
+            _ => Err(self.refusal(
+                &Answer {
+                    body: Vec::new(),
+                    ..answer
+                },
+                kid,
             )),
-            _ => Err(self.refusal(&answer, kid)),
         }
     }
 

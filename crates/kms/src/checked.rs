@@ -2,7 +2,8 @@
 //!
 //! - A call ends within a time, whatever the provider does.
 //! - A public key is for the algorithm that was asked for, is called as it was asked for, is the imported one after an
-//!   import, and stays the same as long as its name is known here. (That it has no private member, the one curve of its kind
+//!   import, and stays the same as long as its name is known here: until it is deleted here, or the provider says that it is
+//!   gone; what is pinned, such as the keys of rings, stays known even then. (That it has no private member, the one curve of its kind
 //!   and coordinates of 32 bytes is what [`PublicJwk`] means.)
 //! - A signature is verified with the key that is known under the name, never with one that comes along.
 
@@ -35,22 +36,31 @@ pub struct CheckedKeyManagement {
 
 #[derive(Default)]
 struct KnownKeys {
-    keys: HashMap<KeyId, PublicJwk>,
+    keys: HashMap<KeyId, KnownKey>,
     order: VecDeque<KeyId>,
+}
+
+struct KnownKey {
+    key: PublicJwk,
+    /// Somebody else than the provider said so.
+    is_pinned: bool,
 }
 
 impl KnownKeys {
     /// Remembers a key; whether it is the one that was known, if one was.
-    fn remember(&mut self, kid: &KeyId, key: &PublicJwk) -> bool {
-        if let Some(known) = self.keys.get(kid) {
-            return known == key;
+    fn remember(&mut self, kid: &KeyId, key: &PublicJwk, is_pinned: bool) -> bool {
+        if let Some(known) = self.keys.get_mut(kid) {
+            let is_same = known.key == *key;
+            known.is_pinned |= is_same && is_pinned;
+            return is_same;
         }
         if self.order.len() >= MAX_KNOWN_KEYS
             && let Some(oldest) = self.order.pop_front()
         {
             self.keys.remove(&oldest);
         }
-        self.keys.insert(kid.clone(), key.clone());
+        let key = key.clone();
+        self.keys.insert(kid.clone(), KnownKey { key, is_pinned });
         self.order.push_back(kid.clone());
         true
     }
@@ -58,6 +68,13 @@ impl KnownKeys {
     fn forget(&mut self, kid: &KeyId) {
         if self.keys.remove(kid).is_some() {
             self.order.retain(|other| other != kid);
+        }
+    }
+
+    /// The provider says that the key is gone. Whoever pinned it knows better which one may come under its name.
+    fn forget_unless_pinned(&mut self, kid: &KeyId) {
+        if self.keys.get(kid).is_some_and(|known| !known.is_pinned) {
+            self.forget(kid);
         }
     }
 }
@@ -83,7 +100,11 @@ impl CheckedKeyManagement {
     /// # Errors
     /// [`KmsError::KeyChanged`] when another key is known under the name.
     pub fn pin(&self, kid: &KeyId, key: &PublicJwk) -> Result<(), KmsError> {
-        match self.known.lock().remember(kid, key) {
+        self.remember(kid, key, true)
+    }
+
+    fn remember(&self, kid: &KeyId, key: &PublicJwk, is_pinned: bool) -> Result<(), KmsError> {
+        match self.known.lock().remember(kid, key, is_pinned) {
             true => Ok(()),
             false => Err(KmsError::KeyChanged(kid.clone())),
         }
@@ -102,7 +123,7 @@ impl CheckedKeyManagement {
         if key.kid() != kid.as_str() {
             return Err(KmsError::OtherName(kid.clone()));
         }
-        self.pin(kid, &key)?;
+        self.remember(kid, &key, false)?;
         Ok(key)
     }
 
@@ -123,7 +144,8 @@ impl CheckedKeyManagement {
     }
 
     fn known_key(&self, kid: &KeyId) -> Option<PublicJwk> {
-        self.known.lock().keys.get(kid).cloned()
+        let known = self.known.lock();
+        known.keys.get(kid).map(|known| known.key.clone())
     }
 
     /// The key whose signature is expected: the known one, else the one that the provider shows.
@@ -171,9 +193,11 @@ impl KeyManagement for CheckedKeyManagement {
                 asked: algorithm,
             });
         }
-        let signature = self
-            .within(self.provider.sign(kid, algorithm, input))
-            .await?;
+        let signed = self.within(self.provider.sign(kid, algorithm, input)).await;
+        if let Err(KmsError::KeyNotFound(_)) = &signed {
+            self.known.lock().forget_unless_pinned(kid);
+        }
+        let signature = signed?;
         match key.verify(input, &signature) {
             Ok(()) => Ok(signature),
             Err(_) => Err(KmsError::WrongSignature(kid.clone())),
@@ -183,7 +207,10 @@ impl KeyManagement for CheckedKeyManagement {
     async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
         match self.within(self.provider.public_key(kid)).await? {
             Some(key) => self.believe(kid, key).map(Some),
-            None => Ok(None),
+            None => {
+                self.known.lock().forget_unless_pinned(kid);
+                Ok(None)
+            }
         }
     }
 

@@ -155,3 +155,29 @@ async fn a_provider_that_is_not_well_says_so() {
     let (kms, _) = checked(Lie::NoAnswer);
     assert!(matches!(kms.health().await, Err(KmsError::Unhealthy)));
 }
+
+#[tokio::test]
+async fn a_key_that_somebody_else_replaced_is_believed_unless_it_is_pinned() {
+    let keys = MemoryKeyManagement::new();
+    let kms = CheckedKeyManagement::new(Arc::new(keys.clone()));
+    let kid = KeyId::parse("first").unwrap();
+    let sign = || kms.sign(&kid, Algorithm::EdDsa, b"input");
+    kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    // Another process deletes it and makes another one, and we notice both.
+    keys.delete(&kid).await.unwrap();
+    assert!(matches!(sign().await, Err(KmsError::KeyNotFound(_))));
+    let second = keys.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    let signature = sign().await.unwrap();
+    assert_eq!(second.verify(b"input", &signature), Ok(()));
+    // A ring knows which key it is.
+    kms.pin(&kid, &second).unwrap();
+    keys.delete(&kid).await.unwrap();
+    assert!(matches!(sign().await, Err(KmsError::KeyNotFound(_))));
+    assert_eq!(kms.public_key(&kid).await.unwrap(), None);
+    keys.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    assert!(matches!(sign().await, Err(KmsError::WrongSignature(_))));
+    assert!(matches!(
+        kms.public_key(&kid).await,
+        Err(KmsError::KeyChanged(_))
+    ));
+}

@@ -5,5 +5,7 @@
 mod failures;
 #[path = "ring/faulty.rs"]
 mod faulty;
+#[path = "ring/machine.rs"]
+mod machine;
 #[path = "ring/rotation.rs"]
 mod rotation;

@@ -18,7 +18,7 @@ use kms::{
 };
 use serde_json::{Value, json};
 
-use crate::servers::{chain, http, serve};
+use crate::servers::{chain, http, provider, serve};
 
 /// What the service says to everything but a signature.
 #[derive(Clone)]
@@ -305,16 +305,34 @@ async fn import_may_be_missing() {
             "{refused:?}"
         );
     }
-    let (address, _) = answering(400, r#"{"error":"Invalid privateJwk: d is s3cret"}"#).await;
-    let kms = http(&address, &json!({ "type": "none" }));
-    let refused = kms
-        .import(&kid("first"), &key(Algorithm::EdDsa))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        chain(&refused),
-        "HttpKmsAdapter[remote]: remote service refused the key"
+    for status in [400, 500] {
+        let body = r#"{"error":"Invalid privateJwk: d is s3cret"}"#;
+        let (address, _) = answering(status, body).await;
+        let kms = http(&address, &json!({ "type": "none" }));
+        let key = key(Algorithm::EdDsa);
+        let refused = kms.import(&kid("first"), &key).await.unwrap_err();
+        let told = format!("HttpKmsAdapter[remote]: remote service answered {status}");
+        assert_eq!(chain(&refused), told);
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_comes_back_is_not_repeated() {
+    let body = r#"{"error":"token t0ken-of-ours is not known","errors":["t0ken-of-ours"]}"#;
+    let (address, _) = answering(400, body).await;
+    let bearer = http(
+        &address,
+        &json!({ "type": "bearer", "token": "t0ken-of-ours" }),
     );
+    let transit = provider(
+        &json!({ "id": "remote", "type": "vault-transit", "baseUrl": address,
+        "token": "t0ken-of-ours" }),
+    );
+    for kms in [bearer, transit] {
+        let refused = kms.generate(&kid("first"), Algorithm::EdDsa).await;
+        let told = chain(&refused.unwrap_err());
+        assert!(told.contains("400") && !told.contains("t0ken"), "{told}");
+    }
 }
 
 #[tokio::test]
