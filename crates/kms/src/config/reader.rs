@@ -1,6 +1,7 @@
 //! Reads the members of an object, and notes what is wrong with each instead of stopping at the first.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use auth_base::secret::Secret;
 use url::{Host, Url};
@@ -190,16 +191,12 @@ impl<'a> Object<'a> {
     /// Notes every member that nobody asked for, and every one that comes twice.
     pub(crate) fn finish(self) {
         let asked = self.asked.borrow();
-        for (at, (name, _)) in self.members.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for (name, _) in self.members {
             if !asked.iter().any(|it| it == name) {
                 self.wrong(name, "is unknown");
             }
-            if self
-                .members
-                .iter()
-                .take(at)
-                .any(|(earlier, _)| earlier == name)
-            {
+            if !seen.insert(name.as_str()) {
                 self.wrong(name, "comes twice");
             }
         }
