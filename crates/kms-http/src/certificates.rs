@@ -133,7 +133,18 @@ fn make(files: &TlsFiles) -> Result<Made, CertificateError> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?;
     let config = match &files.ca_file {
-        None => config.with_platform_verifier()?,
+        None => match config.clone().with_platform_verifier() {
+            Ok(config) => config,
+            // A bare container has no authorities, and needs none to speak plain HTTP to this machine.
+            Err(error) => {
+                let why = auth_base::chain(&error);
+                tracing::warn!(
+                    why,
+                    "this system has no authorities: every TLS server is refused"
+                );
+                config.with_root_certificates(RootCertStore::empty())
+            }
+        },
         Some(path) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(path)? {

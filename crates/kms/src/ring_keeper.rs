@@ -33,6 +33,9 @@ const MAX_STEPS: usize = 8;
 /// So often a change that somebody asks for is tried again when another replica was faster.
 const MAX_ATTEMPTS: usize = 8;
 
+/// What a pending key signs to show that it can. No token looks like this.
+const PROOF: &[u8] = b"a pending key signs";
+
 /// Why a ring was not driven on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -296,10 +299,7 @@ impl RingKeeper {
             let written = match ring.next_step(now, policy) {
                 None => return Ok(()),
                 Some(Step::Retire) => self.write(ring, ring.clone().retire(now)).await?,
-                Some(Step::Activate) => {
-                    let next = ring.clone().activate(now, policy)?;
-                    self.write(ring, next).await?
-                }
+                Some(Step::Activate) => self.activate(ring).await?,
                 Some(Step::Generate) => self.generate(ring).await?,
             };
             *ring = match written {
@@ -308,6 +308,39 @@ impl RingKeeper {
             };
         }
         Ok(())
+    }
+
+    /// Lets the pending key sign, once its provider has shown that it can; `None` when another replica was faster.
+    ///
+    /// A provider may have lost the key meanwhile, or replaced it: some make a second key under a name that is taken, which
+    /// two replicas may ask for at once. Then the key is given up before anybody needs it.
+    async fn activate(&self, ring: &KeyRing) -> Result<Option<KeyRing>, RingError> {
+        let Some(pending) = ring.pending() else {
+            return Ok(None);
+        };
+        let proof = self.prove(pending).await;
+        let now = self.now();
+        match proof {
+            Ok(()) => {
+                let next = ring.clone().activate(now, &self.shared.policy)?;
+                self.write(ring, next).await
+            }
+            Err(error) if is_lost(&error) => {
+                let next = ring.clone().revoke(pending.kid(), now)?;
+                self.write(ring, next).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn prove(&self, key: &RingKey) -> Result<(), RingError> {
+        let provider = self.provider_of(key)?;
+        let algorithm = key.public.algorithm();
+        let signed = provider.sign(&key.external_id, algorithm, PROOF).await;
+        signed
+            .map(drop)
+            .map_err(|source| failed(&key.provider, source))
     }
 
     /// Makes the next key and stores it; `None` when another replica was faster.
@@ -400,6 +433,17 @@ impl RingKeeper {
         let deleted = provider.delete(&key.external_id).await;
         deleted.map_err(|source| failed(&key.provider, source))
     }
+}
+
+/// Tells whether a provider does not have the key that the ring knows.
+fn is_lost(error: &RingError) -> bool {
+    let RingError::Kms { source, .. } = error else {
+        return false;
+    };
+    matches!(
+        source,
+        KmsError::KeyNotFound(_) | KmsError::KeyChanged(_) | KmsError::WrongSignature(_)
+    )
 }
 
 fn failed(provider: &str, source: KmsError) -> RingError {

@@ -314,3 +314,41 @@ proptest! {
         }
     }
 }
+
+/// Every block of JSON in `docs/kms.md` can be pasted.
+#[test]
+fn the_examples_of_the_page_are_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/kms.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let blocks = page.split("```json\n").skip(1);
+    let mut read = [0, 0, 0];
+    for block in blocks {
+        let text = block.split("```").next().unwrap();
+        let json: Value = serde_json::from_str(text).unwrap();
+        let provider = |auth: &Value| json!({ "id": "a", "type": "http", "baseUrl": "https://kms", "auth": auth });
+        let document = match &json {
+            // The callers of the key server.
+            Value::Array(_) => continue,
+            whole if whole["providers"].is_array() => {
+                read[0] += 1;
+                whole.clone()
+            }
+            one if one["id"].is_string() => {
+                read[1] += 1;
+                json!({ "providers": [one] })
+            }
+            auth => {
+                read[2] += 1;
+                json!({ "providers": [provider(auth)] })
+            }
+        };
+        let config = KmsConfig::parse(document.to_string().as_bytes(), &|_| {
+            Some("value".to_owned())
+        });
+        config
+            .map(drop)
+            .map_err(|invalid| format!("{text}{invalid}"))
+            .unwrap();
+    }
+    assert_eq!(read, [1, 4, 4]);
+}

@@ -97,6 +97,43 @@ async fn a_key_whose_booking_got_lost_is_found_again() {
     assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(2));
 }
 
+/// Some providers make a second key under a name that is taken.
+#[tokio::test]
+async fn a_key_that_its_provider_lost_never_becomes_active() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    let old = keeper.signer().await.unwrap();
+    for is_replaced in [true, false] {
+        keeper.rotate().await.unwrap();
+        let pending = keeper.ring().await.unwrap().pending().unwrap().clone();
+        world.kms.keys.delete(&pending.external_id).await.unwrap();
+        if is_replaced {
+            let again = world
+                .kms
+                .keys
+                .generate(&pending.external_id, Algorithm::EdDsa);
+            again.await.unwrap();
+        }
+        world.pass(370);
+        let given_up = keeper.tick().await.unwrap_err();
+        assert!(matches!(given_up, RingError::Kms { .. }), "{given_up:?}");
+        assert_eq!(keeper.signer().await.unwrap().key(), old.key());
+        assert!(keeper.jwks().find(pending.kid()).is_none());
+        keeper.tick().await.unwrap();
+        assert_eq!(keeper.ring().await.unwrap().keys().len(), 1);
+    }
+    keeper.rotate().await.unwrap();
+    // While the provider is away, nobody knows: the key waits.
+    World::turn(&world.kms.away, true);
+    world.pass(370);
+    assert!(keeper.tick().await.is_err());
+    assert!(keeper.ring().await.unwrap().pending().is_some());
+    World::turn(&world.kms.away, false);
+    keeper.tick().await.unwrap();
+    assert_ne!(keeper.signer().await.unwrap().key(), old.key());
+}
+
 #[tokio::test]
 async fn public_keys_that_are_known_are_not_asked_for() {
     let world = World::new();
