@@ -9,6 +9,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("redis-link", &["auth-base"]),
     ("hmac-auth", &["auth-base"]),
     ("jwt-auth", &["auth-base"]),
+    ("jwt-auth-axum", &["jwt-auth"]),
+    ("jwt-auth-actix", &["jwt-auth"]),
     ("auth-testkit", &["auth-base", "jwt-auth", "kms"]),
     ("jwt-auth-client", &["auth-base"]),
     ("kms", &["auth-base", "jwt-auth"]),

@@ -119,6 +119,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
             "hmac-testkit",
             "authority",
             "axum-serve",
+            "jwt-auth-axum",
             "kms-server",
             "leptos-axum",
             "mesh-management-axum",
@@ -129,6 +130,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
         "actix-web",
         &[
             "hmac-auth-actix",
+            "jwt-auth-actix",
             "mesh-management-actix",
             "consumer",
             "leptos-actix",

@@ -12,6 +12,7 @@ mod component;
 mod composed;
 mod engine;
 mod environment;
+mod http;
 mod leaks;
 mod links;
 mod node;
@@ -41,6 +42,7 @@ pub(crate) use component::Component;
 use composed::Composed;
 pub(crate) use composed::Part;
 pub(crate) use environment::{Peer, Secrets};
+pub(crate) use http::{Gateway, Http};
 use leaks::Leaks;
 pub(crate) use links::Dependency;
 use links::Links;
@@ -130,8 +132,8 @@ impl Options {
 
 /// Four peers. Nothing of it outlives the story.
 pub(crate) struct Mesh {
-    /// A client without a proxy, with a timeout.
-    pub(crate) http: Client,
+    /// Calls the peers, as an operator.
+    pub(crate) http: Http,
     /// The broker.
     pub(crate) rabbitmq: Server,
     /// The database server.
@@ -333,12 +335,14 @@ impl Mesh {
 
     /// What a peer would be started with now.
     pub(crate) fn environment(&self, peer: Peer) -> Vec<(String, String)> {
-        let usual = match &self.world {
+        let mut usual = match &self.world {
             World::Own(_) => {
                 environment::of_a_process(&self.nodes, peer, &self.secrets, &self.vhost)
             }
             World::Composed(composed) => composed.environment(peer),
         };
+        let asked = self.http.gateway().into_iter().flat_map(Gateway::variables);
+        usual.extend(asked.map(|(name, value)| (name.to_owned(), value)));
         environment::with(usual, peer, &self.variables)
     }
 

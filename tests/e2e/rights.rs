@@ -9,6 +9,12 @@ const SECRET: &str = "a secret carried by narrow users";
 
 /// Makes a user of the peer's own who may declare, delete and read the peer's own queue only, and publish to any.
 async fn narrow(mesh: &mut Mesh, peer: Peer) {
+    let own = format!("^hmac-{}\\.queue$", peer.name());
+    permit(mesh, peer, &own).await;
+}
+
+/// Makes a user of the peer's own who may declare and delete the queues of a pattern.
+async fn permit(mesh: &mut Mesh, peer: Peer, configure: &str) {
     let name = format!("{}-{:08x}", peer.name(), rand::random::<u32>());
     let vhost = mesh
         .vhost()
@@ -21,7 +27,7 @@ async fn narrow(mesh: &mut Mesh, peer: Peer) {
         .await;
     let own = format!("^hmac-{}\\.queue$", peer.name());
     let rights = json!({
-        "configure": own,
+        "configure": configure,
         "write": "^amq\\.default$",
         "read": own,
     });
@@ -75,4 +81,52 @@ async fn a_user_with_rights_on_its_own_queue_only_is_enough() {
         peers.iter().all(|peer| peer["queue"]["consumers"] == 1),
         "{health}"
     );
+}
+
+/// An authority whose user may declare and delete the queues of a pattern.
+async fn with_rights(configure: &str) -> Mesh {
+    let mut mesh = Options::default()
+        .private_rabbitmq()
+        .start_without_peers()
+        .await;
+    permit(&mut mesh, Peer::Authority, configure).await;
+    mesh.launch(Peer::Authority).await;
+    mesh.until_ready(Peer::Authority).await;
+    mesh
+}
+
+/// Books a client for a target that never ran, at the authority.
+async fn book_for_newcomer(mesh: &Mesh) {
+    let target = json!({ "targetAmqpQueue": "newcomer", "propagationSecret": "entry-of-newcomer" });
+    mesh.accept(Peer::Authority, "/targets", &target).await;
+    let body = json!({ "clientId": "early", "secret": SECRET, "targets": ["newcomer"] });
+    mesh.accept(Peer::Authority, "/ensure", &body).await;
+}
+
+#[tokio::test]
+async fn a_source_that_may_makes_the_queue_of_a_target_that_never_ran() {
+    let mesh = with_rights(r"^hmac-[A-Za-z0-9-]+\.queue$").await;
+    book_for_newcomer(&mesh).await;
+    mesh.until_row(Peer::Authority, "early", |row| row.status == "sent")
+        .await;
+    let message = mesh.wire().await.next("newcomer").await;
+    assert_eq!(message.body["propagationSecret"], "entry-of-newcomer");
+}
+
+#[tokio::test]
+async fn a_source_that_may_not_waits_for_the_queue_and_says_so() {
+    let mesh = with_rights(r"^hmac-authority\.queue$").await;
+    book_for_newcomer(&mesh).await;
+    mesh.until_row(Peer::Authority, "early", |row| {
+        let reason = row.reason.as_deref().unwrap_or_default();
+        row.status == "pending"
+            && reason.starts_with("broker refused")
+            && reason.contains("hmac-newcomer.queue")
+    })
+    .await;
+    let wire = mesh.wire().await;
+    wire.declare("newcomer").await;
+    mesh.until_row(Peer::Authority, "early", |row| row.status == "sent")
+        .await;
+    wire.next("newcomer").await;
 }

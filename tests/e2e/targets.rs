@@ -3,7 +3,7 @@
 use redis::AsyncCommands;
 use serde_json::json;
 
-use crate::mesh::{Mesh, Options, Peer, until};
+use crate::mesh::{Mesh, Options, Peer};
 
 const SECRET: &str = "a secret for a new target";
 
@@ -19,19 +19,14 @@ async fn a_target_is_added_used_and_deleted() {
     let answer = mesh.accept(Peer::Authority, "/targets", &newcomer).await;
     assert_eq!(answer["op"], "target.update");
 
-    // It never started, and receives all the same: its queue is declared by who sends.
+    // It never started, and receives all the same as soon as it has a queue (who may make it: `rights.rs`).
+    let wire = mesh.wire().await;
+    wire.declare("newcomer").await;
     let body = json!({ "clientId": "early", "secret": SECRET, "targets": ["newcomer"] });
     mesh.accept(Peer::Authority, "/ensure", &body).await;
-    until("the row is sent", async || {
-        let rows = mesh.rows(Peer::Authority).await?;
-        if rows.iter().any(|row| row.status == "sent") {
-            Ok(())
-        } else {
-            Err(format!("{rows:?}"))
-        }
-    })
-    .await;
-    let message = mesh.wire().await.next("newcomer").await;
+    mesh.until_row(Peer::Authority, "early", |row| row.status == "sent")
+        .await;
+    let message = wire.next("newcomer").await;
     assert_eq!(message.body["propagationSecret"], "entry-of-newcomer");
 
     let answer = mesh.delete_target(Peer::Authority, "newcomer").await;

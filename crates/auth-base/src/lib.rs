@@ -1,5 +1,5 @@
 //! What every family of crates stands on: time and randomness as arguments, secrets that do not show themselves, the URLs of
-//! servers, what a store may fail with, and the store of nonces that guards against replay.
+//! servers, the head of a request, what a store may fail with, and the store of nonces that guards against replay.
 //!
 //! This crate does no I/O and knows no web framework, no database's client and no protocol.
 //!
@@ -38,6 +38,7 @@
 
 pub mod clock;
 pub mod random;
+pub mod request;
 pub mod secret;
 pub mod server_url;
 
@@ -52,5 +53,6 @@ pub use crate::clock::{Clock, ManualClock, SystemClock};
 pub use crate::error_chain::chain;
 pub use crate::nonce_store::{MemoryNonceStore, NonceStore};
 pub use crate::random::{Random, SystemRandom};
+pub use crate::request::Headers;
 pub use crate::secret::Secret;
 pub use crate::store_error::StoreError;

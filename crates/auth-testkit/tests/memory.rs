@@ -5,9 +5,11 @@
     reason = "a test stops where an expectation fails"
 )]
 
+use async_trait::async_trait;
 use auth_testkit::{key_source_cases, signer_cases};
 use jwt_auth::{
-    Algorithm, CheckedSigner, Jwks, MemoryKeySource, MemorySigner, PrivateKey, PublicJwk,
+    Algorithm, CachedKeySource, CheckedSigner, Jwks, JwksFetch, KeyCacheOptions, MemoryKeySource,
+    MemorySigner, PrivateKey, PublicJwk, StoreError,
 };
 
 fn signer(algorithm: Algorithm) -> MemorySigner {
@@ -26,3 +28,20 @@ signer_cases!(fully_specified, signer(Algorithm::EdDsa).fully_specified());
 signer_cases!(p256, signer(Algorithm::Es256));
 signer_cases!(checked, CheckedSigner::new(signer(Algorithm::Es256)));
 key_source_cases!(memory, source());
+key_source_cases!(cached, cached());
+
+/// The same keys, fetched.
+fn cached() -> (CachedKeySource<Published>, [PublicJwk; 2]) {
+    let (source, keys) = source();
+    let options = KeyCacheOptions::default();
+    (CachedKeySource::new(Published(source), options), keys)
+}
+
+struct Published(MemoryKeySource);
+
+#[async_trait]
+impl JwksFetch for Published {
+    async fn fetch(&self) -> Result<Jwks, StoreError> {
+        Ok(self.0.keys())
+    }
+}

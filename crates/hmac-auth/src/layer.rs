@@ -4,7 +4,6 @@
 //! An adapter (`hmac-auth-axum`, `hmac-auth-actix`) translates its framework's request into these types and this
 //! crate's answers into its framework's response. Two adapters that differ in anything else have a bug.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::error::Error;
 use std::future::poll_fn;
@@ -15,6 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use auth_base::error_chain::chain;
+pub use auth_base::request::sent_target;
 use bytes::{Bytes, BytesMut};
 
 use crate::credential::{ClientId, InvalidClientId};
@@ -48,19 +48,6 @@ pub async fn admit<H: Headers, T: Future<Output = ()>>(
     };
     let verified = verifier.check_body(pending, &body).await?;
     Ok((verified, body))
-}
-
-/// The request target as the client sent it. HTTP/2 carries the authority outside of the target; in HTTP/1 it is there
-/// only when the client wrote it there, and then `whole`, the URI with it, is what was sent.
-pub fn sent_target(
-    path_and_query: Option<&str>,
-    authority_in_http_1: bool,
-    whole: impl FnOnce() -> String,
-) -> Cow<'_, str> {
-    match path_and_query {
-        Some(path_and_query) if !authority_in_http_1 => Cow::Borrowed(path_and_query),
-        _ => Cow::Owned(whole()),
-    }
 }
 
 /// Tells whether a request that asks for another protocol (a WebSocket) announces no body: what follows its head then is no

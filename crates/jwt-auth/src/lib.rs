@@ -94,13 +94,14 @@
 //! | issue or verify internal tokens | [`internal_token`] |
 //! | prove or verify who a client is | [`client_assertion`] |
 //! | make or verify proofs | [`dpop`] |
+//! | protect routes, or write a web framework's layer | `jwt-auth-axum`, `jwt-auth-actix`; [`guard`] |
 //! | read a key from a variable | [`pem`] |
-//! | publish or fetch keys | [`jwks`] |
+//! | publish or fetch keys | [`jwks`], [`cached_keys`] |
 //! | sign with a key that is elsewhere, find keys elsewhere | *Implementing*, below |
 //!
 //! # What it does not do
-//! No session, no refresh token, no login, no encryption (JWE), no RSA. It fetches nothing: a remote key set is a
-//! [`KeySource`] of another crate.
+//! No session, no refresh token, no login, no encryption (JWE), no RSA. It fetches nothing itself: what fetches a remote key
+//! set is a [`JwksFetch`] of another crate, and [`CachedKeySource`] says when.
 //!
 //! # Implementing
 //! Two seams are to be filled: [`Signer`] (a private key that is elsewhere) and [`KeySource`] (public keys that are). Both are
@@ -137,6 +138,7 @@
 pub mod access_token;
 pub mod client_assertion;
 pub mod dpop;
+pub mod guard;
 pub mod internal_token;
 
 pub mod open;
@@ -158,6 +160,7 @@ pub mod pem;
 pub mod private_key;
 pub mod public_jwk;
 
+pub mod cached_keys;
 pub mod key_source;
 pub mod replay;
 pub mod signer;
@@ -172,11 +175,13 @@ pub use crate::access_token::{
     AccessTokenVerifier,
 };
 pub use crate::algorithm::Algorithm;
+pub use crate::cached_keys::{CachedKeySource, JwksFetch, KeyCacheOptions};
 pub use crate::claims::Scopes;
 pub use crate::client_assertion::{ClientAssertionVerifier, ClientAssertions, PendingAssertion};
 pub use crate::dpop::{
     DpopError, DpopNonces, DpopProver, DpopVerifier, Htu, ProofPurpose, ProofRequest, ProvenRequest,
 };
+pub use crate::guard::{AccessGuard, Guard, InternalGuard, Refusal};
 pub use crate::internal_token::{
     InternalContext, InternalGrant, InternalRejection, InternalRequest, InternalTokenIssuer,
     InternalTokenVerifier, SubjectKind,

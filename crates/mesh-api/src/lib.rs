@@ -31,6 +31,7 @@
 //!
 //! The crate depends on nothing else of the workspace and does no I/O. What the surface does is `mesh-management`.
 
+pub mod permission;
 pub mod routes;
 
 pub mod credential;

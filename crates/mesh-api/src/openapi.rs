@@ -4,6 +4,7 @@
 pub mod page;
 pub mod parts;
 pub mod refusals;
+pub mod security;
 
 mod forms;
 mod parameters;
@@ -21,6 +22,7 @@ use crate::health::{MeshHealth, MissingPart, PeerControlled, PeerHealth, PeerSta
 use crate::local::LocalClient;
 use crate::mesh::{CellState, MeshCell, MeshClient, MeshPage, MeshSummary, PeerSummary};
 use crate::openapi::parts::{JSON, described, item, operation, plain, reference, response};
+use crate::permission::Permission;
 use crate::problem::Problem;
 use crate::routes::{DELETE_TARGET_FORM, EVENTS, Method, Operation, ROUTES, Route};
 use crate::state::{CredentialState, PivotState, StatePage};
@@ -102,12 +104,14 @@ fn changes() -> OperationBuilder {
         "meshEvents",
         "Pushes changes of the mesh as they happen",
     );
+    let operation = security::asks_for(operation, Permission::MeshRead);
     refusals::events(operation.response("200", plain("text/event-stream", Type::String, what)))
 }
 
 fn managed(mounted: &Mounted<'_>, route: &Route) -> OperationBuilder {
     let takes_form = mounted.forms && takes_forms(route);
     let named = operation("management", &id(mounted, route), route.summary);
+    let named = security::asks_for(named, route.permission);
     let with_body = match request_body(route.operation, takes_form) {
         Some(body) => named.request_body(Some(body)),
         None => named,
@@ -197,6 +201,7 @@ fn form_only(mounted: &Mounted<'_>, route: &Route) -> OperationBuilder {
     );
     let id = format!("{}Form", id(mounted, route));
     let operation = operation("management", &id, route.summary).request_body(Some(body.build()));
+    let operation = security::asks_for(operation, route.permission);
     let operation = operation
         .response(status(mounted, route), answer_of(route.operation))
         .response("303", forms::answer());

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::permission::Permission;
+
 /// What a route of the management surface does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,6 +96,8 @@ pub struct Route {
     pub path: &'static str,
     /// What it does.
     pub operation: Operation,
+    /// What its caller must be allowed to do.
+    pub permission: Permission,
     /// What it does, in words.
     pub summary: &'static str,
 }
@@ -102,17 +106,20 @@ const fn route(
     method: Method,
     path: &'static str,
     operation: Operation,
+    permission: Permission,
     summary: &'static str,
 ) -> Route {
     Route {
         method,
         path,
         operation,
+        permission,
         summary,
     }
 }
 
 use Method::{Delete, Get, Post};
+use Permission::{CredentialsUse, CredentialsWrite, MeshControl, MeshRead, TargetsWrite};
 
 /// All routes.
 pub const ROUTES: &[Route] = &[
@@ -120,96 +127,118 @@ pub const ROUTES: &[Route] = &[
         Post,
         "/ensure",
         Operation::Ensure,
+        CredentialsWrite,
         "Gives a client a secret, here and on the targets",
     ),
     route(
         Post,
         "/rotate",
         Operation::Rotate,
+        CredentialsWrite,
         "Gives a known client a new secret, here and on its targets",
     ),
     route(
         Post,
         "/revoke",
         Operation::Revoke,
+        CredentialsWrite,
         "Takes a credential away, here and on the targets",
     ),
-    route(Post, "/sync", Operation::Sync, "Sends what waits"),
+    route(
+        Post,
+        "/sync",
+        Operation::Sync,
+        CredentialsWrite,
+        "Sends what waits",
+    ),
     route(
         Post,
         "/resync",
         Operation::Resync,
+        CredentialsWrite,
         "Sends the current state of a target or a client again",
     ),
     route(
         Get,
         "/state",
         Operation::State,
+        MeshRead,
         "Shows credentials, targets and how far each change has come",
     ),
     route(
         Post,
         "/targets",
         Operation::PutTarget,
+        TargetsWrite,
         "Adds a target to the inventory, or changes it",
     ),
     route(
         Delete,
         "/targets/{queue}",
         Operation::DeleteTarget,
+        TargetsWrite,
         "Takes a target out of the inventory",
     ),
     route(
         Post,
         "/call-target",
         Operation::CallTarget,
+        CredentialsUse,
         "Calls a peer's echo, signed as a client",
     ),
     route(
         Post,
         "/hash",
         Operation::Hash,
+        CredentialsUse,
         "Hashes a secret with this peer's pepper",
     ),
     route(
         Get,
         "/local-clients",
         Operation::LocalClients,
+        MeshRead,
         "Lists the credentials in this peer's own store",
     ),
     route(
         Get,
         "/mesh",
         Operation::Mesh,
+        MeshRead,
         "Shows what every peer's store holds, beside what it should",
     ),
     route(
         Get,
         "/mesh/health",
         Operation::MeshHealth,
+        MeshRead,
         "Shows how every peer is, and what to do next",
     ),
     route(
         Post,
         "/mesh/peers/{queue}/stop",
         Operation::StopPeer,
+        MeshControl,
         "Stops a peer of this process (demo)",
     ),
     route(
         Post,
         "/mesh/peers/{queue}/start",
         Operation::StartPeer,
+        MeshControl,
         "Starts a peer of this process (demo)",
     ),
     route(
         Get,
         "/timeline",
         Operation::Timeline,
+        MeshRead,
         "Shows one client's way through the mesh",
     ),
 ];
 
-/// Where changes are pushed as they happen: no operation with one answer, but a stream of events.
+/// Where changes are pushed as they happen: no operation with one answer, but a stream of events. It asks for
+/// [`Permission::MeshRead`].
 pub const EVENTS: &str = "/mesh/events";
 
 /// What only forms need, where they are taken: a form knows no DELETE, so it posts, and says `_method=DELETE`.
@@ -217,5 +246,6 @@ pub const DELETE_TARGET_FORM: Route = route(
     Post,
     "/targets/{queue}",
     Operation::DeleteTarget,
+    TargetsWrite,
     "Takes a target out of the inventory",
 );

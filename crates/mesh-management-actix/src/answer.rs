@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
@@ -20,10 +20,14 @@ pub fn refuse(problem: Problem) -> HttpResponse {
 /// Sends an answer.
 pub fn send(answer: Answer) -> HttpResponse {
     match answer {
-        Answer::Json { status, body, link } => {
+        Answer::Json {
+            status,
+            body,
+            headers,
+        } => {
             let mut response = json(status);
-            if let Some(link) = link {
-                response.insert_header((header::LINK, link));
+            for header in headers {
+                response.append_header(header);
             }
             response.body(body)
         }
@@ -64,7 +68,7 @@ pub fn stream(events: Events) -> HttpResponse {
 pub struct Headers<'a>(pub &'a HeaderMap);
 
 impl HeaderText for Headers<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().ok()
+    fn all<'a>(&'a self, name: &str) -> Vec<&'a [u8]> {
+        self.0.get_all(name).map(HeaderValue::as_bytes).collect()
     }
 }

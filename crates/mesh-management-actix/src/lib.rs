@@ -14,6 +14,7 @@
 //!
 //! What is decided is decided in `mesh-management`; the surface on axum answers the same, byte for byte.
 
+pub mod admit;
 pub mod answer;
 pub mod edge;
 pub mod limit;

@@ -11,6 +11,7 @@ use mesh_api::credential::{Ensure, Revoke, Rotate};
 use mesh_api::hash::Hash;
 use mesh_api::local::LocalQuery;
 use mesh_api::mesh::MeshQuery;
+use mesh_api::permission::Permission;
 use mesh_api::routes::{EVENTS, Method, Operation, Route};
 use mesh_api::state::StateQuery;
 use mesh_api::sync::{Nothing, Resync};
@@ -18,6 +19,7 @@ use mesh_api::target::Target;
 use mesh_api::timeline::TimelineQuery;
 use mesh_management::Surface;
 
+use crate::admit::gated;
 use crate::answer::{refuse, send, stream};
 use crate::edge::as_sent;
 use crate::input::{At, Input};
@@ -42,12 +44,14 @@ pub fn routes(surface: impl Into<Surface>) -> impl FnOnce(&mut ServiceConfig) {
                     surface: surface.clone(),
                     operation: route.operation,
                 };
-                resource = resource.app_data(Data::new(at)).route(handler(route));
+                let route = gated(handler(route), surface.gate(route.permission));
+                resource = resource.app_data(Data::new(at)).route(route);
             }
             config.service(resource.wrap(from_fn(limit)).wrap(from_fn(as_sent)));
         }
         if surface.has_events() {
-            let events = resource(EVENTS, READ).route(read().to(events));
+            let route = gated(read().to(events), surface.gate(Permission::MeshRead));
+            let events = resource(EVENTS, READ).route(route);
             let events = events.app_data(Data::new(surface));
             config.service(events.wrap(from_fn(as_sent)));
         }

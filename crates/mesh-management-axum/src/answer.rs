@@ -19,13 +19,11 @@ pub fn refuse(problem: Problem) -> Response {
 /// Sends an answer.
 pub fn send(answer: Answer) -> Response {
     match answer {
-        Answer::Json { status, body, link } => {
-            let mut response = json(status, body);
-            if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
-                response.headers_mut().insert(header::LINK, link);
-            }
-            response
-        }
+        Answer::Json {
+            status,
+            body,
+            headers,
+        } => with(json(status, body), headers),
         Answer::Redirect { location } => (
             StatusCode::SEE_OTHER,
             [
@@ -35,6 +33,19 @@ pub fn send(answer: Answer) -> Response {
         )
             .into_response(),
     }
+}
+
+/// Adds headers to a response; each may come several times.
+pub(crate) fn with(mut response: Response, headers: Vec<(&'static str, String)>) -> Response {
+    for (name, value) in headers {
+        // What is no header's value is told in the body or in the log.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response
+                .headers_mut()
+                .append(HeaderName::from_static(name), value);
+        }
+    }
+    response
 }
 
 /// Answers with JSON, never cached.
@@ -63,7 +74,8 @@ pub fn stream(events: Events) -> Response {
 pub struct Headers<'a>(pub &'a HeaderMap);
 
 impl HeaderText for Headers<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().ok()
+    fn all<'a>(&'a self, name: &str) -> Vec<&'a [u8]> {
+        let values = self.0.get_all(name).iter();
+        values.map(HeaderValue::as_bytes).collect()
     }
 }

@@ -23,6 +23,7 @@
 //!
 //! What is decided is decided in `mesh-management`; the surface on actix-web answers the same, byte for byte.
 
+pub mod admit;
 pub mod answer;
 pub mod edge;
 pub mod limit;

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 use mesh_api::call::Call;
@@ -11,6 +11,7 @@ use mesh_api::credential::{Ensure, Revoke, Rotate};
 use mesh_api::hash::Hash;
 use mesh_api::local::LocalQuery;
 use mesh_api::mesh::MeshQuery;
+use mesh_api::permission::Permission;
 use mesh_api::problem::Problem;
 use mesh_api::routes::{EVENTS, Method, Operation, Route};
 use mesh_api::state::StateQuery;
@@ -19,6 +20,7 @@ use mesh_api::target::Target;
 use mesh_api::timeline::TimelineQuery;
 use mesh_management::Surface;
 
+use crate::admit::admit;
 use crate::answer::{refuse, send, stream};
 use crate::input::{At, Input};
 use crate::limit::limit;
@@ -33,10 +35,14 @@ pub fn router<S: Clone + Send + Sync + 'static>(surface: impl Into<Surface>) -> 
             surface: surface.clone(),
             operation: route.operation,
         };
-        router = router.route(route.path, handler(route).with_state(at));
+        let gate = surface.gate(route.permission);
+        let admitted = handler(route).route_layer(from_fn_with_state(gate, admit));
+        router = router.route(route.path, admitted.with_state(at));
     }
     if surface.has_events() {
-        router = router.route(EVENTS, get(events).with_state(surface));
+        let gate = surface.gate(Permission::MeshRead);
+        let admitted = get(events).route_layer(from_fn_with_state(gate, admit));
+        router = router.route(EVENTS, admitted.with_state(surface));
     }
     router
         .method_not_allowed_fallback(|| async { refuse(Problem::method_not_allowed()) })

@@ -73,9 +73,9 @@ mod tests {
     struct Head<'a>(&'a [(&'static str, &'static str)]);
 
     impl HeaderText for Head<'_> {
-        fn text(&self, name: &str) -> Option<&str> {
-            let found = self.0.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| *value)
+        fn all<'a>(&'a self, name: &str) -> Vec<&'a [u8]> {
+            let own = self.0.iter().filter(|(known, _)| *known == name);
+            own.map(|(_, value)| value.as_bytes()).collect()
         }
     }
 

@@ -92,8 +92,9 @@ mod tests {
     struct Given<'a>(Option<&'a str>);
 
     impl HeaderText for Given<'_> {
-        fn text(&self, name: &str) -> Option<&str> {
-            self.0.filter(|_| name == "host")
+        fn all<'a>(&'a self, name: &str) -> Vec<&'a [u8]> {
+            let host = self.0.filter(|_| name == "host");
+            host.map(str::as_bytes).into_iter().collect()
         }
     }
 

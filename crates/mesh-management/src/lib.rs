@@ -11,14 +11,16 @@
 //! - [`management::Management`] has a method for each operation: from a request of `mesh-api` to its answer.
 //! - [`surface::Surface`] says what a request must be before it is done, and how it is answered; so the adapters of two
 //!   frameworks decide nothing, and differ in translation only.
-//! - Nobody is asked who they are: put a guard of your own before it, and keep it where only operators reach it. Requests of
-//!   other sites' pages are refused ([`guard`]); that no page becomes one of this site by its name is for the application to
-//!   see to, with the adapter's `edge` ([`edge`]).
+//! - Who may do what is asked of an [`admission::Admission`], such as one that asks for tokens. Without one nobody is asked
+//!   who they are: put a guard of your own before it then, and keep it where only operators reach it.
+//! - Requests of other sites' pages are refused ([`guard`]); that no page becomes one of this site by its name is for the
+//!   application to see to, with the adapter's `edge` ([`edge`]).
 //! - It knows no framework, no HTTP library and no database.
 //!
 //! # Implementing
 //! [`administration::Administration`] is the seam to a management store, [`view::MeshView`] the one to the stores of others,
 //! [`call::SignedGet`] the one to an HTTP client. The last two may be left out: their routes answer 404 then.
+//! [`admission::Admission`] is the seam to whatever knows who calls.
 
 pub mod management;
 pub mod surface;
@@ -27,6 +29,7 @@ pub mod administration;
 pub mod call;
 pub mod view;
 
+pub mod admission;
 pub mod body;
 pub mod edge;
 pub mod error;
@@ -38,5 +41,6 @@ pub mod track;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
+pub use admission::{Admission, Gate};
 pub use management::Management;
 pub use surface::Surface;

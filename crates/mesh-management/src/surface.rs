@@ -1,13 +1,14 @@
 //! The surface as it is mounted, for the adapters of web frameworks: what a request must be, and what it is answered.
 //!
 //! ```text
-//! check the head ─► the adapter reads the body ─► read ─► a method of Management ─► Reply::answer
+//! Gate: who may ─► check the head ─► the adapter reads the body ─► read ─► a method of Management ─► Reply::answer
 //! ```
 
 use std::sync::Arc;
 
 use mesh_api::decode;
 use mesh_api::fields::of_form;
+use mesh_api::permission::Permission;
 use mesh_api::problem::Problem;
 use mesh_api::routes::{DELETE_TARGET_FORM, Operation, ROUTES, Route};
 use mesh_api::sync::Nothing;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::admission::{Admission, Denied, Gate};
 use crate::edge::Hosts;
 use crate::error::RequestError;
 use crate::form::accept::wants_html;
@@ -31,6 +33,7 @@ pub struct Surface {
     forms: Option<Arc<Forms>>,
     events: bool,
     hosts: Hosts,
+    admission: Option<Arc<dyn Admission>>,
 }
 
 impl Surface {
@@ -42,6 +45,7 @@ impl Surface {
             forms: None,
             events: false,
             hosts: Hosts::any(),
+            admission: None,
         }
     }
 
@@ -67,6 +71,17 @@ impl Surface {
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.hosts = hosts;
         self
+    }
+
+    /// Asks `admission` who may do what; nobody is asked when there is none.
+    pub fn admission(mut self, admission: Option<Arc<dyn Admission>>) -> Self {
+        self.admission = admission;
+        self
+    }
+
+    /// What stands before a route of `permission`.
+    pub fn gate(&self, permission: Permission) -> Gate {
+        Gate::new(permission, self.admission.clone())
     }
 
     /// What it does.
@@ -187,8 +202,8 @@ pub enum Answer {
         status: u16,
         /// The body; members are in the order of their names.
         body: String,
-        /// The `Link`, of a list that goes on.
-        link: Option<String>,
+        /// Headers besides [`HEADERS`], in lower case: the `link` of a list that goes on, a challenge.
+        headers: Vec<(&'static str, String)>,
     },
     /// 303, to a page of this site.
     Redirect {
@@ -211,7 +226,7 @@ impl Reply {
             Ok(answer) => Answer::Json {
                 status: self.head.status,
                 body: answer.to_string(),
-                link: None,
+                headers: Vec::new(),
             },
             Err(problem) => problem.into(),
         }
@@ -227,7 +242,7 @@ impl Reply {
             Answer::Json { status, body, .. } => Answer::Json {
                 status,
                 body,
-                link: next.map(|query| format!("<?{query}>; rel=\"next\"")),
+                headers: next.map(link_to).into_iter().collect(),
             },
             redirect => redirect,
         }
@@ -239,9 +254,23 @@ impl From<Problem> for Answer {
         Self::Json {
             status: problem.status,
             body: problem.body(),
-            link: None,
+            headers: Vec::new(),
         }
     }
+}
+
+impl From<Denied> for Answer {
+    fn from(denied: Denied) -> Self {
+        Self::Json {
+            status: denied.problem.status,
+            body: denied.problem.body(),
+            headers: denied.headers,
+        }
+    }
+}
+
+fn link_to(query: String) -> (&'static str, String) {
+    ("link", format!("<?{query}>; rel=\"next\""))
 }
 
 /// The headers of every JSON answer, in lower case: it is never cached, and nothing else than what it says.

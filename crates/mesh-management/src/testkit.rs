@@ -4,6 +4,7 @@
 //! # Implementing
 //! Implement [`Mounted`] for the adapter, in process, and write `mesh_management::surface_cases!(axum, MyMounted);`.
 
+pub mod admission;
 pub mod bodies;
 pub mod edge;
 pub mod forms;
@@ -117,6 +118,15 @@ impl Answered {
 macro_rules! surface_cases {
     ($adapter:ident, $mounted:ty) => {
         $crate::surface_cases!($adapter, $mounted, {
+            admission {
+                without_a_token_nobody_is_admitted,
+                every_operation_asks_for_its_permission,
+                every_operation_asks_for_its_scope,
+                a_token_is_good_once_and_for_one_request,
+                a_form_is_no_way_around,
+                a_token_excuses_no_other_site,
+                what_cannot_be_checked_is_refused,
+            }
             bodies {
                 an_ensure_creates_and_then_updates,
                 a_rotate_wants_a_known_client,

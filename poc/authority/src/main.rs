@@ -20,10 +20,12 @@ use hmac_propagation::propagator::{Mode, Propagator};
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::RedisPeerStore;
+use mesh_api::permission::Permission;
 use mesh_api::problem::{BODY_LIMIT, Problem};
 use mesh_management::edge::Hosts;
 use mesh_management::surface::{HEADERS, page_headers};
-use mesh_management::{Management, Surface};
+use mesh_management::{Admission, Gate, Management, Surface};
+use mesh_management_axum::admit::admit;
 use mesh_management_axum::answer::{json, refuse};
 use mesh_management_axum::edge::edge;
 use mesh_management_axum::limit::limit;
@@ -35,6 +37,7 @@ use peer_backends::backends::Backends;
 use peer_backends::redis::{self, RedisCheck};
 use peer_backends::signed_get::HttpSignedGet;
 use peer_backends::sql::{self, LateAdministration, SqlCheck};
+use peer_kit::admission::admission;
 use peer_kit::application::{Application, Peer, listen};
 use peer_kit::config::{Config, Defaults};
 use peer_kit::echo::Echo;
@@ -78,6 +81,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
     let store = RedisPeerStore::new(redis.clone(), places.clone());
+    let used_tokens = redis::used_tokens(&redis);
     let check = RedisCheck {
         nonces: nonces.clone(),
         store: store.clone(),
@@ -99,6 +103,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
             CacheOptions::default(),
         )),
         nonces: Arc::new(nonces),
+        used_tokens: Arc::new(used_tokens),
         checks: vec![Box::new(check)],
         views,
         control: None,
@@ -111,6 +116,7 @@ struct Shared {
     peer: Peer,
     management: Arc<Management>,
     documentation: Arc<Documentation>,
+    admission: Option<Arc<dyn Admission>>,
 }
 
 /// The peer over `backends`, and its management store over `DATABASE_URL`.
@@ -119,6 +125,8 @@ struct Shared {
 /// When the configuration can never work or the port is taken.
 pub async fn start(config: Config, backends: Backends) -> Result<Application, Failure> {
     let (listener, stop) = (listen(config.listen).await?, Stop::default());
+    let address = listener.local_addr()?;
+    let admission = admission(&config, backends.used_tokens, address)?;
     let full = config.full()?;
 
     let sql = sql::connect(&config, &stop)?;
@@ -149,8 +157,8 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         peer: peer.clone(),
         management: Arc::new(management),
         documentation: Arc::new(Documentation::new(own.as_str(), Mode::Full, false)),
+        admission,
     };
-    let address = listener.local_addr()?;
     let router = app(shared, verifier, config.hosts);
     let stopped = stop.token().cancelled_owned();
     let serving = axum_serve::serve_for(listener, router, config.keep_alive, stopped);
@@ -191,14 +199,18 @@ fn management(
     Ok(management.mesh(Some(mesh)))
 }
 
-/// All routes. Those of management ask nobody who they are: keep them where only operators reach them.
+/// All routes. Those of management, the pages and the metrics ask who comes, unless `MANAGEMENT_AUTH` is open.
 fn app(shared: Shared, verifier: Verifier, hosts: Hosts) -> Router {
     let admin = Surface::new(Arc::clone(&shared.management))
         .hosts(hosts.clone())
+        .admission(shared.admission.clone())
         .created();
     let api = Surface::new(Arc::clone(&shared.management))
         .hosts(hosts.clone())
+        .admission(shared.admission.clone())
         .events();
+    let gate = Gate::new(Permission::MeshRead, shared.admission.clone());
+    let admitted = from_fn_with_state(gate, admit);
     Router::new()
         .route("/api/echo", get(echo).post(echo))
         .route_layer(HmacAuthLayer::new(verifier).body_limit(BODY_LIMIT))
@@ -209,7 +221,7 @@ fn app(shared: Shared, verifier: Verifier, hosts: Hosts) -> Router {
             get(|| async { json(200, r#"{"status":"alive"}"#) }),
         )
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics).route_layer(admitted))
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs))
         .fallback(|| async { refuse(Problem::no_route()) })

@@ -18,13 +18,17 @@ use hmac_propagation::propagator::{Mode, Propagator};
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::RedisPeerStore;
+use mesh_api::permission::Permission;
 use mesh_api::problem::{BODY_LIMIT, Problem};
+use mesh_management::{Admission, Gate};
+use mesh_management_actix::admit::gated;
 use mesh_management_actix::answer::{json, page, refuse};
 use mesh_management_actix::edge::edge;
 use mesh_management_actix::limit::limit;
 use mesh_management_actix::resource::{READ, read, resource};
 use peer_backends::backends::Backends;
 use peer_backends::redis::{self, RedisCheck};
+use peer_kit::admission::admission;
 use peer_kit::application::{Application, Peer, listen};
 use peer_kit::config::{Config, Defaults};
 use peer_kit::echo::Echo;
@@ -70,6 +74,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     let places = redis::places(config);
     let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
+    let used_tokens = redis::used_tokens(&redis);
     let store = RedisPeerStore::new(redis, places);
     let check = RedisCheck {
         nonces: nonces.clone(),
@@ -85,6 +90,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
             CacheOptions::default(),
         )),
         nonces: Arc::new(nonces),
+        used_tokens: Arc::new(used_tokens),
         checks: vec![Box::new(check)],
         views: Vec::new(),
         control: None,
@@ -95,6 +101,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
 struct Shared {
     peer: Peer,
     documentation: Documentation,
+    admission: Option<Arc<dyn Admission>>,
 }
 
 /// The peer over `backends`.
@@ -103,6 +110,8 @@ struct Shared {
 /// When the configuration can never work or the port is taken.
 pub async fn start(config: Config, backends: Backends) -> Result<Application, Failure> {
     let (listener, stop) = (listen(config.listen).await?, Stop::default());
+    let address = listener.local_addr()?;
+    let admission = admission(&config, backends.used_tokens, address)?;
 
     let (own, secret) = (config.peer.clone(), config.propagation_secret.clone());
     let propagator = Propagator::builder(own.clone(), secret, backends.broker, backends.store)
@@ -123,18 +132,18 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
     let shared = Data::new(Shared {
         peer: peer.clone(),
         documentation: Documentation::new(own.as_str(), Mode::ReceiveOnly, false),
+        admission,
     });
     let hosts = Data::new(config.hosts);
     let app = move || {
         App::new()
             .app_data(shared.clone())
             .app_data(hosts.clone())
-            .configure(|config| routes(config, &verifier))
+            .configure(|config| routes(config, &shared, &verifier))
             .wrap(from_fn(limit))
             .wrap(from_fn(edge))
             .wrap(from_fn(observe))
     };
-    let address = listener.local_addr()?;
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .tcp_nodelay(true)
@@ -151,8 +160,9 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
     Ok(Application::new(address, peer, server))
 }
 
-/// All routes.
-fn routes(config: &mut ServiceConfig, verifier: &Verifier) {
+/// All routes. The metrics ask who comes, unless `MANAGEMENT_AUTH` is open.
+fn routes(config: &mut ServiceConfig, shared: &Shared, verifier: &Verifier) {
+    let gate = Gate::new(Permission::MeshRead, shared.admission.clone());
     let signed = HmacAuth::new(verifier.clone()).body_limit(BODY_LIMIT);
     config
         .service(
@@ -162,7 +172,7 @@ fn routes(config: &mut ServiceConfig, verifier: &Verifier) {
         )
         .service(resource("/livez", READ).route(read().to(livez)))
         .service(resource("/readyz", READ).route(read().to(readyz)))
-        .service(resource("/metrics", READ).route(read().to(metrics)))
+        .service(resource("/metrics", READ).route(gated(read().to(metrics), gate)))
         .service(resource("/openapi.json", READ).route(read().to(openapi)))
         .service(resource("/docs", READ).route(read().to(docs)))
         .default_service(web::to(|| async { refuse(Problem::no_route()) }));

@@ -22,10 +22,12 @@ use hmac_propagation::propagator::{Mode, Propagator};
 use hmac_propagation_amqp::broker::AmqpBroker;
 use hmac_propagation_amqp::options::AmqpOptions;
 use hmac_propagation_redis::peer_store::RedisPeerStore;
+use mesh_api::permission::Permission;
 use mesh_api::problem::BODY_LIMIT;
 use mesh_management::edge::Hosts;
 use mesh_management::form::Forms;
-use mesh_management::{Management, Surface};
+use mesh_management::{Admission, Gate, Management, Surface};
+use mesh_management_actix::admit::gated;
 use mesh_management_actix::answer::{json, page};
 use mesh_management_actix::edge::edge;
 use mesh_management_actix::limit::limit;
@@ -38,6 +40,7 @@ use peer_backends::backends::Backends;
 use peer_backends::redis::{self, RedisCheck};
 use peer_backends::signed_get::HttpSignedGet;
 use peer_backends::sql::{self, LateAdministration, SqlCheck};
+use peer_kit::admission::admission;
 use peer_kit::application::{Application, Peer, listen};
 use peer_kit::config::{Config, Defaults};
 use peer_kit::echo::Echo;
@@ -84,6 +87,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
     let store = RedisPeerStore::new(redis.clone(), places.clone());
+    let used_tokens = redis::used_tokens(&redis);
     let check = RedisCheck {
         nonces: nonces.clone(),
         store: store.clone(),
@@ -105,6 +109,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
             CacheOptions::default(),
         )),
         nonces: Arc::new(nonces),
+        used_tokens: Arc::new(used_tokens),
         checks: vec![Box::new(check)],
         views,
         control: None,
@@ -116,6 +121,7 @@ struct Shared {
     peer: Peer,
     management: Arc<Management>,
     documentation: Documentation,
+    admission: Option<Arc<dyn Admission>>,
 }
 
 /// The peer over `backends`, and its management store over `DATABASE_URL`.
@@ -124,6 +130,8 @@ struct Shared {
 /// When the configuration can never work or the port is taken.
 pub async fn start(config: Config, backends: Backends) -> Result<Application, Failure> {
     let (listener, stop) = (listen(config.listen).await?, Stop::default());
+    let address = listener.local_addr()?;
+    let admission = admission(&config, backends.used_tokens, address)?;
     let full = config.full()?;
     let sql = sql::connect(&config, &stop)?;
     let (own, secret) = (config.peer.clone(), config.propagation_secret.clone());
@@ -154,6 +162,7 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
         peer: peer.clone(),
         management,
         documentation: Documentation::new(own.as_str(), Mode::Full, true),
+        admission,
     });
     let (hosts, keep_alive) = (Data::new(config.hosts), config.keep_alive);
     let app = move || {
@@ -166,7 +175,6 @@ pub async fn start(config: Config, backends: Backends) -> Result<Application, Fa
             .wrap(from_fn(edge))
             .wrap(from_fn(observe))
     };
-    let address = listener.local_addr()?;
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .tcp_nodelay(true)
@@ -217,7 +225,7 @@ fn management(
     Ok(Arc::new(management.mesh(Some(mesh))))
 }
 
-/// All routes. Those of management ask nobody who they are: keep them where only operators reach them.
+/// All routes. Those of management, the pages and the metrics ask who comes, unless `MANAGEMENT_AUTH` is open.
 fn routes(
     config: &mut ServiceConfig,
     shared: &Shared,
@@ -225,12 +233,15 @@ fn routes(
     forms: Arc<Forms>,
     verifier: &Verifier,
 ) {
+    let gate = Gate::new(Permission::MeshRead, shared.admission.clone());
     let signed = HmacAuth::new(verifier.clone()).body_limit(BODY_LIMIT);
     let admin = Surface::new(Arc::clone(&shared.management))
         .hosts(hosts.clone())
+        .admission(shared.admission.clone())
         .created();
     let api = Surface::new(Arc::clone(&shared.management))
         .hosts(hosts.clone())
+        .admission(shared.admission.clone())
         .forms(Some(forms))
         .events();
     config
@@ -241,13 +252,13 @@ fn routes(
         )
         .service(web::scope("/admin").configure(mesh_management_actix::routes(admin)))
         .service(web::scope("/api").configure(mesh_management_actix::routes(api)))
-        .configure(pages::routes)
+        .configure(|config| pages::routes(config, &gate))
         .service(resource("/livez", READ).route(read().to(livez)))
         .service(resource("/readyz", READ).route(read().to(readyz)))
-        .service(resource("/metrics", READ).route(read().to(metrics)))
+        .service(resource("/metrics", READ).route(gated(read().to(metrics), gate.clone())))
         .service(resource("/openapi.json", READ).route(read().to(openapi)))
         .service(resource("/docs", READ).route(read().to(docs)))
-        .default_service(web::to(pages::not_found));
+        .default_service(gated(web::to(pages::not_found), gate));
 }
 
 async fn echo(

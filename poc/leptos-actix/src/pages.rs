@@ -7,24 +7,27 @@ use actix_web::{HttpRequest, HttpResponse};
 use dashboard_pages::pages::{Page, Pages, Visit};
 use dashboard_pages::reply::Reply;
 use mesh_api::problem::Problem;
+use mesh_management::Gate;
 use mesh_management::form::accept::wants_html;
+use mesh_management_actix::admit::gated;
 use mesh_management_actix::answer::refuse;
 use mesh_management_actix::resource::{READ, read, resource};
 
-/// Adds the routes of the pages, and of the files that they load.
-pub(crate) fn routes(config: &mut ServiceConfig) {
+/// Adds the routes of the pages, and of the files that they load, with `gate` before them.
+pub(crate) fn routes(config: &mut ServiceConfig, gate: &Gate) {
+    let gated = |route| gated(route, gate.clone());
     let page = |path, page| {
         let visited = move |pages: Data<Pages>, request: HttpRequest| async move {
             visit(&pages, page, None, &request).await
         };
-        resource(path, READ).route(read().to(visited))
+        resource(path, READ).route(gated(read().to(visited)))
     };
     config
         .service(page("/", Page::Matrix))
-        .service(resource("/clients/{track}/{clientId}", READ).route(read().to(client)))
+        .service(resource("/clients/{track}/{clientId}", READ).route(gated(read().to(client))))
         .service(page("/targets", Page::Targets))
         .service(page("/health", Page::Health))
-        .service(resource("/pkg/{name}", READ).route(read().to(asset)));
+        .service(resource("/pkg/{name}", READ).route(gated(read().to(asset))));
 }
 
 async fn client(

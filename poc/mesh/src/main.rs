@@ -5,6 +5,7 @@ mod backends;
 mod clients;
 mod options;
 mod peers;
+mod tokens;
 mod tour;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use tokio::runtime::Builder;
 use crate::backends::Backends;
 use crate::options::{Error, Options};
 use crate::peers::Peers;
+use crate::tokens::Tokens;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -47,12 +49,13 @@ async fn run(options: &Options) -> Result<(), Error> {
     let stop = Stop::default();
     stop.on_signals()?;
     let start = Instant::now();
+    let tokens = Tokens::from_environment()?;
     let ports = services::mesh::ports(!options.free_ports)?;
     let backends = tokio::select! {
         backends = Backends::bring_up(options.services, ports) => backends?,
         () = stop.asked() => return Ok(()),
     };
-    let peers = Peers::new(backends, ports)?;
+    let peers = Peers::new(backends, ports, tokens)?;
     let outcome = tokio::select! {
         outcome = show(options, &peers, start) => outcome,
         () = stop.asked() => Ok(()),

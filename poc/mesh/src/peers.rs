@@ -13,7 +13,7 @@ use peer_kit::config::source::Source;
 use peer_kit::config::{Config, Defaults};
 use peer_kit::process::Failure;
 use peer_kit::shutdown::Stop;
-use services::http::exchange;
+use services::http::exchange_with;
 use services::mesh::{Mode, PLACES, Place};
 use services::output::complain;
 use tokio::sync::Mutex;
@@ -23,6 +23,7 @@ use url::Url;
 
 use crate::backends::Backends;
 use crate::options::Error;
+use crate::tokens::Tokens;
 
 /// A peer is ready within this time, or the demo gives up.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -36,6 +37,8 @@ pub(crate) struct Peers {
     control: Arc<Control>,
     slots: Vec<Slot>,
     backends: Backends,
+    /// Issues what the peers ask for, where they do.
+    tokens: Option<Tokens>,
 }
 
 struct Slot {
@@ -56,9 +59,16 @@ struct Running {
 
 impl Peers {
     /// Configures them all; none runs yet.
-    pub(crate) fn new(backends: Backends, ports: [u16; 4]) -> Result<Arc<Self>, Error> {
+    pub(crate) fn new(
+        backends: Backends,
+        ports: [u16; 4],
+        tokens: Option<Tokens>,
+    ) -> Result<Arc<Self>, Error> {
         let mut slots = Vec::new();
-        for (place, variables) in PLACES.into_iter().zip(backends.environments(ports)?) {
+        for (place, mut variables) in PLACES.into_iter().zip(backends.environments(ports)?) {
+            if let Some(tokens) = &tokens {
+                variables.extend(tokens.variables());
+            }
             let config = Config::load(&Source::from_pairs(variables), defaults(place.name))?;
             slots.push(Slot {
                 place,
@@ -71,6 +81,7 @@ impl Peers {
             control: Arc::new(Control(Weak::clone(peers))),
             slots,
             backends,
+            tokens,
         }))
     }
 
@@ -79,6 +90,11 @@ impl Peers {
         self.slots
             .iter()
             .map(|slot| (slot.place, url(&slot.config)))
+    }
+
+    /// What issues tokens, where the peers ask for them.
+    pub(crate) fn tokens(&self) -> Option<&Tokens> {
+        self.tokens.as_ref()
     }
 
     /// Where an operator may look besides the peers.
@@ -174,7 +190,12 @@ impl Peers {
         path: &str,
         body: Option<String>,
     ) -> Result<(u16, String), Error> {
-        Ok(exchange(method, url(&self.slot(name)?.config).join(path)?, body).await?)
+        let url = url(&self.slot(name)?.config).join(path)?;
+        let header = match &self.tokens {
+            Some(tokens) => Some(tokens.header(name, method, path).await?),
+            None => None,
+        };
+        Ok(exchange_with(method, url, header, body).await?)
     }
 
     /// Each peer as its own program has it, on the backends of this one.

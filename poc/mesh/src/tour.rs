@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use crate::clients::BILLING;
 use crate::options::Error;
 use crate::peers::{Peers, mode};
+use crate::tokens::Tokens;
 
 /// What is tried comes about within this time.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -64,17 +65,40 @@ pub(crate) fn explain(peers: &Peers) -> Result<(), OutputGone> {
     for (name, url) in peers.consoles() {
         say(format_args!("  {name:<13} {url} (guest, guest)"))?;
     }
-    say("\nOpen a dashboard and ensure a client; or try:\n")?;
+    let mut bearer = "";
+    match peers.tokens() {
+        None => say("\nOpen a dashboard and ensure a client; or try:\n")?,
+        Some(tokens) => {
+            bearer = " -H \"authorization: Bearer $TOKEN\"";
+            explain_tokens(tokens)?;
+        }
+    }
     for step in steps() {
         let (what, path) = (step.what, step.path);
         let body = step.body.map_or_else(String::new, |body| {
             format!(" -H 'content-type: application/json' -d '{body}'")
         });
         say(format_args!(
-            "  # {what}\n  curl -sS {authority}{path}{body}"
+            "  # {what}\n  curl -sS {authority}{path}{bearer}{body}"
         ))?;
     }
     Ok(())
+}
+
+/// Says how to get a token.
+fn explain_tokens(tokens: &Tokens) -> Result<(), OutputGone> {
+    let gateway = std::env::current_exe().map(|mesh| mesh.with_file_name("gateway"));
+    let gateway = gateway.map_or_else(|_| "gateway".to_owned(), |path| path.display().to_string());
+    let folder = tokens.folder().display();
+    say(
+        "\nManagement, pages and metrics ask for a token: a browser gets 401 until people can sign in.",
+    )?;
+    say(
+        "A token for one peer, for 15 minutes (roles: viewer, operator, admin), and what to try with it:\n",
+    )?;
+    say(format_args!(
+        "  TOKEN=$({gateway} token --dir {folder} --role operator --audience authority)\n"
+    ))
 }
 
 /// Takes the tour, then stops the consumer, changes a secret, and sees the consumer catch up.

@@ -21,6 +21,8 @@ pub struct Backends {
     pub credentials: Arc<dyn CredentialStore>,
     /// The nonces of the http track.
     pub nonces: Arc<dyn NonceStore>,
+    /// The tokens of callers that were used, apart from those nonces.
+    pub used_tokens: Arc<dyn NonceStore>,
     /// What must be there before the peer is ready, besides the broker and the management store.
     pub checks: Vec<Box<dyn Check>>,
     /// The stores of the mesh that can be read, the peer's own among them. Only a full-mode peer looks at any.

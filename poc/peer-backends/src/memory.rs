@@ -37,6 +37,7 @@ pub struct MemoryStores {
     /// Credentials of the message track.
     pub message: MemoryCredentialStore,
     nonces: MemoryNonceStore,
+    used_tokens: MemoryNonceStore,
     peer_store: Arc<MemoryPeerStore>,
 }
 
@@ -67,6 +68,7 @@ impl Memory {
             store: own.peer_store,
             credentials: Arc::new(own.http),
             nonces: Arc::new(own.nonces),
+            used_tokens: Arc::new(own.used_tokens),
             checks: Vec::new(),
             views,
             control: None,
@@ -82,6 +84,7 @@ impl MemoryStores {
             http,
             message,
             nonces: MemoryNonceStore::new(),
+            used_tokens: MemoryNonceStore::new(),
             peer_store,
         }
     }

@@ -34,6 +34,12 @@ pub fn places(config: &Config) -> PeerStoreOptions {
     }
 }
 
+/// The tokens of callers that were used, in a peer's Redis: in a namespace of their own, so that no client's name is an
+/// issuer's. Instances of a peer share them.
+pub fn used_tokens(link: &RedisLink) -> RedisNonceStore {
+    RedisNonceStore::new(link.clone(), Namespace::new("hmac:tokens"))
+}
+
 /// A peer's Redis as the view of the mesh and the check for drift read it. Nothing connects before it is asked.
 pub fn view(name: &PeerName, link: &RedisLink, places: &PeerStoreOptions) -> PeerStoreView {
     let http = RedisCredentialStore::new(link.clone(), places.http.clone());

@@ -54,6 +54,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The names by which it is called.
     pub hosts: Hosts,
+    /// Who is let in to management, pages and metrics.
+    pub management_auth: ManagementAuth,
     /// How long a connection is kept without a request.
     pub keep_alive: Duration,
     /// The broker, as one URL.
@@ -82,6 +84,28 @@ pub struct Config {
     pub otlp_endpoint: Option<Url>,
     /// What only this kind of peer has.
     pub role: Role,
+}
+
+/// Who is let in to management, pages and metrics.
+#[derive(Clone, Debug)]
+pub enum ManagementAuth {
+    /// Everybody who reaches the port.
+    Open,
+    /// Whoever bears a token.
+    Tokens(TokenAuth),
+}
+
+/// Which tokens count.
+#[derive(Clone, Debug)]
+pub struct TokenAuth {
+    /// Where the gateway's key set lies.
+    pub keys: PathBuf,
+    /// Who issues access tokens.
+    pub issuer: String,
+    /// How services that call directly reach this peer, an origin; unless set, by the address that is served.
+    pub public_url: Option<String>,
+    /// Whether access tokens count that are bound to no key.
+    pub takes_bearer: bool,
 }
 
 /// What a peer can do, and what it needs for it.
@@ -345,12 +369,17 @@ mod tests {
             ("NONCE_BYTES_PER_CLIENT", "0"),
             ("TRUSTED_PROXIES", "proxy"),
             ("ALLOWED_HOSTS", "peer.example, peer.example:3001"),
+            ("MANAGEMENT_AUTH", "perhaps"),
+            ("GATEWAY_KEYS", "/nowhere"),
+            ("GATEWAY_URL", "https://login.example/"),
+            ("PUBLIC_URL", "https://peer.example/api"),
+            ("MANAGEMENT_BEARER", "perhaps"),
             ("KEEP_ALIVE_MS", "999"),
             ("RUST_LOG", "a=b=c"),
             ("LOG_FORMAT", "xml"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"),
         ]);
-        assert_eq!(names.len(), 28, "{names:?}");
+        assert_eq!(names.len(), 33, "{names:?}");
     }
 
     #[test]
@@ -368,7 +397,8 @@ mod tests {
             ("PROPAGATION_TARGETS", "consumer=demo-only-consumer"),
         ];
         let names = demo.map(|(name, _)| name);
-        let bound = |bind: &'static str| [&demo[..], &[("BIND", bind)]].concat();
+        let open = ("MANAGEMENT_AUTH", "open-to-the-network");
+        let bound = |bind: &'static str| [&demo[..], &[("BIND", bind), open]].concat();
         assert_eq!(wrong(&bound("0.0.0.0")), names);
         assert_eq!(wrong(&bound("192.0.2.1")), names);
         assert_eq!(
@@ -400,6 +430,58 @@ mod tests {
         assert_eq!(wrong(&[("DEMO", "perhaps")]), ["DEMO"]);
     }
 
+    /// Nobody opens a peer to other machines by accident.
+    #[test]
+    fn a_peer_that_others_reach_says_who_may() {
+        for bind in ["0.0.0.0", "::", "192.0.2.1"] {
+            assert_eq!(wrong(&[("BIND", bind)]), ["MANAGEMENT_AUTH"]);
+            let open = wrong(&[("BIND", bind), ("MANAGEMENT_AUTH", "open")]);
+            assert_eq!(open, ["MANAGEMENT_AUTH"]);
+            let said = [("BIND", bind), ("MANAGEMENT_AUTH", "open-to-the-network")];
+            let config = Config::load(&with(&said), &FULL).unwrap();
+            assert!(matches!(config.management_auth, ManagementAuth::Open));
+        }
+        let here = Config::load(&with(&[]), &FULL).unwrap();
+        assert!(matches!(here.management_auth, ManagementAuth::Open));
+    }
+
+    #[test]
+    fn tokens_need_a_key_set_and_nothing_else_does() {
+        let keys = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = keys.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let good = write(
+            "good",
+            r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+        );
+        let tokens = ("MANAGEMENT_AUTH", "tokens");
+        let config = with(&[tokens, ("BIND", "0.0.0.0"), ("GATEWAY_KEYS", &good)]);
+        let config = Config::load(&config, &FULL).unwrap();
+        let ManagementAuth::Tokens(auth) = config.management_auth else {
+            panic!("tokens are asked for")
+        };
+        assert_eq!(auth.issuer, "http://localhost:3100");
+        assert!(auth.public_url.is_none() && !auth.takes_bearer);
+        assert_eq!(wrong(&[tokens]), ["GATEWAY_KEYS"]);
+        for bad in [
+            write("none", r#"{"keys":[]}"#),
+            write("other", "[]"),
+            write("long", &" ".repeat(70_000)),
+            keys.path().to_str().unwrap().to_owned(),
+        ] {
+            assert_eq!(wrong(&[tokens, ("GATEWAY_KEYS", &bad)]), ["GATEWAY_KEYS"]);
+        }
+        // What would be passed over is refused.
+        assert_eq!(wrong(&[("GATEWAY_KEYS", &good)]), ["GATEWAY_KEYS"]);
+        assert_eq!(
+            wrong(&[("MANAGEMENT_BEARER", "true")]),
+            ["MANAGEMENT_BEARER"]
+        );
+    }
+
     /// Other machines reach a peer by names that only they know, unless the peer is told.
     #[test]
     fn a_loopback_peer_answers_to_its_names_only() {
@@ -416,16 +498,18 @@ mod tests {
             assert!(!refuses(&[("BIND", bind), names], "peer.example:3001"));
             assert!(!refuses(&[("BIND", bind)], "localhost:3001"));
         }
-        assert!(!refuses(&[("BIND", "0.0.0.0")], "evil.example"));
-        assert!(refuses(&[("BIND", "0.0.0.0"), names], "evil.example"));
-        assert!(!refuses(&[("BIND", "0.0.0.0"), names], "other.example"));
+        let everywhere = ("BIND", "0.0.0.0");
+        let open = ("MANAGEMENT_AUTH", "open-to-the-network");
+        assert!(!refuses(&[everywhere, open], "evil.example"));
+        assert!(refuses(&[everywhere, open, names], "evil.example"));
+        assert!(!refuses(&[everywhere, open, names], "other.example"));
     }
 
     struct NoHeaders;
 
     impl HeaderText for NoHeaders {
-        fn text(&self, _name: &str) -> Option<&str> {
-            None
+        fn all<'a>(&'a self, _name: &str) -> Vec<&'a [u8]> {
+            Vec::new()
         }
     }
 

@@ -8,11 +8,13 @@ pub mod reseal;
 pub mod telemetry;
 pub mod tls;
 
+pub mod admission;
 pub mod application;
 pub mod health;
 pub mod metrics;
 pub mod shutdown;
 
+pub mod gateway_keys;
 pub mod late;
 
 pub mod echo;

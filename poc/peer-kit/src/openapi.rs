@@ -5,7 +5,8 @@ mod signed;
 
 use hmac_propagation::propagator::Mode;
 use mesh_api::openapi::parts::{JSON, described, item, operation, plain};
-use mesh_api::openapi::{Mounted, components, page, paths};
+use mesh_api::openapi::{Mounted, components, page, paths, refusals, security};
+use mesh_api::permission::Permission;
 use mesh_api::problem::Problem;
 use mesh_api::routes::Method;
 use serde::Serialize;
@@ -22,7 +23,8 @@ use crate::metrics;
 const ABOUT: &str = "JSON in and out. Every refusal is a Problem, whose `error` is one of the codes named at its status; \
      a path that is not here is answered 404 `NOT_FOUND`, one that is not UTF-8 400 `INVALID_PATH`, another method 405 \
      `METHOD_NOT_ALLOWED`, a `Host` that is no name of the peer 421 `MISDIRECTED_REQUEST`. The echo takes signed \
-     requests (docs/wire-contract.md). Nothing else asks who comes: keep it where only operators reach it.";
+     requests (docs/wire-contract.md). Where `MANAGEMENT_AUTH` is `tokens`, what has an `x-permission` asks for a token that \
+     allows it (docs/front-door.md), and so do pages; where it is `open`, nobody is asked: keep it where only operators reach it.";
 
 /// The document as JSON, and as a page to read.
 pub struct Documentation {
@@ -61,7 +63,7 @@ pub fn document(peer: &str, mode: Mode, pages: bool) -> OpenApi {
     for (method, path, operation) in common() {
         routes = routes.path(path, item(method, operation));
     }
-    let shapes = shapes
+    let shapes = security::schemes(shapes)
         .schema_from::<Problem>()
         .schema_from::<Missing>()
         .schema_from::<Readiness>()
@@ -134,11 +136,17 @@ fn common() -> Vec<(Method, &'static str, OperationBuilder)> {
         (
             Method::Get,
             "/metrics",
-            text(
-                "metrics",
-                "Metrics for Prometheus",
-                metrics::CONTENT_TYPE,
-                "The metrics",
+            refusals::add(
+                security::asks_for(
+                    text(
+                        "metrics",
+                        "Metrics for Prometheus",
+                        metrics::CONTENT_TYPE,
+                        "The metrics",
+                    ),
+                    Permission::MeshRead,
+                ),
+                refusals::ADMISSION,
             ),
         ),
         (Method::Get, "/openapi.json", whole),

@@ -101,8 +101,9 @@ impl Mesh {
 
     /// Sends it.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Answer, String> {
-        let response = request
-            .send()
+        let response = self
+            .http
+            .send(request)
             .await
             .map_err(|error| format!("no answer: {error}"))?;
         let (status, path) = (response.status().as_u16(), response.url().path().to_owned());

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::Client;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::answer::{ensure_body, names};
 use super::environment::Peer;
+use super::http::Http;
 use super::{DEADLINE, Mesh, until};
 
 /// A run of changes at one source, one after the other. What each of them is follows from its number, so what is left of a run
@@ -198,11 +199,13 @@ impl Changes {
 }
 
 /// Posts again and again until the answer is `good`; answers how many were not.
-async fn until_accepted(http: &Client, url: &str, body: &Value, good: u16) -> usize {
+async fn until_accepted(http: &Http, url: &str, body: &Value, good: u16) -> usize {
     let start = Instant::now();
     let mut refused = 0;
     loop {
-        let answer = http.post(url).json(body).send().await;
+        let answer = http
+            .send(http.request(Method::POST, url.to_owned()).json(body))
+            .await;
         let status = answer.map_or(0, |answer| answer.status().as_u16());
         if status == good {
             return refused;

@@ -10,6 +10,7 @@ use sqlx::{Connection, Executor};
 
 use super::engine::{Container, Engine};
 use super::environment::{self, Peer, Secrets};
+use super::http::Http;
 use super::leaks::Leaks;
 use super::node::{Home, Node};
 use super::server::{self, Server};
@@ -90,7 +91,7 @@ pub(super) async fn attach(options: Options, http: Client) -> Mesh {
         composed.variable(Peer::Authority, "DATABASE_URL"),
     );
     let mesh = Mesh {
-        http,
+        http: Http::open(http),
         rabbitmq: Server::Composed(rabbitmq),
         mariadb: Server::Composed(mariadb),
         secrets: Secrets::read(&composed.environments),
@@ -297,7 +298,7 @@ impl Mesh {
         super::until("the broker's management API answers", async || {
             let answer = self
                 .http
-                .get(format!("{}/api/overview", self.api))
+                .request(Method::GET, format!("{}/api/overview", self.api))
                 .send()
                 .await;
             answer
@@ -319,7 +320,7 @@ impl Mesh {
         let vhost = composed.variable(Peer::Authority, "AMQP_VHOST");
         let at = format!("{}/api/vhosts/{vhost}", self.api);
         self.http
-            .delete(at)
+            .request(Method::DELETE, at)
             .send()
             .await
             .expect("the management API");

@@ -8,6 +8,7 @@ use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
 use super::environment::Peer;
+use super::http::Gateway;
 use super::{Mesh, World, now_ms};
 
 /// Anything shorter might stand in a log by chance.
@@ -98,6 +99,9 @@ impl Mesh {
 
     /// What was shown of what is secret, in the answers so far and in the logs of all peers.
     pub(super) async fn leaks(&self) -> Vec<String> {
+        for token in self.http.gateway().map(Gateway::tokens).unwrap_or_default() {
+            self.leaks.look_for(&token, "a token");
+        }
         for secret in self.secrets.all() {
             self.leaks.look_for(secret, "a secret of the peers");
         }

@@ -5,6 +5,7 @@ use services::{MariaDb, RabbitMq};
 use tempfile::TempDir;
 
 use super::environment::{Peer, Secrets};
+use super::http::Http;
 use super::leaks::Leaks;
 use super::links::Links;
 use super::node::{self, Home, Node, Program, Version};
@@ -69,7 +70,7 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
         _slot: slot,
     };
     Mesh {
-        http,
+        http: Http::new(http, &nodes),
         rabbitmq: Server::RabbitMq(rabbitmq),
         mariadb: Server::MariaDb(mariadb),
         secrets: Secrets::fresh(),

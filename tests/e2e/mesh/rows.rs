@@ -77,6 +77,20 @@ impl Mesh {
         .await;
     }
 
+    /// Waits until the only row of a client at a full-mode peer is as it is wanted.
+    pub(crate) async fn until_row(&self, peer: Peer, client: &str, wanted: impl Fn(&Row) -> bool) {
+        until(&format!("the row of {client} is as wanted"), async || {
+            let rows = self.rows(peer).await?;
+            let row = rows.iter().find(|row| row.client == client);
+            if row.is_some_and(&wanted) {
+                Ok(())
+            } else {
+                Err(format!("{row:?}"))
+            }
+        })
+        .await;
+    }
+
     /// Waits until so many rows of a full-mode peer, or more, wait for something.
     pub(crate) async fn until_open(&self, peer: Peer, count: usize) {
         until(

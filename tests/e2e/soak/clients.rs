@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::SOURCES;
-use crate::mesh::{Mesh, Peer};
+use crate::mesh::{Http, Mesh, Peer};
 
 /// Workers of one source.
 const WORKERS: u64 = 6;
@@ -74,6 +75,7 @@ impl Stream {
             .timeout(ONE_ATTEMPT)
             .build()
             .expect("a client");
+        let http = mesh.http.with(http);
         let (accepted, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicUsize::new(0)));
         let count = WORKERS * SOURCES.len() as u64;
         let workers = (0..count).map(|number| {
@@ -127,7 +129,7 @@ struct Worker {
     number: u64,
     source: Peer,
     url: String,
-    http: reqwest::Client,
+    http: Http,
     random: StdRng,
     accepted: Arc<AtomicU64>,
     refused: Arc<AtomicUsize>,
@@ -210,7 +212,10 @@ impl Worker {
     async fn until_accepted(&self, route: &str, body: &Value) {
         let (url, start) = (format!("{}{route}", self.url), Instant::now());
         loop {
-            let answer = self.http.post(&url).json(body).send().await;
+            let answer = self
+                .http
+                .send(self.http.request(Method::POST, url.clone()).json(body))
+                .await;
             let status = answer
                 .map(|answer| answer.status().as_u16())
                 .unwrap_or_default();

@@ -52,7 +52,7 @@ fn run() -> io::Result<ExitCode> {
         // Where it cannot be compiled, `xtask demo` tries again and says why.
         .stderr(Stdio::null())
         .spawn()?;
-    let mut programs = cargo(&["--bin", "mesh", "--bin", "xtask"]).spawn()?;
+    let mut programs = cargo(&["--bin", "mesh", "--bin", "gateway", "--bin", "xtask"]).spawn()?;
     let built = programs.wait()?;
     if !built.success() {
         end(&mut bundle)?;

@@ -25,15 +25,35 @@ pub async fn exchange(
     url: Url,
     body: Option<String>,
 ) -> Result<(u16, String), Error> {
+    exchange_with(method, url, None, body).await
+}
+
+/// The same with a header of the caller's.
+///
+/// # Errors
+/// Those of [`exchange`].
+pub async fn exchange_with(
+    method: &'static str,
+    url: Url,
+    header: Option<(&'static str, String)>,
+    body: Option<String>,
+) -> Result<(u16, String), Error> {
     let what = format!("{method} {}", url.path());
-    let exchange = tokio::task::spawn_blocking(move || blocking(method, &url, body.as_deref()));
+    let exchange = tokio::task::spawn_blocking(move || {
+        blocking(method, &url, header.as_ref(), body.as_deref())
+    });
     let answer = exchange
         .await
         .map_err(|error| Error::Unexpected(format!("{what}: {error}")))?;
     answer.map_err(Error::io(what))
 }
 
-fn blocking(method: &str, url: &Url, body: Option<&str>) -> io::Result<(u16, String)> {
+fn blocking(
+    method: &str,
+    url: &Url,
+    header: Option<&(&str, String)>,
+    body: Option<&str>,
+) -> io::Result<(u16, String)> {
     let host = url.host_str().unwrap_or("127.0.0.1");
     let port = url.port_or_known_default().unwrap_or(80);
     let address = (host, port)
@@ -49,6 +69,9 @@ fn blocking(method: &str, url: &Url, body: Option<&str>) -> io::Result<(u16, Str
         "{method} {target} HTTP/1.0\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
         body.len()
     );
+    if let Some((name, value)) = header {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
     request.push_str("connection: close\r\n\r\n");
     request.push_str(body);
     stream.write_all(request.as_bytes())?;

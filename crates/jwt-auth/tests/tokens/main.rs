@@ -7,6 +7,7 @@
 
 mod algorithms;
 mod assertions;
+mod cached;
 mod doors;
 mod internal;
 mod keys;

@@ -9,7 +9,31 @@ use crate::problem::Problem;
 use crate::routes::{Method, Operation, Route};
 
 /// A status, its codes, and what it means.
-type Refusal = (u16, &'static [&'static str], &'static str);
+pub type Refusal = (u16, &'static [&'static str], &'static str);
+
+/// Of every route that asks who comes, where `MANAGEMENT_AUTH` is `tokens`.
+pub const ADMISSION: &[Refusal] = &[
+    (
+        400,
+        &["INVALID_AUTHORIZATION"],
+        "The header Authorization is malformed, or there are several",
+    ),
+    (
+        401,
+        &["UNAUTHENTICATED"],
+        "No token, or none that is good here; `WWW-Authenticate` says which is wanted",
+    ),
+    (
+        403,
+        &["FORBIDDEN"],
+        "The token does not allow this; the message names the permission",
+    ),
+    (
+        503,
+        &["AUTH_UNAVAILABLE"],
+        "The token cannot be checked: the store of used tokens is away, or the keys are",
+    ),
+];
 
 /// Of every route of the management surface.
 const ALWAYS: &[Refusal] = &[
@@ -115,7 +139,14 @@ pub(super) fn managed(
         WITH_BODY
     };
     let with_form = if takes_form { WITH_FORM } else { &[] };
-    let all = [ALWAYS, with_body, with_form, own(route.operation)].concat();
+    let all = [
+        ADMISSION,
+        ALWAYS,
+        with_body,
+        with_form,
+        own(route.operation),
+    ]
+    .concat();
     add(operation, &all)
 }
 
@@ -126,7 +157,10 @@ pub(super) fn events(operation: OperationBuilder) -> OperationBuilder {
         &["TOO_MANY_STREAMS"],
         "As many streams are open as may be",
     );
-    add(operation, &[own(Operation::Mesh), &[many]].concat())
+    add(
+        operation,
+        &[ADMISSION, own(Operation::Mesh), &[many]].concat(),
+    )
 }
 
 /// Adds a response for each status, with all that is known of it: the status, its codes, and what it means.

@@ -21,7 +21,10 @@ use crate::config::mistake::{Mistake, Mistakes};
 use crate::config::source::Source;
 use crate::config::value::{self, Parsed};
 use crate::config::variable::{Variable, variable};
-use crate::config::{Config, Defaults, Full, LogFormat, Role};
+use crate::config::{Config, Defaults, Full, LogFormat, ManagementAuth, Role, TokenAuth};
+
+/// Where the gateway of this machine is.
+const GATEWAY_URL: &str = "http://localhost:3100";
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -72,6 +75,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn config(&mut self, defaults: &Defaults) -> Option<Config> {
         let listen = self.listen(defaults);
         let hosts = self.hosts(listen);
+        let management_auth = self.management_auth(listen);
         let is_demo = self.or("DEMO", false, value::flag);
         let is_reached = listen.is_some_and(|listen| !listen.ip().is_loopback());
         self.refuses_demo_secrets = is_demo == Some(false) && (is_reached || self.goes_elsewhere());
@@ -110,6 +114,7 @@ impl<'a> Reader<'a> {
         Some(Config {
             listen: listen?,
             hosts: hosts?,
+            management_auth: management_auth?,
             keep_alive: Duration::from_millis(keep_alive?),
             amqp_url: amqp_url?,
             peer: peer?,
@@ -175,6 +180,50 @@ impl<'a> Reader<'a> {
             true => Hosts::only(names),
             false => Hosts::any(),
         })
+    }
+
+    /// A peer that other machines reach is open only if that is said.
+    fn management_auth(&mut self, listen: Option<SocketAddr>) -> Option<ManagementAuth> {
+        let is_reached = listen.is_some_and(|listen| !listen.ip().is_loopback());
+        let absent = || match is_reached {
+            true => Err("is not set, and other machines reach this peer".to_owned()),
+            false => Ok(false),
+        };
+        let asks = self.or_else("MANAGEMENT_AUTH", absent, |text| match text {
+            "tokens" => Ok(true),
+            "open" if is_reached => Err("is not enough: other machines reach this peer".to_owned()),
+            "open" | "open-to-the-network" => Ok(false),
+            _ => Err("is none of the three".to_owned()),
+        });
+        if asks == Some(false) {
+            for name in [
+                "GATEWAY_KEYS",
+                "GATEWAY_URL",
+                "PUBLIC_URL",
+                "MANAGEMENT_BEARER",
+            ] {
+                if variable(name).is_some_and(|known| self.source.has(known)) {
+                    let problem = "is set, and MANAGEMENT_AUTH asks for no tokens".to_owned();
+                    self.note(name, problem, "MANAGEMENT_AUTH=tokens, or nothing here");
+                }
+            }
+            return Some(ManagementAuth::Open);
+        }
+        // What is missing is told once it is known that it is asked for.
+        let absent = || asks.map_or(Ok(PathBuf::new()), |_| Err("is not set".to_owned()));
+        let keys = self.or_else("GATEWAY_KEYS", absent, value::key_set);
+        let issuer = self.or("GATEWAY_URL", GATEWAY_URL.to_owned(), value::issuer);
+        let public_url = self.optional("PUBLIC_URL", |text| {
+            Ok(value::origin(text)?.origin().ascii_serialization())
+        });
+        let takes_bearer = self.or("MANAGEMENT_BEARER", false, value::flag);
+        asks?;
+        Some(ManagementAuth::Tokens(TokenAuth {
+            keys: keys?,
+            issuer: issuer?,
+            public_url: public_url?,
+            takes_bearer: takes_bearer?,
+        }))
     }
 
     /// Those of the http and of the message track.

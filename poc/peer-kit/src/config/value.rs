@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use auth_base::secret::Secret;
@@ -15,6 +16,8 @@ use ipnet::IpNet;
 use mesh_management::edge::host_name;
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
+
+use crate::gateway_keys::read_keys;
 
 /// A value or what is wrong with it.
 pub(crate) type Parsed<T> = Result<T, String>;
@@ -98,6 +101,25 @@ pub(crate) fn apart(text: &str, other: &str) -> Parsed<String> {
             "shares keys with {other}, the other track's namespace"
         )),
         false => Ok(namespace),
+    }
+}
+
+/// Where a key set lies that has a key.
+pub(crate) fn key_set(text: &str) -> Parsed<PathBuf> {
+    let path = PathBuf::from(text);
+    match read_keys(&path) {
+        Ok(keys) if keys.keys().is_empty() => Err("has no key for tokens".to_owned()),
+        Ok(_) => Ok(path),
+        Err(error) => Err(format!("cannot be used ({error})")),
+    }
+}
+
+/// Who issues tokens: its name is compared as it stands.
+pub(crate) fn issuer(text: &str) -> Parsed<String> {
+    let url = endpoint(text)?;
+    match url.query().is_some() || url.fragment().is_some() || text.ends_with('/') {
+        true => Err("is no issuer".to_owned()),
+        false => Ok(text.to_owned()),
     }
 }
 

@@ -116,6 +116,36 @@ pub const VARIABLES: &[Variable] = &[
         "the names this peer answers to, and whose pages may ask it, besides localhost and IP addresses; unless set, none where BIND is this machine alone and every other elsewhere",
     ),
     open(
+        "MANAGEMENT_AUTH",
+        All,
+        "tokens; open, where BIND is this machine alone; or open-to-the-network",
+        "who is let in to management, pages and metrics: whoever bears a token, or everybody; open unless set, where BIND is this machine alone",
+    ),
+    open(
+        "GATEWAY_KEYS",
+        All,
+        "the path of a key set (JWKS) with a key for tokens",
+        "the public keys of the gateway; needed where MANAGEMENT_AUTH is tokens, read again when they change",
+    ),
+    open(
+        "GATEWAY_URL",
+        All,
+        "an http:// or https:// URL without a password and a slash at its end",
+        "who issues access tokens; http://localhost:3100 unless set",
+    ),
+    open(
+        "PUBLIC_URL",
+        All,
+        "an http:// or https:// URL without a path, such as https://authority.example",
+        "how services that call directly reach this peer, which their proofs name; BIND and PORT unless set",
+    ),
+    open(
+        "MANAGEMENT_BEARER",
+        All,
+        "true or false",
+        "whether access tokens count that are bound to no key; false unless set",
+    ),
+    open(
         "KEEP_ALIVE_MS",
         All,
         "milliseconds, 1000 to 3600000",

@@ -1,0 +1,125 @@
+//! Asks for tokens of the front door: an internal token of the gateway, or an access token of a service that calls directly.
+
+use async_trait::async_trait;
+use jwt_auth::guard::{Guard as _, Head};
+use jwt_auth::{AccessGuard, InternalGuard, Refusal, SubjectKind};
+use mesh_api::permission::Permission;
+use mesh_api::problem::Problem;
+
+use crate::admission::{Admission, Caller, CallerKind, Denied, Sent};
+use crate::headers::AsHeaders;
+
+/// Lets in who bears a token that allows it.
+///
+/// A request with an `Authorization` speaks for itself, and its scopes are permissions; any other came through the gateway,
+/// or is refused.
+#[derive(Clone)]
+pub struct TokenAdmission {
+    internal: InternalGuard,
+    access: AccessGuard,
+}
+
+impl TokenAdmission {
+    /// Takes internal tokens that `internal` takes, and access tokens that `access` takes.
+    pub fn new(internal: InternalGuard, access: AccessGuard) -> Self {
+        Self { internal, access }
+    }
+
+    async fn by_access_token(
+        &self,
+        permission: Permission,
+        head: Head<'_>,
+    ) -> Result<Caller, Denied> {
+        let passed = self.access.admit(head).await.map_err(denied)?;
+        let allowed = passed.context.require_scope(permission.as_str());
+        allowed.map_err(|rejection| Denied {
+            headers: challenge(rejection.into()),
+            ..Denied::forbidden(permission)
+        })?;
+        Ok(Caller {
+            subject: passed.context.claims.sub,
+            kind: CallerKind::Client,
+            request_id: None,
+            headers: passed.headers,
+        })
+    }
+
+    async fn by_internal_token(
+        &self,
+        permission: Permission,
+        head: Head<'_>,
+    ) -> Result<Caller, Denied> {
+        let without = head.clone();
+        let passed = match self.internal.admit(head).await {
+            Ok(passed) => passed,
+            Err(refusal) if refusal.status == 401 => {
+                // Whoever came without a token of the gateway may bear one of their own instead.
+                let other = self.access.admit(without).await.err();
+                return Err(either(refusal, other));
+            }
+            Err(refusal) => return Err(denied(refusal)),
+        };
+        let allowed = passed
+            .context
+            .require_any_permission(&[permission.as_str()]);
+        allowed.map_err(|_| Denied::forbidden(permission))?;
+        Ok(Caller {
+            subject: passed.context.subject,
+            kind: match passed.context.subject_kind {
+                SubjectKind::User => CallerKind::User,
+                SubjectKind::Client => CallerKind::Client,
+                SubjectKind::System => CallerKind::System,
+            },
+            request_id: Some(passed.context.request_id),
+            headers: passed.headers,
+        })
+    }
+}
+
+#[async_trait]
+impl Admission for TokenAdmission {
+    async fn admit(&self, permission: Permission, sent: Sent<'_>) -> Result<Caller, Denied> {
+        let headers = AsHeaders(sent.headers);
+        let head = Head::new(sent.method, sent.target, &headers);
+        match head.has_authorization() {
+            true => self.by_access_token(permission, head).await,
+            false => self.by_internal_token(permission, head).await,
+        }
+    }
+}
+
+/// The codes of the surface; what is wrong stays in the words and in the challenge.
+fn denied(refusal: Refusal) -> Denied {
+    let code = match refusal.status {
+        400 => "INVALID_AUTHORIZATION",
+        401 => "UNAUTHENTICATED",
+        503 => "AUTH_UNAVAILABLE",
+        _ => "FORBIDDEN",
+    };
+    Denied {
+        problem: Problem::new(refusal.status, code, refusal.message.clone()),
+        headers: challenge(refusal),
+    }
+}
+
+/// Both challenges, in one header (RFC 9110, section 11.6.1).
+fn either(refusal: Refusal, other: Option<Refusal>) -> Denied {
+    let none_came = refusal.code == "INTERNAL_AUTH_MISSING";
+    let mut denied = denied(refusal);
+    if none_came {
+        denied.problem.message = "no token was sent".to_owned();
+    }
+    for (name, value) in other.map(challenge).into_iter().flatten() {
+        match denied.headers.iter_mut().find(|(own, _)| *own == name) {
+            Some((_, own)) => *own = format!("{own}, {value}"),
+            None => denied.headers.push((name, value)),
+        }
+    }
+    denied
+}
+
+/// The headers of a refusal that are not those of every answer.
+fn challenge(refusal: Refusal) -> Vec<(&'static str, String)> {
+    let own = |(name, _): &(&str, String)| matches!(*name, "www-authenticate" | "dpop-nonce");
+    refusal.headers.into_iter().filter(own).collect()
+}

@@ -1,0 +1,143 @@
+//! The gateway's keys, as files of one folder.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jwt_auth::jwks::Jwks;
+use jwt_auth::private_key::InvalidPrivateKey;
+use jwt_auth::{Algorithm, MemorySigner, PrivateKey, PublicJwk, Signer};
+use zeroize::Zeroizing;
+
+/// The private key, a JWK that only its owner may read (0600).
+pub const SIGNING_KEY: &str = "signing-key.json";
+
+/// The public keys, a JWK set for `GATEWAY_KEYS` of every peer.
+pub const KEY_SET: &str = "jwks.json";
+
+/// A key in a file is no longer, in bytes.
+const MOST: u64 = 16 * 1024;
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// There are keys already: who replaces them refuses all tokens that are on their way.
+    #[error("{0} is there already; another folder, or take it away first")]
+    Exists(PathBuf),
+    /// A file cannot be read or written.
+    #[error("{path}: {error}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file holds no private key.
+    #[error("{0} holds no private key")]
+    NoKey(PathBuf),
+    /// No key can be made or used here.
+    #[error(transparent)]
+    Key(#[from] InvalidPrivateKey),
+}
+
+/// Makes an Ed25519 key in `folder`, and the key set beside it.
+///
+/// # Errors
+/// When there is a key, or a file cannot be written; what was there stays as it was.
+pub fn init(folder: &Path) -> Result<PublicJwk, KeysError> {
+    let mut builder = DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(folder);
+    made.map_err(at(folder))?;
+    let signing_key = folder.join(SIGNING_KEY);
+    let key = PrivateKey::generate(Algorithm::EdDsa)?;
+    let mut file = match create_new(&signing_key, 0o600) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(KeysError::Exists(signing_key));
+        }
+        file => file.map_err(at(&signing_key))?,
+    };
+    let written = file.write_all(key.expose_jwk().expose().as_bytes());
+    written
+        .and_then(|()| file.sync_all())
+        .map_err(at(&signing_key))?;
+    publish(folder, &Jwks::new([key.public().clone()]))?;
+    Ok(key.public().clone())
+}
+
+/// Replaces the key set at once: whoever reads it meanwhile reads the old one or the new one, whole.
+fn publish(folder: &Path, keys: &Jwks) -> Result<(), KeysError> {
+    let (path, next) = (folder.join(KEY_SET), folder.join("jwks.json.next"));
+    let write = || {
+        // One that a crash has left.
+        let _ = fs::remove_file(&next);
+        let mut file = create_new(&next, 0o644)?;
+        file.write_all(format!("{:#}\n", keys.to_json()).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&next, &path)
+    };
+    write().map_err(at(&path))
+}
+
+fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Reads the private key of `folder`.
+///
+/// # Errors
+/// When there is none.
+pub fn load(folder: &Path) -> Result<impl Signer, KeysError> {
+    let path = folder.join(SIGNING_KEY);
+    let mut content = Zeroizing::new(Vec::new());
+    let file = File::open(&path).map_err(at(&path))?;
+    file.take(MOST)
+        .read_to_end(&mut content)
+        .map_err(at(&path))?;
+    let key = PrivateKey::from_jwk(&content).map_err(|_| KeysError::NoKey(path))?;
+    Ok(MemorySigner::new(&key)?)
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> KeysError {
+    let path = path.to_owned();
+    move |error| KeysError::File { path, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_only_their_owner_reads_the_private_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("gateway");
+        let public = init(&folder).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&folder.join(SIGNING_KEY)), 0o600);
+        let published = fs::read(folder.join(KEY_SET)).unwrap();
+        assert_eq!(
+            Jwks::parse(&published).unwrap().keys(),
+            std::slice::from_ref(&public)
+        );
+        assert!(!String::from_utf8(published).unwrap().contains("\"d\""));
+        assert!(matches!(init(&folder), Err(KeysError::Exists(_))));
+        assert_eq!(*load(&folder).unwrap().key(), public);
+    }
+
+    #[test]
+    fn what_is_no_key_is_named_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(load(folder.path()), Err(KeysError::File { .. })));
+        fs::write(folder.path().join(SIGNING_KEY), "a secret").unwrap();
+        let error = load(folder.path()).err().unwrap().to_string();
+        assert!(
+            error.contains(SIGNING_KEY) && !error.contains("a secret"),
+            "{error}"
+        );
+    }
+}
