@@ -39,6 +39,20 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "kms",
+        &[
+            "http",
+            "hyper",
+            "axum",
+            "actix-web",
+            "redis",
+            "reqwest",
+            "lapin",
+            "sqlx",
+            "hmac-auth",
+        ],
+    ),
+    (
         "hmac-propagation",
         &[
             "lapin",
@@ -92,7 +106,12 @@ const NAMED_BY: &[(&str, &[&str])] = &[
             "xtask",
         ],
     ),
-    ("sqlx", &["hmac-propagation-sqlx", "services", "xtask"]),
+    (
+        "sqlx",
+        &["hmac-propagation-sqlx", "kms-sqlx", "services", "xtask"],
+    ),
+    ("governor", &["kms-server"]),
+    ("moka", &["jwt-auth-client"]),
     (
         "axum",
         &[
@@ -101,6 +120,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
             "authority",
             "axum-serve",
             "jwt-auth-axum",
+            "kms-server",
             "leptos-axum",
             "mesh-management-axum",
             "bench",
@@ -118,8 +138,11 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What the protocol may use of the runtime.
-const TOKIO_FEATURES: &[&str] = &["macros", "rt", "sync", "time"];
+/// What a contract may use of the runtime.
+const TOKIO_FEATURES: &[(&str, &[&str])] = &[
+    ("hmac-propagation", &["macros", "rt", "sync", "time"]),
+    ("kms", &["sync", "time"]),
+];
 
 /// A second TLS provider panics at run time, and OpenSSL wants a system library.
 const BANNED: &[&str] = &[
@@ -225,26 +248,25 @@ fn client_libraries_stay_inside_their_adapter() {
 }
 
 #[test]
-fn the_protocol_uses_little_of_the_runtime() {
-    let package = metadata()
-        .workspace_packages()
-        .into_iter()
-        .find(|package| package.name == "hmac-propagation");
-    let dependencies = &package.expect("the crate is there").dependencies;
-    for tokio in dependencies
-        .iter()
-        .filter(|dependency| dependency.name == "tokio")
-    {
-        if tokio.kind == DependencyKind::Normal {
-            let extra: Vec<_> = tokio
-                .features
-                .iter()
-                .filter(|it| !TOKIO_FEATURES.contains(&it.as_str()))
-                .collect();
-            assert!(
-                extra.is_empty(),
-                "hmac-propagation must not use tokio's {extra:?}"
-            );
+fn contracts_use_little_of_the_runtime() {
+    for (name, allowed) in TOKIO_FEATURES {
+        let package = metadata()
+            .workspace_packages()
+            .into_iter()
+            .find(|package| package.name == *name);
+        let dependencies = &package.expect("the crate is there").dependencies;
+        for tokio in dependencies
+            .iter()
+            .filter(|dependency| dependency.name == "tokio")
+        {
+            if tokio.kind == DependencyKind::Normal {
+                let extra: Vec<_> = tokio
+                    .features
+                    .iter()
+                    .filter(|it| !allowed.contains(&it.as_str()))
+                    .collect();
+                assert!(extra.is_empty(), "{name} must not use tokio's {extra:?}");
+            }
         }
     }
 }

@@ -8,12 +8,14 @@ mod judge;
 mod jwk;
 mod jwks;
 mod jwt;
+mod kms_config;
 mod pem;
 
 pub use self::dpop::dpop;
 pub use self::jwk::jwk;
 pub use self::jwks::jwks;
 pub use self::jwt::jwt;
+pub use self::kms_config::kms_config;
 pub use self::pem::pem;
 
 /// Panics for bytes that break what must hold.
@@ -25,5 +27,6 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("jwk", jwk),
     ("jwks", jwks),
     ("jwt", jwt),
+    ("kms_config", kms_config),
     ("pem", pem),
 ];

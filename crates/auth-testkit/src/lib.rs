@@ -6,5 +6,7 @@
 pub mod cases;
 pub mod hostile;
 pub mod http_guard;
+pub mod key_management;
+pub mod key_ring_store;
 pub mod key_source;
 pub mod signer;

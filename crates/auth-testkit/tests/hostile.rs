@@ -35,6 +35,16 @@ fn an_input_as_large_as_can_be_is_done_with_in_time() {
     let filled = |piece: &str| piece.repeat(LENGTH / piece.len());
     let inputs: Vec<(Property, String)> = vec![
         (hostile::jwt, filled(".")),
+        (hostile::kms_config, filled("${A")),
+        (hostile::kms_config, format!("{{{}", filled("\"a\":1,"))),
+        (
+            hostile::kms_config,
+            format!("{{\"a\":\"{}\"}}", filled("${A}${B1}")),
+        ),
+        (
+            hostile::kms_config,
+            format!("{{{}\"b\":1}}", filled("\"a\":1,")),
+        ),
         (hostile::jwt, filled("e30.")),
         (hostile::jwt, format!("{{\"a\":{}", filled("["))),
         (hostile::jwt, format!("{{}}\n{}", filled("{\"a\":"))),

@@ -1,0 +1,191 @@
+//! An HTTP client for the certificates of the moment.
+
+use std::error::Error;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jwt_auth_client::HttpClients;
+use kms::config::settings::TlsFiles;
+use parking_lot::Mutex;
+use reqwest::redirect::Policy;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+
+/// How long a connection may take to come about.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// A file of certificates may have so many bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CertificateError {
+    #[error("{} cannot be read", .0.display())]
+    File(PathBuf, #[source] std::io::Error),
+    #[error("{} is larger than {MAX_FILE_BYTES} bytes", .0.display())]
+    TooLarge(PathBuf),
+    #[error("{} holds no PEM of what it should", .0.display())]
+    Pem(PathBuf),
+    #[error("the certificates cannot be used")]
+    Tls(#[from] rustls::Error),
+    #[error("no HTTP client can be made")]
+    Client(#[from] reqwest::Error),
+}
+
+/// What tells one content of a file from another, without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+    inode: u64,
+}
+
+/// Makes a client, and another one when a file has changed. Clones share it.
+#[derive(Clone)]
+pub(crate) struct CertificateClients {
+    files: TlsFiles,
+    made: Arc<Mutex<Made>>,
+}
+
+struct Made {
+    stamps: Vec<Stamp>,
+    client: reqwest::Client,
+}
+
+impl CertificateClients {
+    /// Reads the files for the first time.
+    pub(crate) fn new(files: TlsFiles) -> Result<Self, CertificateError> {
+        let made = make(&files)?;
+        Ok(Self {
+            files,
+            made: Arc::new(Mutex::new(made)),
+        })
+    }
+
+    /// The client for what the files hold now. While they hold something that cannot be used, as in the middle of a
+    /// replacement, it is the one before.
+    pub(crate) fn of_the_moment(&self) -> reqwest::Client {
+        let mut made = self.made.lock();
+        match stamps(&self.files) {
+            Ok(stamps) if stamps == made.stamps => {}
+            Ok(_) => match make(&self.files) {
+                Ok(new) => *made = new,
+                Err(error) => complain(&error),
+            },
+            Err(error) => complain(&error),
+        }
+        made.client.clone()
+    }
+}
+
+fn complain(error: &CertificateError) {
+    let why = auth_base::chain(error);
+    tracing::warn!(
+        why,
+        "changed certificates cannot be used: the ones before stay in use"
+    );
+}
+
+impl HttpClients for CertificateClients {
+    fn client(&self) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>> {
+        Ok(self.of_the_moment())
+    }
+}
+
+fn paths(files: &TlsFiles) -> impl Iterator<Item = &Path> {
+    let own = files
+        .client
+        .iter()
+        .flat_map(|own| [&own.cert_file, &own.key_file]);
+    files.ca_file.iter().chain(own).map(PathBuf::as_path)
+}
+
+fn stamps(files: &TlsFiles) -> Result<Vec<Stamp>, CertificateError> {
+    paths(files)
+        .map(|path| stat(path).map(|it| stamp(&it)))
+        .collect()
+}
+
+fn stat(path: &Path) -> Result<Metadata, CertificateError> {
+    fs::metadata(path).map_err(|error| CertificateError::File(path.to_owned(), error))
+}
+
+fn stamp(file: &Metadata) -> Stamp {
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(file);
+    #[cfg(not(unix))]
+    let inode = 0;
+    Stamp {
+        length: file.len(),
+        modified: file.modified().ok(),
+        inode,
+    }
+}
+
+/// The stamps are taken first: what changes while it is read is read again.
+fn make(files: &TlsFiles) -> Result<Made, CertificateError> {
+    let stamps = stamps(files)?;
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let config = match &files.ca_file {
+        None => match config.clone().with_platform_verifier() {
+            Ok(config) => config,
+            // A bare container has no authorities, and needs none to speak plain HTTP to this machine.
+            Err(error) => {
+                let why = auth_base::chain(&error);
+                tracing::warn!(
+                    why,
+                    "this system has no authorities: every TLS server is refused"
+                );
+                config.with_root_certificates(RootCertStore::empty())
+            }
+        },
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(path)? {
+                roots.add(certificate)?;
+            }
+            config.with_root_certificates(roots)
+        }
+    };
+    let config = match &files.client {
+        None => config.with_no_client_auth(),
+        Some(own) => {
+            let key = PrivateKeyDer::from_pem_slice(&read(&own.key_file)?);
+            let key = key.map_err(|_| CertificateError::Pem(own.key_file.clone()))?;
+            config.with_client_auth_cert(certificates(&own.cert_file)?, key)?
+        }
+    };
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(config)
+        .connect_timeout(CONNECT_LIMIT)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        .pool_max_idle_per_host(16)
+        .build()?;
+    Ok(Made { stamps, client })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let pem = read(path)?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match read {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(CertificateError::Pem(path.to_owned())),
+    }
+}
+
+fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, CertificateError> {
+    if stat(path)?.len() > MAX_FILE_BYTES {
+        return Err(CertificateError::TooLarge(path.to_owned()));
+    }
+    let bytes = fs::read(path).map_err(|error| CertificateError::File(path.to_owned(), error))?;
+    Ok(zeroize::Zeroizing::new(bytes))
+}

@@ -1,0 +1,44 @@
+//! Servers in this process, and clients as `kms.json` configures them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use kms::config::{KmsConfig, ProviderSettings};
+use kms::{CheckedKeyManagement, KeyManagement};
+use kms_http::{HttpKms, TransitKms};
+use serde_json::{Value, json};
+
+/// Serves, and tells the address.
+pub(crate) async fn serve(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+/// A provider as it is configured, checked as it is used.
+pub(crate) fn provider(provider: &Value) -> CheckedKeyManagement {
+    let document = json!({ "providers": [provider] }).to_string();
+    let config = KmsConfig::parse(document.as_bytes(), &|_| None).unwrap();
+    let provider: Arc<dyn KeyManagement> =
+        match config.providers.into_iter().next().unwrap().settings {
+            ProviderSettings::Http(http) => Arc::new(HttpKms::new("remote", http).unwrap()),
+            ProviderSettings::Transit(transit) => {
+                Arc::new(TransitKms::new("remote", transit).unwrap())
+            }
+            other => panic!("no provider over HTTP: {other:?}"),
+        };
+    CheckedKeyManagement::new(provider)
+}
+
+/// A client of the HTTP contract.
+pub(crate) fn http(base_url: &str, auth: &Value) -> CheckedKeyManagement {
+    provider(
+        &json!({ "id": "remote", "type": "http", "baseUrl": base_url, "auth": auth, "canImport": true }),
+    )
+}
+
+/// An error with everything below it.
+pub(crate) fn chain(error: &kms::KmsError) -> String {
+    auth_base::chain(error)
+}

@@ -1,0 +1,482 @@
+//! Drives one ring: makes, activates, retires and deletes keys when it is time, publishes the key set, and signs.
+//!
+//! Every replica of a service has a keeper of the same ring. They meet in the [`KeyRingStore`] only: whoever writes a revision
+//! first wins, and the others read again. A replica works with what it read at most [`RingPolicy::view_life`] ago, and the
+//! times of a ring allow for that: no token is refused because its verifier or its issuer read a moment late.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_base::clock::{Clock, SystemClock};
+use auth_base::error_chain::chain;
+use auth_base::random::{Random, SystemRandom};
+use auth_base::store_error::StoreError;
+use jwt_auth::{Jwks, KeySource, PublicJwk};
+use parking_lot::RwLock;
+use tokio::sync::Mutex;
+
+use crate::checked::CheckedKeyManagement;
+use crate::error::KmsError;
+use crate::key_id::{InvalidName, KeyId, RingName};
+use crate::key_management::KeyManagement;
+use crate::key_ring::{KeyRing, Revision, RingFault, Step};
+use crate::providers::{Providers, UnknownProvider};
+use crate::ring_key::{KeyState, RingKey};
+use crate::ring_policy::RingPolicy;
+use crate::ring_store::KeyRingStore;
+
+/// So many changes are made in one turn at most.
+const MAX_STEPS: usize = 8;
+
+/// So often a change that somebody asks for is tried again when another replica was faster.
+const MAX_ATTEMPTS: usize = 8;
+
+/// What a pending key signs to show that it can. No token looks like this.
+const PROOF: &[u8] = b"a pending key signs";
+
+/// Why a ring was not driven on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RingError {
+    /// The ring could not be read or written.
+    #[error("the key ring could not be read or written")]
+    Store(#[from] StoreError),
+    /// A provider did not do what it was asked.
+    #[error("the key provider {provider} failed")]
+    Kms {
+        /// Which one.
+        provider: String,
+        /// Why.
+        #[source]
+        source: KmsError,
+    },
+    /// The policy or a key names a provider that is not configured.
+    #[error(transparent)]
+    Provider(#[from] UnknownProvider),
+    /// The ring does not allow the change.
+    #[error(transparent)]
+    Ring(#[from] RingFault),
+    /// A name that cannot be.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// Other replicas changed the ring again and again meanwhile.
+    #[error("other replicas keep changing the key ring")]
+    Contended,
+    /// No key of the ring signs yet.
+    #[error("the key ring has no active key")]
+    NoActiveKey,
+}
+
+/// What a turn left undone: it is tried again in the next one.
+#[derive(Debug)]
+pub struct Undeleted {
+    /// The key's thumbprint.
+    pub kid: String,
+    /// Why its provider did not delete it.
+    pub error: RingError,
+}
+
+struct View {
+    ring: KeyRing,
+    read_at_ms: i64,
+}
+
+struct Shared {
+    name: RingName,
+    store: Arc<dyn KeyRingStore>,
+    providers: Providers,
+    policy: RingPolicy,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    view: RwLock<Option<View>>,
+    /// One reads for all.
+    reading: Mutex<()>,
+    /// One turn at a time in this process.
+    turn: Mutex<()>,
+}
+
+/// Drives one ring. Clones share it.
+#[derive(Clone)]
+pub struct RingKeeper {
+    shared: Arc<Shared>,
+}
+
+impl RingKeeper {
+    /// A keeper of the ring `name`. It does nothing before it is asked.
+    pub fn new(
+        name: RingName,
+        store: Arc<dyn KeyRingStore>,
+        providers: Providers,
+        policy: RingPolicy,
+    ) -> Self {
+        Self::with_clock(name, store, providers, policy, Arc::new(SystemClock))
+    }
+
+    /// As [`Self::new`], on another clock.
+    pub fn with_clock(
+        name: RingName,
+        store: Arc<dyn KeyRingStore>,
+        providers: Providers,
+        policy: RingPolicy,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let shared = Shared {
+            name,
+            store,
+            providers,
+            policy,
+            clock,
+            random: Arc::new(SystemRandom),
+            view: RwLock::default(),
+            reading: Mutex::default(),
+            turn: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Does what is due, and tells which retired keys their providers did not delete. A new ring has an active key after
+    /// its first turn.
+    ///
+    /// # Errors
+    /// [`RingError`]: what was done until then stays done, and the next turn goes on.
+    pub async fn tick(&self) -> Result<Vec<Undeleted>, RingError> {
+        let _turn = self.shared.turn.lock().await;
+        let mut ring = self.read_or_begin().await?;
+        let stepped = self.do_steps(&mut ring).await;
+        let undeleted = self.delete_retired(&mut ring).await?;
+        stepped.map(|()| undeleted)
+    }
+
+    /// Takes turns for ever, one each `pause`, and logs what fails.
+    pub async fn run(&self, pause: Duration) {
+        let ring = self.shared.name.as_str();
+        loop {
+            match self.tick().await {
+                Ok(undeleted) => {
+                    for left in undeleted {
+                        let why = chain(&left.error);
+                        tracing::warn!(
+                            ring,
+                            kid = left.kid,
+                            why,
+                            "a retired key is not deleted yet"
+                        );
+                    }
+                }
+                Err(error) => tracing::warn!(ring, why = chain(&error), "a key ring stands still"),
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Makes the next key now. It signs when every verifier has had time to fetch it, in one of the next turns.
+    ///
+    /// # Errors
+    /// [`RingFault::PendingExists`] when a rotation is under way, else [`RingError`].
+    pub async fn rotate(&self) -> Result<(), RingError> {
+        let _turn = self.shared.turn.lock().await;
+        for _ in 0..MAX_ATTEMPTS {
+            let ring = self.read_or_begin().await?;
+            if ring.pending().is_some() {
+                return Err(RingFault::PendingExists.into());
+            }
+            if self.generate(&ring).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(RingError::Contended)
+    }
+
+    /// Ends the publication of a key that has leaked, at once. The next turn makes another one, if it was the active one.
+    ///
+    /// # Errors
+    /// [`RingFault::UnknownKey`], else [`RingError`].
+    pub async fn revoke(&self, kid: &str) -> Result<(), RingError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let ring = self.read_or_begin().await?;
+            let next = ring.clone().revoke(kid, self.now())?;
+            if self.write(&ring, next).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(RingError::Contended)
+    }
+
+    /// What verifiers are to know now, as far as this replica has read: no store and no provider is asked, so this goes on
+    /// while they are away. Before the first turn it is empty.
+    pub fn jwks(&self) -> Jwks {
+        let view = self.shared.view.read();
+        view.as_ref()
+            .map_or_else(Jwks::default, |view| view.ring.jwks(self.now()))
+    }
+
+    /// The ring as it was read at most [`RingPolicy::view_life`] ago.
+    ///
+    /// # Errors
+    /// [`RingError::Store`]; [`RingError::NoActiveKey`] while there is no such ring.
+    pub async fn ring(&self) -> Result<KeyRing, RingError> {
+        if let Some(ring) = self.read_within(self.shared.policy.view_life) {
+            return Ok(ring);
+        }
+        let _one_reads = self.shared.reading.lock().await;
+        if let Some(ring) = self.read_within(self.shared.policy.view_life) {
+            return Ok(ring);
+        }
+        self.read().await?.ok_or(RingError::NoActiveKey)
+    }
+
+    /// When the keys change.
+    pub fn policy(&self) -> &RingPolicy {
+        &self.shared.policy
+    }
+
+    /// The provider that holds `key`, which is told what key that is.
+    pub(crate) fn provider_of(&self, key: &RingKey) -> Result<&CheckedKeyManagement, RingError> {
+        let provider = self.shared.providers.find(&key.provider)?;
+        let pinned = provider.pin(&key.external_id, &key.public);
+        pinned.map_err(|source| failed(&key.provider, source))?;
+        Ok(provider)
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.shared.clock.now_ms()
+    }
+
+    fn read_within(&self, age: Duration) -> Option<KeyRing> {
+        let view = self.shared.view.read();
+        let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let is_fresh = |view: &&View| self.now().saturating_sub(view.read_at_ms) < age_ms;
+        view.as_ref().filter(is_fresh).map(|view| view.ring.clone())
+    }
+
+    async fn read(&self) -> Result<Option<KeyRing>, RingError> {
+        let read_at_ms = self.now();
+        let ring = self.shared.store.read(&self.shared.name).await?;
+        if let Some(ring) = &ring {
+            self.keep(ring.clone(), read_at_ms);
+        }
+        Ok(ring)
+    }
+
+    /// An older revision does not replace a newer one.
+    fn keep(&self, ring: KeyRing, read_at_ms: i64) {
+        let mut view = self.shared.view.write();
+        let is_newer =
+            |held: &View| held.ring.tag() != ring.tag() || held.ring.revision() <= ring.revision();
+        if view.as_ref().is_none_or(is_newer) {
+            *view = Some(View { ring, read_at_ms });
+        }
+    }
+
+    async fn read_or_begin(&self) -> Result<KeyRing, RingError> {
+        match self.read().await? {
+            Some(ring) => Ok(ring),
+            None => Ok(KeyRing::new(self.shared.name.clone(), &*self.shared.random)),
+        }
+    }
+
+    /// Writes the next ring; `None` when another replica was faster.
+    async fn write(&self, ring: &KeyRing, next: KeyRing) -> Result<Option<KeyRing>, RingError> {
+        let read_at_ms = self.now();
+        let expect: Revision = ring.revision();
+        match self.shared.store.advance(expect, &next).await? {
+            false => Ok(None),
+            true => {
+                self.keep(next.clone(), read_at_ms);
+                Ok(Some(next))
+            }
+        }
+    }
+
+    async fn do_steps(&self, ring: &mut KeyRing) -> Result<(), RingError> {
+        for _ in 0..MAX_STEPS {
+            let now = self.now();
+            let policy = &self.shared.policy;
+            let written = match ring.next_step(now, policy) {
+                None => return Ok(()),
+                Some(Step::Retire) => self.write(ring, ring.clone().retire(now)).await?,
+                Some(Step::Activate) => self.activate(ring).await?,
+                Some(Step::Generate) => self.generate(ring).await?,
+            };
+            *ring = match written {
+                Some(next) => next,
+                None => self.read_or_begin().await?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Lets the pending key sign, once its provider has shown that it can; `None` when another replica was faster.
+    ///
+    /// A provider may have lost the key meanwhile, or replaced it: some make a second key under a name that is taken, which
+    /// two replicas may ask for at once. Then the key is given up before anybody needs it.
+    async fn activate(&self, ring: &KeyRing) -> Result<Option<KeyRing>, RingError> {
+        let Some(pending) = ring.pending() else {
+            return Ok(None);
+        };
+        let proof = self.prove(pending).await;
+        let now = self.now();
+        match proof {
+            Ok(()) => {
+                let next = ring.clone().activate(now, &self.shared.policy)?;
+                self.write(ring, next).await
+            }
+            Err(error) if is_lost(&error) => {
+                let next = ring.clone().revoke(pending.kid(), now)?;
+                self.write(ring, next).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn prove(&self, key: &RingKey) -> Result<(), RingError> {
+        let provider = self.provider_of(key)?;
+        let algorithm = key.public.algorithm();
+        let signed = provider.sign(&key.external_id, algorithm, PROOF).await;
+        signed
+            .map(drop)
+            .map_err(|source| failed(&key.provider, source))
+    }
+
+    /// Makes the next key and stores it; `None` when another replica was faster.
+    async fn generate(&self, ring: &KeyRing) -> Result<Option<KeyRing>, RingError> {
+        let ring = &self.begin(ring).await?;
+        let key = self.make_key(ring).await?;
+        let next = ring.clone().with_pending(key, self.now())?;
+        self.write(ring, next).await
+    }
+
+    /// A ring is stored before its first key is made: its tag is part of what that key is called.
+    async fn begin(&self, ring: &KeyRing) -> Result<KeyRing, RingError> {
+        if ring.revision() != Revision::default() {
+            return Ok(ring.clone());
+        }
+        let stored = ring.clone().retire(self.now());
+        match self.write(ring, stored).await? {
+            Some(ring) => Ok(ring),
+            None => self.read_or_begin().await,
+        }
+    }
+
+    async fn make_key(&self, ring: &KeyRing) -> Result<RingKey, RingError> {
+        let (id, provider) = self
+            .shared
+            .providers
+            .pick(self.shared.policy.provider.as_deref())?;
+        let external_id = ring.next_external_id()?;
+        let made = self.generate_or_find(provider, &external_id).await;
+        let public = made.map_err(|source| failed(id, source))?;
+        Ok(RingKey {
+            public,
+            provider: id.to_owned(),
+            external_id,
+            state: KeyState::Pending {
+                since_ms: self.now(),
+            },
+        })
+    }
+
+    /// A key of this name was made by a turn that did not come to store it: then it is that one.
+    async fn generate_or_find(
+        &self,
+        provider: &CheckedKeyManagement,
+        kid: &KeyId,
+    ) -> Result<PublicJwk, KmsError> {
+        let algorithm = self.shared.policy.algorithm;
+        let made = match provider.generate(kid, algorithm).await {
+            Err(KmsError::KeyExists(_)) => {
+                let found = provider.public_key(kid).await?;
+                found.ok_or_else(|| KmsError::KeyNotFound(kid.clone()))?
+            }
+            made => made?,
+        };
+        if made.algorithm() != algorithm {
+            // The policy has changed since. In the next turn the name is free.
+            provider.delete(kid).await?;
+            return Err(KmsError::OtherAlgorithm(algorithm));
+        }
+        let thumbprint = made.thumbprint().to_owned();
+        made.with_kid(&thumbprint).map_err(KmsError::PublicKey)
+    }
+
+    async fn delete_retired(&self, ring: &mut KeyRing) -> Result<Vec<Undeleted>, RingError> {
+        let mut undeleted = Vec::new();
+        let retired: Vec<RingKey> = ring.deleting().cloned().collect();
+        for key in retired {
+            match self.delete(&key).await {
+                Err(error) => undeleted.push(Undeleted {
+                    kid: key.kid().to_owned(),
+                    error,
+                }),
+                Ok(()) => match ring.clone().forget(key.kid()) {
+                    // Another replica has forgotten it.
+                    Err(_) => {}
+                    Ok(next) => {
+                        *ring = match self.write(ring, next).await? {
+                            Some(next) => next,
+                            None => self.read_or_begin().await?,
+                        };
+                    }
+                },
+            }
+        }
+        Ok(undeleted)
+    }
+
+    async fn delete(&self, key: &RingKey) -> Result<(), RingError> {
+        let provider = self.shared.providers.find(&key.provider)?;
+        let deleted = provider.delete(&key.external_id).await;
+        deleted.map_err(|source| failed(&key.provider, source))
+    }
+}
+
+/// Tells whether a provider does not have the key that the ring knows.
+fn is_lost(error: &RingError) -> bool {
+    let RingError::Kms { source, .. } = error else {
+        return false;
+    };
+    matches!(
+        source,
+        KmsError::KeyNotFound(_) | KmsError::KeyChanged(_) | KmsError::WrongSignature(_)
+    )
+}
+
+fn failed(provider: &str, source: KmsError) -> RingError {
+    RingError::Kms {
+        provider: provider.to_owned(),
+        source,
+    }
+}
+
+/// The keys that are published, found by their thumbprints. While the store is away, what was read counts as long as a
+/// verifier elsewhere may keep a key set ([`RingPolicy::jwks_max_age`]); after that nothing is accepted.
+#[async_trait]
+impl KeySource for RingKeeper {
+    async fn key(&self, kid: &str) -> Result<Option<PublicJwk>, StoreError> {
+        let ring = match self.ring().await {
+            Ok(ring) => ring,
+            Err(RingError::Store(error)) => {
+                match self.read_within(self.shared.policy.jwks_max_age) {
+                    Some(ring) => ring,
+                    None => return Err(error),
+                }
+            }
+            Err(_) => return Ok(None),
+        };
+        let found = ring.find(kid).filter(|key| key.is_published(self.now()));
+        Ok(found.map(|key| key.public.clone()))
+    }
+}
+
+impl fmt::Debug for RingKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RingKeeper")
+            .field("name", &self.shared.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,183 @@
+//! A provider that lies is found out, and nothing of what it said is kept.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
+use kms::{
+    Capabilities, CheckedKeyManagement, Health, KeyId, KeyManagement, KmsError, MemoryKeyManagement,
+};
+
+/// What a provider lies about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lie {
+    OtherAlgorithm,
+    OtherName,
+    OtherImport,
+    OtherKeyLater,
+    WrongSignature,
+    SignatureOfAnother,
+    NoAnswer,
+}
+
+struct Liar {
+    lie: Lie,
+    keys: MemoryKeyManagement,
+}
+
+fn another(kid: &KeyId, algorithm: Algorithm) -> PublicJwk {
+    let key = PrivateKey::generate(algorithm).unwrap();
+    key.public().clone().with_kid(kid.as_str()).unwrap()
+}
+
+#[async_trait]
+impl KeyManagement for Liar {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn generate(&self, kid: &KeyId, algorithm: Algorithm) -> Result<PublicJwk, KmsError> {
+        match self.lie {
+            Lie::OtherAlgorithm => Ok(another(kid, Algorithm::Es256)),
+            Lie::OtherName => Ok(another(&KeyId::parse("other").unwrap(), algorithm)),
+            Lie::NoAnswer => std::future::pending().await,
+            _ => self.keys.generate(kid, algorithm).await,
+        }
+    }
+
+    async fn import(&self, kid: &KeyId, key: &PrivateKey) -> Result<PublicJwk, KmsError> {
+        match self.lie {
+            Lie::OtherImport => Ok(another(kid, key.public().algorithm())),
+            _ => self.keys.import(kid, key).await,
+        }
+    }
+
+    async fn sign(
+        &self,
+        kid: &KeyId,
+        algorithm: Algorithm,
+        input: &[u8],
+    ) -> Result<[u8; 64], KmsError> {
+        match self.lie {
+            Lie::WrongSignature => Ok([7; 64]),
+            Lie::SignatureOfAnother => self.keys.sign(kid, algorithm, b"other input").await,
+            _ => self.keys.sign(kid, algorithm, input).await,
+        }
+    }
+
+    async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
+        match self.lie {
+            Lie::OtherKeyLater => Ok(Some(another(kid, Algorithm::EdDsa))),
+            _ => self.keys.public_key(kid).await,
+        }
+    }
+
+    async fn delete(&self, kid: &KeyId) -> Result<(), KmsError> {
+        self.keys.delete(kid).await
+    }
+
+    async fn health(&self) -> Result<Health, KmsError> {
+        Err(KmsError::Unhealthy)
+    }
+}
+
+fn checked(lie: Lie) -> (CheckedKeyManagement, KeyId) {
+    let liar = Liar {
+        lie,
+        keys: MemoryKeyManagement::new(),
+    };
+    let checked = CheckedKeyManagement::new(Arc::new(liar));
+    (checked, KeyId::parse("first").unwrap())
+}
+
+#[tokio::test]
+async fn a_key_that_was_not_asked_for_is_refused() {
+    let (kms, kid) = checked(Lie::OtherAlgorithm);
+    let refused = kms.generate(&kid, Algorithm::EdDsa).await.unwrap_err();
+    assert!(
+        matches!(refused, KmsError::OtherAlgorithm(_)),
+        "{refused:?}"
+    );
+    let (kms, kid) = checked(Lie::OtherName);
+    let refused = kms.generate(&kid, Algorithm::EdDsa).await.unwrap_err();
+    assert!(matches!(refused, KmsError::OtherName(_)), "{refused:?}");
+    let (kms, kid) = checked(Lie::OtherImport);
+    let key = PrivateKey::generate(Algorithm::EdDsa).unwrap();
+    let refused = kms.import(&kid, &key).await.unwrap_err();
+    assert!(matches!(refused, KmsError::OtherKey(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_becomes_another_is_refused() {
+    let (kms, kid) = checked(Lie::OtherKeyLater);
+    let key = kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    let refused = kms.public_key(&kid).await.unwrap_err();
+    assert!(matches!(refused, KmsError::KeyChanged(_)), "{refused:?}");
+    // The one that was known stays known.
+    let signature = kms.sign(&kid, Algorithm::EdDsa, b"input").await.unwrap();
+    assert_eq!(key.verify(b"input", &signature), Ok(()));
+    let other = another(&kid, Algorithm::EdDsa);
+    assert!(matches!(
+        kms.pin(&kid, &other),
+        Err(KmsError::KeyChanged(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_signature_is_verified_before_anybody_sees_it() {
+    for lie in [Lie::WrongSignature, Lie::SignatureOfAnother] {
+        let (kms, kid) = checked(lie);
+        kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
+        let refused = kms
+            .sign(&kid, Algorithm::EdDsa, b"input")
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(refused, KmsError::WrongSignature(_)),
+            "{refused:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_though_no_answer_comes() {
+    let (kms, kid) = checked(Lie::NoAnswer);
+    let kms = kms.call_limit(Duration::from_secs(3));
+    let failed = kms.generate(&kid, Algorithm::EdDsa).await.unwrap_err();
+    assert!(matches!(failed, KmsError::Timeout(_)), "{failed:?}");
+    assert!(failed.is_temporary());
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_well_says_so() {
+    let (kms, _) = checked(Lie::NoAnswer);
+    assert!(matches!(kms.health().await, Err(KmsError::Unhealthy)));
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_else_replaced_is_believed_unless_it_is_pinned() {
+    let keys = MemoryKeyManagement::new();
+    let kms = CheckedKeyManagement::new(Arc::new(keys.clone()));
+    let kid = KeyId::parse("first").unwrap();
+    let sign = || kms.sign(&kid, Algorithm::EdDsa, b"input");
+    kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    // Another process deletes it and makes another one, and we notice both.
+    keys.delete(&kid).await.unwrap();
+    assert!(matches!(sign().await, Err(KmsError::KeyNotFound(_))));
+    let second = keys.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    let signature = sign().await.unwrap();
+    assert_eq!(second.verify(b"input", &signature), Ok(()));
+    // A ring knows which key it is.
+    kms.pin(&kid, &second).unwrap();
+    keys.delete(&kid).await.unwrap();
+    assert!(matches!(sign().await, Err(KmsError::KeyNotFound(_))));
+    assert_eq!(kms.public_key(&kid).await.unwrap(), None);
+    keys.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    assert!(matches!(sign().await, Err(KmsError::WrongSignature(_))));
+    assert!(matches!(
+        kms.public_key(&kid).await,
+        Err(KmsError::KeyChanged(_))
+    ));
+}

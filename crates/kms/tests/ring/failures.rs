@@ -1,0 +1,170 @@
+//! Providers and stores that fail: what goes on, what does not, and that nothing gets lost.
+
+use std::sync::atomic::Ordering;
+
+use jwt_auth::{Algorithm, KeySource as _, SignError, Signer as _};
+use kms::{KeyManagement as _, RingError, RingPolicy};
+
+use crate::faulty::World;
+
+#[tokio::test]
+async fn without_the_provider_verification_goes_on_and_signing_is_unavailable() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    let signer = keeper.signer().await.unwrap();
+    let signature = signer.sign(b"input").await.unwrap();
+    World::turn(&world.kms.away, true);
+    for _ in 0..5 {
+        world.pass(3_600);
+        keeper.tick().await.unwrap();
+        let signer = keeper.signer().await.unwrap();
+        let refused = signer.sign(b"input").await.unwrap_err();
+        assert!(matches!(refused, SignError::Unavailable(_)), "{refused:?}");
+        let key = keeper.key(signer.key().kid()).await.unwrap().unwrap();
+        assert_eq!(key.verify(b"input", &signature), Ok(()));
+        assert_eq!(keeper.jwks().keys().len(), 1);
+    }
+    World::turn(&world.kms.away, false);
+    keeper.signer().await.unwrap().sign(b"input").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_due_waits_for_the_provider() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    World::turn(&world.kms.away, true);
+    world.pass(31 * 86_400);
+    let failed = keeper.tick().await.unwrap_err();
+    assert!(matches!(failed, RingError::Kms { .. }), "{failed:?}");
+    assert_eq!(
+        keeper.jwks().keys().len(),
+        1,
+        "the old key is still published"
+    );
+    World::turn(&world.kms.away, false);
+    keeper.tick().await.unwrap();
+    assert_eq!(keeper.jwks().keys().len(), 2);
+}
+
+#[tokio::test]
+async fn a_delete_that_failed_is_finished_later() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    let old = keeper.signer().await.unwrap();
+    keeper.rotate().await.unwrap();
+    World::turn(&world.kms.refuses_deletes, true);
+    world.pass(370);
+    keeper.tick().await.unwrap();
+    world.pass(970);
+    let undeleted = keeper.tick().await.unwrap();
+    assert_eq!(undeleted.len(), 1);
+    assert_eq!(undeleted[0].kid, old.key().kid());
+    assert!(matches!(undeleted[0].error, RingError::Kms { .. }));
+    let ring = keeper.ring().await.unwrap();
+    assert_eq!(ring.find(old.key().kid()).unwrap().state.name(), "deleting");
+    assert!(keeper.jwks().find(old.key().kid()).is_none());
+    assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(2));
+    // Another replica, later.
+    World::turn(&world.kms.refuses_deletes, false);
+    let other = world.keeper(RingPolicy::default());
+    assert!(other.tick().await.unwrap().is_empty());
+    assert!(other.ring().await.unwrap().find(old.key().kid()).is_none());
+    assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(1));
+}
+
+#[tokio::test]
+async fn a_key_whose_booking_got_lost_is_found_again() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    World::turn(&world.store.loses_a_write, true);
+    assert!(keeper.tick().await.is_err());
+    keeper.tick().await.unwrap();
+    keeper.signer().await.unwrap().sign(b"input").await.unwrap();
+    assert_eq!(world.kms.made.load(Ordering::SeqCst), 1);
+    // With another algorithm asked for meanwhile, the lost key is no use: it is deleted, and the next turn makes one.
+    let keeper = world.keeper(RingPolicy {
+        algorithm: Algorithm::Es256,
+        ..RingPolicy::default()
+    });
+    let eddsa = world.keeper(RingPolicy::default());
+    World::turn(&world.store.loses_a_write, true);
+    assert!(eddsa.rotate().await.is_err());
+    assert!(keeper.rotate().await.is_err());
+    keeper.rotate().await.unwrap();
+    assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(2));
+}
+
+/// Some providers make a second key under a name that is taken.
+#[tokio::test]
+async fn a_key_that_its_provider_lost_never_becomes_active() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    let old = keeper.signer().await.unwrap();
+    for is_replaced in [true, false] {
+        keeper.rotate().await.unwrap();
+        let pending = keeper.ring().await.unwrap().pending().unwrap().clone();
+        world.kms.keys.delete(&pending.external_id).await.unwrap();
+        if is_replaced {
+            let again = world
+                .kms
+                .keys
+                .generate(&pending.external_id, Algorithm::EdDsa);
+            again.await.unwrap();
+        }
+        world.pass(370);
+        let given_up = keeper.tick().await.unwrap_err();
+        assert!(matches!(given_up, RingError::Kms { .. }), "{given_up:?}");
+        assert_eq!(keeper.signer().await.unwrap().key(), old.key());
+        assert!(keeper.jwks().find(pending.kid()).is_none());
+        keeper.tick().await.unwrap();
+        assert_eq!(keeper.ring().await.unwrap().keys().len(), 1);
+    }
+    keeper.rotate().await.unwrap();
+    // While the provider is away, nobody knows: the key waits.
+    World::turn(&world.kms.away, true);
+    world.pass(370);
+    assert!(keeper.tick().await.is_err());
+    assert!(keeper.ring().await.unwrap().pending().is_some());
+    World::turn(&world.kms.away, false);
+    keeper.tick().await.unwrap();
+    assert_ne!(keeper.signer().await.unwrap().key(), old.key());
+}
+
+#[tokio::test]
+async fn public_keys_that_are_known_are_not_asked_for() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    // Another process, which has made no key itself.
+    let other = world.keeper(RingPolicy::default());
+    for _ in 0..100 {
+        other.signer().await.unwrap().sign(b"input").await.unwrap();
+    }
+    assert_eq!(world.kms.asked_for_public_keys.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn without_the_store_nothing_is_signed_and_old_key_sets_count_for_a_while() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    let signer = keeper.signer().await.unwrap();
+    let kid = signer.key().kid();
+    World::turn(&world.store.away, true);
+    signer.sign(b"input").await.unwrap();
+    world.pass(11);
+    let refused = signer.sign(b"input").await.unwrap_err();
+    assert!(matches!(refused, SignError::Unavailable(_)));
+    assert!(keeper.tick().await.is_err());
+    assert!(keeper.key(kid).await.unwrap().is_some());
+    assert_eq!(keeper.jwks().keys().len(), 1);
+    world.pass(300);
+    assert!(
+        keeper.key(kid).await.is_err(),
+        "nothing is accepted any more"
+    );
+}

@@ -1,0 +1,100 @@
+//! Bodies of the contract.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jwt_auth::{Algorithm, PrivateKey};
+use kms::KeyId;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::answer::Refusal;
+
+#[derive(Deserialize)]
+struct Generate {
+    kid: Option<Value>,
+    alg: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Sign {
+    data: Option<Value>,
+    alg: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Import<'a> {
+    #[serde(borrow, rename = "privateJwk")]
+    private_jwk: Option<&'a RawValue>,
+    alg: Option<Value>,
+}
+
+/// Reads `{kid, alg?}`.
+pub(crate) fn generate(body: &[u8]) -> Result<(KeyId, Algorithm), Refusal> {
+    let body: Generate = read(body)?;
+    let kid = body.kid.as_ref().and_then(Value::as_str);
+    let kid = kid.and_then(|kid| KeyId::parse(kid).ok());
+    let kid = kid.ok_or_else(|| Refusal::bad_request("kid is required"))?;
+    Ok((kid, algorithm(body.alg.as_ref())?))
+}
+
+/// Reads `{data, alg?}`.
+pub(crate) fn sign(body: &[u8]) -> Result<(Vec<u8>, Algorithm), Refusal> {
+    let body: Sign = read(body)?;
+    let data = body
+        .data
+        .as_ref()
+        .and_then(Value::as_str)
+        .filter(|data| !data.is_empty());
+    let data = data.ok_or_else(|| Refusal::bad_request("data is required"))?;
+    let data = STANDARD.decode(data);
+    let data = data.map_err(|_| Refusal::bad_request("data must be valid Base64"))?;
+    Ok((data, algorithm(body.alg.as_ref())?))
+}
+
+/// Reads `{privateJwk, alg?}`. Without `alg`, the key says it.
+pub(crate) fn import(body: &[u8]) -> Result<PrivateKey, Refusal> {
+    let body: Import<'_> = read(body)?;
+    let jwk = body.private_jwk.filter(|jwk| jwk.get() != "null");
+    let jwk = jwk.ok_or_else(|| Refusal::bad_request("privateJwk is required"))?;
+    let key = PrivateKey::from_jwk(jwk.get().as_bytes());
+    let key =
+        key.map_err(|invalid| Refusal::bad_request(format!("Invalid privateJwk: {invalid}")))?;
+    let alg = body
+        .alg
+        .as_ref()
+        .map(|alg| algorithm(Some(alg)))
+        .transpose()?;
+    match alg.is_none_or(|alg| alg == key.public().algorithm()) {
+        true => Ok(key),
+        false => Err(Refusal::bad_request(
+            "Invalid privateJwk: alg is not that of the key",
+        )),
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+    // A list would be read as an object whose members have no names.
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    let read = is_object
+        .then(|| serde_json::from_slice(body).ok())
+        .flatten();
+    read.ok_or_else(|| Refusal::bad_request("Invalid JSON"))
+}
+
+/// `ES256` unless something else is said.
+fn algorithm(alg: Option<&Value>) -> Result<Algorithm, Refusal> {
+    let name = match alg {
+        None => return Ok(Algorithm::Es256),
+        Some(Value::String(name)) => name.as_str(),
+        Some(_) => "not a text",
+    };
+    Algorithm::parse(name).ok_or_else(|| {
+        let name: String = name
+            .chars()
+            .filter(|it| !it.is_control())
+            .take(32)
+            .collect();
+        Refusal::bad_request(format!("Unsupported algorithm: {name}"))
+    })
+}

@@ -1,0 +1,27 @@
+//! The key server: the HTTP contract of `docs/kms.md` over any provider of `kms.json`.
+//!
+//! It is a library with a thin `main`, so that tests and `cargo demo` start the same thing in their process.
+//!
+//! | route | scope | does |
+//! |---|---|---|
+//! | `POST /keys` | `kms:admin` | makes a key |
+//! | `GET /keys/{kid}` | `kms:sign` or `kms:admin` | shows its public half |
+//! | `POST /keys/{kid}/sign` | `kms:sign` | signs |
+//! | `POST /keys/{kid}/import` | `kms:admin` | takes a key that somebody else made |
+//! | `DELETE /keys/{kid}` | `kms:admin` | forgets a key |
+//! | `GET /health` | – | `{"ok":true}` |
+
+pub mod application;
+pub mod config;
+pub mod credentials;
+pub mod failure;
+pub mod providers;
+pub mod router;
+
+mod answer;
+mod body;
+
+pub use crate::application::Application;
+pub use crate::config::{Arguments, Settings};
+pub use crate::credentials::{Credentials, Scope};
+pub use crate::router::router;

@@ -1,0 +1,184 @@
+//! The routes of the contract.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_auth::PublicJwk;
+use kms::{CheckedKeyManagement, KeyId, KeyManagement as _, KmsError};
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::answer::Refusal;
+use crate::body;
+use crate::credentials::{Credentials, Scope};
+
+/// A body may have so many bytes: the largest input in base64, and what stands around it.
+const MAX_BODY_BYTES: usize = 128 * 1024;
+
+/// The provider is asked for its health at most so often, whoever asks us.
+const HEALTH_LIFE: Duration = Duration::from_secs(1);
+
+/// A request is read and answered in this time.
+const REQUEST_LIMIT: Duration = Duration::from_secs(20);
+
+struct Server {
+    keys: CheckedKeyManagement,
+    credentials: Credentials,
+    health: Mutex<Option<(Instant, bool)>>,
+}
+
+type Shared = State<Arc<Server>>;
+
+/// The routes over `keys`, for the callers of `credentials`.
+pub fn router(keys: CheckedKeyManagement, credentials: Credentials) -> Router {
+    let server = Server {
+        keys,
+        credentials,
+        health: Mutex::default(),
+    };
+    Router::new()
+        .route("/keys", post(generate))
+        .route("/keys/{kid}", get(show).delete(forget))
+        .route("/keys/{kid}/sign", post(sign))
+        .route("/keys/{kid}/import", post(import))
+        .route("/health", get(health))
+        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "Not Found"))
+        .method_not_allowed_fallback(async || {
+            (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(within_the_limit))
+        .with_state(Arc::new(server))
+}
+
+/// Who sends his body byte by byte does not keep us.
+async fn within_the_limit(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout").into_response()
+    })
+}
+
+async fn generate(
+    State(server): Shared,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let caller = server.credentials.admit(&headers, &[Scope::Admin])?;
+    let (kid, algorithm) = body::generate(&whole(body)?)?;
+    let key = server.keys.generate(&kid, algorithm).await?;
+    tracing::info!(caller, kid = kid.as_str(), %algorithm, "a key was made");
+    Ok(public(&key))
+}
+
+async fn show(
+    State(server): Shared,
+    headers: HeaderMap,
+    Path(kid): Path<String>,
+) -> Result<Response, Refusal> {
+    server
+        .credentials
+        .admit(&headers, &[Scope::Sign, Scope::Admin])?;
+    let kid = named(&kid)?;
+    let key = server.keys.public_key(&kid).await?;
+    let key = key.ok_or(KmsError::KeyNotFound(kid))?;
+    Ok(public(&key))
+}
+
+async fn sign(
+    State(server): Shared,
+    headers: HeaderMap,
+    Path(kid): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    server.credentials.admit(&headers, &[Scope::Sign])?;
+    let kid = named(&kid)?;
+    let (data, algorithm) = body::sign(&whole(body)?)?;
+    let signature = server.keys.sign(&kid, algorithm, &data).await?;
+    let signature = URL_SAFE_NO_PAD.encode(signature);
+    Ok(fresh(
+        Json(json!({ "signature": signature })).into_response(),
+    ))
+}
+
+async fn import(
+    State(server): Shared,
+    headers: HeaderMap,
+    Path(kid): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let caller = server.credentials.admit(&headers, &[Scope::Admin])?;
+    let kid = KeyId::parse(&kid).map_err(|_| Refusal::bad_request("kid is required"))?;
+    let key = body::import(&whole(body)?)?;
+    let key = server.keys.import(&kid, &key).await?;
+    tracing::info!(caller, kid = kid.as_str(), "a key was imported");
+    Ok(public(&key))
+}
+
+async fn forget(
+    State(server): Shared,
+    headers: HeaderMap,
+    Path(kid): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    let caller = server.credentials.admit(&headers, &[Scope::Admin])?;
+    // What no key can be called is not there.
+    if let Ok(kid) = KeyId::parse(&kid) {
+        server.keys.delete(&kid).await?;
+        tracing::info!(caller, kid = kid.as_str(), "a key was deleted");
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Open to everybody, so it says no more than yes or no. One asks the provider for all.
+async fn health(State(server): Shared) -> Response {
+    let mut known = server.health.lock().await;
+    let is_well = match *known {
+        Some((asked, is_well)) if asked.elapsed() < HEALTH_LIFE => is_well,
+        _ => {
+            let is_well = server.keys.health().await.is_ok();
+            *known = Some((Instant::now(), is_well));
+            is_well
+        }
+    };
+    let status = match is_well {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    fresh((status, Json(json!({ "ok": is_well }))).into_response())
+}
+
+fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large")
+        }
+        _ => Refusal::bad_request("Invalid JSON"),
+    })
+}
+
+/// What no key can be called is not found.
+fn named(kid: &str) -> Result<KeyId, Refusal> {
+    KeyId::parse(kid).map_err(|_| Refusal::new(StatusCode::NOT_FOUND, "Key not found"))
+}
+
+fn public(key: &PublicJwk) -> Response {
+    fresh(Json(json!({ "publicJwk": key })).into_response())
+}
+
+fn fresh(mut response: Response) -> Response {
+    let no_store = axum::http::HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response
+}
