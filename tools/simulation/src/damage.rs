@@ -30,9 +30,10 @@ struct State {
     reached: BTreeMap<Slot, Stamp>,
     /// Which peer has taken which event into its store, or found it to be old.
     taken: BTreeSet<(PeerName, String)>,
-    /// What each process has seen of each slot: the two last looks at the record, and the last at the cursor.
+    /// What each process has seen of each slot: the two last looks at the record, and those at the cursor since the last one.
+    /// Whoever asks for a resync in the meantime looks at cursors too, and what they see is not what the check goes by.
     looks: BTreeMap<(u64, Slot), Vec<(u64, Content)>>,
-    cursors: BTreeMap<(u64, Slot), Option<Stamp>>,
+    cursors: BTreeMap<(u64, Slot), Vec<Option<Stamp>>>,
 }
 
 impl Damage {
@@ -97,6 +98,7 @@ impl Damage {
     /// A process read the record of a slot.
     pub fn looked(&self, process: u64, slot: Slot, content: Content, at_ms: u64) {
         let mut state = lock(&self.state);
+        state.cursors.remove(&(process, slot.clone()));
         let looks = state.looks.entry((process, slot)).or_default();
         looks.insert(0, (at_ms, content));
         looks.truncate(2);
@@ -104,7 +106,9 @@ impl Damage {
 
     /// A process read the cursor of a slot.
     pub fn looked_at_cursor(&self, process: u64, slot: Slot, cursor: Option<Stamp>) {
-        lock(&self.state).cursors.insert((process, slot), cursor);
+        let mut state = lock(&self.state);
+        let seen = state.cursors.entry((process, slot)).or_default();
+        seen.push(cursor);
     }
 
     /// Tells whether a process has just seen, in two looks, that a slot does not hold what its row says, or has forgotten
@@ -115,12 +119,19 @@ impl Damage {
         let Some([(_, last), (before_at, _)]) = state.looks.get(&of).map(Vec::as_slice) else {
             return false;
         };
-        let cursor = state.cursors.get(&of).and_then(Option::as_ref);
-        let beyond =
-            cursor.is_some_and(|cursor| row.sent_ts().is_some_and(|sent_ts| cursor.ts > sent_ts));
-        let differs =
-            *last != row.content || row.content.is_none() && is_forgotten(cursor, row.change_ts);
-        differs && now_ms.saturating_sub(*before_at) <= LOOKED_WITHIN_MS && !beyond
+        if now_ms.saturating_sub(*before_at) > LOOKED_WITHIN_MS {
+            return false;
+        }
+        let beyond = |cursor: &Stamp| row.sent_ts().is_some_and(|sent_ts| cursor.ts > sent_ts);
+        let is_cause = |cursor: Option<&Stamp>| {
+            let differs = *last != row.content
+                || row.content.is_none() && is_forgotten(cursor, row.change_ts);
+            differs && !cursor.is_some_and(beyond)
+        };
+        match state.cursors.get(&of) {
+            None => is_cause(None),
+            Some(seen) => seen.iter().any(|cursor| is_cause(cursor.as_ref())),
+        }
     }
 }
 
