@@ -31,7 +31,7 @@ key_source_cases!(memory, source());
 key_source_cases!(cached, cached());
 
 /// The same keys, fetched.
-fn cached() -> (CachedKeySource<Published>, [PublicJwk; 2]) {
+fn cached() -> (CachedKeySource, [PublicJwk; 2]) {
     let (source, keys) = source();
     let options = KeyCacheOptions::default();
     (CachedKeySource::new(Published(source), options), keys)

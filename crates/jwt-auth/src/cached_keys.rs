@@ -3,19 +3,22 @@
 //! ```text
 //!   key is known, set is fresh ───────────────────────────────► the key
 //!   set is old, or kid is unknown ─► fetch, one for all who ask ─► the key, or none
-//!                                     └─ fails ─► the old set while it may still be used, else the failure
+//!                                     └─ fails ─► a key of the old set while that may be used, else the failure
 //! ```
 //!
 //! Whoever sends tokens chooses their `kid`, so an unknown one costs a fetch at most once in a cool-down.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::store_error::StoreError;
-use futures_util::lock::Mutex;
-use parking_lot::RwLock;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
 
 use crate::jwks::Jwks;
 use crate::key_source::KeySource;
@@ -25,7 +28,7 @@ use crate::public_jwk::PublicJwk;
 ///
 /// # Contract
 /// `fetch` answers what is published now, within a time of its own choosing: there is no other timeout. Whoever asks for a key
-/// meanwhile waits for it.
+/// meanwhile waits for it. A fetch whose callers have all gone away is carried on by the next one.
 #[async_trait]
 pub trait JwksFetch: Send + Sync + 'static {
     /// Fetches the set.
@@ -33,23 +36,11 @@ pub trait JwksFetch: Send + Sync + 'static {
 }
 
 /// Finds keys in a fetched set. Clones share it.
-pub struct CachedKeySource<F> {
-    shared: Arc<Shared<F>>,
-}
-
-impl<F> Clone for CachedKeySource<F> {
-    fn clone(&self) -> Self {
-        let shared = Arc::clone(&self.shared);
-        Self { shared }
-    }
-}
-
-struct Shared<F> {
-    fetch: F,
+#[derive(Clone)]
+pub struct CachedKeySource {
+    fetch: Arc<dyn JwksFetch>,
     options: KeyCacheOptions,
-    state: RwLock<State>,
-    /// Who holds it fetches.
-    fetching: Mutex<()>,
+    state: Arc<Mutex<State>>,
 }
 
 /// How long a fetched set counts.
@@ -77,98 +68,140 @@ impl Default for KeyCacheOptions {
     }
 }
 
-#[derive(Clone, Default)]
+/// A fetch that all callers share, whichever of them goes away.
+type Fetching = Shared<BoxFuture<'static, Result<Jwks, NotFetched>>>;
+
+#[derive(Default)]
 struct State {
     fetched: Option<Fetched>,
-    /// When the last fetch ended, however.
-    tried_ms: Option<i64>,
+    tried: Option<Tried>,
+    fetching: Option<Fetching>,
 }
 
-#[derive(Clone)]
 struct Fetched {
     keys: Jwks,
     at_ms: i64,
 }
 
-impl<F: JwksFetch> CachedKeySource<F> {
-    /// Fetches with `fetch`, nothing before a key is asked for.
-    pub fn new(fetch: F, options: KeyCacheOptions) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                fetch,
-                options,
-                state: RwLock::default(),
-                fetching: Mutex::new(()),
-            }),
-        }
+/// The last fetch.
+struct Tried {
+    at_ms: i64,
+    failed: Option<NotFetched>,
+}
+
+/// Why a set was not fetched; shared by all who waited.
+#[derive(Clone, Debug)]
+struct NotFetched(Arc<StoreError>);
+
+impl fmt::Display for NotFetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the key set could not be fetched")
     }
 }
 
-impl<F: JwksFetch> Shared<F> {
+impl Error for NotFetched {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+impl From<NotFetched> for StoreError {
+    fn from(error: NotFetched) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// What is known of a key.
+type Known = Result<Option<PublicJwk>, StoreError>;
+
+impl CachedKeySource {
+    /// Fetches with `fetch`, nothing before a key is asked for.
+    pub fn new(fetch: impl JwksFetch, options: KeyCacheOptions) -> Self {
+        Self {
+            fetch: Arc::new(fetch),
+            options,
+            state: Arc::default(),
+        }
+    }
+
     /// Tells whether `at_ms` is less than `time` ago. A clock that was set back makes everything old.
     fn is_within(&self, at_ms: i64, time: Duration) -> bool {
         let age = self.options.clock.now_ms().saturating_sub(at_ms);
         u64::try_from(age).is_ok_and(|age| u128::from(age) < time.as_millis())
     }
 
-    /// The answer that needs no fetch.
-    fn known(&self, kid: &str) -> Option<Result<Option<PublicJwk>, StoreError>> {
-        let state = self.state.read();
-        let cools_down = state
-            .tried_ms
-            .is_some_and(|at_ms| self.is_within(at_ms, self.options.cool_down));
-        let Some(fetched) = &state.fetched else {
-            return cools_down.then(|| Err(StoreError::Unavailable(NOT_FETCHED.into())));
+    /// The answer that needs no fetch, or the fetch that it needs.
+    fn known(&self, kid: &str) -> Result<Known, Fetching> {
+        let mut state = self.state.lock();
+        if let Some(fetched) = &state.fetched
+            && self.is_within(fetched.at_ms, self.options.max_age)
+            && let Some(key) = fetched.keys.find(kid)
+        {
+            return Ok(Ok(Some(key.clone())));
+        }
+        let cools_down = |tried: &&Tried| self.is_within(tried.at_ms, self.options.cool_down);
+        if let Some(tried) = state.tried.as_ref().filter(cools_down) {
+            return Ok(self.kept(&state, tried.failed.as_ref(), kid));
+        }
+        let fetching = state.fetching.get_or_insert_with(|| {
+            let fetch = Arc::clone(&self.fetch);
+            let fetching = async move { fetch.fetch().await };
+            let fetching = fetching.map(|it| it.map_err(|error| NotFetched(Arc::new(error))));
+            fetching.boxed().shared()
+        });
+        Err(fetching.clone())
+    }
+
+    /// The answer of the set that is kept. After a failure a key that is not in it may be a new one: that is not known.
+    fn kept(&self, state: &State, failed: Option<&NotFetched>, kid: &str) -> Known {
+        let usable = |fetched: &&Fetched| self.is_within(fetched.at_ms, self.options.usable);
+        let kept = state.fetched.as_ref().filter(usable);
+        let key = kept.and_then(|fetched| fetched.keys.find(kid));
+        match (key, failed) {
+            (Some(key), _) => Ok(Some(key.clone())),
+            (None, None) => Ok(None),
+            (None, Some(failed)) => Err(failed.clone().into()),
+        }
+    }
+
+    /// Waits for a fetch; the first who sees its end notes it.
+    async fn finish(&self, fetching: Fetching) {
+        let answered = fetching.clone().await;
+        let mut state = self.state.lock();
+        if !state.fetching.take_if(|it| it.ptr_eq(&fetching)).is_some() {
+            return;
+        }
+        let at_ms = self.options.clock.now_ms();
+        let failed = match answered {
+            Ok(keys) => {
+                state.fetched = Some(Fetched { keys, at_ms });
+                None
+            }
+            Err(error) => {
+                tracing::warn!(error = %error.0, "the key set could not be fetched");
+                Some(error)
+            }
         };
-        let key = fetched.keys.find(kid).cloned();
-        let is_fresh = self.is_within(fetched.at_ms, self.options.max_age);
-        match (is_fresh && key.is_some()) || cools_down {
-            true if is_fresh || self.is_usable(fetched) => Some(Ok(key)),
-            true => Some(Err(StoreError::Unavailable(NOT_FETCHED.into()))),
-            false => None,
-        }
+        state.tried = Some(Tried { at_ms, failed });
     }
 
-    fn is_usable(&self, fetched: &Fetched) -> bool {
-        self.is_within(fetched.at_ms, self.options.usable)
-    }
-
-    async fn fetch(&self, kid: &str) -> Result<Option<PublicJwk>, StoreError> {
-        let answered = self.fetch.fetch().await;
-        let now_ms = self.options.clock.now_ms();
-        let mut state = self.state.write();
-        state.tried_ms = Some(now_ms);
-        match (answered, &state.fetched) {
-            (Ok(keys), _) => {
-                let key = keys.find(kid).cloned();
-                state.fetched = Some(Fetched {
-                    keys,
-                    at_ms: now_ms,
-                });
-                Ok(key)
-            }
-            (Err(error), Some(fetched)) if self.is_usable(fetched) => {
-                tracing::warn!(%error, "the key set could not be fetched; the last one is used");
-                Ok(fetched.keys.find(kid).cloned())
-            }
-            (Err(error), _) => Err(error),
-        }
+    /// The answer after a fetch, whatever the cool-down says.
+    fn after(&self, kid: &str) -> Known {
+        let state = self.state.lock();
+        let failed = state.tried.as_ref().and_then(|tried| tried.failed.as_ref());
+        self.kept(&state, failed, kid)
     }
 }
 
-const NOT_FETCHED: &str = "the key set could not be fetched";
-
 #[async_trait]
-impl<F: JwksFetch> KeySource for CachedKeySource<F> {
-    async fn key(&self, kid: &str) -> Result<Option<PublicJwk>, StoreError> {
-        if let Some(known) = self.shared.known(kid) {
-            return known;
-        }
-        let _fetching = self.shared.fetching.lock().await;
-        // Somebody else may have fetched it meanwhile.
-        match self.shared.known(kid) {
-            Some(known) => known,
-            None => self.shared.fetch(kid).await,
+impl KeySource for CachedKeySource {
+    async fn key(&self, kid: &str) -> Known {
+        match self.known(kid) {
+            Ok(known) => known,
+            Err(fetching) => {
+                self.finish(fetching).await;
+                self.after(kid)
+            }
         }
     }
 }

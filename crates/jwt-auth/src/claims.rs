@@ -8,6 +8,10 @@ use serde_json::{Number, Value};
 /// What a clock may be off, in seconds: so much later an expired token is still taken, so much earlier one from the future.
 pub const LEEWAY_SECONDS: i64 = 5;
 
+/// What was used is remembered for so many seconds longer than it can be accepted: the clocks of instances that share the
+/// memory may differ by that.
+pub const SKEW_SECONDS: i64 = 60;
+
 /// `jti` has so many characters at most.
 pub const MAX_JTI_CHARS: usize = 128;
 

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::claims::{
-    Audience, LEEWAY_SECONDS, is_expired, is_in_the_future, is_jti, milliseconds, seconds,
-    seconds_rounded_up,
+    Audience, LEEWAY_SECONDS, SKEW_SECONDS, is_expired, is_in_the_future, is_jti, milliseconds,
+    seconds, seconds_rounded_up,
 };
 use crate::compact::Compact;
 use crate::jwks::Jwks;
@@ -258,7 +258,7 @@ impl ClientAssertionVerifier {
         if !is_jti(&claims.jti) {
             return Err(AssertionError::TokenId);
         }
-        let until_ms = milliseconds(claims.exp.saturating_add(2 * LEEWAY_SECONDS));
+        let until_ms = milliseconds(claims.exp.saturating_add(2 * LEEWAY_SECONDS + SKEW_SECONDS));
         let first = self
             .replay
             .is_first(&claims.iss, &claims.jti, until_ms, now_ms)

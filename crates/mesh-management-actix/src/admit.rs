@@ -58,7 +58,7 @@ pub async fn admit<B: MessageBody>(
         if let Ok(value) = HeaderValue::try_from(value) {
             response
                 .headers_mut()
-                .append(HeaderName::from_static(name), value);
+                .insert(HeaderName::from_static(name), value);
         }
     }
     Ok(response.map_into_left_body())

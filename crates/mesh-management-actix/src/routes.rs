@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use actix_web::http::Method as HttpMethod;
 use actix_web::middleware::from_fn;
+use actix_web::rt::time::sleep;
 use actix_web::web::{self, Data, Path, ServiceConfig};
-use actix_web::{HttpResponse, Route as ActixRoute};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, Route as ActixRoute};
+use auth_base::clock::{Clock as _, SystemClock};
+use futures_util::StreamExt as _;
 use mesh_api::call::Call;
 use mesh_api::credential::{Ensure, Revoke, Rotate};
 use mesh_api::hash::Hash;
@@ -18,6 +21,7 @@ use mesh_api::sync::{Nothing, Resync};
 use mesh_api::target::Target;
 use mesh_api::timeline::TimelineQuery;
 use mesh_management::Surface;
+use mesh_management::admission::Caller;
 
 use crate::admit::gated;
 use crate::answer::{refuse, send, stream};
@@ -175,11 +179,16 @@ async fn start_peer(
     send(reply.answer(on.management().control(&name(queue), true).await))
 }
 
-async fn events(on: Data<Surface>, method: HttpMethod) -> HttpResponse {
-    match on.management().events() {
+async fn events(on: Data<Surface>, request: HttpRequest) -> HttpResponse {
+    let caller = request.extensions().get::<Caller>().cloned();
+    let left = caller.and_then(|caller| caller.left(SystemClock.now_ms()));
+    match (on.management().events(), left) {
         // actix would wait for the end of a body that it does not send.
-        Ok(_) if method == HttpMethod::HEAD => stream(Box::pin(futures_util::stream::empty())),
-        Ok(events) => stream(events),
-        Err(error) => refuse(error.into()),
+        (Ok(_), _) if request.method() == HttpMethod::HEAD => {
+            stream(Box::pin(futures_util::stream::empty()))
+        }
+        (Ok(events), Some(left)) => stream(Box::pin(events.take_until(sleep(left)))),
+        (Ok(events), None) => stream(events),
+        (Err(error), _) => refuse(error.into()),
     }
 }

@@ -35,14 +35,14 @@ pub fn send(answer: Answer) -> Response {
     }
 }
 
-/// Adds headers to a response; each may come several times.
+/// Sets headers of a response.
 pub(crate) fn with(mut response: Response, headers: Vec<(&'static str, String)>) -> Response {
     for (name, value) in headers {
         // What is no header's value is told in the body or in the log.
         if let Ok(value) = HeaderValue::try_from(value) {
             response
                 .headers_mut()
-                .append(HeaderName::from_static(name), value);
+                .insert(HeaderName::from_static(name), value);
         }
     }
     response

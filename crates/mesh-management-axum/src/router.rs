@@ -1,11 +1,13 @@
 //! The routes.
 
-use axum::Router;
+use auth_base::clock::{Clock as _, SystemClock};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, get, on};
+use axum::{Extension, Router};
+use futures_util::StreamExt as _;
 use mesh_api::call::Call;
 use mesh_api::credential::{Ensure, Revoke, Rotate};
 use mesh_api::hash::Hash;
@@ -19,6 +21,8 @@ use mesh_api::sync::{Nothing, Resync};
 use mesh_api::target::Target;
 use mesh_api::timeline::TimelineQuery;
 use mesh_management::Surface;
+use mesh_management::admission::Caller;
+use tokio::time::sleep;
 
 use crate::admit::admit;
 use crate::answer::{refuse, send, stream};
@@ -167,9 +171,11 @@ async fn start_peer(
     send(reply.answer(on.management().control(&name(queue), true).await))
 }
 
-async fn events(State(on): State<Surface>) -> Response {
-    match on.management().events() {
-        Ok(events) => stream(events),
-        Err(error) => refuse(error.into()),
+async fn events(State(on): State<Surface>, caller: Option<Extension<Caller>>) -> Response {
+    let left = caller.and_then(|Extension(caller)| caller.left(SystemClock.now_ms()));
+    match (on.management().events(), left) {
+        (Ok(events), Some(left)) => stream(Box::pin(events.take_until(sleep(left)))),
+        (Ok(events), None) => stream(events),
+        (Err(error), _) => refuse(error.into()),
     }
 }

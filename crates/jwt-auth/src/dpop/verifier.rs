@@ -12,7 +12,7 @@ use auth_base::clock::{Clock, SystemClock};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::claims::{LEEWAY_SECONDS, is_jti, milliseconds, now_seconds, seconds};
+use crate::claims::{LEEWAY_SECONDS, SKEW_SECONDS, is_jti, milliseconds, now_seconds, seconds};
 use crate::compact::Compact;
 use crate::dpop::error::DpopError;
 use crate::dpop::htu::Htu;
@@ -28,8 +28,8 @@ pub const MAX_PROOF_BYTES: usize = 4 * 1024;
 /// A proof counts for so many seconds after its `iat`.
 pub const PROOF_SECONDS: i64 = 60;
 
-/// A proof is remembered for so many seconds after its `iat`.
-pub const KEPT_SECONDS: i64 = 65;
+/// A proof is remembered for so many seconds after its `iat`: longer than it counts, since the clocks of two instances differ.
+pub const KEPT_SECONDS: i64 = PROOF_SECONDS + LEEWAY_SECONDS + SKEW_SECONDS;
 
 /// The request that came with a proof.
 #[derive(Clone, Copy)]

@@ -42,7 +42,7 @@ impl Refusal {
         let message = format!(
             "the request target is no path, or the URL has more than {MAX_URL_BYTES} bytes"
         );
-        Self::new(400, "invalid_request", message)
+        Self::new(400, "invalid_target", message)
     }
 
     fn new(status: u16, code: &'static str, message: String) -> Self {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::store_error::StoreError;
 
-use crate::claims::{LEEWAY_SECONDS, Scopes, is_expired, is_in_the_future, is_jti, milliseconds};
+use crate::claims::{
+    LEEWAY_SECONDS, SKEW_SECONDS, Scopes, is_expired, is_in_the_future, is_jti, milliseconds,
+};
 use crate::compact::Compact;
 use crate::internal_token::claims::{
     CompatClaims, ISSUER, InternalClaims, LIFETIME_SECONDS, SubjectKind,
@@ -19,7 +21,7 @@ use crate::replay::ReplayGuard;
 use crate::token_kind::TokenKind;
 
 /// A token is remembered for so many seconds after its `exp`: past the tolerance, since the clocks of two instances differ.
-pub const KEPT_SECONDS: i64 = 2 * LEEWAY_SECONDS;
+pub const KEPT_SECONDS: i64 = 2 * LEEWAY_SECONDS + SKEW_SECONDS;
 
 /// What of a request counts for what the gateway says of it.
 #[derive(Clone, Copy)]
@@ -49,6 +51,8 @@ pub struct InternalContext {
     pub tenant: Option<String>,
     /// The session.
     pub session: Option<String>,
+    /// When the token ends, in seconds since 1970: what goes on for longer ends with it.
+    pub exp: i64,
 }
 
 impl InternalContext {
@@ -198,6 +202,7 @@ impl InternalTokenVerifier {
             request_id: claims.request_id,
             tenant: claims.tid,
             session: claims.sid,
+            exp: claims.exp,
         })
     }
 
@@ -221,6 +226,7 @@ impl InternalTokenVerifier {
             request_id: claims.request_id,
             tenant: None,
             session: None,
+            exp: claims.exp,
         })
     }
 

@@ -44,7 +44,7 @@ impl Publisher {
 struct World {
     publisher: Publisher,
     clock: Arc<ManualClock>,
-    source: CachedKeySource<Publisher>,
+    source: CachedKeySource,
     keys: [PublicJwk; 2],
 }
 
@@ -158,4 +158,34 @@ async fn a_clock_that_is_set_back_makes_a_set_old() {
     world.clock.advance(-3_600_000);
     assert!(world.knows(&world.keys[0]).await.unwrap());
     assert_eq!(world.publisher.asked(), 2);
+}
+
+/// A key that appears while the publisher is away is not unknown: nobody can tell.
+#[tokio::test]
+async fn a_key_that_cannot_be_looked_up_is_no_unknown_one() {
+    let world = world();
+    world.publisher.publish(&world.keys[..1]);
+    assert!(world.knows(&world.keys[0]).await.unwrap());
+    *world.publisher.keys.lock() = None;
+    world.pass(MINUTE);
+    for _ in 0..3 {
+        assert!(world.knows(&world.keys[1]).await.is_err());
+        assert!(world.knows(&world.keys[0]).await.unwrap());
+    }
+    assert_eq!(world.publisher.asked(), 2);
+}
+
+/// Whoever goes away in the middle of a fetch costs nobody another one.
+#[tokio::test]
+async fn callers_that_go_away_do_not_start_a_fetch_each() {
+    let world = world();
+    world.publisher.publish(&world.keys);
+    for number in 0..100 {
+        let mut asking = Box::pin(world.source.key("kid"));
+        // Polled once: the fetch has begun and waits. Then its caller is gone.
+        let polled = futures_util::poll!(&mut asking);
+        assert!(polled.is_pending() || number > 0);
+    }
+    assert!(world.knows(&world.keys[0]).await.unwrap());
+    assert!(world.publisher.asked() <= 1, "{}", world.publisher.asked());
 }

@@ -209,6 +209,7 @@ fn only_a_number_is_read_as_one() {
         request_id: String::new(),
         tenant: None,
         session: None,
+        exp: NOW,
     };
     for (subject, number) in [
         ("42", Some(42)),

@@ -7,6 +7,9 @@ use mesh_api::permission::Permission;
 
 use crate::admission::seam::{Admission, Caller, Denied, Sent};
 
+/// A log has so many bytes of a path.
+const PATH_SHOWN: usize = 128;
+
 /// What stands before a route: its permission, and who is asked about it. Clones share that.
 #[derive(Clone)]
 pub struct Gate {
@@ -32,7 +35,7 @@ impl Gate {
             return Ok(None);
         };
         let (method, permission) = (sent.method, self.permission);
-        let path = sent.target.split('?').next().unwrap_or_default();
+        let path = shown(sent.target);
         match admission.admit(permission, sent).await {
             Ok(caller) => {
                 if !matches!(method, "GET" | "HEAD") {
@@ -43,12 +46,22 @@ impl Gate {
                 Ok(Some(caller))
             }
             Err(denied) => {
+                // Anybody may come without a token, as often as they like.
                 let reason = &denied.problem;
-                tracing::info!(%permission, method, path, %reason, "not admitted");
+                match denied.came_with_one {
+                    true => tracing::info!(%permission, method, path, %reason, "not admitted"),
+                    false => tracing::debug!(%permission, method, path, %reason, "not admitted"),
+                }
                 Err(denied)
             }
         }
     }
+}
+
+/// The beginning of a path, without its query.
+fn shown(target: &str) -> &str {
+    let path = target.split('?').next().unwrap_or_default();
+    &path[..path.floor_char_boundary(PATH_SHOWN)]
 }
 
 impl fmt::Debug for Gate {

@@ -1,5 +1,7 @@
 //! Who a request comes from, and who decides.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use mesh_api::permission::Permission;
 use mesh_api::problem::Problem;
@@ -37,9 +39,28 @@ pub struct Caller {
     pub kind: CallerKind,
     /// The request's name in logs, where the gateway gave it one.
     pub request_id: Option<String>,
+    /// When what lets it in ends, in epoch milliseconds: an answer that goes on for longer ends with it.
+    pub until_ms: Option<i64>,
     /// Headers that the answer bears, in lower case.
     pub headers: Vec<(&'static str, String)>,
 }
+
+impl Caller {
+    /// For how long an answer to this caller may go on from `now_ms` on: five seconds more than what lets it in. `None` where
+    /// that has no end.
+    pub fn left(&self, now_ms: i64) -> Option<Duration> {
+        let left = self
+            .until_ms?
+            .saturating_add(GRACE_MS)
+            .saturating_sub(now_ms);
+        Some(Duration::from_millis(
+            u64::try_from(left).unwrap_or_default(),
+        ))
+    }
+}
+
+/// What goes on, goes on for so much longer than the token, in milliseconds: clocks differ.
+const GRACE_MS: i64 = 5_000;
 
 /// Why a request is not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +69,8 @@ pub struct Denied {
     pub problem: Problem,
     /// Headers of the answer, in lower case: the challenge of a 401.
     pub headers: Vec<(&'static str, String)>,
+    /// Whether the caller showed something, a token, that was then no good.
+    pub came_with_one: bool,
 }
 
 impl Denied {
@@ -57,6 +80,7 @@ impl Denied {
         Self {
             problem: Problem::new(403, "FORBIDDEN", message),
             headers: Vec::new(),
+            came_with_one: true,
         }
     }
 }

@@ -40,6 +40,7 @@ impl TokenAdmission {
             subject: passed.context.claims.sub,
             kind: CallerKind::Client,
             request_id: None,
+            until_ms: Some(passed.context.claims.exp.saturating_mul(1000)),
             headers: passed.headers,
         })
     }
@@ -71,6 +72,7 @@ impl TokenAdmission {
                 SubjectKind::System => CallerKind::System,
             },
             request_id: Some(passed.context.request_id),
+            until_ms: Some(passed.context.exp.saturating_mul(1000)),
             headers: passed.headers,
         })
     }
@@ -91,6 +93,7 @@ impl Admission for TokenAdmission {
 /// The codes of the surface; what is wrong stays in the words and in the challenge.
 fn denied(refusal: Refusal) -> Denied {
     let code = match refusal.status {
+        400 if refusal.code == "invalid_target" => "INVALID_PATH",
         400 => "INVALID_AUTHORIZATION",
         401 => "UNAUTHENTICATED",
         503 => "AUTH_UNAVAILABLE",
@@ -99,6 +102,7 @@ fn denied(refusal: Refusal) -> Denied {
     Denied {
         problem: Problem::new(refusal.status, code, refusal.message.clone()),
         headers: challenge(refusal),
+        came_with_one: true,
     }
 }
 
@@ -106,6 +110,7 @@ fn denied(refusal: Refusal) -> Denied {
 fn either(refusal: Refusal, other: Option<Refusal>) -> Denied {
     let none_came = refusal.code == "INTERNAL_AUTH_MISSING";
     let mut denied = denied(refusal);
+    denied.came_with_one = !none_came;
     if none_came {
         denied.problem.message = "no token was sent".to_owned();
     }

@@ -13,6 +13,8 @@ use hmac_auth::credentials::SECRET_BYTES;
 use hmac_propagation::event::PROPAGATION_SECRET_BYTES;
 use hmac_propagation::queue::PeerName;
 use ipnet::IpNet;
+use jwt_auth::jwks::SkippedKey;
+use jwt_auth::public_jwk::InvalidJwk;
 use mesh_management::edge::host_name;
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
@@ -108,10 +110,17 @@ pub(crate) fn apart(text: &str, other: &str) -> Parsed<String> {
 pub(crate) fn key_set(text: &str) -> Parsed<PathBuf> {
     let path = PathBuf::from(text);
     match read_keys(&path) {
-        Ok(keys) if keys.keys().is_empty() => Err("has no key for tokens".to_owned()),
+        Ok((_, skipped)) if skipped.iter().any(|(_, why)| is_private(*why)) => {
+            Err("holds a private key: whoever reads it may issue tokens".to_owned())
+        }
+        Ok((keys, _)) if keys.keys().is_empty() => Err("has no key for tokens".to_owned()),
         Ok(_) => Ok(path),
         Err(error) => Err(format!("cannot be used ({error})")),
     }
+}
+
+fn is_private(why: SkippedKey) -> bool {
+    matches!(why, SkippedKey::Invalid(InvalidJwk::PrivateMember(_)))
 }
 
 /// Who issues tokens: its name is compared as it stands.
