@@ -81,7 +81,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
     let store = RedisPeerStore::new(redis.clone(), places.clone());
-    let used_tokens = redis::used_tokens(&redis);
+    let used_tokens = redis::used_tokens(&redis, config);
     let check = RedisCheck {
         nonces: nonces.clone(),
         store: store.clone(),

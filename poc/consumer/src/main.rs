@@ -74,7 +74,7 @@ pub fn backends(config: &Config) -> Result<Backends, Failure> {
     let places = redis::places(config);
     let credentials = RedisCredentialStore::new(redis.clone(), places.http.clone());
     let nonces = RedisNonceStore::new(redis.clone(), places.http.clone());
-    let used_tokens = redis::used_tokens(&redis);
+    let used_tokens = redis::used_tokens(&redis, config);
     let store = RedisPeerStore::new(redis, places);
     let check = RedisCheck {
         nonces: nonces.clone(),

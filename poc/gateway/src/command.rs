@@ -39,6 +39,15 @@ enum Keys {
         #[command(flatten)]
         folder: Folder,
     },
+    /// Writes the public keys of several folders to one key set: the old and the new one, while a key is changed.
+    Publish {
+        /// The file, as GATEWAY_KEYS of every peer has it.
+        #[arg(long)]
+        to: PathBuf,
+        /// Folders that `keys init` has made.
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
+    },
 }
 
 #[derive(Args)]
@@ -123,6 +132,12 @@ fn run(options: Options) -> Result<(), Failure> {
             let text = format!("key {} made\nGATEWAY_KEYS={}", key.kid(), set.display());
             return print(&text);
         }
+        Command::Keys {
+            command: Keys::Publish { to, folders },
+        } => {
+            keys::publish(&folders, &to)?;
+            return print(&format!("{} keys in {}", folders.len(), to.display()));
+        }
         Command::Token(asked) => asked,
     };
     let signer = Arc::new(keys::load(&asked.folder.dir)?);
@@ -169,6 +184,8 @@ mod tests {
         let token = "gateway token --role operator --audience authority";
         assert!(parses(token));
         assert!(parses(&format!("{token} --method POST --uri /api/sync")));
+        assert!(parses("gateway keys publish --to jwks.json old new"));
+        assert!(!parses("gateway keys publish --to jwks.json"));
         for wrong in [
             "gateway",
             "gateway token --role operator",

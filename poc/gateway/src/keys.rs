@@ -59,25 +59,34 @@ pub fn init(folder: &Path) -> Result<PublicJwk, KeysError> {
         file => file.map_err(at(&signing_key))?,
     };
     let written = file.write_all(key.expose_jwk().expose().as_bytes());
-    written
-        .and_then(|()| file.sync_all())
-        .map_err(at(&signing_key))?;
-    publish(folder, &Jwks::new([key.public().clone()]))?;
+    let written = written.and_then(|()| file.sync_all());
+    written.map_err(at(&signing_key))?;
+    // Nobody commits it by accident.
+    let ignored = folder.join(".gitignore");
+    fs::write(&ignored, "*\n").map_err(at(&ignored))?;
+    publish(&[folder], &folder.join(KEY_SET))?;
     Ok(key.public().clone())
 }
 
-/// Replaces the key set at once: whoever reads it meanwhile reads the old one or the new one, whole.
-fn publish(folder: &Path, keys: &Jwks) -> Result<(), KeysError> {
-    let (path, next) = (folder.join(KEY_SET), folder.join("jwks.json.next"));
+/// Writes the public keys of `folders` to a key set at `path`, at once: whoever reads it meanwhile reads the old one or the new
+/// one, whole.
+///
+/// # Errors
+/// When a folder has no key, or the file cannot be written; what was there stays as it was.
+pub fn publish(folders: &[impl AsRef<Path>], path: &Path) -> Result<(), KeysError> {
+    let public = |folder: &Path| Ok(load(folder)?.key().clone());
+    let keys = folders.iter().map(|folder| public(folder.as_ref()));
+    let keys = Jwks::new(keys.collect::<Result<Vec<_>, KeysError>>()?);
+    let next = path.with_extension("json.next");
     let write = || {
         // One that a crash has left.
         let _ = fs::remove_file(&next);
         let mut file = create_new(&next, 0o644)?;
         file.write_all(format!("{:#}\n", keys.to_json()).as_bytes())?;
         file.sync_all()?;
-        fs::rename(&next, &path)
+        fs::rename(&next, path)
     };
-    write().map_err(at(&path))
+    write().map_err(at(path))
 }
 
 fn create_new(path: &Path, mode: u32) -> io::Result<File> {
@@ -126,6 +135,17 @@ mod tests {
         );
         assert!(!String::from_utf8(published).unwrap().contains("\"d\""));
         assert!(matches!(init(&folder), Err(KeysError::Exists(_))));
+        assert_eq!(
+            fs::read_to_string(folder.join(".gitignore")).unwrap(),
+            "*\n"
+        );
+        let other = folder.with_extension("other");
+        let next = init(&other).unwrap();
+        let set = folder.with_extension("set");
+        publish(&[&folder, &other], &set).unwrap();
+        let published = Jwks::parse(&fs::read(&set).unwrap()).unwrap();
+        assert_eq!(published.keys(), [public.clone(), next]);
+        assert!(publish(&[folder.with_extension("none")], &set).is_err());
         assert_eq!(*load(&folder).unwrap().key(), public);
     }
 

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 
 use crate::options::Error;
 
+/// Who issues access tokens to these peers.
+pub(crate) const ISSUER: &str = "http://localhost:3100";
+
 /// The gateway's keys, and who speaks with them.
 pub(crate) struct Tokens {
     folder: PathBuf,
@@ -25,14 +28,12 @@ impl Tokens {
     pub(crate) fn from_environment() -> Result<Option<Self>, Error> {
         match env::var("MANAGEMENT_AUTH").as_deref() {
             Ok("tokens") => {}
-            Err(_) | Ok("" | "open") => return Ok(None),
+            Err(_) | Ok("" | "open" | "open-to-the-network") => return Ok(None),
             Ok(other) => {
-                return Err(
-                    format!("MANAGEMENT_AUTH: {other:?} is neither tokens nor open").into(),
-                );
+                return Err(format!("MANAGEMENT_AUTH: {other:?} is none of the three").into());
             }
         }
-        let (folder, made) = match env::var_os("GATEWAY_DIR") {
+        let (folder, made) = match env::var_os("GATEWAY_DIR").filter(|folder| !folder.is_empty()) {
             Some(folder) => (PathBuf::from(folder), None),
             None => {
                 let made = tempfile::Builder::new()
@@ -57,11 +58,12 @@ impl Tokens {
     }
 
     /// What every peer is told.
-    pub(crate) fn variables(&self) -> [(String, String); 3] {
+    pub(crate) fn variables(&self) -> [(String, String); 4] {
         let keys = self.folder.join(KEY_SET).display().to_string();
         [
             ("MANAGEMENT_AUTH", "tokens".to_owned()),
             ("GATEWAY_KEYS", keys),
+            ("GATEWAY_URL", ISSUER.to_owned()),
             // For whoever calls with curl; a token of the command line is bound to no key.
             ("MANAGEMENT_BEARER", "true".to_owned()),
         ]

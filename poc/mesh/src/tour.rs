@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::clients::BILLING;
 use crate::options::Error;
 use crate::peers::{Peers, mode};
-use crate::tokens::Tokens;
+use crate::tokens::{ISSUER, Tokens};
 
 /// What is tried comes about within this time.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -97,7 +97,7 @@ fn explain_tokens(tokens: &Tokens) -> Result<(), OutputGone> {
         "A token for one peer, for 15 minutes (roles: viewer, operator, admin), and what to try with it:\n",
     )?;
     say(format_args!(
-        "  TOKEN=$({gateway} token --dir {folder} --role operator --audience authority)\n"
+        "  TOKEN=$({gateway} token --dir {folder} --issuer {ISSUER} --role operator --audience authority)\n"
     ))
 }
 

@@ -34,10 +34,11 @@ pub fn places(config: &Config) -> PeerStoreOptions {
     }
 }
 
-/// The tokens of callers that were used, in a peer's Redis: in a namespace of their own, so that no client's name is an
-/// issuer's. Instances of a peer share them.
-pub fn used_tokens(link: &RedisLink) -> RedisNonceStore {
-    RedisNonceStore::new(link.clone(), Namespace::new("hmac:tokens"))
+/// The tokens of callers that were used, in a peer's Redis: in a namespace of their own below that of the http track, so that no
+/// client's name is an issuer's. Instances of a peer share them.
+pub fn used_tokens(link: &RedisLink, config: &Config) -> RedisNonceStore {
+    let namespace = format!("{}:tokens", config.http_namespace);
+    RedisNonceStore::new(link.clone(), Namespace::new(&namespace))
 }
 
 /// A peer's Redis as the view of the mesh and the check for drift read it. Nothing connects before it is asked.

@@ -458,7 +458,11 @@ mod tests {
             r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
         );
         let tokens = ("MANAGEMENT_AUTH", "tokens");
-        let config = with(&[tokens, ("BIND", "0.0.0.0"), ("GATEWAY_KEYS", &good)]);
+        let url = ("PUBLIC_URL", "https://peer.example");
+        let everywhere = [tokens, ("BIND", "0.0.0.0"), ("GATEWAY_KEYS", &good)];
+        assert_eq!(wrong(&everywhere), ["PUBLIC_URL"]);
+        assert!(Config::load(&with(&[&everywhere[..], &[url]].concat()), &FULL).is_ok());
+        let config = with(&[tokens, ("GATEWAY_KEYS", &good)]);
         let config = Config::load(&config, &FULL).unwrap();
         let ManagementAuth::Tokens(auth) = config.management_auth else {
             panic!("tokens are asked for")
@@ -469,6 +473,10 @@ mod tests {
         for bad in [
             write("none", r#"{"keys":[]}"#),
             write("other", "[]"),
+            write(
+                "leaked",
+                r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}]}"#,
+            ),
             write("long", &" ".repeat(70_000)),
             keys.path().to_str().unwrap().to_owned(),
         ] {

@@ -29,7 +29,7 @@ const GATEWAY_URL: &str = "http://localhost:3100";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Config {
-    /// Judges all values and lists every mistake at once. Contacts nobody; reads only `_FILE`s.
+    /// Judges all values and lists every mistake at once. Contacts nobody; reads only `_FILE`s and `GATEWAY_KEYS`.
     ///
     /// # Errors
     /// [`Mistakes`], a line each, never with a secret's value.
@@ -213,8 +213,14 @@ impl<'a> Reader<'a> {
         let absent = || asks.map_or(Ok(PathBuf::new()), |_| Err("is not set".to_owned()));
         let keys = self.or_else("GATEWAY_KEYS", absent, value::key_set);
         let issuer = self.or("GATEWAY_URL", GATEWAY_URL.to_owned(), value::issuer);
-        let public_url = self.optional("PUBLIC_URL", |text| {
-            Ok(value::origin(text)?.origin().ascii_serialization())
+        // Nobody calls a peer by the address that stands for all of them.
+        let is_named = listen.is_none_or(|listen| !listen.ip().is_unspecified());
+        let own = || match is_named || asks.is_none() {
+            true => Ok(None),
+            false => Err("is not set, and BIND is no address that anybody calls".to_owned()),
+        };
+        let public_url = self.or_else("PUBLIC_URL", own, |text| {
+            Ok(Some(value::origin(text)?.origin().ascii_serialization()))
         });
         let takes_bearer = self.or("MANAGEMENT_BEARER", false, value::flag);
         asks?;

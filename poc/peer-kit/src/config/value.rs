@@ -94,7 +94,7 @@ pub(crate) fn apart(text: &str, other: &str) -> Parsed<String> {
         let rest = inner
             .strip_prefix(outer)
             .and_then(|it| it.strip_prefix(':'));
-        let kinds = ["clients", "nonce", "credentials-"];
+        let kinds = ["clients", "nonce", "credentials-", "tokens"];
         inner == outer || rest.is_some_and(|rest| kinds.iter().any(|kind| rest.starts_with(kind)))
     };
     let namespace = namespace(text)?;

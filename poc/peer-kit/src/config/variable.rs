@@ -137,7 +137,7 @@ pub const VARIABLES: &[Variable] = &[
         "PUBLIC_URL",
         All,
         "an http:// or https:// URL without a path, such as https://authority.example",
-        "how services that call directly reach this peer, which their proofs name; BIND and PORT unless set",
+        "how services that call directly reach this peer, which their proofs name; BIND and PORT unless set, where BIND is one address",
     ),
     open(
         "MANAGEMENT_BEARER",
