@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jwt_auth::ProvenRequest;
 use jwt_auth::guard::INTERNAL_AUTH;
 use mesh_api::permission::Role;
 use reqwest::Method;
@@ -12,6 +13,9 @@ use serde_json::json;
 use crate::mesh::{Gateway, Mesh, Options, Peer, until};
 
 const SECRET: &str = "a secret behind the front door";
+
+/// A peer reads the key set again for an unknown key, when it has not done so for a second.
+const COOL_DOWN: Duration = Duration::from_millis(1_200);
 
 fn gateway(mesh: &Mesh) -> &Gateway {
     mesh.http.gateway().expect("peers that ask")
@@ -145,12 +149,52 @@ async fn a_redis_that_is_away_lets_nobody_in_by_the_gateway() {
     .await;
 }
 
+/// Whoever finds a token cannot use it: a peer takes tokens that are bound to a key, with a proof for its URL, once.
+#[tokio::test]
+async fn a_peer_takes_no_token_that_anybody_could_use() {
+    let options = Options::default().tokens();
+    let mesh = options.everyone("MANAGEMENT_BEARER", "false").start().await;
+    for peer in [Peer::Authority, Peer::LeptosActix] {
+        let bearer = mesh.get(peer, "/api/state").await.unwrap();
+        bearer.refused(401, "UNAUTHENTICATED").unwrap();
+        let (token, prover) = gateway(&mesh).bound(peer, "mesh:read").await;
+        let prove = async |base: &str| {
+            let url = format!("{base}/api/state");
+            let request = ProvenRequest {
+                method: "GET",
+                url: &url,
+                access_token: Some(&token),
+                nonce: None,
+            };
+            prover.prove(request).await.unwrap().expose().to_owned()
+        };
+        let status = async |proof: &str| {
+            let request = mesh.request(Method::GET, peer, "/api/state");
+            let request = request.header("authorization", format!("DPoP {}", token.expose()));
+            mesh.send(request.header("dpop", proof))
+                .await
+                .unwrap()
+                .status
+        };
+        let proof = prove(mesh.url(peer)).await;
+        assert_eq!(status(&proof).await, 200, "{}", peer.name());
+        assert_eq!(status(&proof).await, 401, "{}", peer.name());
+        let elsewhere = prove("http://elsewhere.example").await;
+        assert_eq!(status(&elsewhere).await, 401, "{}", peer.name());
+    }
+}
+
 /// A new key is published, then it signs, then the old one is taken away: nobody is refused meanwhile, and then the old one is.
 #[tokio::test]
 async fn the_gateways_key_is_rotated_without_a_refusal() {
     let mesh = Options::default().tokens().start().await;
     let (old, next) = (gateway(&mesh).key(), gateway(&mesh).next_key());
     let old_token = gateway(&mesh).token(Peer::Authority).await;
+    // Both peers have read the old set, and may read it again: the new key is found because it is asked for.
+    for peer in [Peer::Authority, Peer::LeptosActix] {
+        mesh.get(peer, "/api/state").await.unwrap().is(200).unwrap();
+    }
+    tokio::time::sleep(COOL_DOWN).await;
     let ended = Arc::new(AtomicBool::new(false));
     let calls = async {
         let mut calls = 0;

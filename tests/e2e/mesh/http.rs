@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use jwt_auth::guard::INTERNAL_AUTH;
 use jwt_auth::{
-    AccessGrant, AccessTokenIssuer, Algorithm, InternalGrant, InternalTokenIssuer, Jwks,
-    MemorySigner, PrivateKey, PublicJwk, Scopes, Signer, SubjectKind,
+    AccessGrant, AccessTokenIssuer, Algorithm, DpopProver, InternalGrant, InternalTokenIssuer,
+    Jwks, MemorySigner, PrivateKey, PublicJwk, Scopes, Secret, Signer, SubjectKind,
 };
 use mesh_api::permission::{Permission, Role};
 use reqwest::header::AUTHORIZATION;
@@ -178,6 +178,18 @@ impl Gateway {
         let issuer = InternalTokenIssuer::new(self.signer());
         let token = issuer.issue(grant).await.expect("a token");
         self.keep(token.expose())
+    }
+
+    /// An access token that is bound to a key, and who has that key.
+    pub(crate) async fn bound(&self, peer: Peer, scope: &str) -> (Secret, DpopProver) {
+        let prover = DpopProver::new(new_signer());
+        let mut grant = AccessGrant::of_client("story", peer.name());
+        grant.scope = Scopes::parse(scope).expect("scopes");
+        grant.bound_to = Some(prover.key().clone());
+        let issuer = AccessTokenIssuer::new(self.signer(), ISSUER);
+        let token = issuer.issue(grant).await.expect("a token").token;
+        self.keep(token.expose());
+        (token, prover)
     }
 
     fn keep(&self, token: &str) -> String {

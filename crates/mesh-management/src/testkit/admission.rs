@@ -1,21 +1,25 @@
 //! Who may do what, where tokens are asked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use auth_base::clock::{Clock as _, SystemClock};
 use auth_base::nonce_store::{MemoryNonceStore, NonceStore};
 use auth_base::store_error::StoreError;
 use jwt_auth::{
-    AccessGrant, AccessGuard, AccessTokenIssuer, AccessTokenVerifier, Algorithm, DpopVerifier,
-    InternalGrant, InternalGuard, InternalTokenIssuer, InternalTokenVerifier, Jwks, KeySource,
-    MemoryKeySource, MemorySigner, PrivateKey, ReplayGuard, Scopes, Signer, SubjectKind,
+    AccessGrant, AccessGuard, AccessTokenIssuer, AccessTokenVerifier, Algorithm, DpopProver,
+    DpopVerifier, InternalGrant, InternalGuard, InternalTokenIssuer, InternalTokenVerifier, Jwks,
+    KeySource, MemoryKeySource, MemorySigner, PrivateKey, ProvenRequest, ReplayGuard, Scopes,
+    Secret, Signer, SubjectKind,
 };
-use mesh_api::permission::Role;
+use mesh_api::permission::{Permission, Role};
+use mesh_api::routes::{EVENTS, Method, ROUTES};
 
-use crate::admission::TokenAdmission;
+use crate::admission::{Admission, Caller, CallerKind, Denied, Sent, TokenAdmission};
 use crate::surface::Surface;
-use crate::testkit::parts::{with_a_view, with_forms};
+use crate::testkit::parts::{with_a_view, with_an_endless_stream, with_forms};
 use crate::testkit::{Answered, Asked, Mounted, form, post, request};
 
 const LOGIN: &str = "https://login.example";
@@ -76,12 +80,25 @@ impl Issuer {
 
     /// `surface`, asking for tokens for the peer `own`.
     fn before(&self, surface: Surface) -> Surface {
+        self.guard(surface, |access| access)
+    }
+
+    /// The same, taking no token that is bound to no key, as peers do unless they are told otherwise.
+    fn before_bound_only(&self, surface: Surface) -> Surface {
+        self.guard(surface, AccessTokenVerifier::bound_only)
+    }
+
+    fn guard(
+        &self,
+        surface: Surface,
+        change: impl FnOnce(AccessTokenVerifier) -> AccessTokenVerifier,
+    ) -> Surface {
         let keys = Jwks::new([self.signer.key().clone()]);
         let keys: Arc<dyn KeySource> = Arc::new(MemoryKeySource::new(keys));
         let replay = || ReplayGuard::new(Arc::clone(&self.store));
         let internal = InternalTokenVerifier::new(Arc::clone(&keys), replay(), "own");
         let proofs = DpopVerifier::new(replay());
-        let access = AccessTokenVerifier::new(keys, proofs, LOGIN, "own");
+        let access = change(AccessTokenVerifier::new(keys, proofs, LOGIN, "own"));
         let access = AccessGuard::new(access, PEER).expect("an origin");
         let admission = TokenAdmission::new(InternalGuard::new(internal), access);
         surface.admission(Some(Arc::new(admission)))
@@ -105,6 +122,29 @@ impl Issuer {
         let issuer = InternalTokenIssuer::new(Arc::clone(&self.signer));
         let token = issuer.issue(grant).await.expect("a token");
         asked.with("x-internal-auth", token.expose())
+    }
+
+    /// An access token that is bound to a key, and who has that key.
+    async fn bound(&self, scope: &str) -> (String, DpopProver) {
+        let key = PrivateKey::generate(Algorithm::Es256).expect("a key");
+        let prover = DpopProver::new(Arc::new(MemorySigner::new(&key).expect("a signer")));
+        let mut grant = AccessGrant::of_client("clt_1", "own");
+        grant.scope = Scopes::parse(scope).expect("scopes");
+        grant.bound_to = Some(prover.key().clone());
+        let issuer = AccessTokenIssuer::new(Arc::clone(&self.signer), LOGIN);
+        let token = issuer.issue(grant).await.expect("a token").token;
+        (token.expose().to_owned(), prover)
+    }
+
+    async fn proof(&self, prover: &DpopProver, token: &str, url: &str) -> String {
+        let request = ProvenRequest {
+            method: "GET",
+            url,
+            access_token: Some(&Secret::new(token)),
+            nonce: None,
+        };
+        let proof = prover.prove(request).await.expect("a proof");
+        proof.expose().to_owned()
     }
 
     /// A request with an access token.
@@ -185,6 +225,85 @@ pub async fn every_operation_asks_for_its_scope<M: Mounted>() {
             }
         }
     }
+}
+
+/// The table above is the table of routes: neither has an operation that the other has not.
+pub async fn no_operation_is_left_out<M: Mounted>() {
+    let routes = ROUTES.iter().map(|route| {
+        let method = match route.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Delete => "DELETE",
+        };
+        (
+            method,
+            route.path.replace("{queue}", "a"),
+            route.permission.as_str(),
+        )
+    });
+    let events = ("GET", EVENTS.to_owned(), "mesh:read");
+    let routes: BTreeSet<_> = routes.chain([events]).collect();
+    let known = OPERATIONS.iter().filter(|(method, ..)| *method != "HEAD");
+    let known =
+        known.map(|(method, path, permission, _)| (*method, (*path).to_owned(), *permission));
+    assert_eq!(known.collect::<BTreeSet<_>>(), routes);
+}
+
+/// Lets everybody in, for half a second more.
+struct Soon;
+
+#[async_trait]
+impl Admission for Soon {
+    async fn admit(&self, _: Permission, _: Sent<'_>) -> Result<Caller, Denied> {
+        Ok(Caller {
+            subject: "42".to_owned(),
+            kind: CallerKind::User,
+            request_id: None,
+            until_ms: Some(SystemClock.now_ms() - 4_500),
+            headers: Vec::new(),
+        })
+    }
+}
+
+/// What goes on for longer than the token ends with it, five seconds later.
+pub async fn a_stream_ends_with_its_token<M: Mounted>() {
+    let mounted = M::mount(with_an_endless_stream().admission(Some(Arc::new(Soon))));
+    let before = Instant::now();
+    let answer = mounted.ask(request("GET", "/mesh/events")).await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (200, "event: hello\ndata: {}\n\n")
+    );
+    let took = before.elapsed();
+    assert!((400..5_000).contains(&took.as_millis()), "{took:?}");
+}
+
+/// A bound token comes with its proof: the one for this peer's URL, once.
+pub async fn a_bound_token_needs_its_proof<M: Mounted>() {
+    let issuer = Issuer::new();
+    let mounted = M::mount(issuer.before_bound_only(with_a_view()));
+    let unbound = issuer.directly(request("GET", "/state"), "mesh:read").await;
+    assert_eq!(mounted.ask(unbound).await.status, 401);
+    let (token, prover) = issuer.bound("mesh:read").await;
+    let proven = async |url: &str| {
+        let asked = request("GET", "/state?limit=2").with("authorization", format!("DPoP {token}"));
+        let proof = issuer.proof(&prover, &token, url).await;
+        asked.with("dpop", proof)
+    };
+    let good = proven(&format!("{PEER}/surface/state")).await;
+    assert_eq!(mounted.ask(good.clone()).await.status, 200);
+    let elsewhere = proven("http://other.example/surface/state").await;
+    for refused in [good, elsewhere] {
+        let answer = mounted.ask(refused).await;
+        let challenge = answer.header("www-authenticate");
+        assert_eq!(answer.status, 401);
+        assert!(
+            challenge.starts_with("DPoP error=\"invalid_dpop_proof\""),
+            "{challenge}"
+        );
+    }
+    let bearer = request("GET", "/state").with("authorization", format!("Bearer {token}"));
+    assert_eq!(mounted.ask(bearer).await.status, 401);
 }
 
 /// For another peer, for another request, used before, of another key, in the wrong header: 401.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use auth_base::clock::SystemClock;
 use auth_base::random::SystemRandom;
 use auth_base::secret::Secret;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use hmac_auth::memory::MemoryCredentialStore;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::peer_store::{CredentialKey, Track};
@@ -41,7 +41,12 @@ pub(crate) fn surface() -> Surface {
 
 /// The same with a view of the mesh.
 pub(crate) fn with_a_view() -> Surface {
-    Surface::new(management().mesh(Some(Arc::new(Seen)))).events()
+    Surface::new(management().mesh(Some(Arc::new(Seen { ends: true })))).events()
+}
+
+/// The same, whose stream of changes goes on for ever.
+pub(crate) fn with_an_endless_stream() -> Surface {
+    Surface::new(management().mesh(Some(Arc::new(Seen { ends: false })))).events()
 }
 
 /// The same, taking forms.
@@ -163,7 +168,10 @@ impl SignedGet for Echoing {
     }
 }
 
-struct Seen;
+struct Seen {
+    /// Whether its stream of changes does.
+    ends: bool,
+}
 
 #[async_trait]
 impl MeshView for Seen {
@@ -200,6 +208,10 @@ impl MeshView for Seen {
     fn inventory_changed(&self) {}
 
     fn events(&self) -> Events {
-        Box::pin(stream::iter(["event: hello\ndata: {}\n\n".to_owned()]))
+        let hello = stream::iter(["event: hello\ndata: {}\n\n".to_owned()]);
+        match self.ends {
+            true => Box::pin(hello),
+            false => Box::pin(hello.chain(stream::pending())),
+        }
     }
 }
