@@ -49,6 +49,7 @@ mod faults_mariadb;
 mod faults_redis;
 #[cfg(test)]
 mod footprint;
+#[cfg(test)]
 mod front_door;
 #[cfg(test)]
 mod many_changes;

@@ -168,7 +168,7 @@ impl CachedKeySource {
     async fn finish(&self, fetching: Fetching) {
         let answered = fetching.clone().await;
         let mut state = self.state.lock();
-        if !state.fetching.take_if(|it| it.ptr_eq(&fetching)).is_some() {
+        if state.fetching.take_if(|it| it.ptr_eq(&fetching)).is_none() {
             return;
         }
         let at_ms = self.options.clock.now_ms();

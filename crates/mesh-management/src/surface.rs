@@ -242,7 +242,7 @@ impl Reply {
             Answer::Json { status, body, .. } => Answer::Json {
                 status,
                 body,
-                headers: next.map(link_to).into_iter().collect(),
+                headers: next.as_deref().map(link_to).into_iter().collect(),
             },
             redirect => redirect,
         }
@@ -269,7 +269,7 @@ impl From<Denied> for Answer {
     }
 }
 
-fn link_to(query: String) -> (&'static str, String) {
+fn link_to(query: &str) -> (&'static str, String) {
     ("link", format!("<?{query}>; rel=\"next\""))
 }
 

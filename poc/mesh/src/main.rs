@@ -49,7 +49,7 @@ async fn run(options: &Options) -> Result<(), Error> {
     let stop = Stop::default();
     stop.on_signals()?;
     let start = Instant::now();
-    let tokens = Tokens::from_environment()?;
+    let tokens = Tokens::of(options)?;
     let ports = services::mesh::ports(!options.free_ports)?;
     let backends = tokio::select! {
         backends = Backends::bring_up(options.services, ports) => backends?,

@@ -1,5 +1,7 @@
 //! What the command line asks for.
 
+use std::path::PathBuf;
+
 use clap::{Parser, ValueEnum};
 
 /// Why the mesh ends.
@@ -16,12 +18,29 @@ pub(crate) enum Services {
     Docker,
 }
 
+/// Who may use management, pages and metrics of the peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManagementAuth {
+    /// Everybody who reaches the ports, which are this machine's.
+    Open,
+    /// The same.
+    OpenToTheNetwork,
+    /// Whoever bears a token.
+    Tokens,
+}
+
 /// Runs the four peers of the mesh in one process, until Ctrl-C.
 #[derive(Parser)]
 pub(crate) struct Options {
     /// What the peers stand on.
     #[arg(long, value_enum, default_value = "embedded")]
     pub(crate) services: Services,
+    /// Who may use management, pages and metrics.
+    #[arg(long, env, value_enum, default_value = "open")]
+    pub(crate) management_auth: ManagementAuth,
+    /// Where the gateway's keys are, or shall be made; in a folder of this run unless given.
+    #[arg(long, env)]
+    pub(crate) gateway_dir: Option<PathBuf>,
     /// Use free ports instead of 3001 to 3004.
     #[arg(long)]
     pub(crate) free_ports: bool,

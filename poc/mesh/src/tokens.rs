@@ -1,6 +1,5 @@
 //! `MANAGEMENT_AUTH=tokens`: the peers ask who comes, and this process has the gateway's key.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use jwt_auth::Signer;
 use mesh_api::permission::Role;
 use tempfile::TempDir;
 
-use crate::options::Error;
+use crate::options::{Error, ManagementAuth, Options};
 
 /// Who issues access tokens to these peers.
 pub(crate) const ISSUER: &str = "http://localhost:3100";
@@ -24,17 +23,13 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Reads from the environment whether tokens are asked for: with the keys of `GATEWAY_DIR`, or keys of this run.
-    pub(crate) fn from_environment() -> Result<Option<Self>, Error> {
-        match env::var("MANAGEMENT_AUTH").as_deref() {
-            Ok("tokens") => {}
-            Err(_) | Ok("" | "open" | "open-to-the-network") => return Ok(None),
-            Ok(other) => {
-                return Err(format!("MANAGEMENT_AUTH: {other:?} is none of the three").into());
-            }
+    /// What issues tokens, if the peers shall ask for them: with the keys of `gateway_dir`, or keys of this run.
+    pub(crate) fn of(options: &Options) -> Result<Option<Self>, Error> {
+        if options.management_auth != ManagementAuth::Tokens {
+            return Ok(None);
         }
-        let (folder, made) = match env::var_os("GATEWAY_DIR").filter(|folder| !folder.is_empty()) {
-            Some(folder) => (PathBuf::from(folder), None),
+        let (folder, made) = match &options.gateway_dir {
+            Some(folder) => (folder.clone(), None),
             None => {
                 let made = tempfile::Builder::new()
                     .prefix("hmac-mesh-keys-")
