@@ -168,3 +168,22 @@ async fn without_the_store_nothing_is_signed_and_old_key_sets_count_for_a_while(
         "nothing is accepted any more"
     );
 }
+
+#[tokio::test]
+async fn a_clock_that_steps_back_makes_no_view_fresh() {
+    let world = World::new();
+    let (keeper, other) = (
+        world.keeper(RingPolicy::default()),
+        world.keeper(RingPolicy::default()),
+    );
+    keeper.tick().await.unwrap();
+    let signer = other.signer().await.unwrap();
+    let kid = signer.key().kid();
+    world.pass(-86_400);
+    keeper.revoke(kid).await.unwrap();
+    assert_eq!(other.key(kid).await.unwrap(), None);
+    assert!(signer.sign(b"input").await.is_err());
+    world.pass(-86_400);
+    World::turn(&world.store.away, true);
+    assert!(other.key(kid).await.is_err(), "nobody knows how old it is");
+}
