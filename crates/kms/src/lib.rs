@@ -88,11 +88,14 @@ pub mod config;
 pub mod providers;
 
 pub mod key_ring;
+pub mod ring_error;
 pub mod ring_keeper;
 pub mod ring_key;
 pub mod ring_policy;
 pub mod ring_signer;
 pub mod ring_store;
+
+mod ring_view;
 
 pub use crate::checked::CheckedKeyManagement;
 pub use crate::config::{InvalidKmsConfig, KmsConfig};
@@ -102,7 +105,8 @@ pub use crate::key_management::{Capabilities, Health, KeyManagement};
 pub use crate::key_ring::{KeyRing, Revision, RingFault};
 pub use crate::memory::MemoryKeyManagement;
 pub use crate::providers::{Providers, UnknownProvider};
-pub use crate::ring_keeper::{RingError, RingKeeper};
+pub use crate::ring_error::{RingError, Undeleted};
+pub use crate::ring_keeper::RingKeeper;
 pub use crate::ring_key::{KeyState, RingKey};
 pub use crate::ring_policy::RingPolicy;
 pub use crate::ring_signer::RingSigner;

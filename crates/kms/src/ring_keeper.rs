@@ -14,18 +14,19 @@ use auth_base::error_chain::chain;
 use auth_base::random::{Random, SystemRandom};
 use auth_base::store_error::StoreError;
 use jwt_auth::{Jwks, KeySource, PublicJwk};
-use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
 use crate::checked::CheckedKeyManagement;
 use crate::error::KmsError;
-use crate::key_id::{InvalidName, KeyId, RingName};
+use crate::key_id::{KeyId, RingName};
 use crate::key_management::KeyManagement;
 use crate::key_ring::{KeyRing, Revision, RingFault, Step};
-use crate::providers::{Providers, UnknownProvider};
+use crate::providers::Providers;
+use crate::ring_error::{RingError, Undeleted, failed, is_lost};
 use crate::ring_key::{KeyState, RingKey};
 use crate::ring_policy::RingPolicy;
 use crate::ring_store::KeyRingStore;
+use crate::ring_view::{Held, RingView};
 
 /// So many changes are made in one turn at most.
 const MAX_STEPS: usize = 8;
@@ -36,63 +37,13 @@ const MAX_ATTEMPTS: usize = 8;
 /// What a pending key signs to show that it can. No token looks like this.
 const PROOF: &[u8] = b"a pending key signs";
 
-/// Why a ring was not driven on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RingError {
-    /// The ring could not be read or written.
-    #[error("the key ring could not be read or written")]
-    Store(#[from] StoreError),
-    /// A provider did not do what it was asked.
-    #[error("the key provider {provider} failed")]
-    Kms {
-        /// Which one.
-        provider: String,
-        /// Why.
-        #[source]
-        source: KmsError,
-    },
-    /// The policy or a key names a provider that is not configured.
-    #[error(transparent)]
-    Provider(#[from] UnknownProvider),
-    /// The ring does not allow the change.
-    #[error(transparent)]
-    Ring(#[from] RingFault),
-    /// A name that cannot be.
-    #[error(transparent)]
-    Name(#[from] InvalidName),
-    /// Other replicas changed the ring again and again meanwhile.
-    #[error("other replicas keep changing the key ring")]
-    Contended,
-    /// No key of the ring signs yet.
-    #[error("the key ring has no active key")]
-    NoActiveKey,
-}
-
-/// What a turn left undone: it is tried again in the next one.
-#[derive(Debug)]
-pub struct Undeleted {
-    /// The key's thumbprint.
-    pub kid: String,
-    /// Why its provider did not delete it.
-    pub error: RingError,
-}
-
-struct View {
-    ring: KeyRing,
-    read_at_ms: i64,
-}
-
 struct Shared {
     name: RingName,
-    store: Arc<dyn KeyRingStore>,
+    view: RingView,
     providers: Providers,
     policy: RingPolicy,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    view: RwLock<Option<View>>,
-    /// One reads for all.
-    reading: Mutex<()>,
     /// One turn at a time in this process.
     turn: Mutex<()>,
 }
@@ -123,14 +74,12 @@ impl RingKeeper {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let shared = Shared {
+            view: RingView::new(name.clone(), store, Arc::clone(&clock)),
             name,
-            store,
             providers,
             policy,
             clock,
             random: Arc::new(SystemRandom),
-            view: RwLock::default(),
-            reading: Mutex::default(),
             turn: Mutex::default(),
         };
         Self {
@@ -209,9 +158,8 @@ impl RingKeeper {
     /// What verifiers are to know now, as far as this replica has read: no store and no provider is asked, so this goes on
     /// while they are away. Before the first turn it is empty.
     pub fn jwks(&self) -> Jwks {
-        let view = self.shared.view.read();
-        view.as_ref()
-            .map_or_else(Jwks::default, |view| view.ring.jwks(self.now()))
+        let last = self.shared.view.last();
+        last.map_or_else(Jwks::default, |held| held.ring.jwks(self.now()))
     }
 
     /// The ring as it was read at most [`RingPolicy::view_life`] ago.
@@ -219,14 +167,8 @@ impl RingKeeper {
     /// # Errors
     /// [`RingError::Store`]; [`RingError::NoActiveKey`] while there is no such ring.
     pub async fn ring(&self) -> Result<KeyRing, RingError> {
-        if let Some(ring) = self.read_within(self.shared.policy.view_life) {
-            return Ok(ring);
-        }
-        let _one_reads = self.shared.reading.lock().await;
-        if let Some(ring) = self.read_within(self.shared.policy.view_life) {
-            return Ok(ring);
-        }
-        self.read().await?.ok_or(RingError::NoActiveKey)
+        let held = self.shared.view.fresh(self.shared.policy.view_life).await?;
+        held.map(|held| held.ring).ok_or(RingError::NoActiveKey)
     }
 
     /// When the keys change.
@@ -246,52 +188,17 @@ impl RingKeeper {
         self.shared.clock.now_ms()
     }
 
-    fn read_within(&self, age: Duration) -> Option<KeyRing> {
-        let view = self.shared.view.read();
-        let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        // A view of the future is of before the clock was set back: nobody knows how old it is.
-        let is_fresh =
-            |view: &&View| (0..age_ms).contains(&self.now().saturating_sub(view.read_at_ms));
-        view.as_ref().filter(is_fresh).map(|view| view.ring.clone())
-    }
-
-    async fn read(&self) -> Result<Option<KeyRing>, RingError> {
-        let read_at_ms = self.now();
-        let ring = self.shared.store.read(&self.shared.name).await?;
-        if let Some(ring) = &ring {
-            self.keep(ring.clone(), read_at_ms);
-        }
-        Ok(ring)
-    }
-
-    /// An older revision does not replace a newer one.
-    fn keep(&self, ring: KeyRing, read_at_ms: i64) {
-        let mut view = self.shared.view.write();
-        let is_newer =
-            |held: &View| held.ring.tag() != ring.tag() || held.ring.revision() <= ring.revision();
-        if view.as_ref().is_none_or(is_newer) {
-            *view = Some(View { ring, read_at_ms });
-        }
-    }
-
     async fn read_or_begin(&self) -> Result<KeyRing, RingError> {
-        match self.read().await? {
-            Some(ring) => Ok(ring),
+        match self.shared.view.read().await? {
+            Some(held) => Ok(held.ring),
             None => Ok(KeyRing::new(self.shared.name.clone(), &*self.shared.random)),
         }
     }
 
     /// Writes the next ring; `None` when another replica was faster.
     async fn write(&self, ring: &KeyRing, next: KeyRing) -> Result<Option<KeyRing>, RingError> {
-        let read_at_ms = self.now();
-        let expect: Revision = ring.revision();
-        match self.shared.store.advance(expect, &next).await? {
-            false => Ok(None),
-            true => {
-                self.keep(next.clone(), read_at_ms);
-                Ok(Some(next))
-            }
-        }
+        let is_written = self.shared.view.write(ring.revision(), &next).await?;
+        Ok(is_written.then_some(next))
     }
 
     async fn do_steps(&self, ring: &mut KeyRing) -> Result<(), RingError> {
@@ -437,38 +344,18 @@ impl RingKeeper {
     }
 }
 
-/// Tells whether a provider does not have the key that the ring knows.
-fn is_lost(error: &RingError) -> bool {
-    let RingError::Kms { source, .. } = error else {
-        return false;
-    };
-    matches!(
-        source,
-        KmsError::KeyNotFound(_) | KmsError::KeyChanged(_) | KmsError::WrongSignature(_)
-    )
-}
-
-fn failed(provider: &str, source: KmsError) -> RingError {
-    RingError::Kms {
-        provider: provider.to_owned(),
-        source,
-    }
-}
-
 /// The keys that are published, found by their thumbprints. While the store is away, what was read counts as long as a
 /// verifier elsewhere may keep a key set ([`RingPolicy::jwks_max_age`]); after that nothing is accepted.
 #[async_trait]
 impl KeySource for RingKeeper {
     async fn key(&self, kid: &str) -> Result<Option<PublicJwk>, StoreError> {
-        let ring = match self.ring().await {
-            Ok(ring) => ring,
-            Err(RingError::Store(error)) => {
-                match self.read_within(self.shared.policy.jwks_max_age) {
-                    Some(ring) => ring,
-                    None => return Err(error),
-                }
-            }
-            Err(_) => return Ok(None),
+        let policy = &self.shared.policy;
+        let held = self
+            .shared
+            .view
+            .fresh_or_old(policy.view_life, policy.jwks_max_age);
+        let Some(Held { ring, .. }) = held.await? else {
+            return Ok(None);
         };
         let found = ring.find(kid).filter(|key| key.is_published(self.now()));
         Ok(found.map(|key| key.public.clone()))

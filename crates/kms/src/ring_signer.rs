@@ -5,7 +5,8 @@ use jwt_auth::{PublicJwk, SignError, Signer};
 
 use crate::error::KmsError;
 use crate::key_management::KeyManagement;
-use crate::ring_keeper::{RingError, RingKeeper};
+use crate::ring_error::RingError;
+use crate::ring_keeper::RingKeeper;
 use crate::ring_key::RingKey;
 
 /// The key may sign no more: take the signer of the ring's active key.

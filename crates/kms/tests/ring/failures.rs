@@ -1,9 +1,11 @@
 //! Providers and stores that fail: what goes on, what does not, and that nothing gets lost.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jwt_auth::{Algorithm, KeySource as _, SignError, Signer as _};
 use kms::{KeyManagement as _, RingError, RingPolicy};
+use tokio::time::Instant;
 
 use crate::faulty::World;
 
@@ -186,4 +188,47 @@ async fn a_clock_that_steps_back_makes_no_view_fresh() {
     world.pass(-86_400);
     World::turn(&world.store.away, true);
     assert!(other.key(kid).await.is_err(), "nobody knows how old it is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_stops_no_verification() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    let signer = keeper.signer().await.unwrap();
+    let kid = signer.key().kid().to_owned();
+    World::turn(&world.store.silent, true);
+    world.pass(11);
+    let reads = world.store.reads.load(Ordering::SeqCst);
+    let began = Instant::now();
+    // Signing needs a fresh view: one reads for all, and all share what comes of it.
+    let signing: Vec<_> = (0..50)
+        .map(|_| {
+            let signer = signer.clone();
+            tokio::spawn(async move { signer.sign(b"input").await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    for _ in 0..50 {
+        assert!(keeper.key(&kid).await.unwrap().is_some());
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO, "nobody waits who need not");
+    for signed in signing {
+        let refused = signed.await.unwrap().unwrap_err();
+        assert!(matches!(refused, SignError::Unavailable(_)), "{refused:?}");
+    }
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    assert_eq!(world.store.reads.load(Ordering::SeqCst), reads + 1);
+    // Where nobody else reads, one verifier tries for a second, and the others do not.
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let began = Instant::now();
+    for _ in 0..50 {
+        assert!(keeper.key(&kid).await.unwrap().is_some());
+    }
+    assert_eq!(began.elapsed(), Duration::from_secs(1));
+    assert_eq!(world.store.reads.load(Ordering::SeqCst), reads + 2);
+    // A turn ends too, and so does a verification that has no view to go by.
+    assert!(keeper.tick().await.is_err());
+    world.pass(300);
+    assert!(keeper.key(&kid).await.is_err());
 }

@@ -86,12 +86,19 @@ impl KeyManagement for FaultyKms {
 pub(crate) struct FaultyStore {
     pub(crate) rings: MemoryKeyRingStore,
     pub(crate) away: Switch,
+    /// No answer comes, ever.
+    pub(crate) silent: Switch,
+    /// So often it was read.
+    pub(crate) reads: Arc<AtomicU32>,
     /// The next write is lost.
     pub(crate) loses_a_write: Switch,
 }
 
 impl FaultyStore {
-    fn reach(&self) -> Result<(), StoreError> {
+    async fn reach(&self) -> Result<(), StoreError> {
+        if self.silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         match self.away.load(Ordering::SeqCst) {
             true => Err(StoreError::Unavailable("connection refused".into())),
             false => Ok(()),
@@ -102,12 +109,13 @@ impl FaultyStore {
 #[async_trait]
 impl KeyRingStore for FaultyStore {
     async fn read(&self, ring: &RingName) -> Result<Option<KeyRing>, StoreError> {
-        self.reach()?;
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.reach().await?;
         self.rings.read(ring).await
     }
 
     async fn advance(&self, expect: Revision, next: &KeyRing) -> Result<bool, StoreError> {
-        self.reach()?;
+        self.reach().await?;
         if next.pending().is_some() && self.loses_a_write.swap(false, Ordering::SeqCst) {
             return Err(StoreError::Unavailable("connection reset".into()));
         }

@@ -1,0 +1,68 @@
+//! Why a ring is not driven on.
+
+use auth_base::store_error::StoreError;
+
+use crate::error::KmsError;
+use crate::key_id::InvalidName;
+use crate::key_ring::RingFault;
+use crate::providers::UnknownProvider;
+
+/// Why a ring was not driven on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RingError {
+    /// The ring could not be read or written.
+    #[error("the key ring could not be read or written")]
+    Store(#[from] StoreError),
+    /// A provider did not do what it was asked.
+    #[error("the key provider {provider} failed")]
+    Kms {
+        /// Which one.
+        provider: String,
+        /// Why.
+        #[source]
+        source: KmsError,
+    },
+    /// The policy or a key names a provider that is not configured.
+    #[error(transparent)]
+    Provider(#[from] UnknownProvider),
+    /// The ring does not allow the change.
+    #[error(transparent)]
+    Ring(#[from] RingFault),
+    /// A name that cannot be.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// Other replicas changed the ring again and again meanwhile.
+    #[error("other replicas keep changing the key ring")]
+    Contended,
+    /// No key of the ring signs yet.
+    #[error("the key ring has no active key")]
+    NoActiveKey,
+}
+
+/// What a turn left undone: it is tried again in the next one.
+#[derive(Debug)]
+pub struct Undeleted {
+    /// The key's thumbprint.
+    pub kid: String,
+    /// Why its provider did not delete it.
+    pub error: RingError,
+}
+
+/// Tells whether a provider does not have the key that the ring knows.
+pub(crate) fn is_lost(error: &RingError) -> bool {
+    let RingError::Kms { source, .. } = error else {
+        return false;
+    };
+    matches!(
+        source,
+        KmsError::KeyNotFound(_) | KmsError::KeyChanged(_) | KmsError::WrongSignature(_)
+    )
+}
+
+pub(crate) fn failed(provider: &str, source: KmsError) -> RingError {
+    RingError::Kms {
+        provider: provider.to_owned(),
+        source,
+    }
+}
