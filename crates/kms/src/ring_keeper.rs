@@ -34,8 +34,21 @@ const MAX_STEPS: usize = 8;
 /// So often a change that somebody asks for is tried again when another replica was faster.
 const MAX_ATTEMPTS: usize = 8;
 
+/// Two turns are so far apart at least.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
 /// What a pending key signs to show that it can. No token looks like this.
 const PROOF: &[u8] = b"a pending key signs";
+
+/// A key set for verifiers.
+#[derive(Clone, Debug, Default)]
+pub struct PublishedKeys {
+    /// The keys: the active one first.
+    pub keys: Jwks,
+    /// How long verifiers may keep them, for `Cache-Control: max-age`: [`RingPolicy::jwks_max_age`], less the time since they
+    /// were read. Zero while no key signs: the first one will sign at once.
+    pub max_age: Duration,
+}
 
 struct Shared {
     name: RingName,
@@ -100,8 +113,10 @@ impl RingKeeper {
         stepped.map(|()| undeleted)
     }
 
-    /// Takes turns for ever, one each `pause`, and logs what fails.
+    /// Takes turns for ever, one each `pause`, and logs what fails. A pause is 100 ms to [`RingPolicy::view_life`], whatever
+    /// is asked for: a key must not come later than the policy says.
     pub async fn run(&self, pause: Duration) {
+        let pause = pause.min(self.shared.policy.view_life).max(SHORTEST_PAUSE);
         let ring = self.shared.name.as_str();
         loop {
             match self.tick().await {
@@ -155,11 +170,27 @@ impl RingKeeper {
         Err(RingError::Contended)
     }
 
-    /// What verifiers are to know now, as far as this replica has read: no store and no provider is asked, so this goes on
-    /// while they are away. Before the first turn it is empty.
-    pub fn jwks(&self) -> Jwks {
-        let last = self.shared.view.last();
-        last.map_or_else(Jwks::default, |held| held.ring.jwks(self.now()))
+    /// What verifiers are to know, and how long they may keep it. It is at most [`RingPolicy::view_life`] old, and while the
+    /// store is away at most [`RingPolicy::jwks_max_age`]: so a replica that takes no turns publishes no key that was revoked.
+    /// No provider is asked. Without a ring it is empty.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store is away and nothing is known that is young enough. Answer 503 then.
+    pub async fn jwks(&self) -> Result<PublishedKeys, StoreError> {
+        let policy = &self.shared.policy;
+        let now = self.now();
+        let Some(Held { ring, read_at_ms }) = self.fresh_or_old().await? else {
+            return Ok(PublishedKeys::default());
+        };
+        let age = u64::try_from(now.saturating_sub(read_at_ms)).unwrap_or_default();
+        let max_age = match ring.active() {
+            Some(_) => policy
+                .jwks_max_age
+                .saturating_sub(Duration::from_millis(age)),
+            None => Duration::ZERO,
+        };
+        let keys = ring.jwks(now);
+        Ok(PublishedKeys { keys, max_age })
     }
 
     /// The ring as it was read at most [`RingPolicy::view_life`] ago.
@@ -186,6 +217,14 @@ impl RingKeeper {
 
     pub(crate) fn now(&self) -> i64 {
         self.shared.clock.now_ms()
+    }
+
+    /// The rule of whoever verifies: an old view counts as long as a verifier elsewhere may keep a key set.
+    async fn fresh_or_old(&self) -> Result<Option<Held>, StoreError> {
+        let policy = &self.shared.policy;
+        let view = &self.shared.view;
+        view.fresh_or_old(policy.view_life, policy.jwks_max_age)
+            .await
     }
 
     async fn read_or_begin(&self) -> Result<KeyRing, RingError> {

@@ -106,11 +106,6 @@ impl RingView {
         }
     }
 
-    /// The ring as it was read last.
-    pub(crate) fn last(&self) -> Option<Held> {
-        self.held.read().clone()
-    }
-
     /// Reads the ring now.
     pub(crate) async fn read(&self) -> Result<Option<Held>, StoreError> {
         let read_at_ms = self.clock.now_ms();

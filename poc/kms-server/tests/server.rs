@@ -497,7 +497,14 @@ async fn a_ring_over_the_server_rotates_under_load_and_outlives_it() {
         }
         rotations += 1;
     }
-    while keeper.jwks().find(first.key().kid()).is_some() {
+    while keeper
+        .jwks()
+        .await
+        .unwrap()
+        .keys
+        .find(first.key().kid())
+        .is_some()
+    {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     is_over.store(true, Ordering::SeqCst);

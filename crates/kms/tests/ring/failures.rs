@@ -25,7 +25,7 @@ async fn without_the_provider_verification_goes_on_and_signing_is_unavailable() 
         assert!(matches!(refused, SignError::Unavailable(_)), "{refused:?}");
         let key = keeper.key(signer.key().kid()).await.unwrap().unwrap();
         assert_eq!(key.verify(b"input", &signature), Ok(()));
-        assert_eq!(keeper.jwks().keys().len(), 1);
+        assert_eq!(keeper.jwks().await.unwrap().keys.keys().len(), 1);
     }
     World::turn(&world.kms.away, false);
     keeper.signer().await.unwrap().sign(b"input").await.unwrap();
@@ -41,13 +41,13 @@ async fn a_rotation_that_is_due_waits_for_the_provider() {
     let failed = keeper.tick().await.unwrap_err();
     assert!(matches!(failed, RingError::Kms { .. }), "{failed:?}");
     assert_eq!(
-        keeper.jwks().keys().len(),
+        keeper.jwks().await.unwrap().keys.keys().len(),
         1,
         "the old key is still published"
     );
     World::turn(&world.kms.away, false);
     keeper.tick().await.unwrap();
-    assert_eq!(keeper.jwks().keys().len(), 2);
+    assert_eq!(keeper.jwks().await.unwrap().keys.keys().len(), 2);
 }
 
 #[tokio::test]
@@ -67,7 +67,15 @@ async fn a_delete_that_failed_is_finished_later() {
     assert!(matches!(undeleted[0].error, RingError::Kms { .. }));
     let ring = keeper.ring().await.unwrap();
     assert_eq!(ring.find(old.key().kid()).unwrap().state.name(), "deleting");
-    assert!(keeper.jwks().find(old.key().kid()).is_none());
+    assert!(
+        keeper
+            .jwks()
+            .await
+            .unwrap()
+            .keys
+            .find(old.key().kid())
+            .is_none()
+    );
     assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(2));
     // Another replica, later.
     World::turn(&world.kms.refuses_deletes, false);
@@ -121,7 +129,15 @@ async fn a_key_that_its_provider_lost_never_becomes_active() {
         let given_up = keeper.tick().await.unwrap_err();
         assert!(matches!(given_up, RingError::Kms { .. }), "{given_up:?}");
         assert_eq!(keeper.signer().await.unwrap().key(), old.key());
-        assert!(keeper.jwks().find(pending.kid()).is_none());
+        assert!(
+            keeper
+                .jwks()
+                .await
+                .unwrap()
+                .keys
+                .find(pending.kid())
+                .is_none()
+        );
         keeper.tick().await.unwrap();
         assert_eq!(keeper.ring().await.unwrap().keys().len(), 1);
     }
@@ -163,7 +179,7 @@ async fn without_the_store_nothing_is_signed_and_old_key_sets_count_for_a_while(
     assert!(matches!(refused, SignError::Unavailable(_)));
     assert!(keeper.tick().await.is_err());
     assert!(keeper.key(kid).await.unwrap().is_some());
-    assert_eq!(keeper.jwks().keys().len(), 1);
+    assert_eq!(keeper.jwks().await.unwrap().keys.keys().len(), 1);
     world.pass(300);
     assert!(
         keeper.key(kid).await.is_err(),
@@ -231,4 +247,43 @@ async fn a_store_that_never_answers_stops_no_verification() {
     assert!(keeper.tick().await.is_err());
     world.pass(300);
     assert!(keeper.key(&kid).await.is_err());
+}
+
+#[tokio::test]
+async fn a_replica_that_only_publishes_publishes_no_revoked_key() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    let publisher = world.keeper(RingPolicy::default());
+    let empty = publisher.jwks().await.unwrap();
+    assert!(empty.keys.keys().is_empty());
+    assert_eq!(empty.max_age, Duration::ZERO, "a key may sign at any time");
+    keeper.tick().await.unwrap();
+    let leaked = keeper.signer().await.unwrap().key().kid().to_owned();
+    let published = publisher.jwks().await.unwrap();
+    assert!(published.keys.find(&leaked).is_some());
+    assert_eq!(published.max_age, Duration::from_secs(300));
+    keeper.revoke(&leaked).await.unwrap();
+    keeper.tick().await.unwrap();
+    world.pass(10);
+    let published = publisher.jwks().await.unwrap();
+    assert!(published.keys.find(&leaked).is_none());
+    assert_eq!(published.keys.keys().len(), 1);
+    // While the store is away, the whole time from reading to forgetting stays what verifiers may take.
+    World::turn(&world.store.away, true);
+    world.pass(200);
+    let published = publisher.jwks().await.unwrap();
+    assert_eq!(published.keys.keys().len(), 1);
+    assert_eq!(published.max_age, Duration::from_secs(100));
+    world.pass(100);
+    assert!(publisher.jwks().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn turns_are_taken_as_often_as_a_view_lives_at_least() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    let running = tokio::spawn(async move { keeper.run(Duration::from_secs(86_400)).await });
+    tokio::time::sleep(Duration::from_secs(35)).await;
+    assert_eq!(world.store.reads.load(Ordering::SeqCst), 4);
+    running.abort();
 }
