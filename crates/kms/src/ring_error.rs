@@ -49,15 +49,13 @@ pub struct Undeleted {
     pub error: RingError,
 }
 
-/// Tells whether a provider does not have the key that the ring knows.
+/// Tells whether a provider does not sign with the key that the ring knows, and will not later: that it cannot be reached
+/// now, or does not take our credentials, says nothing about the key.
 pub(crate) fn is_lost(error: &RingError) -> bool {
     let RingError::Kms { source, .. } = error else {
         return false;
     };
-    matches!(
-        source,
-        KmsError::KeyNotFound(_) | KmsError::KeyChanged(_) | KmsError::WrongSignature(_)
-    )
+    !source.is_temporary() && !matches!(source, KmsError::Denied(_))
 }
 
 pub(crate) fn failed(provider: &str, source: KmsError) -> RingError {

@@ -266,15 +266,13 @@ impl RingKeeper {
         let Some(pending) = ring.pending() else {
             return Ok(None);
         };
-        let proof = self.prove(pending).await;
-        let now = self.now();
-        match proof {
+        match self.prove(pending).await {
             Ok(()) => {
-                let next = ring.clone().activate(now, &self.shared.policy)?;
+                let next = ring.clone().activate(self.now(), &self.shared.policy)?;
                 self.write(ring, next).await
             }
             Err(error) if is_lost(&error) => {
-                let next = ring.clone().revoke(pending.kid(), now)?;
+                let next = ring.clone().revoke(pending.kid(), self.now())?;
                 self.write(ring, next).await?;
                 Err(error)
             }
@@ -291,12 +289,22 @@ impl RingKeeper {
             .map_err(|source| failed(&key.provider, source))
     }
 
-    /// Makes the next key and stores it; `None` when another replica was faster.
+    /// Makes the next key and stores it, once its provider has shown that it signs; `None` when another replica was faster.
     async fn generate(&self, ring: &KeyRing) -> Result<Option<KeyRing>, RingError> {
         let ring = &self.begin(ring).await?;
         let key = self.make_key(ring).await?;
+        let proof = self.prove(&key).await;
+        let kid = key.kid().to_owned();
         let next = ring.clone().with_pending(key, self.now())?;
-        self.write(ring, next).await
+        match proof {
+            Ok(()) => self.write(ring, next).await,
+            Err(error) if is_lost(&error) => {
+                let next = next.revoke(&kid, self.now())?;
+                self.write(ring, next).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A ring is stored before its first key is made: its tag is part of what that key is called.

@@ -287,3 +287,45 @@ async fn turns_are_taken_as_often_as_a_view_lives_at_least() {
     assert_eq!(world.store.reads.load(Ordering::SeqCst), 4);
     running.abort();
 }
+
+#[tokio::test]
+async fn no_key_is_published_that_has_not_signed() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    let kids = || async {
+        let published = keeper.jwks().await.unwrap().keys;
+        let kids = published.keys().iter().map(|key| key.kid().to_owned());
+        kids.collect::<Vec<_>>()
+    };
+    // The provider shows a key, and does not sign with it.
+    World::turn(&world.kms.refuses_signing, true);
+    for _ in 0..3 {
+        let given_up = keeper.tick().await.unwrap_err();
+        assert!(matches!(given_up, RingError::Kms { .. }), "{given_up:?}");
+        assert!(kids().await.is_empty());
+    }
+    World::turn(&world.kms.refuses_signing, false);
+    keeper.tick().await.unwrap();
+    keeper.tick().await.unwrap();
+    let first = kids().await;
+    assert_eq!(first.len(), 1);
+    assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(1));
+    // What was published, and signs no more, is given up as well, whatever the provider says.
+    keeper.rotate().await.unwrap();
+    World::turn(&world.kms.refuses_signing, true);
+    world.pass(370);
+    assert!(keeper.tick().await.is_err());
+    assert_eq!(kids().await, first);
+    // While our credentials are refused, nobody knows.
+    World::turn(&world.kms.refuses_signing, false);
+    World::turn(&world.kms.denies, true);
+    assert!(keeper.rotate().await.is_err());
+    World::turn(&world.kms.denies, false);
+    while keeper.ring().await.unwrap().pending().is_none() {
+        drop(keeper.rotate().await);
+    }
+    World::turn(&world.kms.denies, true);
+    world.pass(370);
+    assert!(keeper.tick().await.is_err());
+    assert!(keeper.ring().await.unwrap().pending().is_some());
+}

@@ -20,6 +20,8 @@ pub(crate) type Switch = Arc<AtomicBool>;
 pub(crate) struct FaultyKms {
     pub(crate) keys: MemoryKeyManagement,
     pub(crate) away: Switch,
+    pub(crate) denies: Switch,
+    pub(crate) refuses_signing: Switch,
     pub(crate) refuses_deletes: Switch,
     pub(crate) made: Arc<AtomicU32>,
     pub(crate) asked_for_public_keys: Arc<AtomicU32>,
@@ -29,6 +31,9 @@ impl FaultyKms {
     fn reach(&self) -> Result<(), KmsError> {
         match self.away.load(Ordering::SeqCst) {
             true => Err(KmsError::Unavailable("connection refused".into())),
+            false if self.denies.load(Ordering::SeqCst) => {
+                Err(KmsError::Denied("401 Unauthorized".into()))
+            }
             false => Ok(()),
         }
     }
@@ -59,6 +64,9 @@ impl KeyManagement for FaultyKms {
         input: &[u8],
     ) -> Result<[u8; 64], KmsError> {
         self.reach()?;
+        if self.refuses_signing.load(Ordering::SeqCst) {
+            return Err(KmsError::Refused("400 Bad Request".into()));
+        }
         self.keys.sign(kid, algorithm, input).await
     }
 
