@@ -170,15 +170,15 @@ impl TransitKms {
             .await?;
         match answer.status.as_u16() {
             200 => self.described(&answer, kid).map(|(key, _)| Some(key)),
-            // Without a mount, there are errors that say so.
-            404 if errors(&answer).is_empty() => Ok(None),
+            // The engine says it by a list without errors. Who is not the engine, or has no mount, says something else.
+            404 if errors(&answer).is_some_and(|errors| errors.is_empty()) => Ok(None),
             _ => Err(self.refusal(&answer)),
         }
     }
 
     fn refusal(&self, answer: &Answer) -> KmsError {
         let status = answer.status.as_u16();
-        let said: String = errors(answer).join("; ");
+        let said: String = errors(answer).unwrap_or_default().join("; ");
         let said: String = said
             .chars()
             .filter(|it| !it.is_control())
@@ -196,9 +196,10 @@ impl TransitKms {
     }
 }
 
-fn errors(answer: &Answer) -> Vec<String> {
-    let refused: Option<Refused> = serde_json::from_slice(&answer.body).ok();
-    refused.map(|refused| refused.errors).unwrap_or_default()
+/// What the engine complains about; `None` when the answer is not one of the engine.
+fn errors(answer: &Answer) -> Option<Vec<String>> {
+    let refused: Option<Refused> = wire::object(&answer.body);
+    refused.map(|refused| refused.errors)
 }
 
 /// What the engine calls a key: as it is, where the engine takes that (`\w(([\w-.]+)?\w)?`).
@@ -268,6 +269,7 @@ impl KeyManagement for TransitKms {
         let status = answer.status.as_u16();
         if status == 400
             && errors(&answer)
+                .unwrap_or_default()
                 .iter()
                 .any(|it| it.contains("key not found"))
         {

@@ -133,9 +133,17 @@ pub(crate) fn health(body: &[u8]) -> Result<Option<u64>, KmsError> {
     }
 }
 
+/// Reads an object. A list would be read as an object whose members have no names.
+pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    is_object
+        .then(|| serde_json::from_slice(body).ok())
+        .flatten()
+}
+
 /// Reads `{error}`, if there is one.
 pub(crate) fn error_text(body: &[u8]) -> Option<String> {
-    let refused: Refused = serde_json::from_slice(body).ok()?;
+    let refused: Refused = object(body)?;
     let text = refused.error?;
     let text: String = text
         .chars()

@@ -273,7 +273,8 @@ async fn only_ok_true_is_well() {
 async fn a_delete_that_failed_is_an_error_and_an_absent_key_is_none() {
     for (status, body, is_done) in [
         (204, "", true),
-        (404, "", true),
+        (404, r#"{"error":"Key not found: first"}"#, true),
+        (404, "", false),
         (500, r#"{"error":"disk full"}"#, false),
         (403, "", false),
         (302, "", false),
@@ -405,4 +406,38 @@ async fn a_slow_service_is_not_waited_for() {
         .await
         .unwrap_err();
     assert!(matches!(failed, KmsError::Timeout(_)), "{failed:?}");
+}
+
+/// A proxy, or a wrong address, answers 404 as well: that says nothing about a key.
+#[tokio::test]
+async fn a_404_that_is_not_of_the_contract_says_nothing_about_a_key() {
+    let bodies = [
+        "",
+        "<html>Not Found</html>",
+        r#"{"error":"Not Found"}"#,
+        r#"{"errors":["no route"]}"#,
+        r#""Key not found: first""#,
+        r#"["Key not found: first"]"#,
+    ];
+    for body in bodies {
+        let (address, _) = answering(404, body).await;
+        let kms = http(&address, &json!({ "type": "none" }));
+        let ours = key(Algorithm::EdDsa);
+        kms.pin(&kid("first"), ours.public()).unwrap();
+        let refused = kms.sign(&kid("first"), Algorithm::EdDsa, b"input").await;
+        assert!(matches!(refused, Err(KmsError::Refused(_))), "{refused:?}");
+        let refused = kms.delete(&kid("first")).await;
+        assert!(matches!(refused, Err(KmsError::Refused(_))), "{refused:?}");
+        assert!(kms.public_key(&kid("first")).await.is_err());
+    }
+    let (address, _) = answering(404, r#"{"error":"Key not found: first"}"#).await;
+    let kms = http(&address, &json!({ "type": "none" }));
+    let ours = key(Algorithm::EdDsa);
+    kms.pin(&kid("first"), ours.public()).unwrap();
+    let refused = kms.sign(&kid("first"), Algorithm::EdDsa, b"input").await;
+    assert!(
+        matches!(refused, Err(KmsError::KeyNotFound(_))),
+        "{refused:?}"
+    );
+    kms.delete(&kid("first")).await.unwrap();
 }

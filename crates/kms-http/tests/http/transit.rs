@@ -242,3 +242,25 @@ async fn a_sealed_engine_is_not_well() {
         .unwrap_err();
     assert!(failed.is_temporary(), "{failed:?}");
 }
+
+/// A proxy, or a wrong address, answers 404 as well: that says nothing about a key.
+#[tokio::test]
+async fn a_404_that_is_not_of_the_engine_says_nothing_about_a_key() {
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        r#"{"errors":null}"#,
+        "[[]]",
+        r#"{"errors":["no handler"]}"#,
+    ] {
+        let router = Router::new().fallback(async move || (StatusCode::NOT_FOUND, body));
+        let kms = client(&serve(router).await, &[]);
+        let refused = kms.public_key(&kid("first")).await;
+        assert!(
+            matches!(refused, Err(KmsError::Refused(_))),
+            "{body}: {refused:?}"
+        );
+        assert!(kms.delete(&kid("first")).await.is_err(), "{body}");
+    }
+}
