@@ -51,7 +51,12 @@ impl KnownKeys {
     fn remember(&mut self, kid: &KeyId, key: &PublicJwk, is_pinned: bool) -> bool {
         if let Some(known) = self.keys.get_mut(kid) {
             let is_same = known.key == *key;
-            known.is_pinned |= is_same && is_pinned;
+            // Who pins knows better than a provider that spoke first.
+            if is_pinned && !known.is_pinned {
+                known.key = key.clone();
+                known.is_pinned = true;
+                return true;
+            }
             return is_same;
         }
         if self.order.len() >= MAX_KNOWN_KEYS
@@ -95,10 +100,11 @@ impl CheckedKeyManagement {
         Self { limit, ..self }
     }
 
-    /// Says which key `kid` is, for instance as a ring has stored it: from now on no other is believed.
+    /// Says which key `kid` is, for instance as a ring has stored it: from now on no other is believed, whatever the provider
+    /// has shown before.
     ///
     /// # Errors
-    /// [`KmsError::KeyChanged`] when another key is known under the name.
+    /// [`KmsError::KeyChanged`] when another key is pinned under the name.
     pub fn pin(&self, kid: &KeyId, key: &PublicJwk) -> Result<(), KmsError> {
         self.remember(kid, key, true)
     }
@@ -127,7 +133,7 @@ impl CheckedKeyManagement {
         Ok(key)
     }
 
-    /// A key that was just made: whatever was known under its name is gone.
+    /// A key that was just made: whatever was known under its name is gone, unless it is pinned.
     fn believe_new(
         &self,
         kid: &KeyId,
@@ -138,7 +144,7 @@ impl CheckedKeyManagement {
             return Err(KmsError::OtherAlgorithm(algorithm));
         }
         if key.kid() == kid.as_str() {
-            self.known.lock().forget(kid);
+            self.known.lock().forget_unless_pinned(kid);
         }
         self.believe(kid, key)
     }

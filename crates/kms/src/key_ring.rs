@@ -11,9 +11,9 @@
 //! | deleting | no | no | gone, when its provider has confirmed |
 
 use auth_base::random::Random;
-use jwt_auth::Jwks;
+use jwt_auth::{Algorithm, Jwks};
 
-use crate::key_id::{KeyId, RingName};
+use crate::key_id::{InvalidName, KeyId, RingName};
 use crate::ring_key::{KeyState, RingKey};
 use crate::ring_policy::RingPolicy;
 
@@ -181,13 +181,16 @@ impl KeyRing {
         Jwks::new(published.map(|key| key.public.clone()))
     }
 
-    /// What the next key is called at its provider. It stays the same until that key is in the ring: whoever is killed
-    /// between making a key and storing it finds it again.
+    /// What the next key is called at its provider, if it is one for `algorithm`. It stays the same until that key is in the
+    /// ring: whoever is killed between making a key and storing it finds it again. Who wants another algorithm does not.
     ///
     /// # Errors
     /// None in practice: a ring's name and tag make a key's name.
-    pub fn next_external_id(&self) -> Result<KeyId, crate::key_id::InvalidName> {
-        KeyId::parse(&format!("{}-{}-{}", self.name, self.tag, self.made + 1))
+    pub fn next_external_id(&self, algorithm: Algorithm) -> Result<KeyId, InvalidName> {
+        let Self {
+            name, tag, made, ..
+        } = self;
+        KeyId::parse(&format!("{name}-{tag}-{}-{algorithm}", made + 1))
     }
 
     /// Adds the next key as pending.

@@ -324,7 +324,7 @@ impl RingKeeper {
             .shared
             .providers
             .pick(self.shared.policy.provider.as_deref())?;
-        let external_id = ring.next_external_id()?;
+        let external_id = ring.next_external_id(self.shared.policy.algorithm)?;
         let made = self.generate_or_find(provider, &external_id).await;
         let public = made.map_err(|source| failed(id, source))?;
         Ok(RingKey {
@@ -352,8 +352,6 @@ impl RingKeeper {
             made => made?,
         };
         if made.algorithm() != algorithm {
-            // The policy has changed since. In the next turn the name is free.
-            provider.delete(kid).await?;
             return Err(KmsError::OtherAlgorithm(algorithm));
         }
         let thumbprint = made.thumbprint().to_owned();

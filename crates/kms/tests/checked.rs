@@ -119,10 +119,43 @@ async fn a_key_that_becomes_another_is_refused() {
     let signature = kms.sign(&kid, Algorithm::EdDsa, b"input").await.unwrap();
     assert_eq!(key.verify(b"input", &signature), Ok(()));
     let other = another(&kid, Algorithm::EdDsa);
+    kms.pin(&kid, &key).unwrap();
     assert!(matches!(
         kms.pin(&kid, &other),
         Err(KmsError::KeyChanged(_))
     ));
+}
+
+#[tokio::test]
+async fn what_a_ring_says_counts_for_more_than_what_a_provider_says() {
+    let keys = MemoryKeyManagement::new();
+    let kms = CheckedKeyManagement::new(Arc::new(keys.clone()));
+    let kid = KeyId::parse("first").unwrap();
+    let wrong = kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    // The ring knows another key under the name: that one is expected from now on.
+    let ours = another(&kid, Algorithm::EdDsa);
+    kms.pin(&kid, &ours).unwrap();
+    let refused = kms.sign(&kid, Algorithm::EdDsa, b"input").await;
+    assert!(
+        matches!(refused, Err(KmsError::WrongSignature(_))),
+        "{refused:?}"
+    );
+    assert!(matches!(
+        kms.pin(&kid, &wrong),
+        Err(KmsError::KeyChanged(_))
+    ));
+    // A provider that makes the key once more does not change that.
+    keys.delete(&kid).await.unwrap();
+    let refused = kms.generate(&kid, Algorithm::EdDsa).await;
+    assert!(
+        matches!(refused, Err(KmsError::KeyChanged(_))),
+        "{refused:?}"
+    );
+    let refused = kms.sign(&kid, Algorithm::EdDsa, b"input").await;
+    assert!(
+        matches!(refused, Err(KmsError::WrongSignature(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

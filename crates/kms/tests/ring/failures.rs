@@ -94,7 +94,7 @@ async fn a_key_whose_booking_got_lost_is_found_again() {
     keeper.tick().await.unwrap();
     keeper.signer().await.unwrap().sign(b"input").await.unwrap();
     assert_eq!(world.kms.made.load(Ordering::SeqCst), 1);
-    // With another algorithm asked for meanwhile, the lost key is no use: it is deleted, and the next turn makes one.
+    // With another algorithm asked for meanwhile, the lost key is no use, and is left alone: another replica may find it.
     let keeper = world.keeper(RingPolicy {
         algorithm: Algorithm::Es256,
         ..RingPolicy::default()
@@ -102,9 +102,38 @@ async fn a_key_whose_booking_got_lost_is_found_again() {
     let eddsa = world.keeper(RingPolicy::default());
     World::turn(&world.store.loses_a_write, true);
     assert!(eddsa.rotate().await.is_err());
-    assert!(keeper.rotate().await.is_err());
     keeper.rotate().await.unwrap();
-    assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(2));
+    let ring = keeper.ring().await.unwrap();
+    assert_eq!(ring.pending().unwrap().public.alg(), "ES256");
+    assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(3));
+}
+
+/// A replica with another policy, which is slow to hear that its key is there already.
+#[tokio::test]
+async fn replicas_of_different_policies_delete_no_key_of_each_other() {
+    for (mine, others) in [
+        (Algorithm::EdDsa, Algorithm::Es256),
+        (Algorithm::Es256, Algorithm::EdDsa),
+    ] {
+        let world = World::new();
+        let keeper = |algorithm| {
+            world.keeper(RingPolicy {
+                algorithm,
+                ..RingPolicy::default()
+            })
+        };
+        let (mine, other) = (keeper(mine), keeper(others));
+        // The write of the other one is lost after a key was made: it comes again when mine is active.
+        World::turn(&world.store.loses_a_write, true);
+        assert!(other.tick().await.is_err());
+        world.kms.slow_to_generate.store(1, Ordering::SeqCst);
+        let late = tokio::spawn(async move { other.tick().await.map(drop) });
+        tokio::task::yield_now().await;
+        mine.tick().await.unwrap();
+        world.kms.go_on.notify_one();
+        drop(late.await.unwrap());
+        mine.signer().await.unwrap().sign(b"input").await.unwrap();
+    }
 }
 
 /// Some providers make a second key under a name that is taken.

@@ -24,6 +24,9 @@ pub(crate) struct FaultyKms {
     pub(crate) refuses_signing: Switch,
     pub(crate) refuses_deletes: Switch,
     pub(crate) made: Arc<AtomicU32>,
+    /// So many of the next calls to make a key wait for `go_on`.
+    pub(crate) slow_to_generate: Arc<AtomicU32>,
+    pub(crate) go_on: Arc<tokio::sync::Notify>,
     pub(crate) asked_for_public_keys: Arc<AtomicU32>,
 }
 
@@ -47,6 +50,9 @@ impl KeyManagement for FaultyKms {
 
     async fn generate(&self, kid: &KeyId, algorithm: Algorithm) -> Result<PublicJwk, KmsError> {
         self.reach()?;
+        if self.slow_to_generate.swap(0, Ordering::SeqCst) > 0 {
+            self.go_on.notified().await;
+        }
         let key = self.keys.generate(kid, algorithm).await?;
         self.made.fetch_add(1, Ordering::SeqCst);
         Ok(key)
