@@ -302,12 +302,16 @@ impl Row {
         })
     }
 
-    pub(crate) fn text(&self, index: usize, table: &'static str) -> Result<String, SqlError> {
-        let text: Option<String> = match self {
+    /// A text that may be NULL.
+    pub(crate) fn optional_text(&self, index: usize) -> Result<Option<String>, SqlError> {
+        Ok(match self {
             Self::MariaDb(row) => row.try_get_unchecked(index)?,
             Self::Sqlite(row) => row.try_get_unchecked(index)?,
-        };
-        text.ok_or(SqlError::Corrupt {
+        })
+    }
+
+    pub(crate) fn text(&self, index: usize, table: &'static str) -> Result<String, SqlError> {
+        self.optional_text(index)?.ok_or(SqlError::Corrupt {
             table,
             problem: "NULL where a text is needed",
         })

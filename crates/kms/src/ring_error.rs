@@ -52,10 +52,17 @@ pub struct Undeleted {
 /// Tells whether a provider does not sign with the key that the ring knows, and will not later: that it cannot be reached
 /// now, or does not take our credentials, says nothing about the key.
 pub(crate) fn is_lost(error: &RingError) -> bool {
-    let RingError::Kms { source, .. } = error else {
-        return false;
-    };
-    !source.is_temporary() && !matches!(source, KmsError::Denied(_))
+    match error {
+        RingError::Kms { source, .. } => is_gone(source),
+        // It showed another key of the ring.
+        RingError::Ring(fault) => *fault == RingFault::SameKey,
+        _ => false,
+    }
+}
+
+/// As [`is_lost`], of the provider's own error.
+pub(crate) fn is_gone(error: &KmsError) -> bool {
+    !error.is_temporary() && !matches!(error, KmsError::Denied(_))
 }
 
 pub(crate) fn failed(provider: &str, source: KmsError) -> RingError {

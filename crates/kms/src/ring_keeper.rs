@@ -20,9 +20,9 @@ use crate::checked::CheckedKeyManagement;
 use crate::error::KmsError;
 use crate::key_id::{KeyId, RingName};
 use crate::key_management::KeyManagement;
-use crate::key_ring::{KeyRing, Revision, RingFault, Step};
+use crate::key_ring::{KeyRing, MAX_RING_KEYS, RingFault, Step};
 use crate::providers::Providers;
-use crate::ring_error::{RingError, Undeleted, failed, is_lost};
+use crate::ring_error::{RingError, Undeleted, failed, is_gone, is_lost};
 use crate::ring_key::{KeyState, RingKey};
 use crate::ring_policy::RingPolicy;
 use crate::ring_store::KeyRingStore;
@@ -59,6 +59,8 @@ struct Shared {
     random: Arc<dyn Random>,
     /// One turn at a time in this process.
     turn: Mutex<()>,
+    /// An active key whose provider did not sign as it should.
+    suspect: parking_lot::Mutex<Option<String>>,
 }
 
 /// Drives one ring. Clones share it.
@@ -94,6 +96,7 @@ impl RingKeeper {
             clock,
             random: Arc::new(SystemRandom),
             turn: Mutex::default(),
+            suspect: parking_lot::Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -108,7 +111,10 @@ impl RingKeeper {
     pub async fn tick(&self) -> Result<Vec<Undeleted>, RingError> {
         let _turn = self.shared.turn.lock().await;
         let mut ring = self.read_or_begin().await?;
-        let stepped = self.do_steps(&mut ring).await;
+        let stepped = match self.replace_suspect(&mut ring).await {
+            Ok(()) => self.do_steps(&mut ring).await,
+            Err(error) => Err(error),
+        };
         let undeleted = self.delete_retired(&mut ring).await?;
         stepped.map(|()| undeleted)
     }
@@ -137,16 +143,24 @@ impl RingKeeper {
         }
     }
 
-    /// Makes the next key now. It signs when every verifier has had time to fetch it, in one of the next turns.
+    /// Asks for the next key, and makes it now. It signs when every verifier has had time to fetch it, in one of the next
+    /// turns. What is asked for stays so when the key cannot be made now: the next turns go on.
     ///
     /// # Errors
-    /// [`RingFault::PendingExists`] when a rotation is under way, else [`RingError`].
+    /// [`RingFault::PendingExists`] when a rotation is under way, [`RingFault::Full`] while 16 keys wait for their deletion,
+    /// else [`RingError`].
     pub async fn rotate(&self) -> Result<(), RingError> {
         let _turn = self.shared.turn.lock().await;
         for _ in 0..MAX_ATTEMPTS {
-            let ring = self.read_or_begin().await?;
+            let mut ring = self.read_or_begin().await?;
             if ring.pending().is_some() {
                 return Err(RingFault::PendingExists.into());
+            }
+            if ring.wanted().is_none() {
+                match self.ask(&ring).await? {
+                    Some(asked) => ring = asked,
+                    None => continue,
+                }
             }
             if self.generate(&ring).await?.is_some() {
                 return Ok(());
@@ -248,6 +262,7 @@ impl RingKeeper {
                 None => return Ok(()),
                 Some(Step::Retire) => self.write(ring, ring.clone().retire(now)).await?,
                 Some(Step::Activate) => self.activate(ring).await?,
+                Some(Step::Ask) => self.ask(ring).await?,
                 Some(Step::Generate) => self.generate(ring).await?,
             };
             *ring = match written {
@@ -256,6 +271,44 @@ impl RingKeeper {
             };
         }
         Ok(())
+    }
+
+    /// Remembers for the next turn that the provider did not sign with `key`, if it may have lost it.
+    pub(crate) fn suspect(&self, key: &RingKey, error: &KmsError) {
+        if is_gone(error) {
+            *self.shared.suspect.lock() = Some(key.kid().to_owned());
+        }
+    }
+
+    /// Asks for the next key when the active one is lost: its provider shows once more that it does not sign with it.
+    async fn replace_suspect(&self, ring: &mut KeyRing) -> Result<(), RingError> {
+        let suspect = self.shared.suspect.lock().take();
+        let Some(active) = ring
+            .active()
+            .filter(|key| Some(key.kid()) == suspect.as_deref())
+        else {
+            return Ok(());
+        };
+        if ring.pending().is_some() || ring.wanted().is_some() {
+            return Ok(());
+        }
+        match self.prove(active).await {
+            Err(error) if is_lost(&error) => {
+                let (name, why) = (self.shared.name.as_str(), chain(&error));
+                tracing::error!(
+                    ring = name,
+                    kid = active.kid(),
+                    why,
+                    "the active key is lost"
+                );
+                *ring = match self.ask(ring).await? {
+                    Some(asked) => asked,
+                    None => self.read_or_begin().await?,
+                };
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Lets the pending key sign, once its provider has shown that it can; `None` when another replica was faster.
@@ -273,7 +326,7 @@ impl RingKeeper {
             }
             Err(error) if is_lost(&error) => {
                 let next = ring.clone().revoke(pending.kid(), self.now())?;
-                self.write(ring, next).await?;
+                self.ask_after(ring, next).await?;
                 Err(error)
             }
             Err(error) => Err(error),
@@ -289,42 +342,48 @@ impl RingKeeper {
             .map_err(|source| failed(&key.provider, source))
     }
 
-    /// Makes the next key and stores it, once its provider has shown that it signs; `None` when another replica was faster.
+    /// Stores that the next key is to be made, before it is; `None` when another replica was faster.
+    async fn ask(&self, ring: &KeyRing) -> Result<Option<KeyRing>, RingError> {
+        let next = ring.clone().ask(&*self.shared.random);
+        self.write(ring, next).await
+    }
+
+    /// Makes the key that is asked for and stores it, once its provider has shown that it signs; `None` when another replica
+    /// was faster. A key that does not sign is given up: it is to be deleted, and another one is asked for.
     async fn generate(&self, ring: &KeyRing) -> Result<Option<KeyRing>, RingError> {
-        let ring = &self.begin(ring).await?;
-        let key = self.make_key(ring).await?;
-        let proof = self.prove(&key).await;
-        let kid = key.kid().to_owned();
-        let next = ring.clone().with_pending(key, self.now())?;
-        match proof {
-            Ok(()) => self.write(ring, next).await,
-            Err(error) if is_lost(&error) => {
-                let next = next.revoke(&kid, self.now())?;
-                self.write(ring, next).await?;
-                Err(error)
+        if ring.keys().len() >= MAX_RING_KEYS {
+            return Err(RingFault::Full.into());
+        }
+        let Some(external_id) = ring.next_external_id(self.shared.policy.algorithm)? else {
+            return Ok(None);
+        };
+        let (next, lost) = match self.make_key(external_id).await {
+            Ok(key) => {
+                let (kid, proof) = (key.kid().to_owned(), self.prove(&key).await);
+                match (ring.clone().with_pending(key, self.now()), proof) {
+                    (Ok(next), Ok(())) => return self.write(ring, next).await,
+                    (Ok(next), Err(error)) => (next.revoke(&kid, self.now())?, error),
+                    // The provider shows a key of the ring under another name: that one is not to be deleted.
+                    (Err(fault), _) => (ring.clone(), fault.into()),
+                }
             }
-            Err(error) => Err(error),
+            Err(error) => (ring.clone(), error),
+        };
+        if is_lost(&lost) {
+            self.ask_after(ring, next).await?;
         }
+        Err(lost)
     }
 
-    /// A ring is stored before its first key is made: its tag is part of what that key is called.
-    async fn begin(&self, ring: &KeyRing) -> Result<KeyRing, RingError> {
-        if ring.revision() != Revision::default() {
-            return Ok(ring.clone());
-        }
-        let stored = ring.clone().retire(self.now());
-        match self.write(ring, stored).await? {
-            Some(ring) => Ok(ring),
-            None => self.read_or_begin().await,
-        }
+    /// Asks for another key in the place of one that is given up in `next`.
+    async fn ask_after(&self, ring: &KeyRing, next: KeyRing) -> Result<(), RingError> {
+        let next = next.ask(&*self.shared.random);
+        self.write(ring, next).await.map(drop)
     }
 
-    async fn make_key(&self, ring: &KeyRing) -> Result<RingKey, RingError> {
-        let (id, provider) = self
-            .shared
-            .providers
-            .pick(self.shared.policy.provider.as_deref())?;
-        let external_id = ring.next_external_id(self.shared.policy.algorithm)?;
+    async fn make_key(&self, external_id: KeyId) -> Result<RingKey, RingError> {
+        let policy = &self.shared.policy;
+        let (id, provider) = self.shared.providers.pick(policy.provider.as_deref())?;
         let made = self.generate_or_find(provider, &external_id).await;
         let public = made.map_err(|source| failed(id, source))?;
         Ok(RingKey {

@@ -55,6 +55,9 @@ impl Signer for RingSigner {
         let provider = self.keeper.provider_of(key).map_err(refused)?;
         let algorithm = key.public.algorithm();
         let signed = provider.sign(&key.external_id, algorithm, input).await;
+        if let Err(error) = &signed {
+            self.keeper.suspect(key, error);
+        }
         signed.map_err(sign_error)
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jwt_auth::{Algorithm, KeySource as _, SignError, Signer as _};
-use kms::{KeyManagement as _, RingError, RingPolicy};
+use jwt_auth::{Algorithm, KeySource as _, PrivateKey, SignError, Signer as _};
+use kms::{KeyId, KeyManagement as _, RingError, RingPolicy};
 use tokio::time::Instant;
 
 use crate::faulty::World;
@@ -143,8 +143,8 @@ async fn a_key_that_its_provider_lost_never_becomes_active() {
     let keeper = world.keeper(RingPolicy::default());
     keeper.tick().await.unwrap();
     let old = keeper.signer().await.unwrap();
+    keeper.rotate().await.unwrap();
     for is_replaced in [true, false] {
-        keeper.rotate().await.unwrap();
         let pending = keeper.ring().await.unwrap().pending().unwrap().clone();
         world.kms.keys.delete(&pending.external_id).await.unwrap();
         if is_replaced {
@@ -158,19 +158,14 @@ async fn a_key_that_its_provider_lost_never_becomes_active() {
         let given_up = keeper.tick().await.unwrap_err();
         assert!(matches!(given_up, RingError::Kms { .. }), "{given_up:?}");
         assert_eq!(keeper.signer().await.unwrap().key(), old.key());
-        assert!(
-            keeper
-                .jwks()
-                .await
-                .unwrap()
-                .keys
-                .find(pending.kid())
-                .is_none()
-        );
+        let published = keeper.jwks().await.unwrap().keys;
+        assert!(published.find(pending.kid()).is_none());
+        // The rotation was asked for, and goes on.
         keeper.tick().await.unwrap();
-        assert_eq!(keeper.ring().await.unwrap().keys().len(), 1);
+        let ring = keeper.ring().await.unwrap();
+        assert_eq!(ring.keys().len(), 2);
+        assert_ne!(ring.pending().unwrap().kid(), pending.kid());
     }
-    keeper.rotate().await.unwrap();
     // While the provider is away, nobody knows: the key waits.
     World::turn(&world.kms.away, true);
     world.pass(370);
@@ -357,4 +352,104 @@ async fn no_key_is_published_that_has_not_signed() {
     world.pass(370);
     assert!(keeper.tick().await.is_err());
     assert!(keeper.ring().await.unwrap().pending().is_some());
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_put_there_before_is_not_taken() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    let ring = keeper.ring().await.unwrap();
+    assert_eq!(
+        ring.wanted(),
+        None,
+        "nobody knows what the next one is called"
+    );
+    // Who knows what the first one was called says what follows from it.
+    let first = ring.active().unwrap().external_id.as_str();
+    let (stem, drawn) = first.rsplit_once('-').unwrap();
+    assert_eq!(drawn.len(), 32);
+    let stem = stem.replace("-1-EdDSA", "-2");
+    let planted = PrivateKey::generate(Algorithm::EdDsa).unwrap();
+    for guess in [
+        stem.clone(),
+        format!("{stem}-EdDSA"),
+        format!("{stem}-EdDSA-{drawn}"),
+    ] {
+        let guess = KeyId::parse(&guess).unwrap();
+        world.kms.keys.import(&guess, &planted).await.unwrap();
+    }
+    keeper.rotate().await.unwrap();
+    let ring = keeper.ring().await.unwrap();
+    let pending = ring.pending().unwrap();
+    assert_ne!(pending.kid(), planted.public().thumbprint());
+    assert!(pending.external_id.as_str().starts_with(&stem));
+}
+
+#[tokio::test]
+async fn a_rotation_that_was_asked_for_is_not_forgotten() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    World::turn(&world.kms.away, true);
+    assert!(keeper.rotate().await.is_err());
+    World::turn(&world.kms.away, false);
+    // Another replica goes on, and later too.
+    let other = world.keeper(RingPolicy::default());
+    world.pass(100);
+    other.tick().await.unwrap();
+    assert!(other.ring().await.unwrap().pending().is_some());
+    world.pass(370);
+    other.tick().await.unwrap();
+    let ring = other.ring().await.unwrap();
+    assert_eq!(
+        (ring.made(), ring.wanted(), ring.pending()),
+        (2, None, None)
+    );
+}
+
+#[tokio::test]
+async fn an_active_key_that_is_lost_is_replaced() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    let lost = keeper.ring().await.unwrap().active().unwrap().clone();
+    let signer = keeper.signer().await.unwrap();
+    // What one caller did wrong, and what passes, costs no key.
+    let too_large = vec![0; 1024 * 1024];
+    assert!(signer.sign(&too_large).await.is_err());
+    World::turn(&world.kms.away, true);
+    assert!(signer.sign(b"input").await.is_err());
+    World::turn(&world.kms.away, false);
+    keeper.tick().await.unwrap();
+    assert!(keeper.ring().await.unwrap().pending().is_none());
+    world.kms.keys.delete(&lost.external_id).await.unwrap();
+    assert!(signer.sign(b"input").await.is_err());
+    keeper.tick().await.unwrap();
+    assert!(keeper.ring().await.unwrap().pending().is_some());
+    world.pass(370);
+    keeper.tick().await.unwrap();
+    let next = keeper.signer().await.unwrap();
+    assert_ne!(next.key().kid(), lost.kid());
+    next.sign(b"input").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_ring_makes_no_key() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    World::turn(&world.kms.refuses_deletes, true);
+    World::turn(&world.kms.refuses_signing, true);
+    for _ in 0..20 {
+        drop(keeper.tick().await);
+    }
+    let ring = keeper.ring().await.unwrap();
+    assert_eq!(ring.deleting().count(), 16);
+    assert_eq!(world.kms.made.load(Ordering::SeqCst), 16);
+    World::turn(&world.kms.refuses_deletes, false);
+    World::turn(&world.kms.refuses_signing, false);
+    drop(keeper.tick().await);
+    keeper.tick().await.unwrap();
+    keeper.signer().await.unwrap().sign(b"input").await.unwrap();
+    assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(1));
 }
