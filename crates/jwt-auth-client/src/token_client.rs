@@ -10,7 +10,7 @@ use auth_base::secret::Secret;
 use moka::future::Cache;
 use moka::ops::compute::Op;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use url::Url;
+use url::{Host, Url};
 
 use crate::access_token::AccessToken;
 use crate::answer::{self, MAX_ANSWER_BYTES};
@@ -33,6 +33,7 @@ pub struct TokenClient {
     endpoint: Url,
     client_id: String,
     client_secret: Secret,
+    allow_plain: bool,
     skew: Duration,
     http: Arc<dyn HttpClients>,
     clock: Arc<dyn Clock>,
@@ -56,6 +57,7 @@ impl TokenClient {
             endpoint: endpoint(&format!("{issuer}{DEFAULT_PATH}"))?,
             client_id: client_id.to_owned(),
             client_secret,
+            allow_plain: false,
             skew: Duration::from_secs(30),
             http: Arc::new(http),
             clock: Arc::new(SystemClock),
@@ -70,6 +72,16 @@ impl TokenClient {
     pub fn token_endpoint(self, url: &str) -> Result<Self, TokenError> {
         let endpoint = endpoint(url)?;
         Ok(Self { endpoint, ..self })
+    }
+
+    /// Sends the secret to other machines without TLS too, as in a network that nobody else is in. Without this, such a request
+    /// fails with [`TokenError::Plain`] before anything is sent.
+    #[must_use]
+    pub fn allow_plain(self) -> Self {
+        Self {
+            allow_plain: true,
+            ..self
+        }
     }
 
     /// Renews tokens so long before they expire (30 s), but never earlier than in the last quarter of their life.
@@ -143,6 +155,9 @@ impl TokenClient {
     }
 
     async fn fetch(&self, request: &TokenRequest) -> Result<Arc<AccessToken>, TokenError> {
+        if !self.allow_plain && !is_guarded(&self.endpoint) {
+            return Err(TokenError::Plain);
+        }
         let asked_at_ms = self.clock.now_ms();
         let answer = tokio::time::timeout(LIMIT, self.ask(request)).await;
         let (status, body) = answer.map_err(|_| TokenError::Timeout(LIMIT))??;
@@ -198,6 +213,17 @@ fn endpoint(url: &str) -> Result<Url, TokenError> {
         true => Ok(url),
         false => Err(TokenError::Endpoint),
     }
+}
+
+/// Tells whether what is sent there is seen by nobody on the way.
+fn is_guarded(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || is_loopback
 }
 
 impl fmt::Debug for TokenClient {

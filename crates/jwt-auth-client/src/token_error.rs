@@ -4,13 +4,16 @@ use std::time::Duration;
 
 /// Why there is no token. Nothing of a secret or a token is told.
 ///
-/// To blame are the way to the server (`Client`, `Connect`, `Timeout`), us (`Endpoint`, and most of `Refused`), or the server.
+/// To blame are the way to the server (`Client`, `Connect`, `Timeout`), us (`Endpoint`, `Plain`, and most of `Refused`), or the server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
     /// The address of the server is none.
     #[error("the token endpoint is no http or https URL without credentials")]
     Endpoint,
+    /// The address of the server is one of another machine, without TLS.
+    #[error("the token endpoint is on another machine and speaks no TLS")]
+    Plain,
     /// There is no HTTP client, for instance because a certificate cannot be read.
     #[error("no token can be asked for")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
