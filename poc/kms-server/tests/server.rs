@@ -532,3 +532,80 @@ async fn a_ring_over_the_server_rotates_under_load_and_outlives_it() {
     let key = keeper.key(last.key().kid()).await.unwrap().unwrap();
     assert_eq!(key.verify(b"input", &signature), Ok(()));
 }
+
+/// What comes before the body of a request, and not the body.
+async fn head(server: &Server, token: &str) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt as _;
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let head = format!(
+        "POST /keys/first/sign HTTP/1.1\r\nhost: kms\r\nx-api-key: {token}\r\ncontent-length: 100\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_before_its_body_is_read() {
+    use tokio::io::AsyncReadExt as _;
+    let server = Server::memory().await;
+    let mut stream = head(&server, "wrong").await;
+    let mut status = [0; 12];
+    let reading = stream.read_exact(&mut status);
+    let read = tokio::time::timeout(Duration::from_secs(3), reading).await;
+    read.unwrap().unwrap();
+    assert_eq!(&status, b"HTTP/1.1 401");
+}
+
+#[tokio::test]
+async fn strangers_that_guess_are_slowed_down_and_stop_nobody() {
+    let server = Server::memory().await;
+    let mut statuses = Vec::new();
+    for number in 0..60 {
+        let token = format!("guess-{number:0>40}");
+        let call = server.call("GET", "/keys/first").bearer_auth(token);
+        statuses.push(answered(call).await.0);
+    }
+    assert_eq!(statuses[0], 401);
+    assert!(statuses.contains(&429), "{statuses:?}");
+    let call = server.call("GET", "/keys/first").bearer_auth(SIGNER);
+    assert_eq!(answered(call).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_text_is_not_found() {
+    let server = Server::memory().await;
+    let not_found = (404, json!({ "error": "Key not found" }));
+    for (method, path) in [("GET", "/keys/%ff"), ("POST", "/keys/%ff/sign")] {
+        let call = server.call(method, path).bearer_auth(ADMIN);
+        assert_eq!(answered(call).await, not_found, "{path}");
+        let call = server.call(method, path);
+        assert_eq!(answered(call).await.0, 401, "{path}");
+    }
+    let call = server.call("DELETE", "/keys/%ff").bearer_auth(ADMIN);
+    assert_eq!(call.send().await.unwrap().status(), 204);
+}
+
+#[tokio::test]
+async fn a_caller_that_sends_slowly_does_not_stop_another() {
+    let server = Server::memory().await;
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        slow.push(head(&server, SIGNER).await);
+    }
+    let patience = async {
+        loop {
+            let call = server.call("GET", "/keys/first").bearer_auth(SIGNER);
+            if answered(call).await.0 == 429 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), patience)
+        .await
+        .unwrap();
+    let call = server.call("GET", "/keys/first").bearer_auth(ADMIN);
+    assert_eq!(answered(call).await.0, 404);
+    drop(slow);
+}
