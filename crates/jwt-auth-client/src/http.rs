@@ -32,6 +32,8 @@ impl HttpClient {
     /// Builds a client that follows no redirect, sends nothing again by itself, and has a limit of 2 s for connecting. TLS,
     /// proxies and the rest are as `builder` says.
     ///
+    /// With reqwest's `rustls-no-provider`, the program installs a provider of cryptography first: reqwest panics without one.
+    ///
     /// # Errors
     /// [`TokenError::Client`] when TLS cannot be set up.
     pub fn new(builder: ClientBuilder) -> Result<Self, TokenError> {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::authentication::Authentication;
 use crate::certificates::CertificateClients;
 use crate::error::Complainant;
-use crate::transport::{Answer, Call, Transport};
+use crate::transport::{Answer, Call, Transport, wiped};
 use crate::wire;
 
 /// Keys at a server that speaks the HTTP contract. It is configured as `http` in `kms.json`.
@@ -66,7 +66,7 @@ impl HttpKms {
             method,
             url: self.url(path)?,
             headers: HeaderMap::new(),
-            body,
+            body: body.map(wiped),
         };
         self.transport.send(&call).await
     }

@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 use crate::authentication::Authentication;
 use crate::certificates::CertificateClients;
 use crate::error::Complainant;
-use crate::transport::{Answer, Call, Transport};
+use crate::transport::{Answer, Call, Transport, wiped};
 use crate::wire;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
@@ -145,7 +145,7 @@ impl TransitKms {
             method,
             url,
             headers,
-            body,
+            body: body.map(wiped),
         };
         self.transport.send(&call).await
     }

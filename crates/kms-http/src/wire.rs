@@ -69,10 +69,12 @@ pub(crate) fn sign_body(algorithm: Algorithm, input: &[u8]) -> Zeroizing<String>
 /// Put together by hand: a `Value` would leave the private key behind in memory.
 pub(crate) fn import_body(key: &PrivateKey) -> Zeroizing<String> {
     let (alg, jwk) = (key.public().algorithm().name(), key.expose_jwk());
-    Zeroizing::new(format!(
-        r#"{{"alg":"{alg}","privateJwk":{}}}"#,
-        jwk.expose()
-    ))
+    // A text that grows leaves what it held behind.
+    let mut body = Zeroizing::new(String::with_capacity(64 + jwk.expose().len()));
+    for part in [r#"{"alg":""#, alg, r#"","privateJwk":"#, jwk.expose(), "}"] {
+        body.push_str(part);
+    }
+    body
 }
 
 /// Reads `{publicJwk}`. A key that does not say what it is called is called as it was asked for.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use kms::KmsConfig;
 use kms::config::{ProviderConfig, ProviderSettings};
+use zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
 
@@ -124,7 +125,8 @@ fn credentials(arguments: &Arguments) -> Result<Credentials, Vec<String>> {
     Credentials::parse(&json, arguments.rate_limit).map_err(named)
 }
 
-fn read(variable: &str, path: &Path) -> Result<Vec<u8>, Vec<String>> {
+/// Both files may hold secrets, so what was read is wiped.
+fn read(variable: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Vec<String>> {
     let unreadable =
         |error: std::io::Error| vec![format!("{variable}: {}: {error}", path.display())];
     if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
@@ -133,5 +135,5 @@ fn read(variable: &str, path: &Path) -> Result<Vec<u8>, Vec<String>> {
             path.display()
         )]);
     }
-    fs::read(path).map_err(unreadable)
+    fs::read(path).map(Zeroizing::new).map_err(unreadable)
 }
