@@ -53,6 +53,8 @@ struct Read<'a>(&'a RingName);
 impl Work for Read<'_> {
     type Output = Option<KeyRing>;
 
+    const ONLY_READS: bool = true;
+
     async fn run(&self, session: &mut Session<'_>) -> Result<Option<KeyRing>, SqlError> {
         let name = [Value::Text(self.0.as_str())];
         let rings = session.fetch(READ_RING, &name).await?;
