@@ -62,6 +62,19 @@ pub(crate) trait Work: Sync {
 }
 
 impl KmsDatabase {
+    /// Tells whether `url` can be connected to at all, without connecting.
+    ///
+    /// # Errors
+    /// [`SqlError::Url`].
+    pub fn check_url(url: &str) -> Result<(), SqlError> {
+        match url.starts_with("sqlite:") {
+            true => check_sqlite(url).map_err(SqlError::Url),
+            false => ServerUrl::parse(url, ServerKind::MySql)
+                .map(drop)
+                .map_err(SqlError::Url),
+        }
+    }
+
     /// Connects, and makes the tables where they are not there.
     ///
     /// # Errors

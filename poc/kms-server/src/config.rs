@@ -11,6 +11,7 @@ use kms::config::{ProviderConfig, ProviderSettings};
 use zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
+use crate::providers::{mistakes, served};
 
 /// A configuration may have so many bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -104,11 +105,16 @@ fn providers(
             .map(|line| format!("KMS_CONFIG: {line}"))
             .collect::<Vec<_>>()
     })?;
-    match config.default_provider.is_some() || config.providers.len() == 1 {
+    let wrong = match served(&config) {
+        Some(provider) => mistakes(provider),
+        None => vec!["defaultProvider: is required with several providers".to_owned()],
+    };
+    match wrong.is_empty() {
         true => Ok(config),
-        false => Err(vec![
-            "KMS_CONFIG: defaultProvider: is required with several providers".to_owned(),
-        ]),
+        false => Err(wrong
+            .into_iter()
+            .map(|it| format!("KMS_CONFIG: {it}"))
+            .collect()),
     }
 }
 

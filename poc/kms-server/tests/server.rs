@@ -609,3 +609,28 @@ async fn a_caller_that_sends_slowly_does_not_stop_another() {
     assert_eq!(answered(call).await.0, 404);
     drop(slow);
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_a_provider_is_told_with_everything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("kms.json");
+    let load = |providers: Value| {
+        let document = json!({ "defaultProvider": "a", "providers": providers });
+        std::fs::write(&config, document.to_string()).unwrap();
+        let arguments = ["kms-server", "--config", config.to_str().unwrap()];
+        Settings::load(&Arguments::parse_from(arguments), &|_| None).unwrap_err()
+    };
+    let lines = load(json!([
+        { "id": "a", "type": "sql", "databaseUrl": "postgres://s3cret@a/b", "secretsKey": "s3cret" },
+        { "id": "b", "type": "sql", "databaseUrl": "sqlite:x.db", "secretsKey": "s3cret" },
+    ]));
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].starts_with("KMS_CONFIG: provider a: databaseUrl: "));
+    assert!(lines[1].starts_with("KMS_CONFIG: provider a: secretsKey: "));
+    assert_eq!(lines[2], "KMS_CREDENTIALS_FILE: is required");
+    assert!(!lines.concat().contains("s3cret"));
+    let lines = load(json!([{ "id": "a", "type": "http", "baseUrl": "https://a",
+        "auth": { "type": "none" }, "caFile": "/nowhere/ca.pem" }]));
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("/nowhere/ca.pem"));
+}
