@@ -154,6 +154,30 @@ impl CheckedKeyManagement {
         known.keys.get(kid).map(|known| known.key.clone())
     }
 
+    async fn sign_checked(
+        &self,
+        kid: &KeyId,
+        algorithm: Algorithm,
+        input: &[u8],
+    ) -> Result<[u8; 64], KmsError> {
+        let key = self.expected_key(kid).await?;
+        if key.algorithm() != algorithm {
+            return Err(KmsError::AlgorithmOfKey {
+                kid: kid.clone(),
+                asked: algorithm,
+            });
+        }
+        let signed = self.provider.sign(kid, algorithm, input).await;
+        if let Err(KmsError::KeyNotFound(_)) = &signed {
+            self.known.lock().forget_unless_pinned(kid);
+        }
+        let signature = signed?;
+        match key.verify(input, &signature) {
+            Ok(()) => Ok(signature),
+            Err(_) => Err(KmsError::WrongSignature(kid.clone())),
+        }
+    }
+
     /// The key whose signature is expected: the known one, else the one that the provider shows.
     async fn expected_key(&self, kid: &KeyId) -> Result<PublicJwk, KmsError> {
         match self.known_key(kid) {
@@ -192,22 +216,8 @@ impl KeyManagement for CheckedKeyManagement {
         input: &[u8],
     ) -> Result<[u8; 64], KmsError> {
         check_input(input)?;
-        let key = self.expected_key(kid).await?;
-        if key.algorithm() != algorithm {
-            return Err(KmsError::AlgorithmOfKey {
-                kid: kid.clone(),
-                asked: algorithm,
-            });
-        }
-        let signed = self.within(self.provider.sign(kid, algorithm, input)).await;
-        if let Err(KmsError::KeyNotFound(_)) = &signed {
-            self.known.lock().forget_unless_pinned(kid);
-        }
-        let signature = signed?;
-        match key.verify(input, &signature) {
-            Ok(()) => Ok(signature),
-            Err(_) => Err(KmsError::WrongSignature(kid.clone())),
-        }
+        // One limit for all: a key that is not known yet costs two calls.
+        self.within(self.sign_checked(kid, algorithm, input)).await
     }
 
     async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {

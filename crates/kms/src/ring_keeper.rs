@@ -16,6 +16,7 @@ use auth_base::store_error::StoreError;
 use jwt_auth::{Jwks, KeySource, PublicJwk};
 use tokio::sync::Mutex;
 
+use crate::at_once::all;
 use crate::checked::CheckedKeyManagement;
 use crate::error::KmsError;
 use crate::key_id::{KeyId, RingName};
@@ -109,13 +110,15 @@ impl RingKeeper {
     /// # Errors
     /// [`RingError`]: what was done until then stays done, and the next turn goes on.
     pub async fn tick(&self) -> Result<Vec<Undeleted>, RingError> {
-        let _turn = self.shared.turn.lock().await;
+        let turn = self.shared.turn.lock().await;
         let mut ring = self.read_or_begin().await?;
         let stepped = match self.replace_suspect(&mut ring).await {
             Ok(()) => self.do_steps(&mut ring).await,
             Err(error) => Err(error),
         };
-        let undeleted = self.delete_retired(&mut ring).await?;
+        // A provider that is slow to delete keeps no rotation waiting.
+        drop(turn);
+        let undeleted = self.delete_retired(ring).await?;
         stepped.map(|()| undeleted)
     }
 
@@ -417,28 +420,33 @@ impl RingKeeper {
         made.with_kid(&thumbprint).map_err(KmsError::PublicKey)
     }
 
-    async fn delete_retired(&self, ring: &mut KeyRing) -> Result<Vec<Undeleted>, RingError> {
-        let mut undeleted = Vec::new();
+    /// Asks for all deletions at once, so that it lasts as long as the longest of them.
+    async fn delete_retired(&self, mut ring: KeyRing) -> Result<Vec<Undeleted>, RingError> {
         let retired: Vec<RingKey> = ring.deleting().cloned().collect();
-        for key in retired {
-            match self.delete(&key).await {
-                Err(error) => undeleted.push(Undeleted {
-                    kid: key.kid().to_owned(),
-                    error,
-                }),
-                Ok(()) => match ring.clone().forget(key.kid()) {
-                    // Another replica has forgotten it.
-                    Err(_) => {}
-                    Ok(next) => {
-                        *ring = match self.write(ring, next).await? {
-                            Some(next) => next,
-                            None => self.read_or_begin().await?,
-                        };
-                    }
-                },
+        let deletions = all(retired.iter().map(|key| self.delete(key))).await;
+        let mut undeleted = Vec::new();
+        for (key, deleted) in retired.iter().zip(deletions) {
+            let kid = key.kid().to_owned();
+            match deleted {
+                Err(error) => undeleted.push(Undeleted { kid, error }),
+                Ok(()) => ring = self.forget(ring, &kid).await?,
             }
         }
         Ok(undeleted)
+    }
+
+    /// Forgets a key whose provider has deleted it, unless another replica has. Who is too slow does it in the next turn.
+    async fn forget(&self, mut ring: KeyRing, kid: &str) -> Result<KeyRing, RingError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let Ok(next) = ring.clone().forget(kid) else {
+                break;
+            };
+            match self.write(&ring, next).await? {
+                Some(next) => return Ok(next),
+                None => ring = self.read_or_begin().await?,
+            }
+        }
+        Ok(ring)
     }
 
     async fn delete(&self, key: &RingKey) -> Result<(), RingError> {

@@ -20,6 +20,7 @@ enum Lie {
     WrongSignature,
     SignatureOfAnother,
     NoAnswer,
+    SlowAnswers,
 }
 
 struct Liar {
@@ -63,12 +64,20 @@ impl KeyManagement for Liar {
         match self.lie {
             Lie::WrongSignature => Ok([7; 64]),
             Lie::SignatureOfAnother => self.keys.sign(kid, algorithm, b"other input").await,
+            Lie::SlowAnswers => {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                self.keys.sign(kid, algorithm, input).await
+            }
             _ => self.keys.sign(kid, algorithm, input).await,
         }
     }
 
     async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
         match self.lie {
+            Lie::SlowAnswers => {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                self.keys.public_key(kid).await
+            }
             Lie::OtherKeyLater => Ok(Some(another(kid, Algorithm::EdDsa))),
             _ => self.keys.public_key(kid).await,
         }
@@ -213,4 +222,18 @@ async fn a_key_that_somebody_else_replaced_is_believed_unless_it_is_pinned() {
         kms.public_key(&kid).await,
         Err(KmsError::KeyChanged(_))
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_with_a_key_that_is_not_known_yet_has_one_limit() {
+    let keys = MemoryKeyManagement::new();
+    let kid = KeyId::parse("first").unwrap();
+    keys.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    let lie = Lie::SlowAnswers;
+    let cold = CheckedKeyManagement::new(Arc::new(Liar { lie, keys }));
+    let cold = cold.call_limit(Duration::from_secs(3));
+    let began = tokio::time::Instant::now();
+    let failed = cold.sign(&kid, Algorithm::EdDsa, b"input").await;
+    assert!(matches!(failed, Err(KmsError::Timeout(_))), "{failed:?}");
+    assert_eq!(began.elapsed(), Duration::from_secs(3));
 }

@@ -453,3 +453,29 @@ async fn a_full_ring_makes_no_key() {
     keeper.signer().await.unwrap().sign(b"input").await.unwrap();
     assert_eq!(world.kms.keys.health().await.unwrap().key_count, Some(1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn deletions_that_hang_last_once_and_stop_no_rotation() {
+    let world = World::new();
+    let keeper = world.keeper(RingPolicy::default());
+    keeper.tick().await.unwrap();
+    World::turn(&world.kms.hangs_on_deletes, true);
+    for _ in 0..3 {
+        let kid = keeper.signer().await.unwrap().key().kid().to_owned();
+        keeper.revoke(&kid).await.unwrap();
+        assert!(!keeper.tick().await.unwrap().is_empty());
+    }
+    let began = Instant::now();
+    let turn = {
+        let keeper = keeper.clone();
+        tokio::spawn(async move { keeper.tick().await.map(|left| left.len()) })
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    keeper.rotate().await.unwrap();
+    assert_eq!(began.elapsed(), Duration::from_secs(1));
+    assert_eq!(turn.await.unwrap().unwrap(), 3);
+    assert_eq!(began.elapsed(), kms::checked::CALL_LIMIT);
+    World::turn(&world.kms.hangs_on_deletes, false);
+    assert!(keeper.tick().await.unwrap().is_empty());
+    assert_eq!(keeper.ring().await.unwrap().keys().len(), 2);
+}

@@ -23,6 +23,8 @@ pub(crate) struct FaultyKms {
     pub(crate) denies: Switch,
     pub(crate) refuses_signing: Switch,
     pub(crate) refuses_deletes: Switch,
+    /// No answer to a deletion comes, ever.
+    pub(crate) hangs_on_deletes: Switch,
     pub(crate) made: Arc<AtomicU32>,
     /// So many of the next calls to make a key wait for `go_on`.
     pub(crate) slow_to_generate: Arc<AtomicU32>,
@@ -84,6 +86,9 @@ impl KeyManagement for FaultyKms {
 
     async fn delete(&self, kid: &KeyId) -> Result<(), KmsError> {
         self.reach()?;
+        if self.hangs_on_deletes.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         match self.refuses_deletes.load(Ordering::SeqCst) {
             true => Err(KmsError::Refused("500 Internal Server Error".into())),
             false => self.keys.delete(kid).await,
