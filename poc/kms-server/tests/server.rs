@@ -78,6 +78,11 @@ impl Server {
 
     /// A client as it is configured, checked as it is used.
     fn client(&self, more: &Value) -> CheckedKeyManagement {
+        CheckedKeyManagement::new(Arc::new(self.raw_client(more)))
+    }
+
+    /// A client without the checks around it.
+    fn raw_client(&self, more: &Value) -> HttpKms {
         let mut provider = json!({ "id": "remote", "type": "http", "baseUrl": format!("http://{}/", self.address),
             "auth": { "type": "bearer", "token": ADMIN }, "canImport": true });
         for (name, value) in more.as_object().unwrap() {
@@ -89,7 +94,7 @@ impl Server {
         let ProviderSettings::Http(http) = settings else {
             unreachable!("an http provider");
         };
-        CheckedKeyManagement::new(Arc::new(HttpKms::new("remote", http).unwrap()))
+        HttpKms::new("remote", http).unwrap()
     }
 
     fn call(&self, method: &str, path: &str) -> RequestBuilder {
@@ -124,6 +129,12 @@ async fn remote(server: Server) -> CheckedKeyManagement {
 }
 
 auth_testkit::key_management_cases!(http_over_memory, remote(Server::memory().await).await);
+auth_testkit::key_management_cases!(http_without_checks, {
+    let server = Server::memory().await;
+    let client = server.raw_client(&json!({}));
+    std::mem::forget(server);
+    client
+});
 auth_testkit::key_management_cases!(http_over_sqlite, remote(Server::sqlite().await).await);
 
 #[tokio::test]

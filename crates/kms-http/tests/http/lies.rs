@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use auth_testkit::key_management::kid;
 use axum::extract::{Path, State};
@@ -18,7 +17,7 @@ use kms::{
 };
 use serde_json::{Value, json};
 
-use crate::servers::{chain, http, provider, serve};
+use crate::servers::{chain, http, provider, raw_http, serve};
 
 /// What the service says to everything but a signature.
 #[derive(Clone)]
@@ -395,17 +394,33 @@ async fn an_answer_without_end_is_not_read() {
     assert!(matches!(refused, KmsError::Answer(_)), "{refused:?}");
 }
 
+/// The client's own limit, without the one of the checks around it.
 #[tokio::test]
 async fn a_slow_service_is_not_waited_for() {
-    let router = Router::new().fallback(async || std::future::pending::<String>().await);
-    let kms = http(&serve(router).await, &json!({ "type": "none" }));
-    // The bound of the call itself, which the check around it has too.
-    let kms = kms.call_limit(Duration::from_millis(100));
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let router = Router::new()
+        .route("/health", any(async || Json(json!({ "ok": true }))))
+        .fallback(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<String>()
+        });
+    let kms = raw_http(&serve(router).await);
+    // With a connection that stands, nothing but the limit of the call can end it, and the clock may jump.
+    kms.health().await.unwrap();
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
     let failed = kms
         .sign(&kid("first"), Algorithm::EdDsa, b"input")
         .await
         .unwrap_err();
-    assert!(matches!(failed, KmsError::Timeout(_)), "{failed:?}");
+    assert!(failed.is_temporary());
+    assert_eq!(
+        chain(&failed),
+        "HttpKmsAdapter[remote]: remote service did not answer: the provider did not answer within 10s"
+    );
+    assert_eq!(began.elapsed().as_secs(), 10);
+    assert!(asked.load(Ordering::SeqCst) <= 1, "it is asked once");
 }
 
 /// A proxy, or a wrong address, answers 404 as well: that says nothing about a key.
