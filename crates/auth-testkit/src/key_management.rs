@@ -270,11 +270,28 @@ pub async fn an_import_takes_no_name_that_is_taken(kms: impl KeyManagement) {
 pub async fn any_name_works(kms: impl KeyManagement) {
     let algorithm = kms.capabilities().algorithms[0];
     let long = "k".repeat(KeyId::MAX_BYTES);
-    for name in ["a.b", "-_~", "..a", "A", "a", &long] {
+    let names = [
+        "a.b", "-_~", "..a", "A", "a", "a/b", "a/../b", "/a", "a?b=c", "a#b", "a%2fb", "%2e%2e",
+        "a&b", "a+b", "a;b", "a:b", r"a\b", "\"a\"", "%", &long,
+    ];
+    let mut made = Vec::new();
+    for name in names {
         let key = make(&kms, name, algorithm).await;
         assert_eq!(key.kid(), name);
         signs(&kms, name, &key, b"input").await;
+        made.push(key);
     }
+    for (name, key) in names.into_iter().zip(&made) {
+        let found = kms.public_key(&kid(name)).await.expect("it answers");
+        assert_eq!(found.as_ref(), Some(key), "{name}");
+        kms.delete(&kid(name)).await.expect("it is deleted");
+        let found = kms.public_key(&kid(name)).await.expect("it answers");
+        assert_eq!(found, None, "{name}");
+    }
+    let mut kinds: Vec<&str> = made.iter().map(PublicJwk::thumbprint).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds.len(), names.len(), "each name has a key of its own");
 }
 
 /// Callers do not get each other's signatures.

@@ -21,6 +21,7 @@ macro_rules! key_ring_store_cases {
                 one_of_many_advances,
                 rings_do_not_touch_each_other,
                 a_forgotten_key_is_gone,
+                what_is_asked_for_is_kept,
             }
         }
     };
@@ -200,4 +201,20 @@ pub async fn a_forgotten_key_is_gone(store: impl KeyRingStore) {
     let found = read(&store, "access").await.expect("the ring is known");
     assert!(found.find(&kid).is_none());
     assert_eq!(found, next);
+}
+
+/// That a key is asked for stays, with its name, until it is added.
+pub async fn what_is_asked_for_is_kept(store: impl KeyRingStore) {
+    let first = ring("access").ask(&SystemRandom);
+    assert!(write(&store, Revision::default(), &first).await);
+    let found = read(&store, "access").await.expect("the ring is known");
+    assert_eq!((found.wanted(), &found), (first.wanted(), &first));
+    let again = found.clone().ask(&SystemRandom);
+    assert_ne!(again.wanted(), found.wanted());
+    assert!(write(&store, first.revision(), &again).await);
+    assert_eq!(read(&store, "access").await, Some(again.clone()));
+    let next = again.clone().with_pending(ring_key(0), NOW).expect("a key");
+    assert!(write(&store, again.revision(), &next).await);
+    let found = read(&store, "access").await.expect("the ring is known");
+    assert_eq!((found.wanted(), &found), (None, &next));
 }

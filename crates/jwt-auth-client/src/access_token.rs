@@ -46,10 +46,24 @@ impl AccessToken {
     /// Tells whether it is used at `now_ms`, rather than renewed.
     pub(crate) fn is_fresh(&self, now_ms: i64, skew: Duration) -> bool {
         let skew = skew.min(self.life / 4);
-        now_ms < self.expires_at_ms().saturating_sub(millis(skew))
+        // A token of the future is of before the clock was set back: nobody knows how old it is.
+        (self.asked_at_ms..self.expires_at_ms().saturating_sub(millis(skew))).contains(&now_ms)
     }
 }
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_steps_back_makes_no_token_fresh() {
+        let token = AccessToken::new(Secret::new("t"), None, 10_000, Duration::from_secs(100));
+        let is_fresh = |now_ms| token.is_fresh(now_ms, Duration::from_secs(30));
+        assert!(is_fresh(10_000) && is_fresh(84_999));
+        assert!(!is_fresh(9_999) && !is_fresh(85_000));
+    }
 }

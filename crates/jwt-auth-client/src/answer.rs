@@ -23,14 +23,15 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 /// Reads an answer to a request that was sent at `asked_at_ms`.
 pub(crate) fn read(status: u16, body: &[u8], asked_at_ms: i64) -> Result<AccessToken, TokenError> {
     let members = match serde_json::from_slice(body) {
-        Ok(Value::Object(members)) => Some(members),
-        _ => None,
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(None),
+        Err(error) => Err(Some(error)),
     };
     if status != 200 {
-        let code = members.as_ref().and_then(error_code);
+        let code = members.as_ref().ok().and_then(error_code);
         return Err(TokenError::Refused { status, code });
     }
-    let mut members = members.ok_or(TokenError::Syntax)?;
+    let mut members = members.map_err(TokenError::Syntax)?;
     let token = match members.remove("access_token") {
         Some(Value::String(token)) => Secret::new(token),
         _ => return Err(TokenError::NoToken),
@@ -66,13 +67,27 @@ fn life(expires_in: Option<&Value>) -> Duration {
     life.and_then(Result::ok).unwrap_or(LIFE)
 }
 
-/// `error` as a text (RFC 6749, section 5.2), or as an object with a `code`. What is no plain word is not repeated.
-fn error_code(members: &Map<String, Value>) -> Option<String> {
+/// The codes that are repeated: those of RFC 6749 (sections 4.1.2.1 and 5.2), RFC 8707 (section 2) and RFC 9449 (sections 5
+/// and 8). Another word could be anything, a secret too.
+const CODES: [&str; 11] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "server_error",
+    "temporarily_unavailable",
+    "invalid_target",
+    "invalid_dpop_proof",
+    "use_dpop_nonce",
+];
+
+/// `error` as a text (RFC 6749, section 5.2), or as an object with a `code`.
+fn error_code(members: &Map<String, Value>) -> Option<&'static str> {
     let error = members.get("error")?;
     let code = error.as_str().or_else(|| error.get("code")?.as_str())?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    let fits = (1..=64).contains(&code.len()) && code.bytes().all(plain);
-    fits.then(|| code.to_owned())
+    CODES.into_iter().find(|known| *known == code)
 }
 
 #[cfg(test)]
@@ -120,6 +135,12 @@ mod tests {
                 400,
                 r#"{"error":{"code":"invalid_scope"}}"#,
                 "Token request failed (400 invalid_scope).",
+            ),
+            (400, r#"{"error":"s3cret"}"#, "Token request failed (400)."),
+            (
+                400,
+                r#"{"error":{"code":"use_dpop_nonce"}}"#,
+                "Token request failed (400 use_dpop_nonce).",
             ),
             (502, "<html>", "Token request failed (502)."),
             (302, "", "Token request failed (302)."),

@@ -1,11 +1,21 @@
 //! Which HTTP client sends.
 
 use std::error::Error;
+use std::time::Duration;
+
+use reqwest::ClientBuilder;
+use reqwest::redirect::Policy;
+
+use crate::token_error::TokenError;
+
+/// How long a connection may take to come about.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Tells the HTTP client of the moment: one that never changes, or one that is made anew when certificates change.
 ///
 /// # Contract
-/// A client follows no redirect (`redirect::Policy::none()`) and has a limit for connecting.
+/// A client follows no redirect (`redirect::Policy::none()`): a redirect with 307 would send the secret on. It has a limit for
+/// connecting. [`HttpClient`] is one.
 pub trait HttpClients: Send + Sync + 'static {
     /// The client to send with now.
     ///
@@ -14,8 +24,33 @@ pub trait HttpClients: Send + Sync + 'static {
     fn client(&self) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>>;
 }
 
-impl HttpClients for reqwest::Client {
+/// A client that never changes. It keeps the contract, whatever its builder was told.
+#[derive(Clone, Debug)]
+pub struct HttpClient(reqwest::Client);
+
+impl HttpClient {
+    /// Builds a client that follows no redirect, sends nothing again by itself, and has a limit of 2 s for connecting. TLS,
+    /// proxies and the rest are as `builder` says.
+    ///
+    /// With reqwest's `rustls-no-provider`, the program installs a provider of cryptography first: reqwest panics without one.
+    ///
+    /// # Errors
+    /// [`TokenError::Client`] when TLS cannot be set up.
+    pub fn new(builder: ClientBuilder) -> Result<Self, TokenError> {
+        let builder = builder
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_LIMIT)
+            .referer(false);
+        let client = builder.build();
+        client
+            .map(Self)
+            .map_err(|error| TokenError::Client(Box::new(error)))
+    }
+}
+
+impl HttpClients for HttpClient {
     fn client(&self) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>> {
-        Ok(self.clone())
+        Ok(self.0.clone())
     }
 }

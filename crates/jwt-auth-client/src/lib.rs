@@ -5,9 +5,10 @@
 //! fails is told to all who waited, and is not kept.
 //!
 //! ```no_run
-//! use jwt_auth_client::{Secret, TokenClient, TokenRequest};
+//! use jwt_auth_client::{HttpClient, Secret, TokenClient, TokenRequest};
 //!
-//! # async fn call(http: reqwest::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+//! let http = HttpClient::new(reqwest::Client::builder())?;
 //! let client = TokenClient::new("https://login.example", "clt_1", Secret::new("secret"), http)?;
 //! let wanted = TokenRequest::default().scope("orders:read");
 //! let token = client.token(&wanted).await?;
@@ -23,7 +24,8 @@
 //! - A token's life is counted from before it was asked for.
 //! - It is renewed [`TokenClient::refresh_skew`] before it expires, and never earlier than in the last quarter of its life.
 //! - An answer without `access_token`, or of another type than `Bearer`, is an error, also with status 200.
-//! - A redirect is not followed: credentials go to the configured address only.
+//! - A redirect is not followed: credentials go to the configured address only. Without TLS they go to this machine only,
+//!   unless [`TokenClient::allow_plain`] says otherwise.
 //! - No error and no `Debug` shows a secret or a token.
 //!
 //! # What it does not do yet
@@ -41,7 +43,7 @@ pub use auth_base::clock::{Clock, SystemClock};
 pub use auth_base::secret::Secret;
 
 pub use crate::access_token::AccessToken;
-pub use crate::http::HttpClients;
+pub use crate::http::{HttpClient, HttpClients};
 pub use crate::token_client::TokenClient;
 pub use crate::token_error::TokenError;
 pub use crate::token_request::TokenRequest;

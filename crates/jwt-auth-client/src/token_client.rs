@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::secret::Secret;
+use bytes::Bytes;
 use moka::future::Cache;
 use moka::ops::compute::Op;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use url::Url;
+use url::{Host, Url};
+use zeroize::Zeroizing;
 
 use crate::access_token::AccessToken;
 use crate::answer::{self, MAX_ANSWER_BYTES};
@@ -24,6 +26,9 @@ const MAX_TOKENS: u64 = 1024;
 /// A token endpoint has so long to answer.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The names of a form, and what stands between them, have fewer bytes.
+const FORM_NAMES: usize = 256;
+
 /// Where tokens are fetched unless something else is said.
 const DEFAULT_PATH: &str = "/api/v1/auth/oauth/token";
 
@@ -33,6 +38,7 @@ pub struct TokenClient {
     endpoint: Url,
     client_id: String,
     client_secret: Secret,
+    allow_plain: bool,
     skew: Duration,
     http: Arc<dyn HttpClients>,
     clock: Arc<dyn Clock>,
@@ -56,6 +62,7 @@ impl TokenClient {
             endpoint: endpoint(&format!("{issuer}{DEFAULT_PATH}"))?,
             client_id: client_id.to_owned(),
             client_secret,
+            allow_plain: false,
             skew: Duration::from_secs(30),
             http: Arc::new(http),
             clock: Arc::new(SystemClock),
@@ -70,6 +77,16 @@ impl TokenClient {
     pub fn token_endpoint(self, url: &str) -> Result<Self, TokenError> {
         let endpoint = endpoint(url)?;
         Ok(Self { endpoint, ..self })
+    }
+
+    /// Sends the secret to other machines without TLS too, as in a network that nobody else is in. Without this, such a request
+    /// fails with [`TokenError::Plain`] before anything is sent.
+    #[must_use]
+    pub fn allow_plain(self) -> Self {
+        Self {
+            allow_plain: true,
+            ..self
+        }
     }
 
     /// Renews tokens so long before they expire (30 s), but never earlier than in the last quarter of their life.
@@ -143,6 +160,9 @@ impl TokenClient {
     }
 
     async fn fetch(&self, request: &TokenRequest) -> Result<Arc<AccessToken>, TokenError> {
+        if !self.allow_plain && !is_guarded(&self.endpoint) {
+            return Err(TokenError::Plain);
+        }
         let asked_at_ms = self.clock.now_ms();
         let answer = tokio::time::timeout(LIMIT, self.ask(request)).await;
         let (status, body) = answer.map_err(|_| TokenError::Timeout(LIMIT))??;
@@ -160,7 +180,7 @@ impl TokenClient {
         let mut answer = sending.await.map_err(connect)?;
         if answer.url() != &self.endpoint {
             // The client that we were given follows redirects: what came is not from where we asked.
-            let (status, code) = (answer.status().as_u16(), Some("redirected".to_owned()));
+            let (status, code) = (answer.status().as_u16(), Some("redirected"));
             return Err(TokenError::Refused { status, code });
         }
         let status = answer.status().as_u16();
@@ -174,16 +194,24 @@ impl TokenClient {
         Ok((status, body))
     }
 
-    /// The body: the secret is in it, and nowhere in the address.
-    fn form(&self, request: &TokenRequest) -> String {
-        let mut form = form_urlencoded::Serializer::new(String::new());
+    /// The body: the secret is in it, and nowhere in the address. It is wiped when it has been sent.
+    fn form(&self, request: &TokenRequest) -> Bytes {
+        let parameters: Vec<_> = request.parameters().collect();
+        let values = parameters
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let length =
+            self.client_id.len() + self.client_secret.expose().len() + values.sum::<usize>();
+        // A text that grows leaves what it held behind. One byte becomes three at most.
+        let form = String::with_capacity(FORM_NAMES + 3 * length);
+        let mut form = form_urlencoded::Serializer::new(form);
         form.append_pair("grant_type", "client_credentials");
         form.append_pair("client_id", &self.client_id);
         form.append_pair("client_secret", self.client_secret.expose());
-        for (name, value) in request.parameters() {
+        for (name, value) in parameters {
             form.append_pair(name, &value);
         }
-        form.finish()
+        Bytes::from_owner(Zeroizing::new(form.finish()))
     }
 }
 
@@ -200,11 +228,41 @@ fn endpoint(url: &str) -> Result<Url, TokenError> {
     }
 }
 
+/// Tells whether what is sent there is seen by nobody on the way.
+fn is_guarded(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || is_loopback
+}
+
 impl fmt::Debug for TokenClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenClient")
             .field("endpoint", &self.endpoint.as_str())
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a form fits what was asked for, nothing of it is left behind in a shorter one.
+    #[test]
+    fn a_form_does_not_grow() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = crate::http::HttpClient::new(reqwest::Client::builder());
+        let secret = Secret::new("%".repeat(500));
+        let client = TokenClient::new("https://a", "clt_1", secret, http.unwrap()).unwrap();
+        let request = TokenRequest::default().scope("é").resource("https://a?b");
+        let form = client.form(&request);
+        assert!(form.ends_with(b"scope=%C3%A9&resource=https%3A%2F%2Fa%3Fb"));
+        let values = 5 + 500 + "scopeé".len() + "resourcehttps://a?b".len();
+        assert!(form.len() <= FORM_NAMES + 3 * values);
     }
 }

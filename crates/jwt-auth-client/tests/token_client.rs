@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use jwt_auth_client::{TokenClient, TokenRequest};
+use jwt_auth_client::{HttpClient, TokenClient, TokenError, TokenRequest};
 use serde_json::json;
 
 /// What the endpoint answers, and what it was asked.
@@ -50,10 +50,9 @@ impl Endpoint {
         tokio::spawn(async move { axum::serve(listener, router).await });
         // In a build of the whole workspace, reqwest speaks TLS and wants to know by what.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        // Whatever the builder says, the client follows no redirect.
+        let follows = reqwest::redirect::Policy::limited(10);
+        let http = HttpClient::new(reqwest::Client::builder().redirect(follows)).unwrap();
         let clock = Arc::new(ManualClock::new(1_000_000));
         let client = TokenClient::new(&issuer, "clt_1", Secret::new("s3cret&="), http).unwrap();
         (client.clock(clock.clone()), clock)
@@ -233,8 +232,41 @@ async fn a_redirect_is_not_followed() {
     let client = client.token_endpoint(&moved).unwrap();
     let refused = client.token(&TokenRequest::default()).await.unwrap_err();
     assert_eq!(refused.to_string(), "Token request failed (307).");
-    assert_eq!(endpoint.asked(), 0);
+    assert_eq!(endpoint.asked(), 0, "the secret was not sent on");
     for wrong in ["ftp://a", "https://u:p@a", "a"] {
         assert!(client.clone().token_endpoint(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_goes_to_another_machine_over_tls_only() {
+    let endpoint = Endpoint::new(900);
+    let (client, _) = endpoint.serve().await;
+    for plain in [
+        "http://login.internal",
+        "http://10.0.0.1/token",
+        "http://localhost.example",
+    ] {
+        let client = client.clone().token_endpoint(plain).unwrap();
+        let refused = client.token(&TokenRequest::default()).await.unwrap_err();
+        assert!(
+            matches!(*refused, TokenError::Plain),
+            "{plain}: {refused:?}"
+        );
+        assert!(!refused.is_temporary());
+    }
+    // Nobody listens there: it is tried.
+    let allowed = client.clone().token_endpoint("http://0.0.0.0:1").unwrap();
+    let refused = allowed.token(&TokenRequest::default()).await.unwrap_err();
+    assert!(matches!(*refused, TokenError::Plain), "{refused:?}");
+    let refused = allowed.allow_plain().token(&TokenRequest::default()).await;
+    assert!(matches!(*refused.unwrap_err(), TokenError::Connect(_)));
+    for local in ["http://localhost:1", "http://[::1]:1", "http://127.0.0.2:1"] {
+        let client = client.clone().token_endpoint(local).unwrap();
+        let refused = client.token(&TokenRequest::default()).await.unwrap_err();
+        assert!(
+            matches!(*refused, TokenError::Connect(_)),
+            "{local}: {refused:?}"
+        );
     }
 }

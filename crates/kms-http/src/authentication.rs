@@ -93,5 +93,7 @@ fn token_client(
 ) -> Result<TokenClient, TokenError> {
     let url = settings.token_url.as_str();
     let secret = settings.client_secret.clone();
-    TokenClient::new(url, &settings.client_id, secret, clients.clone())?.token_endpoint(url)
+    let client = TokenClient::new(url, &settings.client_id, secret, clients.clone())?;
+    // kms.json has been asked already whether the address may be a plain one.
+    client.allow_plain().token_endpoint(url)
 }

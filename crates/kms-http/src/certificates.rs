@@ -54,6 +54,8 @@ pub(crate) struct CertificateClients {
 
 struct Made {
     stamps: Vec<Stamp>,
+    /// What the files were when they could not be used: they are not read again before they change.
+    useless: Option<Vec<Stamp>>,
     client: reqwest::Client,
 }
 
@@ -72,10 +74,13 @@ impl CertificateClients {
     pub(crate) fn of_the_moment(&self) -> reqwest::Client {
         let mut made = self.made.lock();
         match stamps(&self.files) {
-            Ok(stamps) if stamps == made.stamps => {}
-            Ok(_) => match make(&self.files) {
+            Ok(stamps) if stamps == made.stamps || made.useless.as_ref() == Some(&stamps) => {}
+            Ok(stamps) => match make(&self.files) {
                 Ok(new) => *made = new,
-                Err(error) => complain(&error),
+                Err(error) => {
+                    complain(&error);
+                    made.useless = Some(stamps);
+                }
             },
             Err(error) => complain(&error),
         }
@@ -170,7 +175,11 @@ fn make(files: &TlsFiles) -> Result<Made, CertificateError> {
         .referer(false)
         .pool_max_idle_per_host(16)
         .build()?;
-    Ok(Made { stamps, client })
+    Ok(Made {
+        stamps,
+        useless: None,
+        client,
+    })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
@@ -188,4 +197,29 @@ fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, CertificateError> {
     }
     let bytes = fs::read(path).map_err(|error| CertificateError::File(path.to_owned(), error))?;
     Ok(zeroize::Zeroizing::new(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_cannot_be_used_are_not_read_again_before_they_change() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let made = rcgen::generate_simple_self_signed(["kms".to_owned()]).unwrap();
+        let write = |text: &str| fs::write(file.path(), text).unwrap();
+        write(&made.cert.pem());
+        let clients = CertificateClients::new(TlsFiles {
+            ca_file: Some(file.path().to_owned()),
+            client: None,
+        })
+        .unwrap();
+        write("nothing");
+        clients.of_the_moment();
+        let useless = clients.made.lock().useless.clone();
+        assert_eq!(useless, stamps(&clients.files).ok());
+        write(&format!("{}\n", made.cert.pem()));
+        clients.of_the_moment();
+        assert_eq!(clients.made.lock().useless, None);
+    }
 }

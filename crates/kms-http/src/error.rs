@@ -57,6 +57,11 @@ impl Complainant {
         KmsError::Unavailable(self.because(problem, source))
     }
 
+    /// Nobody gives us credentials.
+    pub(crate) fn denied(&self, problem: &str, source: impl Into<Source>) -> KmsError {
+        KmsError::Denied(self.because(problem, source))
+    }
+
     /// The answer cannot be read.
     pub(crate) fn unreadable(&self, problem: &str) -> KmsError {
         KmsError::Answer(self.of(problem))

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::authentication::Authentication;
 use crate::certificates::CertificateClients;
 use crate::error::Complainant;
-use crate::transport::{Answer, Call, Transport};
+use crate::transport::{Answer, Call, Transport, wiped};
 use crate::wire;
 
 /// Keys at a server that speaks the HTTP contract. It is configured as `http` in `kms.json`.
@@ -66,7 +66,7 @@ impl HttpKms {
             method,
             url: self.url(path)?,
             headers: HeaderMap::new(),
-            body,
+            body: body.map(wiped),
         };
         self.transport.send(&call).await
     }
@@ -81,7 +81,8 @@ impl HttpKms {
         Err(KmsError::UnsupportedAlgorithm(self.complainant.of(problem)))
     }
 
-    /// What a refusal means, where the call itself says nothing else.
+    /// What a refusal means, where the call itself says nothing else. That there is no such key is believed in the words of
+    /// the contract only: a proxy, or a wrong address, answers 404 as well.
     fn refusal(&self, answer: &Answer, kid: &KeyId) -> KmsError {
         let status = answer.status.as_u16();
         let said = wire::error_text(&answer.body);
@@ -165,7 +166,6 @@ impl KeyManagement for HttpKms {
             .await?;
         match answer.status.as_u16() {
             200 => wire::signature(&answer.body, &self.complainant),
-            404 => Err(KmsError::KeyNotFound(kid.clone())),
             _ => Err(self.refusal(&answer, kid)),
         }
     }
@@ -186,8 +186,11 @@ impl KeyManagement for HttpKms {
     async fn delete(&self, kid: &KeyId) -> Result<(), KmsError> {
         let answer = self.call(Method::DELETE, &self.keys(kid, ""), None).await?;
         match answer.status.as_u16() {
-            200 | 204 | 404 => Ok(()),
-            _ => Err(self.refusal(&answer, kid)),
+            200 | 204 => Ok(()),
+            _ => match self.refusal(&answer, kid) {
+                KmsError::KeyNotFound(_) => Ok(()),
+                refusal => Err(refusal),
+            },
         }
     }
 

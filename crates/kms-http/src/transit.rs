@@ -1,7 +1,7 @@
 //! Keys in the Transit engine of Vault and OpenBao.
 //!
-//! - A key is `ed25519` or `ecdsa-p256`, not exportable, and signs with its first version only: a key that somebody rotates
-//!   there stays the key that it was.
+//! - A key is `ed25519` or `ecdsa-p256`. One that is exportable, imported, or may be backed up in plain is refused.
+//! - It signs with its first version only: a key that somebody rotates there stays the key that it was.
 //! - ECDSA signatures are asked for in the marshaling of JWS: `r` and `s`, not ASN.1.
 //! - The engine takes fewer names than the contract: others are written as `hex.` and their bytes in hexadecimal.
 //! - The engine answers the making of a key that is there with that key, and a warning, which is read.
@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 use crate::authentication::Authentication;
 use crate::certificates::CertificateClients;
 use crate::error::Complainant;
-use crate::transport::{Answer, Call, Transport};
+use crate::transport::{Answer, Call, Transport, wiped};
 use crate::wire;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
@@ -61,6 +61,25 @@ struct Description {
     #[serde(rename = "type")]
     kind: String,
     keys: std::collections::BTreeMap<String, Value>,
+    exportable: bool,
+    allow_plaintext_backup: bool,
+    /// Older engines do not import, and do not say it.
+    #[serde(default)]
+    imported_key: bool,
+}
+
+impl Description {
+    /// How somebody may know the private key.
+    fn leak(&self) -> Option<&'static str> {
+        let leaks = [
+            (self.exportable, "exportable"),
+            (self.imported_key, "imported_key"),
+            (self.allow_plaintext_backup, "allow_plaintext_backup"),
+        ];
+        leaks
+            .into_iter()
+            .find_map(|(is_so, leak)| is_so.then_some(leak))
+    }
 }
 
 #[derive(Deserialize)]
@@ -126,7 +145,7 @@ impl TransitKms {
             method,
             url,
             headers,
-            body,
+            body: body.map(wiped),
         };
         self.transport.send(&call).await
     }
@@ -142,6 +161,10 @@ impl TransitKms {
                 .unreadable("remote service returned no publicJwk")
         };
         let described: Described = serde_json::from_slice(&answer.body).map_err(|_| none())?;
+        if let Some(leak) = described.data.leak() {
+            let problem = format!("somebody may know the key: {leak}");
+            return Err(KmsError::Refused(self.complainant.of(problem)));
+        }
         let first = described
             .data
             .keys
@@ -164,21 +187,22 @@ impl TransitKms {
         Ok((kms::memory::named(&key, kid)?, existed))
     }
 
-    async fn describe(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
+    /// What the engine says of a key; `None` when it has no such key.
+    async fn describe(&self, kid: &KeyId) -> Result<Option<Answer>, KmsError> {
         let answer = self
             .call(Method::GET, &self.path("keys", kid), None)
             .await?;
         match answer.status.as_u16() {
-            200 => self.described(&answer, kid).map(|(key, _)| Some(key)),
-            // Without a mount, there are errors that say so.
-            404 if errors(&answer).is_empty() => Ok(None),
+            200 => Ok(Some(answer)),
+            // The engine says it by a list without errors. Who is not the engine, or has no mount, says something else.
+            404 if errors(&answer).is_some_and(|errors| errors.is_empty()) => Ok(None),
             _ => Err(self.refusal(&answer)),
         }
     }
 
     fn refusal(&self, answer: &Answer) -> KmsError {
         let status = answer.status.as_u16();
-        let said: String = errors(answer).join("; ");
+        let said: String = errors(answer).unwrap_or_default().join("; ");
         let said: String = said
             .chars()
             .filter(|it| !it.is_control())
@@ -196,9 +220,10 @@ impl TransitKms {
     }
 }
 
-fn errors(answer: &Answer) -> Vec<String> {
-    let refused: Option<Refused> = serde_json::from_slice(&answer.body).ok();
-    refused.map(|refused| refused.errors).unwrap_or_default()
+/// What the engine complains about; `None` when the answer is not one of the engine.
+fn errors(answer: &Answer) -> Option<Vec<String>> {
+    let refused: Option<Refused> = wire::object(&answer.body);
+    refused.map(|refused| refused.errors)
 }
 
 /// What the engine calls a key: as it is, where the engine takes that (`\w(([\w-.]+)?\w)?`).
@@ -268,6 +293,7 @@ impl KeyManagement for TransitKms {
         let status = answer.status.as_u16();
         if status == 400
             && errors(&answer)
+                .unwrap_or_default()
                 .iter()
                 .any(|it| it.contains("key not found"))
         {
@@ -290,7 +316,10 @@ impl KeyManagement for TransitKms {
     }
 
     async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
-        self.describe(kid).await
+        match self.describe(kid).await? {
+            Some(answer) => self.described(&answer, kid).map(|(key, _)| Some(key)),
+            None => Ok(None),
+        }
     }
 
     async fn delete(&self, kid: &KeyId) -> Result<(), KmsError> {

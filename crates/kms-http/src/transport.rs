@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jwt_auth_client::TokenError;
 use kms::KmsError;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -25,8 +26,13 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    /// JSON. It may hold a private key, so it is wiped.
-    pub(crate) body: Option<Zeroizing<String>>,
+    /// JSON. It may hold a private key: all attempts share one text, which is wiped ([`wiped`]).
+    pub(crate) body: Option<Bytes>,
+}
+
+/// A body that is wiped when nobody sends it any more.
+pub(crate) fn wiped(body: Zeroizing<String>) -> Bytes {
+    Bytes::from_owner(body)
 }
 
 /// What came back.
@@ -84,7 +90,7 @@ impl Transport {
     fn no_token(&self, error: Arc<TokenError>) -> KmsError {
         match error.is_temporary() {
             true => self.complainant.unavailable("no access token", error),
-            false => KmsError::Denied(self.complainant.of(format!("no access token: {error}"))),
+            false => self.complainant.denied("no access token", error),
         }
     }
 
@@ -120,7 +126,7 @@ impl Transport {
         if let Some(body) = &call.body {
             request = request
                 .header(CONTENT_TYPE, "application/json")
-                .body(body.to_string());
+                .body(body.clone());
         }
         let mut answer = request.send().await.map_err(reqwest::Error::without_url)?;
         let status = answer.status();

@@ -69,10 +69,12 @@ pub(crate) fn sign_body(algorithm: Algorithm, input: &[u8]) -> Zeroizing<String>
 /// Put together by hand: a `Value` would leave the private key behind in memory.
 pub(crate) fn import_body(key: &PrivateKey) -> Zeroizing<String> {
     let (alg, jwk) = (key.public().algorithm().name(), key.expose_jwk());
-    Zeroizing::new(format!(
-        r#"{{"alg":"{alg}","privateJwk":{}}}"#,
-        jwk.expose()
-    ))
+    // A text that grows leaves what it held behind.
+    let mut body = Zeroizing::new(String::with_capacity(64 + jwk.expose().len()));
+    for part in [r#"{"alg":""#, alg, r#"","privateJwk":"#, jwk.expose(), "}"] {
+        body.push_str(part);
+    }
+    body
 }
 
 /// Reads `{publicJwk}`. A key that does not say what it is called is called as it was asked for.
@@ -133,9 +135,17 @@ pub(crate) fn health(body: &[u8]) -> Result<Option<u64>, KmsError> {
     }
 }
 
+/// Reads an object. A list would be read as an object whose members have no names.
+pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    is_object
+        .then(|| serde_json::from_slice(body).ok())
+        .flatten()
+}
+
 /// Reads `{error}`, if there is one.
 pub(crate) fn error_text(body: &[u8]) -> Option<String> {
-    let refused: Refused = serde_json::from_slice(body).ok()?;
+    let refused: Refused = object(body)?;
     let text = refused.error?;
     let text: String = text
         .chars()

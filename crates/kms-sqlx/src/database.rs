@@ -19,10 +19,17 @@ const SQLITE_SCHEMA: &str = include_str!("../migrations/sqlite/0001_schema.sql")
 
 /// The version of the schema that this program knows.
 const VERSION: i64 = 1;
+const MARIADB_KNOWN: &str = "SELECT table_name FROM information_schema.tables \
+     WHERE table_schema = DATABASE() AND table_name = 'kms_schema'";
+const SQLITE_KNOWN: &str =
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'kms_schema'";
 const NEWEST: &str = "SELECT MAX(version) FROM kms_schema";
 
 /// Between the attempts of a transaction that met somebody else's write.
 const CONFLICT: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(128));
+
+/// A ring is read by two queries, which must see the same. A server may be configured otherwise.
+const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 
 /// A lock is not waited for longer than this, and a transaction whose client is out of reach ends by itself.
 const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 2, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') \
@@ -45,6 +52,9 @@ pub struct KmsDatabase {
 pub(crate) trait Work: Sync {
     type Output: Send;
 
+    /// Nothing is written: on SQLite, the writer's lock is not needed.
+    const ONLY_READS: bool = false;
+
     fn run(
         &self,
         session: &mut Session<'_>,
@@ -52,25 +62,38 @@ pub(crate) trait Work: Sync {
 }
 
 impl KmsDatabase {
+    /// Tells whether `url` can be connected to at all, without connecting.
+    ///
+    /// # Errors
+    /// [`SqlError::Url`].
+    pub fn check_url(url: &str) -> Result<(), SqlError> {
+        match url.starts_with("sqlite:") {
+            true => check_sqlite(url).map_err(SqlError::Url),
+            false => ServerUrl::parse(url, ServerKind::MySql)
+                .map(drop)
+                .map_err(SqlError::Url),
+        }
+    }
+
     /// Connects, and makes the tables where they are not there.
     ///
     /// # Errors
     /// [`SqlError`].
     pub async fn connect(url: &str, options: SqlOptions) -> Result<Self, SqlError> {
         let opening = async {
-            let pool = open(url, &options).await?;
             let mut attempt = 0;
             // Two replicas that open a new file at once: one waits for the other.
-            while let Err(error) = make_tables(&pool).await {
+            loop {
                 attempt += 1;
-                if error.remedy() != Remedy::Conflict || attempt >= options.max_attempts {
-                    return Err(error);
+                match open_schema(url, options).await {
+                    Err(error)
+                        if error.remedy() == Remedy::Conflict && attempt < options.max_attempts =>
+                    {
+                        tokio::time::sleep(CONFLICT.jittered(attempt - 1, &SystemRandom)).await;
+                    }
+                    outcome => return outcome,
                 }
-                tokio::time::sleep(CONFLICT.jittered(attempt - 1, &SystemRandom)).await;
             }
-            let database = Self { pool, options };
-            database.run(&NoNewer).await?;
-            Ok(database)
         };
         let opened = tokio::time::timeout(options.timeout * 2, opening).await;
         opened.unwrap_or(Err(SqlError::Timeout(options.timeout * 2)))
@@ -118,6 +141,8 @@ impl KmsDatabase {
     async fn attempt<W: Work>(&self, work: &W) -> Result<W::Output, SqlError> {
         let mut session = match &self.pool {
             Pool::MariaDb(pool) => Session::MariaDb(pool.begin().await?),
+            // Who only reads waits for no writer.
+            Pool::Sqlite(pool) if W::ONLY_READS => Session::Sqlite(pool.begin().await?),
             // Who reads and then writes takes the writer's lock at once.
             Pool::Sqlite(pool) => Session::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
         };
@@ -125,6 +150,15 @@ impl KmsDatabase {
         session.commit().await?;
         Ok(output)
     }
+}
+
+/// Connects and makes the tables, unless a newer program made them.
+async fn open_schema(url: &str, options: SqlOptions) -> Result<KmsDatabase, SqlError> {
+    let pool = open(url, &options).await?;
+    let database = KmsDatabase { pool, options };
+    database.run(&NoNewer).await?;
+    make_tables(&database.pool).await?;
+    Ok(database)
 }
 
 async fn open(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
@@ -140,7 +174,10 @@ async fn open(url: &str, options: &SqlOptions) -> Result<Pool, SqlError> {
         .max_connections(options.max_connections.max(1))
         .acquire_timeout(options.timeout)
         .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(SESSION).await.map(drop) })
+            Box::pin(async move {
+                connection.execute(ISOLATION).await?;
+                connection.execute(SESSION).await.map(drop)
+            })
         });
     Ok(Pool::MariaDb(pool.connect_with(connect).await?))
 }
@@ -177,13 +214,19 @@ struct NoNewer;
 impl Work for NoNewer {
     type Output = ();
 
+    const ONLY_READS: bool = true;
+
     async fn run(&self, session: &mut Session<'_>) -> Result<(), SqlError> {
+        let known = match session {
+            Session::MariaDb(_) => MARIADB_KNOWN,
+            Session::Sqlite(_) => SQLITE_KNOWN,
+        };
+        if session.fetch(known, &[]).await?.is_empty() {
+            return Ok(());
+        }
         let rows = session.fetch(NEWEST, &[]).await?;
-        let newest = rows
-            .first()
-            .map(|row| row.int(0, "kms_schema"))
-            .transpose()?;
-        match newest.unwrap_or_default() {
+        let newest = rows.first().map(|row| row.optional_int(0)).transpose()?;
+        match newest.flatten().unwrap_or_default() {
             ..=VERSION => Ok(()),
             newest => Err(SqlError::Newer(newest)),
         }
@@ -302,12 +345,16 @@ impl Row {
         })
     }
 
-    pub(crate) fn text(&self, index: usize, table: &'static str) -> Result<String, SqlError> {
-        let text: Option<String> = match self {
+    /// A text that may be NULL.
+    pub(crate) fn optional_text(&self, index: usize) -> Result<Option<String>, SqlError> {
+        Ok(match self {
             Self::MariaDb(row) => row.try_get_unchecked(index)?,
             Self::Sqlite(row) => row.try_get_unchecked(index)?,
-        };
-        text.ok_or(SqlError::Corrupt {
+        })
+    }
+
+    pub(crate) fn text(&self, index: usize, table: &'static str) -> Result<String, SqlError> {
+        self.optional_text(index)?.ok_or(SqlError::Corrupt {
             table,
             problem: "NULL where a text is needed",
         })
@@ -319,5 +366,81 @@ impl fmt::Debug for KmsDatabase {
         f.debug_struct("KmsDatabase")
             .field("options", &self.options)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const SIGNALS: [&str; 3] = [
+        "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1020",
+        "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205",
+        "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
+    ];
+
+    /// Fails a few times as a server fails that met somebody else's write.
+    struct Fails {
+        signal: &'static str,
+        times: u32,
+        attempts: AtomicU32,
+    }
+
+    impl Work for Fails {
+        type Output = ();
+
+        async fn run(&self, session: &mut Session<'_>) -> Result<(), SqlError> {
+            match self.attempts.fetch_add(1, Ordering::SeqCst) < self.times {
+                true => session.execute(self.signal, &[]).await.map(drop),
+                false => Ok(()),
+            }
+        }
+    }
+
+    struct Isolation;
+
+    impl Work for Isolation {
+        type Output = String;
+
+        const ONLY_READS: bool = true;
+
+        async fn run(&self, session: &mut Session<'_>) -> Result<String, SqlError> {
+            let rows = session.fetch("SELECT @@tx_isolation", &[]).await?;
+            rows[0].text(0, "none")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_conflict_is_tried_again_and_not_for_ever() {
+        let server = services::private_mariadb().await.unwrap();
+        let url = server.database("kms").await.unwrap();
+        let database = KmsDatabase::connect(&url, SqlOptions::default())
+            .await
+            .unwrap();
+        for signal in SIGNALS {
+            for (times, attempts, is_done) in [(3, 4, true), (100, 10, false)] {
+                let work = Fails {
+                    signal,
+                    times,
+                    attempts: AtomicU32::default(),
+                };
+                let outcome = database.run(&work).await;
+                assert_eq!(outcome.is_ok(), is_done, "{signal}: {outcome:?}");
+                assert_eq!(work.attempts.into_inner(), attempts, "{signal}");
+            }
+        }
+        // Whatever the server is configured to.
+        let loose = "SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED";
+        let Pool::MariaDb(pool) = &database.pool else {
+            unreachable!("a pool of MariaDB");
+        };
+        pool.execute(loose).await.unwrap();
+        let database = KmsDatabase::connect(&url, SqlOptions::default())
+            .await
+            .unwrap();
+        let isolation = database.run(&Isolation).await.unwrap();
+        assert_eq!(isolation, "REPEATABLE-READ");
     }
 }

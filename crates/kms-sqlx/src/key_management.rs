@@ -20,6 +20,8 @@ const INSERT: &str = "INSERT INTO private_keys (kid, alg, public_jwk, sealed_pri
 const FIND: &str = "SELECT alg, public_jwk, sealed_private FROM private_keys WHERE kid = ?";
 const DELETE: &str = "DELETE FROM private_keys WHERE kid = ?";
 const COUNT: &str = "SELECT COUNT(*) FROM private_keys";
+const ANY: &str =
+    "SELECT alg, public_jwk, sealed_private, kid FROM private_keys ORDER BY kid LIMIT 1";
 
 /// Keeps private keys in a database, sealed, and signs in this process. Clones share the connections.
 #[derive(Clone)]
@@ -132,7 +134,11 @@ impl KeyManagement for SqlKeyManagement {
         Ok(self.database.run(&Delete(kid)).await?)
     }
 
+    /// Well is who can open what is stored: one row is opened.
     async fn health(&self) -> Result<Health, KmsError> {
+        if let Some((kid, stored)) = self.database.run(&Any).await? {
+            self.open(&kid, &stored)?;
+        }
         let key_count = self.database.run(&Count).await?;
         Ok(Health { key_count })
     }
@@ -166,6 +172,8 @@ struct Find<'a>(&'a KeyId);
 impl Work for Find<'_> {
     type Output = Option<Stored>;
 
+    const ONLY_READS: bool = true;
+
     async fn run(&self, session: &mut Session<'_>) -> Result<Option<Stored>, SqlError> {
         let rows = session.fetch(FIND, &[Value::Text(self.0.as_str())]).await?;
         rows.first().map(stored).transpose()
@@ -188,6 +196,26 @@ fn stored(row: &Row) -> Result<Stored, SqlError> {
     })
 }
 
+struct Any;
+
+impl Work for Any {
+    type Output = Option<(KeyId, Stored)>;
+
+    const ONLY_READS: bool = true;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Self::Output, SqlError> {
+        let rows = session.fetch(ANY, &[]).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let kid = KeyId::parse(&row.text(3, TABLE)?).map_err(|_| SqlError::Corrupt {
+            table: TABLE,
+            problem: "a name that is none",
+        })?;
+        Ok(Some((kid, stored(row)?)))
+    }
+}
+
 struct Delete<'a>(&'a KeyId);
 
 impl Work for Delete<'_> {
@@ -203,6 +231,8 @@ struct Count;
 
 impl Work for Count {
     type Output = Option<u64>;
+
+    const ONLY_READS: bool = true;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Option<u64>, SqlError> {
         let rows = session.fetch(COUNT, &[]).await?;

@@ -10,12 +10,12 @@ use crate::error::SqlError;
 
 const RINGS: &str = "key_rings";
 const KEYS: &str = "signing_keys";
-const READ_RING: &str = "SELECT tag, revision, made FROM key_rings WHERE ring = ?";
+const READ_RING: &str = "SELECT tag, revision, made, wanted FROM key_rings WHERE ring = ?";
 const READ_KEYS: &str = "SELECT kid, state, public_jwk, provider, external_id, state_since, retire_at FROM signing_keys \
      WHERE ring = ? ORDER BY place";
-const BEGIN: &str = "INSERT INTO key_rings (ring, tag, revision, made) VALUES (?, ?, ?, ?)";
-const ADVANCE: &str =
-    "UPDATE key_rings SET tag = ?, revision = ?, made = ? WHERE ring = ? AND revision = ?";
+const BEGIN: &str =
+    "INSERT INTO key_rings (ring, tag, revision, made, wanted) VALUES (?, ?, ?, ?, ?)";
+const ADVANCE: &str = "UPDATE key_rings SET tag = ?, revision = ?, made = ?, wanted = ? WHERE ring = ? AND revision = ?";
 const CLEAR: &str = "DELETE FROM signing_keys WHERE ring = ?";
 const INSERT: &str = "INSERT INTO signing_keys (ring, kid, place, alg, state, active_of, public_jwk, provider, external_id, \
      state_since, retire_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -53,6 +53,8 @@ struct Read<'a>(&'a RingName);
 impl Work for Read<'_> {
     type Output = Option<KeyRing>;
 
+    const ONLY_READS: bool = true;
+
     async fn run(&self, session: &mut Session<'_>) -> Result<Option<KeyRing>, SqlError> {
         let name = [Value::Text(self.0.as_str())];
         let rings = session.fetch(READ_RING, &name).await?;
@@ -62,7 +64,9 @@ impl Work for Read<'_> {
         let keys = session.fetch(READ_KEYS, &name).await?;
         let keys = keys.iter().map(ring_key).collect::<Result<Vec<_>, _>>()?;
         let (tag, revision, made) = (ring.text(0, RINGS)?, count(ring, 1)?, count(ring, 2)?);
-        let ring = KeyRing::from_parts(self.0.clone(), tag, Revision(revision), made, keys);
+        let (name, revision) = (self.0.clone(), Revision(revision));
+        let wanted = ring.optional_text(3)?;
+        let ring = KeyRing::from_parts(name, tag, revision, made, wanted, keys);
         ring.map(Some).map_err(|_| corrupt("keys that are no ring"))
     }
 }
@@ -107,10 +111,12 @@ impl Work for Advance<'_> {
         let ring = self.next.name().as_str();
         let (name, tag) = (Value::Text(ring), Value::Text(self.next.tag()));
         let (revision, made) = (int(self.next.revision().0), int(self.next.made()));
+        let wanted = Value::OptionalText(self.next.wanted());
         if self.expect == Revision::default() {
-            session.execute(BEGIN, &[name, tag, revision, made]).await?;
+            let values = [name, tag, revision, made, wanted];
+            session.execute(BEGIN, &values).await?;
         } else {
-            let values = [tag, revision, made, name, int(self.expect.0)];
+            let values = [tag, revision, made, wanted, name, int(self.expect.0)];
             if session.execute(ADVANCE, &values).await? != 1 {
                 return Ok(false);
             }

@@ -207,6 +207,9 @@ async fn a_schema_of_a_newer_program_is_refused() {
     let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let newer = sqlx::query("INSERT INTO kms_schema (version) VALUES (2)");
     newer.execute(&mut connection).await.unwrap();
+    // A table that the newer program has no more is not made again.
+    let dropped = sqlx::query("DROP TABLE signing_keys");
+    dropped.execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     let refused = KmsDatabase::connect(&url, SqlOptions::default())
         .await
@@ -215,4 +218,62 @@ async fn a_schema_of_a_newer_program_is_refused() {
         refused.to_string(),
         "the schema has version 2, which a newer program made"
     );
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let made = sqlx::query("SELECT name FROM sqlite_master WHERE name = 'signing_keys'");
+    assert!(made.fetch_all(&mut connection).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_reads_waits_for_no_writer_on_sqlite() {
+    use sqlx::Connection as _;
+    let server = sqlite();
+    let url = server.url().await;
+    let database = connect(&url).await;
+    let kms = SqlKeyManagement::new(database.clone(), SecretsKey::new([7; 32]));
+    let rings = SqlKeyRingStore::new(database);
+    let kid = KeyId::parse("first").unwrap();
+    kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    let mut writer = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut writer)
+        .await
+        .unwrap();
+    let began = std::time::Instant::now();
+    kms.sign(&kid, Algorithm::EdDsa, b"input").await.unwrap();
+    kms.health().await.unwrap();
+    rings
+        .read(&RingName::parse("access").unwrap())
+        .await
+        .unwrap();
+    assert!(began.elapsed() < std::time::Duration::from_secs(2));
+    writer.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_replicas_open_a_new_file_at_once() {
+    let server = sqlite();
+    let url = server.url().await;
+    let opening: Vec<_> = (0..8)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { KmsDatabase::connect(&url, SqlOptions::default()).await })
+        })
+        .collect();
+    for opened in opening {
+        opened.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_opens_nothing_is_not_well() {
+    let server = sqlite();
+    let url = server.url().await;
+    let right = SqlKeyManagement::new(connect(&url).await, SecretsKey::new([7; 32]));
+    let wrong = SqlKeyManagement::new(connect(&url).await, SecretsKey::new([8; 32]));
+    wrong.health().await.unwrap();
+    let kid = KeyId::parse("first").unwrap();
+    right.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    assert_eq!(right.health().await.unwrap().key_count, Some(1));
+    let failed = wrong.health().await.unwrap_err();
+    assert!(matches!(failed, KmsError::Corrupt { .. }), "{failed:?}");
 }

@@ -51,7 +51,12 @@ impl KnownKeys {
     fn remember(&mut self, kid: &KeyId, key: &PublicJwk, is_pinned: bool) -> bool {
         if let Some(known) = self.keys.get_mut(kid) {
             let is_same = known.key == *key;
-            known.is_pinned |= is_same && is_pinned;
+            // Who pins knows better than a provider that spoke first.
+            if is_pinned && !known.is_pinned {
+                known.key = key.clone();
+                known.is_pinned = true;
+                return true;
+            }
             return is_same;
         }
         if self.order.len() >= MAX_KNOWN_KEYS
@@ -95,10 +100,11 @@ impl CheckedKeyManagement {
         Self { limit, ..self }
     }
 
-    /// Says which key `kid` is, for instance as a ring has stored it: from now on no other is believed.
+    /// Says which key `kid` is, for instance as a ring has stored it: from now on no other is believed, whatever the provider
+    /// has shown before.
     ///
     /// # Errors
-    /// [`KmsError::KeyChanged`] when another key is known under the name.
+    /// [`KmsError::KeyChanged`] when another key is pinned under the name.
     pub fn pin(&self, kid: &KeyId, key: &PublicJwk) -> Result<(), KmsError> {
         self.remember(kid, key, true)
     }
@@ -127,7 +133,7 @@ impl CheckedKeyManagement {
         Ok(key)
     }
 
-    /// A key that was just made: whatever was known under its name is gone.
+    /// A key that was just made: whatever was known under its name is gone, unless it is pinned.
     fn believe_new(
         &self,
         kid: &KeyId,
@@ -138,7 +144,7 @@ impl CheckedKeyManagement {
             return Err(KmsError::OtherAlgorithm(algorithm));
         }
         if key.kid() == kid.as_str() {
-            self.known.lock().forget(kid);
+            self.known.lock().forget_unless_pinned(kid);
         }
         self.believe(kid, key)
     }
@@ -146,6 +152,30 @@ impl CheckedKeyManagement {
     fn known_key(&self, kid: &KeyId) -> Option<PublicJwk> {
         let known = self.known.lock();
         known.keys.get(kid).map(|known| known.key.clone())
+    }
+
+    async fn sign_checked(
+        &self,
+        kid: &KeyId,
+        algorithm: Algorithm,
+        input: &[u8],
+    ) -> Result<[u8; 64], KmsError> {
+        let key = self.expected_key(kid).await?;
+        if key.algorithm() != algorithm {
+            return Err(KmsError::AlgorithmOfKey {
+                kid: kid.clone(),
+                asked: algorithm,
+            });
+        }
+        let signed = self.provider.sign(kid, algorithm, input).await;
+        if let Err(KmsError::KeyNotFound(_)) = &signed {
+            self.known.lock().forget_unless_pinned(kid);
+        }
+        let signature = signed?;
+        match key.verify(input, &signature) {
+            Ok(()) => Ok(signature),
+            Err(_) => Err(KmsError::WrongSignature(kid.clone())),
+        }
     }
 
     /// The key whose signature is expected: the known one, else the one that the provider shows.
@@ -186,22 +216,8 @@ impl KeyManagement for CheckedKeyManagement {
         input: &[u8],
     ) -> Result<[u8; 64], KmsError> {
         check_input(input)?;
-        let key = self.expected_key(kid).await?;
-        if key.algorithm() != algorithm {
-            return Err(KmsError::AlgorithmOfKey {
-                kid: kid.clone(),
-                asked: algorithm,
-            });
-        }
-        let signed = self.within(self.provider.sign(kid, algorithm, input)).await;
-        if let Err(KmsError::KeyNotFound(_)) = &signed {
-            self.known.lock().forget_unless_pinned(kid);
-        }
-        let signature = signed?;
-        match key.verify(input, &signature) {
-            Ok(()) => Ok(signature),
-            Err(_) => Err(KmsError::WrongSignature(kid.clone())),
-        }
+        // One limit for all: a key that is not known yet costs two calls.
+        self.within(self.sign_checked(kid, algorithm, input)).await
     }
 
     async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {

@@ -11,9 +11,9 @@
 //! | deleting | no | no | gone, when its provider has confirmed |
 
 use auth_base::random::Random;
-use jwt_auth::Jwks;
+use jwt_auth::{Algorithm, Jwks};
 
-use crate::key_id::{KeyId, RingName};
+use crate::key_id::{InvalidName, KeyId, RingName};
 use crate::ring_key::{KeyState, RingKey};
 use crate::ring_policy::RingPolicy;
 
@@ -66,6 +66,7 @@ pub struct KeyRing {
     tag: String,
     revision: Revision,
     made: u64,
+    wanted: Option<String>,
     keys: Vec<RingKey>,
 }
 
@@ -76,6 +77,8 @@ pub(crate) enum Step {
     Retire,
     /// Let the pending key sign.
     Activate,
+    /// Say that the next key is to be made, and what it is called.
+    Ask,
     /// Make the next key.
     Generate,
 }
@@ -83,13 +86,12 @@ pub(crate) enum Step {
 impl KeyRing {
     /// A new ring without a key. Its `tag` tells its keys from those of another installation at the same provider.
     pub fn new(name: RingName, random: &dyn Random) -> Self {
-        let mut tag = [0; 8];
-        random.fill(&mut tag);
         Self {
             name,
-            tag: hex::encode(tag),
+            tag: draw::<8>(random),
             revision: Revision::default(),
             made: 0,
+            wanted: None,
             keys: Vec::new(),
         }
     }
@@ -103,6 +105,7 @@ impl KeyRing {
         tag: String,
         revision: Revision,
         made: u64,
+        wanted: Option<String>,
         keys: Vec<RingKey>,
     ) -> Result<Self, RingFault> {
         let ring = Self {
@@ -110,6 +113,7 @@ impl KeyRing {
             tag,
             revision,
             made,
+            wanted,
             keys,
         };
         for state in ["active", "pending"] {
@@ -147,6 +151,11 @@ impl KeyRing {
         self.made
     }
 
+    /// The random part of what the next key is called, while one is wanted: 32 hexadecimal digits.
+    pub fn wanted(&self) -> Option<&str> {
+        self.wanted.as_deref()
+    }
+
     /// Its keys, in the order in which they were made.
     pub fn keys(&self) -> &[RingKey] {
         &self.keys
@@ -181,16 +190,28 @@ impl KeyRing {
         Jwks::new(published.map(|key| key.public.clone()))
     }
 
-    /// What the next key is called at its provider. It stays the same until that key is in the ring: whoever is killed
-    /// between making a key and storing it finds it again.
+    /// What the next key is called at its provider, if one is wanted, and it is one for `algorithm`. It stays the same until
+    /// that key is in the ring: whoever is killed between making a key and storing it finds it again. Who wants another
+    /// algorithm does not, and nobody can put a key there before: the last part is drawn with [`Self::ask`].
     ///
     /// # Errors
-    /// None in practice: a ring's name and tag make a key's name.
-    pub fn next_external_id(&self) -> Result<KeyId, crate::key_id::InvalidName> {
-        KeyId::parse(&format!("{}-{}-{}", self.name, self.tag, self.made + 1))
+    /// [`InvalidName`] when a store has spoiled it.
+    pub fn next_external_id(&self, algorithm: Algorithm) -> Result<Option<KeyId>, InvalidName> {
+        let Some(wanted) = &self.wanted else {
+            return Ok(None);
+        };
+        let (name, tag, number) = (&self.name, &self.tag, self.made + 1);
+        KeyId::parse(&format!("{name}-{tag}-{number}-{algorithm}-{wanted}")).map(Some)
     }
 
-    /// Adds the next key as pending.
+    /// Asks for the next key, by a name that nobody knows yet. It stays asked for until a key is added.
+    #[must_use]
+    pub fn ask(mut self, random: &dyn Random) -> Self {
+        self.wanted = Some(draw::<16>(random));
+        self.changed()
+    }
+
+    /// Adds the next key as pending. It is asked for no more.
     ///
     /// # Errors
     /// [`RingFault::PendingExists`], [`RingFault::Full`], [`RingFault::SameKey`].
@@ -207,6 +228,7 @@ impl KeyRing {
         let state = KeyState::Pending { since_ms: now_ms };
         self.keys.push(RingKey { state, ..key });
         self.made += 1;
+        self.wanted = None;
         Ok(self.changed())
     }
 
@@ -270,8 +292,13 @@ impl KeyRing {
             let limit = policy.rotate_every_ms();
             limit.is_some_and(|limit| now_ms.saturating_sub(key.state.since_ms()) >= limit)
         };
-        let is_due = self.active().is_none_or(is_old);
-        (is_due && self.pending().is_none()).then_some(Step::Generate)
+        if self.pending().is_some() {
+            return None;
+        }
+        match self.wanted {
+            Some(_) => Some(Step::Generate),
+            None => self.active().is_none_or(is_old).then_some(Step::Ask),
+        }
     }
 
     fn is_ready(&self, now_ms: i64, policy: &RingPolicy) -> bool {
@@ -297,4 +324,10 @@ impl KeyRing {
         self.revision = self.revision.next();
         self
     }
+}
+
+fn draw<const BYTES: usize>(random: &dyn Random) -> String {
+    let mut bytes = [0; BYTES];
+    random.fill(&mut bytes);
+    hex::encode(bytes)
 }

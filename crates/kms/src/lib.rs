@@ -48,13 +48,13 @@
 //! keeper.tick().await?;
 //! let signer = keeper.signer().await?;
 //! let signature = signer.sign(b"header.claims").await?;
-//! let published = keeper.jwks();
+//! let published = keeper.jwks().await?.keys;
 //! let key = published.find(signer.key().kid()).ok_or("published")?;
 //! assert!(key.verify(b"header.claims", &signature).is_ok());
 //!
 //! // A rotation: the next key is published first, and signs six minutes later.
 //! keeper.rotate().await?;
-//! assert_eq!(keeper.jwks().keys().len(), 2);
+//! assert_eq!(keeper.jwks().await?.keys.keys().len(), 2);
 //! assert_eq!(keeper.signer().await?.key(), signer.key());
 //! clock.advance(400_000);
 //! keeper.tick().await?;
@@ -63,7 +63,7 @@
 //! // The old one goes when its last token has expired.
 //! clock.advance(1_000_000);
 //! keeper.tick().await?;
-//! assert!(keeper.jwks().find(signer.key().kid()).is_none());
+//! assert!(keeper.jwks().await?.keys.find(signer.key().kid()).is_none());
 //! assert!(signer.sign(b"header.claims").await.is_err());
 //! # Ok(()) }
 //! ```
@@ -88,11 +88,15 @@ pub mod config;
 pub mod providers;
 
 pub mod key_ring;
+pub mod ring_error;
 pub mod ring_keeper;
 pub mod ring_key;
 pub mod ring_policy;
 pub mod ring_signer;
 pub mod ring_store;
+
+mod at_once;
+mod ring_view;
 
 pub use crate::checked::CheckedKeyManagement;
 pub use crate::config::{InvalidKmsConfig, KmsConfig};
@@ -102,7 +106,8 @@ pub use crate::key_management::{Capabilities, Health, KeyManagement};
 pub use crate::key_ring::{KeyRing, Revision, RingFault};
 pub use crate::memory::MemoryKeyManagement;
 pub use crate::providers::{Providers, UnknownProvider};
-pub use crate::ring_keeper::{RingError, RingKeeper};
+pub use crate::ring_error::{RingError, Undeleted};
+pub use crate::ring_keeper::{PublishedKeys, RingKeeper};
 pub use crate::ring_key::{KeyState, RingKey};
 pub use crate::ring_policy::RingPolicy;
 pub use crate::ring_signer::RingSigner;

@@ -14,18 +14,20 @@ use auth_base::error_chain::chain;
 use auth_base::random::{Random, SystemRandom};
 use auth_base::store_error::StoreError;
 use jwt_auth::{Jwks, KeySource, PublicJwk};
-use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
+use crate::at_once::all;
 use crate::checked::CheckedKeyManagement;
 use crate::error::KmsError;
-use crate::key_id::{InvalidName, KeyId, RingName};
+use crate::key_id::{KeyId, RingName};
 use crate::key_management::KeyManagement;
-use crate::key_ring::{KeyRing, Revision, RingFault, Step};
-use crate::providers::{Providers, UnknownProvider};
+use crate::key_ring::{KeyRing, MAX_RING_KEYS, RingFault, Step};
+use crate::providers::Providers;
+use crate::ring_error::{RingError, Undeleted, failed, is_gone, is_lost};
 use crate::ring_key::{KeyState, RingKey};
 use crate::ring_policy::RingPolicy;
 use crate::ring_store::KeyRingStore;
+use crate::ring_view::{Held, RingView};
 
 /// So many changes are made in one turn at most.
 const MAX_STEPS: usize = 8;
@@ -33,68 +35,33 @@ const MAX_STEPS: usize = 8;
 /// So often a change that somebody asks for is tried again when another replica was faster.
 const MAX_ATTEMPTS: usize = 8;
 
+/// Two turns are so far apart at least.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
 /// What a pending key signs to show that it can. No token looks like this.
 const PROOF: &[u8] = b"a pending key signs";
 
-/// Why a ring was not driven on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RingError {
-    /// The ring could not be read or written.
-    #[error("the key ring could not be read or written")]
-    Store(#[from] StoreError),
-    /// A provider did not do what it was asked.
-    #[error("the key provider {provider} failed")]
-    Kms {
-        /// Which one.
-        provider: String,
-        /// Why.
-        #[source]
-        source: KmsError,
-    },
-    /// The policy or a key names a provider that is not configured.
-    #[error(transparent)]
-    Provider(#[from] UnknownProvider),
-    /// The ring does not allow the change.
-    #[error(transparent)]
-    Ring(#[from] RingFault),
-    /// A name that cannot be.
-    #[error(transparent)]
-    Name(#[from] InvalidName),
-    /// Other replicas changed the ring again and again meanwhile.
-    #[error("other replicas keep changing the key ring")]
-    Contended,
-    /// No key of the ring signs yet.
-    #[error("the key ring has no active key")]
-    NoActiveKey,
-}
-
-/// What a turn left undone: it is tried again in the next one.
-#[derive(Debug)]
-pub struct Undeleted {
-    /// The key's thumbprint.
-    pub kid: String,
-    /// Why its provider did not delete it.
-    pub error: RingError,
-}
-
-struct View {
-    ring: KeyRing,
-    read_at_ms: i64,
+/// A key set for verifiers.
+#[derive(Clone, Debug, Default)]
+pub struct PublishedKeys {
+    /// The keys: the active one first.
+    pub keys: Jwks,
+    /// How long verifiers may keep them, for `Cache-Control: max-age`: [`RingPolicy::jwks_max_age`], less the time since they
+    /// were read. Zero while no key signs: the first one will sign at once.
+    pub max_age: Duration,
 }
 
 struct Shared {
     name: RingName,
-    store: Arc<dyn KeyRingStore>,
+    view: RingView,
     providers: Providers,
     policy: RingPolicy,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    view: RwLock<Option<View>>,
-    /// One reads for all.
-    reading: Mutex<()>,
     /// One turn at a time in this process.
     turn: Mutex<()>,
+    /// An active key whose provider did not sign as it should.
+    suspect: parking_lot::Mutex<Option<String>>,
 }
 
 /// Drives one ring. Clones share it.
@@ -123,15 +90,14 @@ impl RingKeeper {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let shared = Shared {
+            view: RingView::new(name.clone(), store, Arc::clone(&clock)),
             name,
-            store,
             providers,
             policy,
             clock,
             random: Arc::new(SystemRandom),
-            view: RwLock::default(),
-            reading: Mutex::default(),
             turn: Mutex::default(),
+            suspect: parking_lot::Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -144,15 +110,22 @@ impl RingKeeper {
     /// # Errors
     /// [`RingError`]: what was done until then stays done, and the next turn goes on.
     pub async fn tick(&self) -> Result<Vec<Undeleted>, RingError> {
-        let _turn = self.shared.turn.lock().await;
+        let turn = self.shared.turn.lock().await;
         let mut ring = self.read_or_begin().await?;
-        let stepped = self.do_steps(&mut ring).await;
-        let undeleted = self.delete_retired(&mut ring).await?;
+        let stepped = match self.replace_suspect(&mut ring).await {
+            Ok(()) => self.do_steps(&mut ring).await,
+            Err(error) => Err(error),
+        };
+        // A provider that is slow to delete keeps no rotation waiting.
+        drop(turn);
+        let undeleted = self.delete_retired(ring).await?;
         stepped.map(|()| undeleted)
     }
 
-    /// Takes turns for ever, one each `pause`, and logs what fails.
+    /// Takes turns for ever, one each `pause`, and logs what fails. A pause is 100 ms to [`RingPolicy::view_life`], whatever
+    /// is asked for: a key must not come later than the policy says.
     pub async fn run(&self, pause: Duration) {
+        let pause = pause.min(self.shared.policy.view_life).max(SHORTEST_PAUSE);
         let ring = self.shared.name.as_str();
         loop {
             match self.tick().await {
@@ -173,16 +146,24 @@ impl RingKeeper {
         }
     }
 
-    /// Makes the next key now. It signs when every verifier has had time to fetch it, in one of the next turns.
+    /// Asks for the next key, and makes it now. It signs when every verifier has had time to fetch it, in one of the next
+    /// turns. What is asked for stays so when the key cannot be made now: the next turns go on.
     ///
     /// # Errors
-    /// [`RingFault::PendingExists`] when a rotation is under way, else [`RingError`].
+    /// [`RingFault::PendingExists`] when a rotation is under way, [`RingFault::Full`] while 16 keys wait for their deletion,
+    /// else [`RingError`].
     pub async fn rotate(&self) -> Result<(), RingError> {
         let _turn = self.shared.turn.lock().await;
         for _ in 0..MAX_ATTEMPTS {
-            let ring = self.read_or_begin().await?;
+            let mut ring = self.read_or_begin().await?;
             if ring.pending().is_some() {
                 return Err(RingFault::PendingExists.into());
+            }
+            if ring.wanted().is_none() {
+                match self.ask(&ring).await? {
+                    Some(asked) => ring = asked,
+                    None => continue,
+                }
             }
             if self.generate(&ring).await?.is_some() {
                 return Ok(());
@@ -206,12 +187,27 @@ impl RingKeeper {
         Err(RingError::Contended)
     }
 
-    /// What verifiers are to know now, as far as this replica has read: no store and no provider is asked, so this goes on
-    /// while they are away. Before the first turn it is empty.
-    pub fn jwks(&self) -> Jwks {
-        let view = self.shared.view.read();
-        view.as_ref()
-            .map_or_else(Jwks::default, |view| view.ring.jwks(self.now()))
+    /// What verifiers are to know, and how long they may keep it. It is at most [`RingPolicy::view_life`] old, and while the
+    /// store is away at most [`RingPolicy::jwks_max_age`]: so a replica that takes no turns publishes no key that was revoked.
+    /// No provider is asked. Without a ring it is empty.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store is away and nothing is known that is young enough. Answer 503 then.
+    pub async fn jwks(&self) -> Result<PublishedKeys, StoreError> {
+        let policy = &self.shared.policy;
+        let now = self.now();
+        let Some(Held { ring, read_at_ms }) = self.fresh_or_old().await? else {
+            return Ok(PublishedKeys::default());
+        };
+        let age = u64::try_from(now.saturating_sub(read_at_ms)).unwrap_or_default();
+        let max_age = match ring.active() {
+            Some(_) => policy
+                .jwks_max_age
+                .saturating_sub(Duration::from_millis(age)),
+            None => Duration::ZERO,
+        };
+        let keys = ring.jwks(now);
+        Ok(PublishedKeys { keys, max_age })
     }
 
     /// The ring as it was read at most [`RingPolicy::view_life`] ago.
@@ -219,14 +215,8 @@ impl RingKeeper {
     /// # Errors
     /// [`RingError::Store`]; [`RingError::NoActiveKey`] while there is no such ring.
     pub async fn ring(&self) -> Result<KeyRing, RingError> {
-        if let Some(ring) = self.read_within(self.shared.policy.view_life) {
-            return Ok(ring);
-        }
-        let _one_reads = self.shared.reading.lock().await;
-        if let Some(ring) = self.read_within(self.shared.policy.view_life) {
-            return Ok(ring);
-        }
-        self.read().await?.ok_or(RingError::NoActiveKey)
+        let held = self.shared.view.fresh(self.shared.policy.view_life).await?;
+        held.map(|held| held.ring).ok_or(RingError::NoActiveKey)
     }
 
     /// When the keys change.
@@ -246,50 +236,25 @@ impl RingKeeper {
         self.shared.clock.now_ms()
     }
 
-    fn read_within(&self, age: Duration) -> Option<KeyRing> {
-        let view = self.shared.view.read();
-        let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        let is_fresh = |view: &&View| self.now().saturating_sub(view.read_at_ms) < age_ms;
-        view.as_ref().filter(is_fresh).map(|view| view.ring.clone())
-    }
-
-    async fn read(&self) -> Result<Option<KeyRing>, RingError> {
-        let read_at_ms = self.now();
-        let ring = self.shared.store.read(&self.shared.name).await?;
-        if let Some(ring) = &ring {
-            self.keep(ring.clone(), read_at_ms);
-        }
-        Ok(ring)
-    }
-
-    /// An older revision does not replace a newer one.
-    fn keep(&self, ring: KeyRing, read_at_ms: i64) {
-        let mut view = self.shared.view.write();
-        let is_newer =
-            |held: &View| held.ring.tag() != ring.tag() || held.ring.revision() <= ring.revision();
-        if view.as_ref().is_none_or(is_newer) {
-            *view = Some(View { ring, read_at_ms });
-        }
+    /// The rule of whoever verifies: an old view counts as long as a verifier elsewhere may keep a key set.
+    async fn fresh_or_old(&self) -> Result<Option<Held>, StoreError> {
+        let policy = &self.shared.policy;
+        let view = &self.shared.view;
+        view.fresh_or_old(policy.view_life, policy.jwks_max_age)
+            .await
     }
 
     async fn read_or_begin(&self) -> Result<KeyRing, RingError> {
-        match self.read().await? {
-            Some(ring) => Ok(ring),
+        match self.shared.view.read().await? {
+            Some(held) => Ok(held.ring),
             None => Ok(KeyRing::new(self.shared.name.clone(), &*self.shared.random)),
         }
     }
 
     /// Writes the next ring; `None` when another replica was faster.
     async fn write(&self, ring: &KeyRing, next: KeyRing) -> Result<Option<KeyRing>, RingError> {
-        let read_at_ms = self.now();
-        let expect: Revision = ring.revision();
-        match self.shared.store.advance(expect, &next).await? {
-            false => Ok(None),
-            true => {
-                self.keep(next.clone(), read_at_ms);
-                Ok(Some(next))
-            }
-        }
+        let is_written = self.shared.view.write(ring.revision(), &next).await?;
+        Ok(is_written.then_some(next))
     }
 
     async fn do_steps(&self, ring: &mut KeyRing) -> Result<(), RingError> {
@@ -300,6 +265,7 @@ impl RingKeeper {
                 None => return Ok(()),
                 Some(Step::Retire) => self.write(ring, ring.clone().retire(now)).await?,
                 Some(Step::Activate) => self.activate(ring).await?,
+                Some(Step::Ask) => self.ask(ring).await?,
                 Some(Step::Generate) => self.generate(ring).await?,
             };
             *ring = match written {
@@ -310,6 +276,44 @@ impl RingKeeper {
         Ok(())
     }
 
+    /// Remembers for the next turn that the provider did not sign with `key`, if it may have lost it.
+    pub(crate) fn suspect(&self, key: &RingKey, error: &KmsError) {
+        if is_gone(error) {
+            *self.shared.suspect.lock() = Some(key.kid().to_owned());
+        }
+    }
+
+    /// Asks for the next key when the active one is lost: its provider shows once more that it does not sign with it.
+    async fn replace_suspect(&self, ring: &mut KeyRing) -> Result<(), RingError> {
+        let suspect = self.shared.suspect.lock().take();
+        let Some(active) = ring
+            .active()
+            .filter(|key| Some(key.kid()) == suspect.as_deref())
+        else {
+            return Ok(());
+        };
+        if ring.pending().is_some() || ring.wanted().is_some() {
+            return Ok(());
+        }
+        match self.prove(active).await {
+            Err(error) if is_lost(&error) => {
+                let (name, why) = (self.shared.name.as_str(), chain(&error));
+                tracing::error!(
+                    ring = name,
+                    kid = active.kid(),
+                    why,
+                    "the active key is lost"
+                );
+                *ring = match self.ask(ring).await? {
+                    Some(asked) => asked,
+                    None => self.read_or_begin().await?,
+                };
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Lets the pending key sign, once its provider has shown that it can; `None` when another replica was faster.
     ///
     /// A provider may have lost the key meanwhile, or replaced it: some make a second key under a name that is taken, which
@@ -318,16 +322,14 @@ impl RingKeeper {
         let Some(pending) = ring.pending() else {
             return Ok(None);
         };
-        let proof = self.prove(pending).await;
-        let now = self.now();
-        match proof {
+        match self.prove(pending).await {
             Ok(()) => {
-                let next = ring.clone().activate(now, &self.shared.policy)?;
+                let next = ring.clone().activate(self.now(), &self.shared.policy)?;
                 self.write(ring, next).await
             }
             Err(error) if is_lost(&error) => {
-                let next = ring.clone().revoke(pending.kid(), now)?;
-                self.write(ring, next).await?;
+                let next = ring.clone().revoke(pending.kid(), self.now())?;
+                self.ask_after(ring, next).await?;
                 Err(error)
             }
             Err(error) => Err(error),
@@ -343,32 +345,48 @@ impl RingKeeper {
             .map_err(|source| failed(&key.provider, source))
     }
 
-    /// Makes the next key and stores it; `None` when another replica was faster.
-    async fn generate(&self, ring: &KeyRing) -> Result<Option<KeyRing>, RingError> {
-        let ring = &self.begin(ring).await?;
-        let key = self.make_key(ring).await?;
-        let next = ring.clone().with_pending(key, self.now())?;
+    /// Stores that the next key is to be made, before it is; `None` when another replica was faster.
+    async fn ask(&self, ring: &KeyRing) -> Result<Option<KeyRing>, RingError> {
+        let next = ring.clone().ask(&*self.shared.random);
         self.write(ring, next).await
     }
 
-    /// A ring is stored before its first key is made: its tag is part of what that key is called.
-    async fn begin(&self, ring: &KeyRing) -> Result<KeyRing, RingError> {
-        if ring.revision() != Revision::default() {
-            return Ok(ring.clone());
+    /// Makes the key that is asked for and stores it, once its provider has shown that it signs; `None` when another replica
+    /// was faster. A key that does not sign is given up: it is to be deleted, and another one is asked for.
+    async fn generate(&self, ring: &KeyRing) -> Result<Option<KeyRing>, RingError> {
+        if ring.keys().len() >= MAX_RING_KEYS {
+            return Err(RingFault::Full.into());
         }
-        let stored = ring.clone().retire(self.now());
-        match self.write(ring, stored).await? {
-            Some(ring) => Ok(ring),
-            None => self.read_or_begin().await,
+        let Some(external_id) = ring.next_external_id(self.shared.policy.algorithm)? else {
+            return Ok(None);
+        };
+        let (next, lost) = match self.make_key(external_id).await {
+            Ok(key) => {
+                let (kid, proof) = (key.kid().to_owned(), self.prove(&key).await);
+                match (ring.clone().with_pending(key, self.now()), proof) {
+                    (Ok(next), Ok(())) => return self.write(ring, next).await,
+                    (Ok(next), Err(error)) => (next.revoke(&kid, self.now())?, error),
+                    // The provider shows a key of the ring under another name: that one is not to be deleted.
+                    (Err(fault), _) => (ring.clone(), fault.into()),
+                }
+            }
+            Err(error) => (ring.clone(), error),
+        };
+        if is_lost(&lost) {
+            self.ask_after(ring, next).await?;
         }
+        Err(lost)
     }
 
-    async fn make_key(&self, ring: &KeyRing) -> Result<RingKey, RingError> {
-        let (id, provider) = self
-            .shared
-            .providers
-            .pick(self.shared.policy.provider.as_deref())?;
-        let external_id = ring.next_external_id()?;
+    /// Asks for another key in the place of one that is given up in `next`.
+    async fn ask_after(&self, ring: &KeyRing, next: KeyRing) -> Result<(), RingError> {
+        let next = next.ask(&*self.shared.random);
+        self.write(ring, next).await.map(drop)
+    }
+
+    async fn make_key(&self, external_id: KeyId) -> Result<RingKey, RingError> {
+        let policy = &self.shared.policy;
+        let (id, provider) = self.shared.providers.pick(policy.provider.as_deref())?;
         let made = self.generate_or_find(provider, &external_id).await;
         let public = made.map_err(|source| failed(id, source))?;
         Ok(RingKey {
@@ -396,36 +414,39 @@ impl RingKeeper {
             made => made?,
         };
         if made.algorithm() != algorithm {
-            // The policy has changed since. In the next turn the name is free.
-            provider.delete(kid).await?;
             return Err(KmsError::OtherAlgorithm(algorithm));
         }
         let thumbprint = made.thumbprint().to_owned();
         made.with_kid(&thumbprint).map_err(KmsError::PublicKey)
     }
 
-    async fn delete_retired(&self, ring: &mut KeyRing) -> Result<Vec<Undeleted>, RingError> {
-        let mut undeleted = Vec::new();
+    /// Asks for all deletions at once, so that it lasts as long as the longest of them.
+    async fn delete_retired(&self, mut ring: KeyRing) -> Result<Vec<Undeleted>, RingError> {
         let retired: Vec<RingKey> = ring.deleting().cloned().collect();
-        for key in retired {
-            match self.delete(&key).await {
-                Err(error) => undeleted.push(Undeleted {
-                    kid: key.kid().to_owned(),
-                    error,
-                }),
-                Ok(()) => match ring.clone().forget(key.kid()) {
-                    // Another replica has forgotten it.
-                    Err(_) => {}
-                    Ok(next) => {
-                        *ring = match self.write(ring, next).await? {
-                            Some(next) => next,
-                            None => self.read_or_begin().await?,
-                        };
-                    }
-                },
+        let deletions = all(retired.iter().map(|key| self.delete(key))).await;
+        let mut undeleted = Vec::new();
+        for (key, deleted) in retired.iter().zip(deletions) {
+            let kid = key.kid().to_owned();
+            match deleted {
+                Err(error) => undeleted.push(Undeleted { kid, error }),
+                Ok(()) => ring = self.forget(ring, &kid).await?,
             }
         }
         Ok(undeleted)
+    }
+
+    /// Forgets a key whose provider has deleted it, unless another replica has. Who is too slow does it in the next turn.
+    async fn forget(&self, mut ring: KeyRing, kid: &str) -> Result<KeyRing, RingError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let Ok(next) = ring.clone().forget(kid) else {
+                break;
+            };
+            match self.write(&ring, next).await? {
+                Some(next) => return Ok(next),
+                None => ring = self.read_or_begin().await?,
+            }
+        }
+        Ok(ring)
     }
 
     async fn delete(&self, key: &RingKey) -> Result<(), RingError> {
@@ -435,38 +456,18 @@ impl RingKeeper {
     }
 }
 
-/// Tells whether a provider does not have the key that the ring knows.
-fn is_lost(error: &RingError) -> bool {
-    let RingError::Kms { source, .. } = error else {
-        return false;
-    };
-    matches!(
-        source,
-        KmsError::KeyNotFound(_) | KmsError::KeyChanged(_) | KmsError::WrongSignature(_)
-    )
-}
-
-fn failed(provider: &str, source: KmsError) -> RingError {
-    RingError::Kms {
-        provider: provider.to_owned(),
-        source,
-    }
-}
-
 /// The keys that are published, found by their thumbprints. While the store is away, what was read counts as long as a
 /// verifier elsewhere may keep a key set ([`RingPolicy::jwks_max_age`]); after that nothing is accepted.
 #[async_trait]
 impl KeySource for RingKeeper {
     async fn key(&self, kid: &str) -> Result<Option<PublicJwk>, StoreError> {
-        let ring = match self.ring().await {
-            Ok(ring) => ring,
-            Err(RingError::Store(error)) => {
-                match self.read_within(self.shared.policy.jwks_max_age) {
-                    Some(ring) => ring,
-                    None => return Err(error),
-                }
-            }
-            Err(_) => return Ok(None),
+        let policy = &self.shared.policy;
+        let held = self
+            .shared
+            .view
+            .fresh_or_old(policy.view_life, policy.jwks_max_age);
+        let Some(Held { ring, .. }) = held.await? else {
+            return Ok(None);
         };
         let found = ring.find(kid).filter(|key| key.is_published(self.now()));
         Ok(found.map(|key| key.public.clone()))

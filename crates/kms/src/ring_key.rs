@@ -113,7 +113,8 @@ impl RingKey {
         match self.state {
             KeyState::Active { .. } => true,
             KeyState::Retiring { since_ms, .. } => {
-                now_ms < since_ms.saturating_add(policy.view_ms())
+                let first = since_ms.saturating_sub(policy.leeway_ms());
+                (first..since_ms.saturating_add(policy.view_ms())).contains(&now_ms)
             }
             KeyState::Pending { .. } | KeyState::Deleting { .. } => false,
         }

@@ -52,6 +52,10 @@ impl RingPolicy {
         millis(self.view_life)
     }
 
+    pub(crate) fn leeway_ms(&self) -> i64 {
+        millis(self.leeway)
+    }
+
     pub(crate) fn rotate_every_ms(&self) -> Option<i64> {
         self.rotate_every.map(millis)
     }

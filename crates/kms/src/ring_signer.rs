@@ -5,7 +5,8 @@ use jwt_auth::{PublicJwk, SignError, Signer};
 
 use crate::error::KmsError;
 use crate::key_management::KeyManagement;
-use crate::ring_keeper::{RingError, RingKeeper};
+use crate::ring_error::RingError;
+use crate::ring_keeper::RingKeeper;
 use crate::ring_key::RingKey;
 
 /// The key may sign no more: take the signer of the ring's active key.
@@ -54,6 +55,9 @@ impl Signer for RingSigner {
         let provider = self.keeper.provider_of(key).map_err(refused)?;
         let algorithm = key.public.algorithm();
         let signed = provider.sign(&key.external_id, algorithm, input).await;
+        if let Err(error) = &signed {
+            self.keeper.suspect(key, error);
+        }
         signed.map_err(sign_error)
     }
 }

@@ -20,6 +20,7 @@ enum Lie {
     WrongSignature,
     SignatureOfAnother,
     NoAnswer,
+    SlowAnswers,
 }
 
 struct Liar {
@@ -63,12 +64,20 @@ impl KeyManagement for Liar {
         match self.lie {
             Lie::WrongSignature => Ok([7; 64]),
             Lie::SignatureOfAnother => self.keys.sign(kid, algorithm, b"other input").await,
+            Lie::SlowAnswers => {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                self.keys.sign(kid, algorithm, input).await
+            }
             _ => self.keys.sign(kid, algorithm, input).await,
         }
     }
 
     async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
         match self.lie {
+            Lie::SlowAnswers => {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                self.keys.public_key(kid).await
+            }
             Lie::OtherKeyLater => Ok(Some(another(kid, Algorithm::EdDsa))),
             _ => self.keys.public_key(kid).await,
         }
@@ -119,10 +128,43 @@ async fn a_key_that_becomes_another_is_refused() {
     let signature = kms.sign(&kid, Algorithm::EdDsa, b"input").await.unwrap();
     assert_eq!(key.verify(b"input", &signature), Ok(()));
     let other = another(&kid, Algorithm::EdDsa);
+    kms.pin(&kid, &key).unwrap();
     assert!(matches!(
         kms.pin(&kid, &other),
         Err(KmsError::KeyChanged(_))
     ));
+}
+
+#[tokio::test]
+async fn what_a_ring_says_counts_for_more_than_what_a_provider_says() {
+    let keys = MemoryKeyManagement::new();
+    let kms = CheckedKeyManagement::new(Arc::new(keys.clone()));
+    let kid = KeyId::parse("first").unwrap();
+    let wrong = kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    // The ring knows another key under the name: that one is expected from now on.
+    let ours = another(&kid, Algorithm::EdDsa);
+    kms.pin(&kid, &ours).unwrap();
+    let refused = kms.sign(&kid, Algorithm::EdDsa, b"input").await;
+    assert!(
+        matches!(refused, Err(KmsError::WrongSignature(_))),
+        "{refused:?}"
+    );
+    assert!(matches!(
+        kms.pin(&kid, &wrong),
+        Err(KmsError::KeyChanged(_))
+    ));
+    // A provider that makes the key once more does not change that.
+    keys.delete(&kid).await.unwrap();
+    let refused = kms.generate(&kid, Algorithm::EdDsa).await;
+    assert!(
+        matches!(refused, Err(KmsError::KeyChanged(_))),
+        "{refused:?}"
+    );
+    let refused = kms.sign(&kid, Algorithm::EdDsa, b"input").await;
+    assert!(
+        matches!(refused, Err(KmsError::WrongSignature(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -180,4 +222,18 @@ async fn a_key_that_somebody_else_replaced_is_believed_unless_it_is_pinned() {
         kms.public_key(&kid).await,
         Err(KmsError::KeyChanged(_))
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_with_a_key_that_is_not_known_yet_has_one_limit() {
+    let keys = MemoryKeyManagement::new();
+    let kid = KeyId::parse("first").unwrap();
+    keys.generate(&kid, Algorithm::EdDsa).await.unwrap();
+    let lie = Lie::SlowAnswers;
+    let cold = CheckedKeyManagement::new(Arc::new(Liar { lie, keys }));
+    let cold = cold.call_limit(Duration::from_secs(3));
+    let began = tokio::time::Instant::now();
+    let failed = cold.sign(&kid, Algorithm::EdDsa, b"input").await;
+    assert!(matches!(failed, Err(KmsError::Timeout(_))), "{failed:?}");
+    assert_eq!(began.elapsed(), Duration::from_secs(3));
 }

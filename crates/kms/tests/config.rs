@@ -352,3 +352,22 @@ fn the_examples_of_the_page_are_read() {
     }
     assert_eq!(read, [1, 4, 4]);
 }
+
+#[test]
+fn authorities_stand_in_one_place() {
+    for auth in [
+        oauth2()["auth"].clone(),
+        json!({ "type": "mtls", "certFile": "c.pem", "keyFile": "k.pem", "caFile": "ca.pem" }),
+    ] {
+        let document = |ca: Value| {
+            let mut provider =
+                json!({ "id": "a", "type": "http", "baseUrl": "https://a", "auth": auth });
+            provider["caFile"] = ca;
+            of(&provider)
+        };
+        assert_eq!(
+            document("other.pem".into()).unwrap_err(),
+            "providers[0].caFile: must not stand beside the caFile of the certificate"
+        );
+    }
+}

@@ -50,7 +50,9 @@ impl From<Rejection> for Refusal {
         match rejection {
             Rejection::Unauthorized => Self::new(StatusCode::UNAUTHORIZED, "Unauthorized"),
             Rejection::Forbidden => Self::new(StatusCode::FORBIDDEN, "Forbidden"),
-            Rejection::TooMany => Self::new(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
+            Rejection::TooMany | Rejection::TooManyStrangers => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::config::Settings;
 use crate::failure::Failure;
-use crate::providers::providers;
+use crate::providers::provider;
 use crate::router::router;
 
 /// A server that listens.
@@ -18,15 +18,13 @@ pub struct Application {
 }
 
 impl Application {
-    /// Makes the providers and listens.
+    /// Makes the provider that is served, and listens.
     ///
     /// # Errors
-    /// When a provider cannot be made, or the port is taken.
+    /// When the provider cannot be made, or the port is taken.
     pub async fn bind(settings: Settings) -> Result<Self, Failure> {
-        let providers = providers(settings.providers).await?;
-        let (id, provider) = providers.pick(None)?;
-        tracing::info!(provider = id, "keys are served");
-        let router = router(provider.clone(), settings.credentials);
+        let provider = provider(&settings.providers).await?;
+        let router = router(provider, settings.credentials);
         let listener = TcpListener::bind(settings.listen).await?;
         Ok(Self {
             address: listener.local_addr()?,

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use kms::KmsConfig;
 use kms::config::{ProviderConfig, ProviderSettings};
+use zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
+use crate::providers::{mistakes, served};
 
 /// A configuration may have so many bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -103,11 +105,16 @@ fn providers(
             .map(|line| format!("KMS_CONFIG: {line}"))
             .collect::<Vec<_>>()
     })?;
-    match config.default_provider.is_some() || config.providers.len() == 1 {
+    let wrong = match served(&config) {
+        Some(provider) => mistakes(provider),
+        None => vec!["defaultProvider: is required with several providers".to_owned()],
+    };
+    match wrong.is_empty() {
         true => Ok(config),
-        false => Err(vec![
-            "KMS_CONFIG: defaultProvider: is required with several providers".to_owned(),
-        ]),
+        false => Err(wrong
+            .into_iter()
+            .map(|it| format!("KMS_CONFIG: {it}"))
+            .collect()),
     }
 }
 
@@ -124,7 +131,8 @@ fn credentials(arguments: &Arguments) -> Result<Credentials, Vec<String>> {
     Credentials::parse(&json, arguments.rate_limit).map_err(named)
 }
 
-fn read(variable: &str, path: &Path) -> Result<Vec<u8>, Vec<String>> {
+/// Both files may hold secrets, so what was read is wiped.
+fn read(variable: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Vec<String>> {
     let unreadable =
         |error: std::io::Error| vec![format!("{variable}: {}: {error}", path.display())];
     if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
@@ -133,5 +141,5 @@ fn read(variable: &str, path: &Path) -> Result<Vec<u8>, Vec<String>> {
             path.display()
         )]);
     }
-    fs::read(path).map_err(unreadable)
+    fs::read(path).map(Zeroizing::new).map_err(unreadable)
 }

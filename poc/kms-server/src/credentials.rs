@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use auth_base::secret::Secret;
 use axum::http::HeaderMap;
@@ -10,6 +11,13 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// So many failed attempts to come in are answered and logged a second, of whomever. The others are only turned away.
+const FAILURES_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+
+/// So many calls of one caller are under way at once.
+const MAX_CALLS: usize = 64;
 
 /// So many callers there may be.
 const MAX_CALLERS: usize = 256;
@@ -46,14 +54,37 @@ pub enum Rejection {
     Unauthorized,
     /// The caller may not do this.
     Forbidden,
-    /// The caller calls too often.
+    /// The caller calls too often, or has too many calls under way.
     TooMany,
+    /// Too many callers are unknown.
+    TooManyStrangers,
+}
+
+impl Rejection {
+    /// Logs it, unless there are so many that the log would tell nothing else.
+    pub(crate) fn log(self, method: &str, path: &str) {
+        match self {
+            Self::Unauthorized | Self::Forbidden => {
+                tracing::warn!(why = ?self, method, path, "a caller was refused");
+            }
+            Self::TooMany | Self::TooManyStrangers => {}
+        }
+    }
+}
+
+/// A caller that is let in.
+pub struct Admitted<'a> {
+    /// What it is called.
+    pub caller: &'a str,
+    /// Its place among its calls that are under way: it is given back when this goes.
+    pub place: OwnedSemaphorePermit,
 }
 
 /// Who may call.
 #[derive(Debug)]
 pub struct Credentials {
     callers: Vec<Caller>,
+    failures: DefaultDirectRateLimiter,
 }
 
 struct Caller {
@@ -61,6 +92,7 @@ struct Caller {
     token_sha256: [u8; 32],
     scopes: Vec<Scope>,
     calls: DefaultDirectRateLimiter,
+    places: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Caller {
@@ -116,25 +148,38 @@ impl Credentials {
             }
         }
         match mistakes.is_empty() {
-            true => Ok(Self { callers }),
+            true => Ok(Self {
+                callers,
+                failures: RateLimiter::direct(Quota::per_second(FAILURES_PER_SECOND)),
+            }),
             false => Err(mistakes),
         }
     }
 
-    /// Tells who calls, if he has one of `scopes`. The token comes as `Authorization: Bearer` or as `x-api-key`, once.
+    /// Lets a caller in, if it has one of `scopes`. The token comes as `Authorization: Bearer` or as `x-api-key`, once. Who
+    /// guesses tokens stops no caller that has one.
     ///
     /// # Errors
     /// [`Rejection`].
-    pub fn admit(&self, headers: &HeaderMap, scopes: &[Scope]) -> Result<&str, Rejection> {
-        let token = presented(headers).ok_or(Rejection::Unauthorized)?;
-        let caller = self.find(token).ok_or(Rejection::Unauthorized)?;
+    pub fn admit(&self, headers: &HeaderMap, scopes: &[Scope]) -> Result<Admitted<'_>, Rejection> {
+        let caller = presented(headers).and_then(|token| self.find(token));
+        let Some(caller) = caller else {
+            return Err(match self.failures.check() {
+                Ok(()) => Rejection::Unauthorized,
+                Err(_) => Rejection::TooManyStrangers,
+            });
+        };
         if caller.calls.check().is_err() {
             return Err(Rejection::TooMany);
         }
-        match caller.scopes.iter().any(|scope| scopes.contains(scope)) {
-            true => Ok(&caller.name),
-            false => Err(Rejection::Forbidden),
+        if !caller.scopes.iter().any(|scope| scopes.contains(scope)) {
+            return Err(Rejection::Forbidden);
         }
+        let place = Arc::clone(&caller.places).try_acquire_owned();
+        Ok(Admitted {
+            caller: &caller.name,
+            place: place.map_err(|_| Rejection::TooMany)?,
+        })
     }
 
     /// Compares with every caller, whichever it is.
@@ -169,6 +214,7 @@ fn caller(listed: Listed, rate: NonZeroU32) -> Result<Caller, Vec<String>> {
             token_sha256: Sha256::digest(token.expose()).into(),
             scopes,
             calls: RateLimiter::direct(Quota::per_second(rate)),
+            places: Arc::new(Semaphore::new(MAX_CALLS)),
         }),
         _ => Err(problems),
     }

@@ -18,6 +18,7 @@ pub mod failure;
 pub mod providers;
 pub mod router;
 
+mod admission;
 mod answer;
 mod body;
 

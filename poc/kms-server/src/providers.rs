@@ -2,30 +2,65 @@
 
 use std::sync::Arc;
 
-use kms::config::{KmsConfig, ProviderSettings};
-use kms::{KeyManagement, MemoryKeyManagement, Providers};
+use kms::config::{KmsConfig, ProviderConfig, ProviderSettings};
+use kms::{CheckedKeyManagement, KeyManagement, MemoryKeyManagement};
 use kms_http::{HttpKms, TransitKms};
 use kms_sqlx::{KmsDatabase, SecretsKey, SqlKeyManagement, SqlOptions};
 
 use crate::failure::Failure;
 
-/// Makes every provider, each of them checked. Databases are connected to; remote services are not asked yet.
+/// The provider that is served: the default one, else the only one.
+pub fn served(config: &KmsConfig) -> Option<&ProviderConfig> {
+    match (&config.default_provider, config.providers.as_slice()) {
+        (Some(id), all) => all.iter().find(|it| it.id == *id),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    }
+}
+
+/// What is wrong with the settings of a provider, a line each, as far as it shows without a network: addresses, keys, files of
+/// certificates, values of headers. No secret is told.
+pub fn mistakes(provider: &ProviderConfig) -> Vec<String> {
+    let (id, mut mistakes) = (&provider.id, Vec::new());
+    let mut note = |what: &str, error: &dyn std::error::Error| {
+        mistakes.push(format!("provider {id}: {what}{}", auth_base::chain(error)));
+    };
+    match &provider.settings {
+        ProviderSettings::Sql(sql) => {
+            if let Err(error) = KmsDatabase::check_url(sql.database_url.expose()) {
+                note("databaseUrl: ", &error);
+            }
+            if let Err(error) = SecretsKey::parse(sql.secrets_key.expose()) {
+                note("secretsKey: ", &error);
+            }
+        }
+        ProviderSettings::Http(http) => {
+            if let Err(error) = HttpKms::new(id, http.clone()) {
+                note("", &error);
+            }
+        }
+        ProviderSettings::Transit(transit) => {
+            if let Err(error) = TransitKms::new(id, transit.clone()) {
+                note("", &error);
+            }
+        }
+        _ => {}
+    }
+    mistakes
+}
+
+/// Makes the provider that is served, and checks what it returns. A database is connected to; a remote service is not asked
+/// yet.
 ///
 /// # Errors
-/// The first provider that cannot be made, by its id.
-pub async fn providers(config: KmsConfig) -> Result<Providers, Failure> {
-    let mut providers = Providers::new();
-    for provider in config.providers {
-        let made = make(&provider.id, provider.settings).await;
-        let made = made.map_err(|failure| {
-            format!("provider {}: {}", provider.id, auth_base::chain(&*failure))
-        })?;
-        providers = providers.with(&provider.id, made)?;
-    }
-    match config.default_provider {
-        Some(id) => Ok(providers.with_default(&id)?),
-        None => Ok(providers),
-    }
+/// When it cannot be made, with its id.
+pub async fn provider(config: &KmsConfig) -> Result<CheckedKeyManagement, Failure> {
+    let provider = served(config).ok_or("no provider is the default one")?;
+    let made = make(&provider.id, provider.settings.clone()).await;
+    let made = made
+        .map_err(|failure| format!("provider {}: {}", provider.id, auth_base::chain(&*failure)))?;
+    tracing::info!(provider = provider.id, "keys are served");
+    Ok(CheckedKeyManagement::new(made))
 }
 
 async fn make(id: &str, settings: ProviderSettings) -> Result<Arc<dyn KeyManagement>, Failure> {

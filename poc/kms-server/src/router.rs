@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -20,9 +20,10 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::admission::{Admits, Caller, ToAdmin, ToShow, ToSign};
 use crate::answer::Refusal;
 use crate::body;
-use crate::credentials::{Credentials, Scope};
+use crate::credentials::Credentials;
 
 /// A body may have so many bytes: the largest input in base64, and what stands around it.
 const MAX_BODY_BYTES: usize = 128 * 1024;
@@ -39,7 +40,16 @@ struct Server {
     health: Mutex<Option<(Instant, bool)>>,
 }
 
+impl Admits for Server {
+    fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+}
+
 type Shared = State<Arc<Server>>;
+
+/// What stands in the path. It may be no text.
+type Name = Result<Path<String>, PathRejection>;
 
 /// The routes over `keys`, for the callers of `credentials`.
 pub fn router(keys: CheckedKeyManagement, credentials: Credentials) -> Router {
@@ -72,39 +82,34 @@ async fn within_the_limit(request: Request, next: Next) -> Response {
 }
 
 async fn generate(
+    caller: Caller<ToAdmin>,
     State(server): Shared,
-    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let caller = server.credentials.admit(&headers, &[Scope::Admin])?;
     let (kid, algorithm) = body::generate(&whole(body)?)?;
     let key = server.keys.generate(&kid, algorithm).await?;
-    tracing::info!(caller, kid = kid.as_str(), %algorithm, "a key was made");
+    tracing::info!(%caller, kid = kid.as_str(), %algorithm, "a key was made");
     Ok(public(&key))
 }
 
 async fn show(
+    _caller: Caller<ToShow>,
     State(server): Shared,
-    headers: HeaderMap,
-    Path(kid): Path<String>,
+    kid: Name,
 ) -> Result<Response, Refusal> {
-    server
-        .credentials
-        .admit(&headers, &[Scope::Sign, Scope::Admin])?;
-    let kid = named(&kid)?;
+    let kid = named(kid)?;
     let key = server.keys.public_key(&kid).await?;
     let key = key.ok_or(KmsError::KeyNotFound(kid))?;
     Ok(public(&key))
 }
 
 async fn sign(
+    _caller: Caller<ToSign>,
     State(server): Shared,
-    headers: HeaderMap,
-    Path(kid): Path<String>,
+    kid: Name,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    server.credentials.admit(&headers, &[Scope::Sign])?;
-    let kid = named(&kid)?;
+    let kid = named(kid)?;
     let (data, algorithm) = body::sign(&whole(body)?)?;
     let signature = server.keys.sign(&kid, algorithm, &data).await?;
     let signature = URL_SAFE_NO_PAD.encode(signature);
@@ -114,29 +119,27 @@ async fn sign(
 }
 
 async fn import(
+    caller: Caller<ToAdmin>,
     State(server): Shared,
-    headers: HeaderMap,
-    Path(kid): Path<String>,
+    kid: Name,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let caller = server.credentials.admit(&headers, &[Scope::Admin])?;
-    let kid = KeyId::parse(&kid).map_err(|_| Refusal::bad_request("kid is required"))?;
+    let kid = read(kid).ok_or_else(|| Refusal::bad_request("kid is required"))?;
     let key = body::import(&whole(body)?)?;
     let key = server.keys.import(&kid, &key).await?;
-    tracing::info!(caller, kid = kid.as_str(), "a key was imported");
+    tracing::info!(%caller, kid = kid.as_str(), "a key was imported");
     Ok(public(&key))
 }
 
 async fn forget(
+    caller: Caller<ToAdmin>,
     State(server): Shared,
-    headers: HeaderMap,
-    Path(kid): Path<String>,
+    kid: Name,
 ) -> Result<StatusCode, Refusal> {
-    let caller = server.credentials.admit(&headers, &[Scope::Admin])?;
     // What no key can be called is not there.
-    if let Ok(kid) = KeyId::parse(&kid) {
+    if let Some(kid) = read(kid) {
         server.keys.delete(&kid).await?;
-        tracing::info!(caller, kid = kid.as_str(), "a key was deleted");
+        tracing::info!(%caller, kid = kid.as_str(), "a key was deleted");
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -169,8 +172,13 @@ fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
 }
 
 /// What no key can be called is not found.
-fn named(kid: &str) -> Result<KeyId, Refusal> {
-    KeyId::parse(kid).map_err(|_| Refusal::new(StatusCode::NOT_FOUND, "Key not found"))
+fn named(kid: Name) -> Result<KeyId, Refusal> {
+    read(kid).ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Key not found"))
+}
+
+fn read(kid: Name) -> Option<KeyId> {
+    let Path(kid) = kid.ok()?;
+    KeyId::parse(&kid).ok()
 }
 
 fn public(key: &PublicJwk) -> Response {

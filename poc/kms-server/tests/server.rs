@@ -78,6 +78,11 @@ impl Server {
 
     /// A client as it is configured, checked as it is used.
     fn client(&self, more: &Value) -> CheckedKeyManagement {
+        CheckedKeyManagement::new(Arc::new(self.raw_client(more)))
+    }
+
+    /// A client without the checks around it.
+    fn raw_client(&self, more: &Value) -> HttpKms {
         let mut provider = json!({ "id": "remote", "type": "http", "baseUrl": format!("http://{}/", self.address),
             "auth": { "type": "bearer", "token": ADMIN }, "canImport": true });
         for (name, value) in more.as_object().unwrap() {
@@ -89,7 +94,7 @@ impl Server {
         let ProviderSettings::Http(http) = settings else {
             unreachable!("an http provider");
         };
-        CheckedKeyManagement::new(Arc::new(HttpKms::new("remote", http).unwrap()))
+        HttpKms::new("remote", http).unwrap()
     }
 
     fn call(&self, method: &str, path: &str) -> RequestBuilder {
@@ -124,6 +129,12 @@ async fn remote(server: Server) -> CheckedKeyManagement {
 }
 
 auth_testkit::key_management_cases!(http_over_memory, remote(Server::memory().await).await);
+auth_testkit::key_management_cases!(http_without_checks, {
+    let server = Server::memory().await;
+    let client = server.raw_client(&json!({}));
+    std::mem::forget(server);
+    client
+});
 auth_testkit::key_management_cases!(http_over_sqlite, remote(Server::sqlite().await).await);
 
 #[tokio::test]
@@ -497,7 +508,14 @@ async fn a_ring_over_the_server_rotates_under_load_and_outlives_it() {
         }
         rotations += 1;
     }
-    while keeper.jwks().find(first.key().kid()).is_some() {
+    while keeper
+        .jwks()
+        .await
+        .unwrap()
+        .keys
+        .find(first.key().kid())
+        .is_some()
+    {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     is_over.store(true, Ordering::SeqCst);
@@ -524,4 +542,106 @@ async fn a_ring_over_the_server_rotates_under_load_and_outlives_it() {
     assert!(matches!(refused, SignError::Unavailable(_)), "{refused:?}");
     let key = keeper.key(last.key().kid()).await.unwrap().unwrap();
     assert_eq!(key.verify(b"input", &signature), Ok(()));
+}
+
+/// What comes before the body of a request, and not the body.
+async fn head(server: &Server, token: &str) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt as _;
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let head = format!(
+        "POST /keys/first/sign HTTP/1.1\r\nhost: kms\r\nx-api-key: {token}\r\ncontent-length: 100\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_before_its_body_is_read() {
+    use tokio::io::AsyncReadExt as _;
+    let server = Server::memory().await;
+    let mut stream = head(&server, "wrong").await;
+    let mut status = [0; 12];
+    let reading = stream.read_exact(&mut status);
+    let read = tokio::time::timeout(Duration::from_secs(3), reading).await;
+    read.unwrap().unwrap();
+    assert_eq!(&status, b"HTTP/1.1 401");
+}
+
+#[tokio::test]
+async fn strangers_that_guess_are_slowed_down_and_stop_nobody() {
+    let server = Server::memory().await;
+    let mut statuses = Vec::new();
+    for number in 0..60 {
+        let token = format!("guess-{number:0>40}");
+        let call = server.call("GET", "/keys/first").bearer_auth(token);
+        statuses.push(answered(call).await.0);
+    }
+    assert_eq!(statuses[0], 401);
+    assert!(statuses.contains(&429), "{statuses:?}");
+    let call = server.call("GET", "/keys/first").bearer_auth(SIGNER);
+    assert_eq!(answered(call).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_text_is_not_found() {
+    let server = Server::memory().await;
+    let not_found = (404, json!({ "error": "Key not found" }));
+    for (method, path) in [("GET", "/keys/%ff"), ("POST", "/keys/%ff/sign")] {
+        let call = server.call(method, path).bearer_auth(ADMIN);
+        assert_eq!(answered(call).await, not_found, "{path}");
+        let call = server.call(method, path);
+        assert_eq!(answered(call).await.0, 401, "{path}");
+    }
+    let call = server.call("DELETE", "/keys/%ff").bearer_auth(ADMIN);
+    assert_eq!(call.send().await.unwrap().status(), 204);
+}
+
+#[tokio::test]
+async fn a_caller_that_sends_slowly_does_not_stop_another() {
+    let server = Server::memory().await;
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        slow.push(head(&server, SIGNER).await);
+    }
+    let patience = async {
+        loop {
+            let call = server.call("GET", "/keys/first").bearer_auth(SIGNER);
+            if answered(call).await.0 == 429 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), patience)
+        .await
+        .unwrap();
+    let call = server.call("GET", "/keys/first").bearer_auth(ADMIN);
+    assert_eq!(answered(call).await.0, 404);
+    drop(slow);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_provider_is_told_with_everything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("kms.json");
+    let load = |providers: Value| {
+        let document = json!({ "defaultProvider": "a", "providers": providers });
+        std::fs::write(&config, document.to_string()).unwrap();
+        let arguments = ["kms-server", "--config", config.to_str().unwrap()];
+        Settings::load(&Arguments::parse_from(arguments), &|_| None).unwrap_err()
+    };
+    let lines = load(json!([
+        { "id": "a", "type": "sql", "databaseUrl": "postgres://s3cret@a/b", "secretsKey": "s3cret" },
+        { "id": "b", "type": "sql", "databaseUrl": "sqlite:x.db", "secretsKey": "s3cret" },
+    ]));
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].starts_with("KMS_CONFIG: provider a: databaseUrl: "));
+    assert!(lines[1].starts_with("KMS_CONFIG: provider a: secretsKey: "));
+    assert_eq!(lines[2], "KMS_CREDENTIALS_FILE: is required");
+    assert!(!lines.concat().contains("s3cret"));
+    let lines = load(json!([{ "id": "a", "type": "http", "baseUrl": "https://a",
+        "auth": { "type": "none" }, "caFile": "/nowhere/ca.pem" }]));
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("/nowhere/ca.pem"));
 }

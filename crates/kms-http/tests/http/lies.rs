@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use auth_testkit::key_management::kid;
 use axum::extract::{Path, State};
@@ -18,7 +17,7 @@ use kms::{
 };
 use serde_json::{Value, json};
 
-use crate::servers::{chain, http, provider, serve};
+use crate::servers::{chain, http, provider, raw_http, serve};
 
 /// What the service says to everything but a signature.
 #[derive(Clone)]
@@ -218,7 +217,7 @@ async fn a_ring_takes_nothing_from_a_service_that_lies() {
     let providers = Providers::of("remote", Arc::new(kms));
     let keeper = RingKeeper::new(name, Arc::new(store), providers, RingPolicy::default());
     assert!(keeper.tick().await.is_err());
-    assert!(keeper.jwks().keys().is_empty());
+    assert!(keeper.jwks().await.unwrap().keys.keys().is_empty());
     assert!(keeper.ring().await.unwrap().keys().is_empty());
     assert!(keeper.signer().await.is_err());
 }
@@ -273,7 +272,8 @@ async fn only_ok_true_is_well() {
 async fn a_delete_that_failed_is_an_error_and_an_absent_key_is_none() {
     for (status, body, is_done) in [
         (204, "", true),
-        (404, "", true),
+        (404, r#"{"error":"Key not found: first"}"#, true),
+        (404, "", false),
         (500, r#"{"error":"disk full"}"#, false),
         (403, "", false),
         (302, "", false),
@@ -394,15 +394,65 @@ async fn an_answer_without_end_is_not_read() {
     assert!(matches!(refused, KmsError::Answer(_)), "{refused:?}");
 }
 
+/// The client's own limit, without the one of the checks around it.
 #[tokio::test]
 async fn a_slow_service_is_not_waited_for() {
-    let router = Router::new().fallback(async || std::future::pending::<String>().await);
-    let kms = http(&serve(router).await, &json!({ "type": "none" }));
-    // The bound of the call itself, which the check around it has too.
-    let kms = kms.call_limit(Duration::from_millis(100));
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let router = Router::new()
+        .route("/health", any(async || Json(json!({ "ok": true }))))
+        .fallback(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<String>()
+        });
+    let kms = raw_http(&serve(router).await);
+    // With a connection that stands, nothing but the limit of the call can end it, and the clock may jump.
+    kms.health().await.unwrap();
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
     let failed = kms
         .sign(&kid("first"), Algorithm::EdDsa, b"input")
         .await
         .unwrap_err();
-    assert!(matches!(failed, KmsError::Timeout(_)), "{failed:?}");
+    assert!(failed.is_temporary());
+    assert_eq!(
+        chain(&failed),
+        "HttpKmsAdapter[remote]: remote service did not answer: the provider did not answer within 10s"
+    );
+    assert_eq!(began.elapsed().as_secs(), 10);
+    assert!(asked.load(Ordering::SeqCst) <= 1, "it is asked once");
+}
+
+/// A proxy, or a wrong address, answers 404 as well: that says nothing about a key.
+#[tokio::test]
+async fn a_404_that_is_not_of_the_contract_says_nothing_about_a_key() {
+    let bodies = [
+        "",
+        "<html>Not Found</html>",
+        r#"{"error":"Not Found"}"#,
+        r#"{"errors":["no route"]}"#,
+        r#""Key not found: first""#,
+        r#"["Key not found: first"]"#,
+    ];
+    for body in bodies {
+        let (address, _) = answering(404, body).await;
+        let kms = http(&address, &json!({ "type": "none" }));
+        let ours = key(Algorithm::EdDsa);
+        kms.pin(&kid("first"), ours.public()).unwrap();
+        let refused = kms.sign(&kid("first"), Algorithm::EdDsa, b"input").await;
+        assert!(matches!(refused, Err(KmsError::Refused(_))), "{refused:?}");
+        let refused = kms.delete(&kid("first")).await;
+        assert!(matches!(refused, Err(KmsError::Refused(_))), "{refused:?}");
+        assert!(kms.public_key(&kid("first")).await.is_err());
+    }
+    let (address, _) = answering(404, r#"{"error":"Key not found: first"}"#).await;
+    let kms = http(&address, &json!({ "type": "none" }));
+    let ours = key(Algorithm::EdDsa);
+    kms.pin(&kid("first"), ours.public()).unwrap();
+    let refused = kms.sign(&kid("first"), Algorithm::EdDsa, b"input").await;
+    assert!(
+        matches!(refused, Err(KmsError::KeyNotFound(_))),
+        "{refused:?}"
+    );
+    kms.delete(&kid("first")).await.unwrap();
 }

@@ -31,6 +31,21 @@ pub(crate) fn provider(provider: &Value) -> CheckedKeyManagement {
     CheckedKeyManagement::new(provider)
 }
 
+/// A provider as it is configured, without the checks around it.
+pub(crate) fn raw_http(base_url: &str) -> HttpKms {
+    let auth = json!({ "type": "none" });
+    match settings(&json!({ "id": "remote", "type": "http", "baseUrl": base_url, "auth": auth })) {
+        ProviderSettings::Http(http) => HttpKms::new("remote", http).unwrap(),
+        other => panic!("another provider: {other:?}"),
+    }
+}
+
+fn settings(provider: &Value) -> ProviderSettings {
+    let document = json!({ "providers": [provider] }).to_string();
+    let config = KmsConfig::parse(document.as_bytes(), &|_| None).unwrap();
+    config.providers.into_iter().next().unwrap().settings
+}
+
 /// A client of the HTTP contract.
 pub(crate) fn http(base_url: &str, auth: &Value) -> CheckedKeyManagement {
     provider(

@@ -26,6 +26,8 @@ struct Key {
     signer: MemorySigner,
     public: String,
     deletion_allowed: bool,
+    /// How somebody may know it.
+    leak: String,
 }
 
 type Engine = State<Arc<Mutex<HashMap<String, Key>>>>;
@@ -55,7 +57,8 @@ fn is_name(name: &str) -> bool {
 fn described(name: &str, key: &Key, warnings: &Value) -> Response {
     let first = json!({ "creation_time": "2026-11-30T00:00:00Z", "name": key.kind, "public_key": key.public });
     let data = json!({ "name": name, "type": key.kind, "keys": { "1": first }, "latest_version": 1,
-        "deletion_allowed": key.deletion_allowed, "exportable": false });
+        "deletion_allowed": key.deletion_allowed, "exportable": key.leak == "exportable",
+        "imported_key": key.leak == "imported_key", "allow_plaintext_backup": key.leak == "allow_plaintext_backup" });
     Json(json!({ "request_id": "r", "data": data, "warnings": warnings })).into_response()
 }
 
@@ -95,6 +98,11 @@ async fn create(
         signer: MemorySigner::new(&key).unwrap(),
         public,
         deletion_allowed: false,
+        leak: ["exportable", "allow_plaintext_backup"]
+            .into_iter()
+            .find(|leak| body[leak] == true)
+            .unwrap_or_default()
+            .to_owned(),
     };
     let answer = described(&name, &key, &Value::Null);
     keys.insert(name, key);
@@ -185,6 +193,10 @@ async fn health(headers: HeaderMap) -> Response {
 }
 
 async fn engine() -> String {
+    engine_with(Arc::default()).await
+}
+
+async fn engine_with(keys: Arc<Mutex<HashMap<String, Key>>>) -> String {
     let router = Router::new()
         .route(
             "/v1/transit/keys/{name}",
@@ -194,7 +206,7 @@ async fn engine() -> String {
         .route("/v1/transit/sign/{name}", post(sign))
         .route("/v1/sys/health", get(health))
         .fallback(async || errors(404, &["no handler for route"]))
-        .with_state(Arc::default());
+        .with_state(keys);
     serve(router).await
 }
 
@@ -241,4 +253,54 @@ async fn a_sealed_engine_is_not_well() {
         .await
         .unwrap_err();
     assert!(failed.is_temporary(), "{failed:?}");
+}
+
+/// A proxy, or a wrong address, answers 404 as well: that says nothing about a key.
+#[tokio::test]
+async fn a_404_that_is_not_of_the_engine_says_nothing_about_a_key() {
+    for body in [
+        "",
+        "<html>",
+        "{}",
+        r#"{"errors":null}"#,
+        "[[]]",
+        r#"{"errors":["no handler"]}"#,
+    ] {
+        let router = Router::new().fallback(async move || (StatusCode::NOT_FOUND, body));
+        let kms = client(&serve(router).await, &[]);
+        let refused = kms.public_key(&kid("first")).await;
+        assert!(
+            matches!(refused, Err(KmsError::Refused(_))),
+            "{body}: {refused:?}"
+        );
+        assert!(kms.delete(&kid("first")).await.is_err(), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_may_know_is_refused() {
+    let keys: Arc<Mutex<HashMap<String, Key>>> = Arc::default();
+    let address = engine_with(Arc::clone(&keys)).await;
+    let kms = client(&address, &[]);
+    let first = kid("first");
+    kms.generate(&first, Algorithm::EdDsa).await.unwrap();
+    for leak in ["exportable", "imported_key", "allow_plaintext_backup"] {
+        keys.lock().get_mut("first").unwrap().leak = leak.to_owned();
+        let refused = kms.public_key(&first).await.unwrap_err();
+        let told = format!("HttpKmsAdapter[remote]: somebody may know the key: {leak}");
+        assert_eq!(refused.to_string(), told);
+        assert!(matches!(refused, KmsError::Refused(_)));
+        // Another process, which does not know the key, asks for it first.
+        let other = client(&address, &[]);
+        assert!(
+            other
+                .sign(&first, Algorithm::EdDsa, b"input")
+                .await
+                .is_err()
+        );
+        let made = other.generate(&first, Algorithm::EdDsa).await;
+        assert!(matches!(made, Err(KmsError::Refused(_))), "{made:?}");
+    }
+    kms.delete(&first).await.unwrap();
+    assert!(keys.lock().is_empty(), "it can be deleted all the same");
 }

@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS key_rings (
   tag      VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'tells its keys from those of another installation',
   revision BIGINT NOT NULL COMMENT 'how often it was changed',
   made     BIGINT NOT NULL COMMENT 'how many keys were made for it',
+  wanted   VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'a part of what the next key is called, while one is wanted',
   PRIMARY KEY (ring)
 ) ENGINE = InnoDB;
 

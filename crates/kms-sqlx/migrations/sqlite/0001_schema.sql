@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS key_rings (
   tag      TEXT NOT NULL, -- tells its keys from those of another installation
   revision INTEGER NOT NULL, -- how often it was changed
   made     INTEGER NOT NULL, -- how many keys were made for it
+  wanted   TEXT NULL, -- a part of what the next key is called, while one is wanted
   PRIMARY KEY (ring)
 );
 

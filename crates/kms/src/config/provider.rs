@@ -72,13 +72,20 @@ fn http(object: &Object<'_>) -> Option<HttpSettings> {
     let can_import = object.flag("canImport");
     let algorithms = algorithms(object);
     let (auth, (client, ca_of_auth)) = auth.map(|(auth, tls)| (auth, tls.unzip()))?;
+    let ca_of_auth = ca_of_auth.flatten();
+    if ca_of_auth.is_some() && ca_file.is_some() {
+        object.wrong(
+            "caFile",
+            "must not stand beside the caFile of the certificate",
+        );
+    }
     Some(HttpSettings {
         base_url: base_url?,
         keys_path,
         health_path,
         auth,
         tls: TlsFiles {
-            ca_file: ca_of_auth.flatten().or(ca_file),
+            ca_file: ca_of_auth.or(ca_file),
             client,
         },
         can_import,

@@ -20,8 +20,15 @@ pub(crate) type Switch = Arc<AtomicBool>;
 pub(crate) struct FaultyKms {
     pub(crate) keys: MemoryKeyManagement,
     pub(crate) away: Switch,
+    pub(crate) denies: Switch,
+    pub(crate) refuses_signing: Switch,
     pub(crate) refuses_deletes: Switch,
+    /// No answer to a deletion comes, ever.
+    pub(crate) hangs_on_deletes: Switch,
     pub(crate) made: Arc<AtomicU32>,
+    /// So many of the next calls to make a key wait for `go_on`.
+    pub(crate) slow_to_generate: Arc<AtomicU32>,
+    pub(crate) go_on: Arc<tokio::sync::Notify>,
     pub(crate) asked_for_public_keys: Arc<AtomicU32>,
 }
 
@@ -29,6 +36,9 @@ impl FaultyKms {
     fn reach(&self) -> Result<(), KmsError> {
         match self.away.load(Ordering::SeqCst) {
             true => Err(KmsError::Unavailable("connection refused".into())),
+            false if self.denies.load(Ordering::SeqCst) => {
+                Err(KmsError::Denied("401 Unauthorized".into()))
+            }
             false => Ok(()),
         }
     }
@@ -42,6 +52,9 @@ impl KeyManagement for FaultyKms {
 
     async fn generate(&self, kid: &KeyId, algorithm: Algorithm) -> Result<PublicJwk, KmsError> {
         self.reach()?;
+        if self.slow_to_generate.swap(0, Ordering::SeqCst) > 0 {
+            self.go_on.notified().await;
+        }
         let key = self.keys.generate(kid, algorithm).await?;
         self.made.fetch_add(1, Ordering::SeqCst);
         Ok(key)
@@ -59,6 +72,9 @@ impl KeyManagement for FaultyKms {
         input: &[u8],
     ) -> Result<[u8; 64], KmsError> {
         self.reach()?;
+        if self.refuses_signing.load(Ordering::SeqCst) {
+            return Err(KmsError::Refused("400 Bad Request".into()));
+        }
         self.keys.sign(kid, algorithm, input).await
     }
 
@@ -70,6 +86,9 @@ impl KeyManagement for FaultyKms {
 
     async fn delete(&self, kid: &KeyId) -> Result<(), KmsError> {
         self.reach()?;
+        if self.hangs_on_deletes.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         match self.refuses_deletes.load(Ordering::SeqCst) {
             true => Err(KmsError::Refused("500 Internal Server Error".into())),
             false => self.keys.delete(kid).await,
@@ -86,12 +105,19 @@ impl KeyManagement for FaultyKms {
 pub(crate) struct FaultyStore {
     pub(crate) rings: MemoryKeyRingStore,
     pub(crate) away: Switch,
+    /// No answer comes, ever.
+    pub(crate) silent: Switch,
+    /// So often it was read.
+    pub(crate) reads: Arc<AtomicU32>,
     /// The next write is lost.
     pub(crate) loses_a_write: Switch,
 }
 
 impl FaultyStore {
-    fn reach(&self) -> Result<(), StoreError> {
+    async fn reach(&self) -> Result<(), StoreError> {
+        if self.silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         match self.away.load(Ordering::SeqCst) {
             true => Err(StoreError::Unavailable("connection refused".into())),
             false => Ok(()),
@@ -102,12 +128,13 @@ impl FaultyStore {
 #[async_trait]
 impl KeyRingStore for FaultyStore {
     async fn read(&self, ring: &RingName) -> Result<Option<KeyRing>, StoreError> {
-        self.reach()?;
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.reach().await?;
         self.rings.read(ring).await
     }
 
     async fn advance(&self, expect: Revision, next: &KeyRing) -> Result<bool, StoreError> {
-        self.reach()?;
+        self.reach().await?;
         if next.pending().is_some() && self.loses_a_write.swap(false, Ordering::SeqCst) {
             return Err(StoreError::Unavailable("connection reset".into()));
         }

@@ -11,6 +11,7 @@ enum Event {
     Pending(u64),
     Activate,
     Retire,
+    Ask,
     Revoke(prop::sample::Index),
     Forget(prop::sample::Index),
 }
@@ -21,6 +22,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => any::<u64>().prop_map(Event::Pending),
         4 => Just(Event::Activate),
         2 => Just(Event::Retire),
+        1 => Just(Event::Ask),
         1 => any::<prop::sample::Index>().prop_map(Event::Revoke),
         2 => any::<prop::sample::Index>().prop_map(Event::Forget),
     ]
@@ -44,6 +46,7 @@ fn apply(
         Event::Pending(number) => ring.with_pending(ring_key(number % 1000), now),
         Event::Activate => ring.activate(now, policy),
         Event::Retire => Ok(ring.retire(now)),
+        Event::Ask => Ok(ring.ask(&SystemRandom)),
         Event::Revoke(index) => {
             let kid = kid(&ring, index);
             ring.revoke(&kid, now)
@@ -78,7 +81,7 @@ proptest! {
             };
             // Whatever it is, it can be stored and read again.
             let (name, tag) = (ring.name().clone(), ring.tag().to_owned());
-            let read = KeyRing::from_parts(name, tag, ring.revision(), ring.made(), ring.keys().to_vec());
+            let read = KeyRing::from_parts(name, tag, ring.revision(), ring.made(), ring.wanted().map(str::to_owned), ring.keys().to_vec());
             prop_assert_eq!(read.as_ref(), Ok(&ring));
             // The active key goes when the next one comes, or because it has leaked.
             let is_revoked = matches!(event, Event::Revoke(_));
