@@ -17,7 +17,7 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Takes the method as it came, the request target as it was sent ([`sent_target`]), and the
+    /// Takes the method as it came, the request target as it was sent ([`crate::guard::sent_target`]), and the
     /// headers.
     pub fn new(method: &'a str, target: &'a str, headers: &'a impl Headers) -> Self {
         Self {
