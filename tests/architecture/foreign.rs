@@ -96,6 +96,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
 
 /// Who alone may name a client library: its types do not leave that crate.
 const NAMED_BY: &[(&str, &[&str])] = &[
+    ("aes-gcm", &["secrets-at-rest"]),
     ("lapin", &["hmac-propagation-amqp", "xtask"]),
     (
         "redis",

@@ -13,7 +13,7 @@ use kms::{Capabilities, Health, KeyId, KeyManagement, KmsError};
 
 use crate::database::{KmsDatabase, Row, Session, Value, Work};
 use crate::error::SqlError;
-use crate::secrets::SecretsKey;
+use crate::secrets::{SecretsKey, Vault};
 
 const TABLE: &str = "private_keys";
 const INSERT: &str = "INSERT INTO private_keys (kid, alg, public_jwk, sealed_private, created_at) VALUES (?, ?, ?, ?, ?)";
@@ -27,7 +27,7 @@ const ANY: &str =
 #[derive(Clone)]
 pub struct SqlKeyManagement {
     database: KmsDatabase,
-    key: SecretsKey,
+    vault: Vault,
     clock: Arc<dyn Clock>,
 }
 
@@ -39,10 +39,10 @@ struct Stored {
 
 impl SqlKeyManagement {
     /// Keeps keys in `database`, sealed with `key`.
-    pub fn new(database: KmsDatabase, key: SecretsKey) -> Self {
+    pub fn new(database: KmsDatabase, key: &SecretsKey) -> Self {
         Self {
             database,
-            key,
+            vault: Vault::new(key),
             clock: Arc::new(SystemClock),
         }
     }
@@ -50,7 +50,7 @@ impl SqlKeyManagement {
     async fn keep(&self, kid: &KeyId, key: &PrivateKey) -> Result<PublicJwk, KmsError> {
         let algorithm = key.public().algorithm();
         let public = named(key.public(), kid)?;
-        let sealed = self.key.seal(kid, algorithm, key.expose_pkcs8());
+        let sealed = self.vault.seal(kid, algorithm, key.expose_pkcs8());
         let insert = Insert {
             kid,
             alg: algorithm.name(),
@@ -71,7 +71,7 @@ impl SqlKeyManagement {
 
     /// The private half of a row, whose halves belong together.
     fn open(&self, kid: &KeyId, stored: &Stored) -> Result<PrivateKey, KmsError> {
-        let opened = self.key.open(kid, stored.algorithm, &stored.sealed);
+        let opened = self.vault.open(kid, stored.algorithm, &stored.sealed);
         let opened = opened.map_err(|error| corrupt(kid, error))?;
         let key = PrivateKey::from_pkcs8(&opened).map_err(|error| corrupt(kid, error))?;
         match key.public() == &stored.public {

@@ -9,7 +9,7 @@
 //!
 //! # async fn start(secrets_key: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let database = KmsDatabase::connect("sqlite:keys.db", SqlOptions::default()).await?;
-//! let keys = SqlKeyManagement::new(database.clone(), SecretsKey::parse(secrets_key)?);
+//! let keys = SqlKeyManagement::new(database.clone(), &SecretsKey::parse(secrets_key)?);
 //! let rings = SqlKeyRingStore::new(database);
 //! # drop((keys, rings));
 //! # Ok(())

@@ -50,7 +50,7 @@ async fn connect(url: &str) -> KmsDatabase {
 async fn keys(server: Server) -> Kept<SqlKeyManagement> {
     let database = connect(&server.url().await).await;
     Kept {
-        store: SqlKeyManagement::new(database, SecretsKey::new([7; 32])),
+        store: SqlKeyManagement::new(database, &SecretsKey::new([7; 32])),
         server,
     }
 }
@@ -121,15 +121,15 @@ async fn two_replicas(server: Server) {
     let (one, other) = tokio::join!(connect(&url), connect(&url));
     let key = SecretsKey::new([7; 32]);
     let (one, other) = (
-        SqlKeyManagement::new(one, key.clone()),
-        SqlKeyManagement::new(other, key),
+        SqlKeyManagement::new(one, &key),
+        SqlKeyManagement::new(other, &key),
     );
     let kid = KeyId::parse("first").unwrap();
     let public = one.generate(&kid, Algorithm::Es256).await.unwrap();
     let signature = other.sign(&kid, Algorithm::Es256, b"input").await.unwrap();
     assert_eq!(public.verify(b"input", &signature), Ok(()));
     // Without the key that sealed it, it signs for nobody.
-    let stranger = SqlKeyManagement::new(connect(&url).await, SecretsKey::new([8; 32]));
+    let stranger = SqlKeyManagement::new(connect(&url).await, &SecretsKey::new([8; 32]));
     let refused = stranger
         .sign(&kid, Algorithm::Es256, b"input")
         .await
@@ -159,7 +159,7 @@ async fn replicas_share_keys_on_mariadb() {
 async fn a_database_that_is_gone_is_unavailable() {
     let server = services::private_mariadb().await.unwrap();
     let database = connect(&server.database("kms").await.unwrap()).await;
-    let kms = SqlKeyManagement::new(database.clone(), SecretsKey::new([7; 32]));
+    let kms = SqlKeyManagement::new(database.clone(), &SecretsKey::new([7; 32]));
     let kid = KeyId::parse("first").unwrap();
     kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
     drop(server);
@@ -181,7 +181,7 @@ async fn what_lies_in_a_file_is_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.db");
     let database = connect(&format!("sqlite:{}", file.display())).await;
-    let kms = SqlKeyManagement::new(database.clone(), SecretsKey::new([7; 32]));
+    let kms = SqlKeyManagement::new(database.clone(), &SecretsKey::new([7; 32]));
     let key = PrivateKey::generate(Algorithm::EdDsa).unwrap();
     kms.import(&KeyId::parse("first").unwrap(), &key)
         .await
@@ -229,7 +229,7 @@ async fn who_reads_waits_for_no_writer_on_sqlite() {
     let server = sqlite();
     let url = server.url().await;
     let database = connect(&url).await;
-    let kms = SqlKeyManagement::new(database.clone(), SecretsKey::new([7; 32]));
+    let kms = SqlKeyManagement::new(database.clone(), &SecretsKey::new([7; 32]));
     let rings = SqlKeyRingStore::new(database);
     let kid = KeyId::parse("first").unwrap();
     kms.generate(&kid, Algorithm::EdDsa).await.unwrap();
@@ -268,8 +268,8 @@ async fn many_replicas_open_a_new_file_at_once() {
 async fn a_key_that_opens_nothing_is_not_well() {
     let server = sqlite();
     let url = server.url().await;
-    let right = SqlKeyManagement::new(connect(&url).await, SecretsKey::new([7; 32]));
-    let wrong = SqlKeyManagement::new(connect(&url).await, SecretsKey::new([8; 32]));
+    let right = SqlKeyManagement::new(connect(&url).await, &SecretsKey::new([7; 32]));
+    let wrong = SqlKeyManagement::new(connect(&url).await, &SecretsKey::new([8; 32]));
     wrong.health().await.unwrap();
     let kid = KeyId::parse("first").unwrap();
     right.generate(&kid, Algorithm::EdDsa).await.unwrap();

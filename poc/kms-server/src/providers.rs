@@ -70,7 +70,7 @@ async fn make(id: &str, settings: ProviderSettings) -> Result<Arc<dyn KeyManagem
             let key = SecretsKey::parse(sql.secrets_key.expose())?;
             let database =
                 KmsDatabase::connect(sql.database_url.expose(), SqlOptions::default()).await?;
-            Arc::new(SqlKeyManagement::new(database, key))
+            Arc::new(SqlKeyManagement::new(database, &key))
         }
         ProviderSettings::Http(http) => Arc::new(HttpKms::new(id, http)?),
         ProviderSettings::Transit(transit) => Arc::new(TransitKms::new(id, transit)?),
