@@ -24,6 +24,17 @@ impl InvalidServerUrl {
     }
 }
 
+/// Tells whether a URL leads to this machine: a loopback address, or `localhost`. What is sent there is seen by nobody on the
+/// way.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// What a URL leads to, which decides what may stand in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerKind {

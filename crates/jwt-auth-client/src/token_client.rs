@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::secret::Secret;
+use auth_base::server_url::is_loopback;
 use bytes::Bytes;
 use moka::future::Cache;
 use moka::ops::compute::Op;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
 use crate::access_token::AccessToken;
@@ -230,13 +231,7 @@ fn endpoint(url: &str) -> Result<Url, TokenError> {
 
 /// Tells whether what is sent there is seen by nobody on the way.
 fn is_guarded(url: &Url) -> bool {
-    let is_loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() == "https" || is_loopback
+    url.scheme() == "https" || is_loopback(url)
 }
 
 impl fmt::Debug for TokenClient {

@@ -95,7 +95,6 @@ pub mod ring_policy;
 pub mod ring_signer;
 pub mod ring_store;
 
-mod at_once;
 mod ring_view;
 
 pub use crate::checked::CheckedKeyManagement;

@@ -13,10 +13,10 @@ use auth_base::clock::{Clock, SystemClock};
 use auth_base::error_chain::chain;
 use auth_base::random::{Random, SystemRandom};
 use auth_base::store_error::StoreError;
+use futures_util::future::join_all;
 use jwt_auth::{Jwks, KeySource, PublicJwk};
 use tokio::sync::Mutex;
 
-use crate::at_once::all;
 use crate::checked::CheckedKeyManagement;
 use crate::error::KmsError;
 use crate::key_id::{KeyId, RingName};
@@ -423,7 +423,7 @@ impl RingKeeper {
     /// Asks for all deletions at once, so that it lasts as long as the longest of them.
     async fn delete_retired(&self, mut ring: KeyRing) -> Result<Vec<Undeleted>, RingError> {
         let retired: Vec<RingKey> = ring.deleting().cloned().collect();
-        let deletions = all(retired.iter().map(|key| self.delete(key))).await;
+        let deletions = join_all(retired.iter().map(|key| self.delete(key))).await;
         let mut undeleted = Vec::new();
         for (key, deleted) in retired.iter().zip(deletions) {
             let kid = key.kid().to_owned();

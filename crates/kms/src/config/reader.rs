@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use auth_base::secret::Secret;
-use url::{Host, Url};
+use auth_base::server_url::is_loopback;
+use url::Url;
 
 use crate::config::document::{Node, element, member};
 use crate::config::mistake::Mistake;
@@ -222,15 +223,12 @@ fn server(text: &str, plain: Plain) -> Result<Url, &'static str> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must have no query and no fragment");
     }
-    let is_loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => return Err("must name a host"),
-    };
+    if !url.has_host() {
+        return Err("must name a host");
+    }
     match (url.scheme(), plain) {
         ("https", _) | ("http", Plain::Anywhere) => Ok(url),
-        ("http", Plain::Loopback) if is_loopback => Ok(url),
+        ("http", Plain::Loopback) if is_loopback(&url) => Ok(url),
         ("http", Plain::Loopback) => {
             Err("must begin with https://, unless it is this machine or allowPlain is true")
         }
