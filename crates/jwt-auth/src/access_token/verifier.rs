@@ -109,9 +109,7 @@ impl AccessTokenVerifier {
     ) -> Result<AccessContext, AccessRejection> {
         let credentials =
             Credentials::read(request.authorization).map_err(|invalid| match invalid {
-                InvalidAuthorization::NoToken => AccessRejection::NoCredentials {
-                    bound_only: self.bound_only,
-                },
+                InvalidAuthorization::NoToken => self.no_credentials(),
                 InvalidAuthorization::Malformed => AccessRejection::Malformed,
             })?;
         let scheme = credentials.scheme;
@@ -141,6 +139,13 @@ impl AccessTokenVerifier {
             key,
             next_nonce,
         })
+    }
+
+    /// What a request without a token is refused with: its challenge says which tokens are taken.
+    pub fn no_credentials(&self) -> AccessRejection {
+        AccessRejection::NoCredentials {
+            bound_only: self.bound_only,
+        }
     }
 
     /// Opens a token and checks its claims (RFC 9068, section 4). How it came, and its proof, are not looked at.

@@ -31,6 +31,11 @@ impl AccessGuard {
         })
     }
 
+    /// What a request without a token is answered: a route that takes tokens of another kind as well adds its challenge.
+    pub fn without_a_token(&self) -> Refusal {
+        self.verifier.no_credentials().into()
+    }
+
     /// Asks for a scope too: 403 `insufficient_scope` without.
     pub fn scope(mut self, scope: &str) -> Self {
         self.scope = Some(scope.into());

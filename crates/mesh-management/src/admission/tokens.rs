@@ -50,16 +50,12 @@ impl TokenAdmission {
         permission: Permission,
         head: Head<'_>,
     ) -> Result<Caller, Denied> {
-        let without = head.clone();
-        let passed = match self.internal.admit(head).await {
-            Ok(passed) => passed,
-            Err(refusal) if refusal.status == 401 => {
-                // Whoever came without a token of the gateway may bear one of their own instead.
-                let other = self.access.admit(without).await.err();
-                return Err(either(refusal, other));
-            }
-            Err(refusal) => return Err(denied(refusal)),
-        };
+        let admitted = self.internal.admit(head).await;
+        let passed = admitted.map_err(|refusal| match refusal.status {
+            // Whoever came without a token of the gateway may bear one of their own instead.
+            401 => either(refusal, self.access.without_a_token()),
+            _ => denied(refusal),
+        })?;
         let allowed = passed
             .context
             .require_any_permission(&[permission.as_str()]);
@@ -107,14 +103,14 @@ fn denied(refusal: Refusal) -> Denied {
 }
 
 /// Both challenges, in one header (RFC 9110, section 11.6.1).
-fn either(refusal: Refusal, other: Option<Refusal>) -> Denied {
+fn either(refusal: Refusal, other: Refusal) -> Denied {
     let none_came = refusal.code == "INTERNAL_AUTH_MISSING";
     let mut denied = denied(refusal);
     denied.came_with_one = !none_came;
     if none_came {
         denied.problem.message = "no token was sent".to_owned();
     }
-    for (name, value) in other.map(challenge).into_iter().flatten() {
+    for (name, value) in challenge(other) {
         match denied.headers.iter_mut().find(|(own, _)| *own == name) {
             Some((_, own)) => *own = format!("{own}, {value}"),
             None => denied.headers.push((name, value)),
