@@ -14,7 +14,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("auth-testkit", &["auth-base", "jwt-auth", "kms"]),
     ("jwt-auth-client", &["auth-base"]),
     ("kms", &["auth-base", "jwt-auth"]),
-    ("kms-sqlx", &["auth-base", "jwt-auth", "kms"]),
+    ("secrets-at-rest", &["auth-base"]),
+    (
+        "kms-sqlx",
+        &["auth-base", "jwt-auth", "kms", "secrets-at-rest"],
+    ),
     (
         "kms-http",
         &["auth-base", "jwt-auth", "jwt-auth-client", "kms"],
@@ -42,7 +46,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "hmac-propagation-sqlx",
-        &["auth-base", "hmac-auth", "hmac-propagation"],
+        &[
+            "auth-base",
+            "hmac-auth",
+            "hmac-propagation",
+            "secrets-at-rest",
+        ],
     ),
     (
         "hmac-propagation-redis",
@@ -71,11 +80,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "mesh-management-axum",
-        &["auth-base", "mesh-api", "mesh-management"],
+        &["auth-base", "jwt-auth-axum", "mesh-api", "mesh-management"],
     ),
     (
         "mesh-management-actix",
-        &["auth-base", "mesh-api", "mesh-management"],
+        &["auth-base", "jwt-auth-actix", "mesh-api", "mesh-management"],
     ),
     ("gateway", &["jwt-auth", "mesh-api"]),
     (

@@ -18,7 +18,7 @@ impl Headers for HeaderView<'_> {
 }
 
 /// The request target as it was sent (a scope leaves the URI whole).
-pub(crate) fn target(head: &RequestHead) -> Cow<'_, str> {
+pub fn target(head: &RequestHead) -> Cow<'_, str> {
     sent_target(
         head.uri.path_and_query().map(PathAndQuery::as_str),
         head.uri.authority().is_some() && head.version < Version::HTTP_2,

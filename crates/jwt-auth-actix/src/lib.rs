@@ -67,10 +67,9 @@
 //! explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod extract;
+pub mod head;
 pub mod middleware;
 pub mod refused;
-
-mod head;
 
 pub use crate::extract::{Access, Internal};
 pub use crate::middleware::{AccessTokenAuth, InternalTokenAuth, TokenAuth};

@@ -18,7 +18,7 @@ impl Headers for HeaderView<'_> {
 }
 
 /// The request target as it was sent: a router that nests another strips its prefix from the URI, so the original counts.
-pub(crate) fn target(parts: &Parts) -> Cow<'_, str> {
+pub fn target(parts: &Parts) -> Cow<'_, str> {
     let original = parts.extensions.get::<OriginalUri>();
     let uri = original.map_or(&parts.uri, |original| &original.0);
     sent_target(

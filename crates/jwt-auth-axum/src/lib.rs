@@ -74,10 +74,9 @@
 //! explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod extract;
+pub mod head;
 pub mod layer;
 pub mod refused;
-
-mod head;
 
 pub use crate::extract::{Access, Internal};
 pub use crate::layer::{AccessTokenLayer, InternalTokenLayer, TokenLayer};

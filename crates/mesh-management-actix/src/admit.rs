@@ -2,12 +2,10 @@
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Version;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::http::uri::PathAndQuery;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpMessage, Route};
-use auth_base::request::sent_target;
+use jwt_auth_actix::head::target;
 use mesh_management::Gate;
 use mesh_management::admission::Sent;
 
@@ -30,15 +28,9 @@ pub async fn admit<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let head = request.head();
-    let target = sent_target(
-        head.uri.path_and_query().map(PathAndQuery::as_str),
-        head.uri.authority().is_some() && head.version < Version::HTTP_2,
-        || head.uri.to_string(),
-    );
     let sent = Sent {
         method: request.method().as_str(),
-        target: &target,
+        target: &target(request.head()),
         headers: &Headers(request.headers()),
     };
     let admitted = gate.admit(sent).await;
