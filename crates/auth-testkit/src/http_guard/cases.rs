@@ -9,18 +9,14 @@ use serde_json::{Value, json};
 
 use crate::http_guard::call::{Answer, call, head};
 use crate::http_guard::issuer::{Issuer, proof, signer};
-use crate::http_guard::world::{Guards, World};
+use crate::http_guard::world::World;
 
 async fn get(server: SocketAddr, target: &str, headers: &[(&str, &str)]) -> Answer {
     call(server, head("GET", target, headers)).await
 }
 
 /// The handler learns who it is, and the answer bears the request's name. Queries and escapes stay as they were sent.
-pub async fn an_internal_token_opens_the_route_it_is_for<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn an_internal_token_opens_the_route_it_is_for(world: World) {
     let issuer = Issuer::new();
     let server = world.start(issuer.guards()).await;
     for target in ["/internal", "/internal?a=%2F&b=%c3%a4", "/internal?"] {
@@ -79,11 +75,7 @@ async fn refused(
 }
 
 /// The four codes of the original, a challenge with each 401 (RFC 9110, section 15.5.2), and no word of the token.
-pub async fn an_internal_token_is_refused_with_its_code<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn an_internal_token_is_refused_with_its_code(world: World) {
     let (issuer, other) = (Issuer::new(), Issuer::new());
     let server = world.start(issuer.guards()).await;
     let target = "/internal?x=1";
@@ -131,11 +123,7 @@ where
 }
 
 /// 403 for who is known and may not, with the names of what would do.
-pub async fn an_internal_token_says_what_a_caller_may<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn an_internal_token_says_what_a_caller_may(world: World) {
     let issuer = Issuer::new();
     let (server, target) = (world.start(issuer.guards()).await, "/internal");
     let token = issuer
@@ -166,11 +154,7 @@ where
 }
 
 /// What was sent is what counts, whatever a router strips.
-pub async fn a_nested_route_has_the_whole_target<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn a_nested_route_has_the_whole_target(world: World) {
     let issuer = Issuer::new();
     let server = world.start(issuer.guards()).await;
     let prover = DpopProver::new(signer(Algorithm::Es256));
@@ -193,11 +177,7 @@ where
 }
 
 /// The scheme is read in any case (RFC 9110, section 11.1).
-pub async fn an_access_token_opens_its_route<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn an_access_token_opens_its_route(world: World) {
     let issuer = Issuer::new();
     let server = world.start(issuer.guards()).await;
     let token = issuer.access("orders:read orders:list", None).await;
@@ -218,11 +198,7 @@ where
 }
 
 /// The proof counts once, and a nonce that is asked for comes in the refusal (RFC 9449, sections 9 and 11.1).
-pub async fn a_bound_token_comes_with_its_proof<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn a_bound_token_comes_with_its_proof(world: World) {
     let issuer = Issuer::asking_for_nonces();
     let server = world.start(issuer.guards()).await;
     let prover = DpopProver::new(signer(Algorithm::EdDsa));
@@ -259,11 +235,7 @@ where
 }
 
 /// Codes and challenges of RFC 6750, section 3; who sends nothing reads no code in the header.
-pub async fn an_access_token_is_refused_with_a_challenge<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn an_access_token_is_refused_with_a_challenge(world: World) {
     let (issuer, other) = (Issuer::new(), Issuer::new());
     let server = world.start(issuer.guards()).await;
     let nothing = get(server, "/access", &[]).await;
@@ -309,11 +281,7 @@ where
 }
 
 /// What a handler refuses looks as what the layer refuses.
-pub async fn a_handler_may_ask_for_more<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn a_handler_may_ask_for_more(world: World) {
     let issuer = Issuer::new();
     let server = world.start(issuer.guards()).await;
     for (scope, expected) in [("orders:read orders:list", 200), ("orders:read", 403)] {
@@ -329,11 +297,7 @@ where
 }
 
 /// A handler that wants to know who called is not served without a layer.
-pub async fn a_forgotten_layer_is_no_open_door<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn a_forgotten_layer_is_no_open_door(world: World) {
     let issuer = Issuer::new();
     let server = world.start(issuer.guards()).await;
     for target in ["/forgotten/internal", "/forgotten/access"] {
@@ -379,11 +343,7 @@ fn strange_keys() -> Vec<Value> {
 }
 
 /// Keys of any length and algorithms of any name are the caller's fault.
-pub async fn no_key_is_a_fault_of_the_server<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn no_key_is_a_fault_of_the_server(world: World) {
     let issuer = Issuer::new();
     let server = world.start(issuer.guards()).await;
     let prover = DpopProver::new(signer(Algorithm::Es256));
@@ -416,11 +376,7 @@ where
 }
 
 /// Bytes that are no text, and texts that are no credentials.
-pub async fn no_header_is_a_fault_of_the_server<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn no_header_is_a_fault_of_the_server(world: World) {
     let issuer = Issuer::new();
     let server = world.start(issuer.guards()).await;
     for name in ["authorization", "x-internal-auth", "dpop"] {
@@ -446,11 +402,7 @@ where
 }
 
 /// 503, without a word of what the store said and without a challenge: another token would not help.
-pub async fn a_store_that_is_away_accepts_nobody<F, S>(world: World<F>)
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+pub async fn a_store_that_is_away_accepts_nobody(world: World) {
     let issuer = Issuer::with_the_store_away();
     let server = world.start(issuer.guards()).await;
     let prover = DpopProver::new(signer(Algorithm::Es256));

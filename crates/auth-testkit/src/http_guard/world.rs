@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jwt_auth::{AccessGuard, InternalGuard};
 
 /// What stands before the routes.
@@ -13,18 +15,22 @@ pub struct Guards {
     pub access: AccessGuard,
 }
 
+/// Starts a server with some guards, and tells its address.
+type Serve = dyn Fn(Guards) -> BoxFuture<'static, SocketAddr> + Send + Sync;
+
 /// Starts servers.
-pub struct World<F> {
-    serve: F,
+pub struct World {
+    serve: Box<Serve>,
 }
 
-impl<F, S> World<F>
-where
-    F: Fn(Guards) -> S,
-    S: Future<Output = SocketAddr>,
-{
+impl World {
     /// Starts servers with `serve`.
-    pub fn new(serve: F) -> Self {
+    pub fn new<F, S>(serve: F) -> Self
+    where
+        F: Fn(Guards) -> S + Send + Sync + 'static,
+        S: Future<Output = SocketAddr> + Send + 'static,
+    {
+        let serve = Box::new(move |guards| serve(guards).boxed());
         Self { serve }
     }
 
