@@ -1,7 +1,6 @@
 //! Peers that ask who comes: tokens on real peers, over real servers (`docs/front-door.md`).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jwt_auth::ProvenRequest;
@@ -195,24 +194,29 @@ async fn the_gateways_key_is_rotated_without_a_refusal() {
         mesh.get(peer, "/api/state").await.unwrap().is(200).unwrap();
     }
     tokio::time::sleep(COOL_DOWN).await;
-    let ended = Arc::new(AtomicBool::new(false));
+    let (ended, done) = (AtomicBool::new(false), AtomicUsize::new(0));
     let calls = async {
-        let mut calls = 0;
         while !ended.load(Ordering::SeqCst) {
             let body = json!({ "secret": SECRET });
             mesh.accept(Peer::Authority, "/hash", &body).await;
             let path = "/api/local-clients";
             let token = gateway(&mesh).internal(Peer::LeptosActix, Role::Viewer, "GET", path);
             let answer = internally(&mesh, Peer::LeptosActix, path, &token.await).await;
+            let calls = done.fetch_add(1, Ordering::SeqCst);
             assert_eq!(answer.0, 200, "call {calls}: {answer:?}");
-            calls += 1;
         }
-        calls
     };
     let rotation = async {
         gateway(&mesh).publish(&[old.clone(), next.key().clone()]);
         gateway(&mesh).sign_with(next.clone());
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        let before = done.load(Ordering::SeqCst);
+        until("calls are made with the new key", async || {
+            match done.load(Ordering::SeqCst) - before {
+                0..=10 => Err("some more are"),
+                _ => Ok(()),
+            }
+        })
+        .await;
         gateway(&mesh).publish(&[next.key().clone()]);
         until("the old key counts no longer", async || {
             let request = mesh.request(Method::GET, Peer::Authority, "/api/state");
@@ -225,6 +229,7 @@ async fn the_gateways_key_is_rotated_without_a_refusal() {
         .await;
         ended.store(true, Ordering::SeqCst);
     };
-    let (calls, ()) = tokio::join!(calls, rotation);
+    tokio::join!(calls, rotation);
+    let calls = done.into_inner();
     assert!(calls > 10, "{calls} calls are no stream");
 }
