@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("jwt-auth-actix", &["jwt-auth"]),
     ("auth-testkit", &["auth-base", "jwt-auth", "kms"]),
     ("jwt-auth-client", &["auth-base"]),
-    ("kms", &["auth-base", "jwt-auth"]),
+    ("kms", &["auth-base", "jwt-auth", "secrets-at-rest"]),
     ("secrets-at-rest", &["auth-base"]),
     (
         "kms-sqlx",
@@ -104,6 +104,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hmac-auth",
             "hmac-propagation",
             "jwt-auth",
+            "kms",
+            "kms-http",
             "mesh-api",
             "mesh-management",
         ],
@@ -172,7 +174,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "simulation",
         &["auth-base", "hmac-auth", "hmac-propagation"],
     ),
-    ("xtask", &["services"]),
+    ("xtask", &["jwt-auth", "services"]),
 ];
 
 /// What a crate's tests may use beside what the crate itself may use.

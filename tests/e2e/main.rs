@@ -81,3 +81,5 @@ mod signed_calls;
 mod soak;
 #[cfg(test)]
 mod targets;
+#[cfg(test)]
+mod wrapped_keys;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
+use kms::wrapping_key::{MAX_PLAIN_BYTES, is_wrapped_text};
 use kms::{KeyId, KeyManagement, KmsError};
 
 /// Makes a test of each case. The expression makes a provider without keys: `key_management_cases!(memory, provider());`.
@@ -32,6 +33,11 @@ macro_rules! key_management_cases {
                 an_import_takes_no_name_that_is_taken,
                 any_name_works,
                 many_sign_at_once,
+                what_is_wrapped_is_unwrapped,
+                keys_do_not_unwrap_for_each_other,
+                what_is_damaged_is_not_unwrapped,
+                a_key_signs_or_wraps,
+                a_deleted_key_unwraps_no_more,
                 it_is_well,
             }
         }
@@ -306,6 +312,138 @@ pub async fn many_sign_at_once(kms: impl KeyManagement) {
     for caller in callers.collect::<Vec<_>>() {
         caller.await.expect("each caller gets its own signature");
     }
+}
+
+/// Makes a key that wraps; whether the provider can.
+async fn wraps(kms: &dyn KeyManagement, name: &str) -> bool {
+    match kms.generate_wrapping(&kid(name)).await {
+        Ok(()) => {
+            assert!(kms.capabilities().wrapping);
+            true
+        }
+        Err(error) => {
+            assert!(!kms.capabilities().wrapping, "{error:?}");
+            assert!(matches!(error, KmsError::Unsupported(_)), "{error:?}");
+            false
+        }
+    }
+}
+
+/// What comes back is what was wrapped, whatever its length, and the wrapped text says nothing of it.
+pub async fn what_is_wrapped_is_unwrapped(kms: impl KeyManagement) {
+    if !wraps(&kms, "first").await {
+        return;
+    }
+    let taken = kms.generate_wrapping(&kid("first")).await;
+    assert!(matches!(taken, Err(KmsError::KeyExists(_))), "{taken:?}");
+    for plain in [vec![0], vec![0xff; 32], vec![b'a'; MAX_PLAIN_BYTES]] {
+        let wrapped = kms.wrap(&kid("first"), &plain).await.expect("wrapped");
+        assert!(is_wrapped_text(&wrapped), "{wrapped}");
+        let again = kms.wrap(&kid("first"), &plain).await.expect("wrapped");
+        assert_ne!(wrapped, again, "equal keys are not told from others");
+        for wrapped in [wrapped, again] {
+            let unwrapped = kms.unwrap(&kid("first"), &wrapped).await;
+            assert_eq!(*unwrapped.expect("unwrapped"), plain);
+        }
+    }
+    let large = vec![0; MAX_PLAIN_BYTES + 1];
+    let refused = kms.wrap(&kid("first"), &large).await;
+    assert!(
+        matches!(refused, Err(KmsError::InputTooLarge(_))),
+        "{refused:?}"
+    );
+    let refused = kms.wrap(&kid("first"), &[]).await;
+    assert!(
+        matches!(refused, Err(KmsError::Unsupported(_))),
+        "{refused:?}"
+    );
+}
+
+/// One key does not unwrap what another one has wrapped.
+pub async fn keys_do_not_unwrap_for_each_other(kms: impl KeyManagement) {
+    if !wraps(&kms, "first").await || !wraps(&kms, "second").await {
+        return;
+    }
+    let wrapped = kms.wrap(&kid("first"), b"a key").await.expect("wrapped");
+    let refused = kms.unwrap(&kid("second"), &wrapped).await;
+    assert!(
+        matches!(refused, Err(KmsError::NotWrapped(_))),
+        "{refused:?}"
+    );
+}
+
+/// What was changed, cut or never wrapped is refused.
+pub async fn what_is_damaged_is_not_unwrapped(kms: impl KeyManagement) {
+    if !wraps(&kms, "first").await {
+        return;
+    }
+    let wrapped = kms.wrap(&kid("first"), b"a key").await.expect("wrapped");
+    let (cut, end) = wrapped.split_at(wrapped.len() - 6);
+    let swapped: String = end.chars().rev().collect();
+    for damaged in [cut.to_owned(), format!("{cut}{swapped}"), "AAAA".to_owned()] {
+        if damaged != wrapped {
+            let refused = kms.unwrap(&kid("first"), &damaged).await;
+            assert!(
+                matches!(refused, Err(KmsError::NotWrapped(_))),
+                "{refused:?}"
+            );
+        }
+    }
+}
+
+/// A key that signs wraps nothing, and one that wraps signs nothing and has no public half.
+pub async fn a_key_signs_or_wraps(kms: impl KeyManagement) {
+    if !wraps(&kms, "wraps").await {
+        return;
+    }
+    let algorithm = kms.capabilities().algorithms[0];
+    let key = make(&kms, "signs", algorithm).await;
+    for name in ["signs", "nobody"] {
+        let wrapped = kms.wrap(&kid(name), b"a key").await;
+        assert!(
+            matches!(wrapped, Err(KmsError::KeyNotFound(_))),
+            "{wrapped:?}"
+        );
+        let unwrapped = kms.unwrap(&kid(name), "vault:v1:AAAA").await;
+        assert!(
+            matches!(unwrapped, Err(KmsError::KeyNotFound(_))),
+            "{unwrapped:?}"
+        );
+    }
+    let signed = kms.sign(&kid("wraps"), algorithm, b"input").await;
+    assert!(
+        matches!(signed, Err(KmsError::KeyNotFound(_))),
+        "{signed:?}"
+    );
+    if kms.capabilities().public_key {
+        let public = kms.public_key(&kid("wraps")).await.expect("it answers");
+        assert_eq!(public, None);
+    }
+    let taken = kms.generate_wrapping(&kid("signs")).await;
+    assert!(matches!(taken, Err(KmsError::KeyExists(_))), "{taken:?}");
+    let taken = kms.generate(&kid("wraps"), algorithm).await;
+    assert!(matches!(taken, Err(KmsError::KeyExists(_))), "{taken:?}");
+    signs(&kms, "signs", &key, b"input").await;
+}
+
+/// Who deletes a key has made what it wrapped unreadable, also under a new key of that name.
+pub async fn a_deleted_key_unwraps_no_more(kms: impl KeyManagement) {
+    if !wraps(&kms, "first").await {
+        return;
+    }
+    let wrapped = kms.wrap(&kid("first"), b"a key").await.expect("wrapped");
+    kms.delete(&kid("first")).await.expect("deleted");
+    let refused = kms.unwrap(&kid("first"), &wrapped).await;
+    assert!(
+        matches!(refused, Err(KmsError::KeyNotFound(_))),
+        "{refused:?}"
+    );
+    assert!(wraps(&kms, "first").await);
+    let refused = kms.unwrap(&kid("first"), &wrapped).await;
+    assert!(
+        matches!(refused, Err(KmsError::NotWrapped(_))),
+        "{refused:?}"
+    );
 }
 
 /// A provider that works says so.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
 use kms::config::settings::HttpSettings;
 use kms::key_management::check_input;
+use kms::wrapping_key::{WRAPPING_ALGORITHM, check_plain};
 use kms::{Capabilities, Health, KeyId, KeyManagement, KmsError};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -81,6 +82,19 @@ impl HttpKms {
         Err(KmsError::UnsupportedAlgorithm(self.complainant.of(problem)))
     }
 
+    /// What a refusal to wrap or unwrap means. What a server says of a key is not repeated.
+    fn wrapping_refusal(&self, answer: Answer, kid: &KeyId) -> KmsError {
+        let said = wire::error_text(&answer.body).unwrap_or_default();
+        match answer.status.as_u16() {
+            400 if said.starts_with("Not wrapped with the key") => {
+                KmsError::NotWrapped(kid.clone())
+            }
+            404 if said.starts_with("Key not found") => KmsError::KeyNotFound(kid.clone()),
+            404 | 405 => KmsError::Unsupported("wrapping"),
+            _ => self.refusal(&answer.without_body(), kid),
+        }
+    }
+
     /// What a refusal means, where the call itself says nothing else. That there is no such key is believed in the words of
     /// the contract only: a proxy, or a wrong address, answers 404 as well.
     fn refusal(&self, answer: &Answer, kid: &KeyId) -> KmsError {
@@ -113,12 +127,13 @@ impl KeyManagement for HttpKms {
             algorithms: self.settings.algorithms,
             import: self.settings.can_import,
             public_key: true,
+            wrapping: true,
         }
     }
 
     async fn generate(&self, kid: &KeyId, algorithm: Algorithm) -> Result<PublicJwk, KmsError> {
         self.check_algorithm(algorithm)?;
-        let body = wire::generate_body(kid, algorithm);
+        let body = wire::generate_body(kid, algorithm.name());
         let answer = self
             .call(Method::POST, &self.settings.keys_path, Some(body))
             .await?;
@@ -142,13 +157,7 @@ impl KeyManagement for HttpKms {
             200 | 201 => wire::public_jwk(&answer.body, kid, &self.complainant),
             404 | 405 => Err(KmsError::Unsupported("import")),
             // What a server says of a private key is not repeated.
-            _ => Err(self.refusal(
-                &Answer {
-                    body: Vec::new(),
-                    ..answer
-                },
-                kid,
-            )),
+            _ => Err(self.refusal(&answer.without_body(), kid)),
         }
     }
 
@@ -191,6 +200,43 @@ impl KeyManagement for HttpKms {
                 KmsError::KeyNotFound(_) => Ok(()),
                 refusal => Err(refusal),
             },
+        }
+    }
+
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
+        let body = wire::generate_body(kid, WRAPPING_ALGORITHM);
+        let answer = self
+            .call(Method::POST, &self.settings.keys_path, Some(body))
+            .await?;
+        match answer.status.as_u16() {
+            200 | 201 => Ok(()),
+            _ => match self.refusal(&answer, kid) {
+                KmsError::UnsupportedAlgorithm(_) => Err(KmsError::Unsupported("wrapping")),
+                refusal => Err(refusal),
+            },
+        }
+    }
+
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        check_plain(plain)?;
+        let body = wire::wrap_body(plain);
+        let answer = self
+            .call(Method::POST, &self.keys(kid, "/wrap"), Some(body))
+            .await?;
+        match answer.status.as_u16() {
+            200 => wire::wrapped(&answer.body, &self.complainant),
+            _ => Err(self.wrapping_refusal(answer, kid)),
+        }
+    }
+
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        let body = wire::unwrap_body(wrapped);
+        let answer = self
+            .call(Method::POST, &self.keys(kid, "/unwrap"), Some(body))
+            .await?;
+        match answer.status.as_u16() {
+            200 => wire::unwrapped(&answer.body, &self.complainant),
+            _ => Err(self.wrapping_refusal(answer, kid)),
         }
     }
 

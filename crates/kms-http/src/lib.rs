@@ -7,18 +7,14 @@
 //! Both translate, and decide nothing about keys: wrap them in [`kms::Providers`], which believes no answer.
 //!
 //! ```no_run
-//! use std::sync::Arc;
-//!
 //! use kms::{KmsConfig, Providers};
-//! use kms::config::ProviderSettings;
-//! use kms_http::HttpKms;
 //!
 //! # fn start(json: &[u8]) -> Result<Providers, Box<dyn std::error::Error>> {
 //! let config = KmsConfig::parse(json, &|_| None)?;
 //! let mut providers = Providers::new();
 //! for provider in config.providers {
-//!     if let ProviderSettings::Http(settings) = provider.settings {
-//!         providers = providers.with(&provider.id, Arc::new(HttpKms::new(&provider.id, settings)?))?;
+//!     if let Some(remote) = kms_http::provider(&provider)? {
+//!         providers = providers.with(&provider.id, remote)?;
 //!     }
 //! }
 //! # Ok(providers) }
@@ -34,6 +30,7 @@
 
 pub mod error;
 pub mod http_kms;
+pub mod provider;
 pub mod transit;
 
 mod authentication;
@@ -43,4 +40,5 @@ mod wire;
 
 pub use crate::error::HttpKmsError;
 pub use crate::http_kms::HttpKms;
+pub use crate::provider::provider;
 pub use crate::transit::TransitKms;

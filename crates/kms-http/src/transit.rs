@@ -2,6 +2,9 @@
 //!
 //! - A key is `ed25519` or `ecdsa-p256`. One that is exportable, imported, or may be backed up in plain is refused.
 //! - It signs with its first version only: a key that somebody rotates there stays the key that it was.
+//! - A key that wraps is `aes256-gcm96`.
+//! - A key that wraps is `aes256-gcm96`, with its first version too. The engine makes one that is asked to encrypt and is not
+//!   there, so it is looked at before.
 //! - ECDSA signatures are asked for in the marshaling of JWS: `r` and `s`, not ASN.1.
 //! - The engine takes fewer names than the contract: others are written as `hex.` and their bytes in hexadecimal.
 //! - The engine answers the making of a key that is there with that key, and a warning, which is read.
@@ -15,6 +18,7 @@ use jwt_auth::pem::read_public_key;
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
 use kms::config::settings::TransitSettings;
 use kms::key_management::check_input;
+use kms::wrapping_key::check_plain;
 use kms::{Capabilities, Health, KeyId, KeyManagement, KmsError};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -36,6 +40,9 @@ const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 
 /// Where the server tells how it is, without a token.
 const HEALTH: &str = "sys/health";
+
+/// What the engine calls a key that wraps.
+const WRAPPING_KIND: &str = "aes256-gcm96";
 
 /// Names that are no others written in hexadecimal.
 const ENCODED: &str = "hex.";
@@ -90,6 +97,36 @@ struct Signed {
 #[derive(Deserialize)]
 struct Signature {
     signature: String,
+}
+
+#[derive(Deserialize)]
+struct Encrypted {
+    data: Ciphertext,
+}
+
+#[derive(Deserialize)]
+struct Ciphertext {
+    ciphertext: String,
+}
+
+#[derive(Deserialize)]
+struct Decrypted<'a> {
+    #[serde(borrow)]
+    data: Plaintext<'a>,
+}
+
+/// Borrowed, so that no copy of it is left behind.
+#[derive(Deserialize)]
+struct Plaintext<'a> {
+    plaintext: &'a str,
+}
+
+/// A key of the engine.
+struct Found {
+    /// The public half of its first version; a key that wraps has none.
+    public: Option<PublicJwk>,
+    /// Whether it was there before it was made.
+    existed: bool,
 }
 
 #[derive(Deserialize)]
@@ -154,16 +191,22 @@ impl TransitKms {
         format!("{}/{action}/{}", self.settings.mount, engine_name(kid))
     }
 
-    /// The public half of the first version, and whether the key was there before.
-    fn described(&self, answer: &Answer, kid: &KeyId) -> Result<(PublicJwk, bool), KmsError> {
+    /// What the engine told of a key.
+    fn described(&self, answer: &Answer, kid: &KeyId) -> Result<Found, KmsError> {
         let none = || {
             self.complainant
                 .unreadable("remote service returned no publicJwk")
         };
         let described: Described = serde_json::from_slice(&answer.body).map_err(|_| none())?;
+        let warnings = described.warnings.unwrap_or_default();
+        let existed = warnings.iter().any(|it| it.contains("already existed"));
         if let Some(leak) = described.data.leak() {
             let problem = format!("somebody may know the key: {leak}");
             return Err(KmsError::Refused(self.complainant.of(problem)));
+        }
+        if described.data.kind == WRAPPING_KIND {
+            let public = None;
+            return Ok(Found { public, existed });
         }
         let first = described
             .data
@@ -182,9 +225,35 @@ impl TransitKms {
             "ecdsa-p256" => read_public_key("public_key", Some(text)).map_err(|_| none())?,
             _ => return Err(none()),
         };
-        let warnings = described.warnings.unwrap_or_default();
-        let existed = warnings.iter().any(|it| it.contains("already existed"));
-        Ok((kms::memory::named(&key, kid)?, existed))
+        let public = Some(kms::memory::named(&key, kid)?);
+        Ok(Found { public, existed })
+    }
+
+    /// Makes a key of a kind of the engine.
+    async fn make(&self, kid: &KeyId, kind: &str) -> Result<Found, KmsError> {
+        let body = json!({ "type": kind, "exportable": false, "allow_plaintext_backup": false });
+        let answer = self
+            .call(Method::POST, &self.path("keys", kid), Some(body))
+            .await?;
+        if answer.status.as_u16() != 200 {
+            return Err(self.refusal(&answer));
+        }
+        match self.described(&answer, kid)? {
+            Found { existed: true, .. } => Err(KmsError::KeyExists(kid.clone())),
+            found => Ok(found),
+        }
+    }
+
+    /// Refuses a key that does not wrap.
+    async fn check_wraps(&self, kid: &KeyId) -> Result<(), KmsError> {
+        let answer = self.describe(kid).await?;
+        let found = answer
+            .map(|answer| self.described(&answer, kid))
+            .transpose()?;
+        match found {
+            Some(Found { public: None, .. }) => Ok(()),
+            _ => Err(KmsError::KeyNotFound(kid.clone())),
+        }
     }
 
     /// What the engine says of a key; `None` when it has no such key.
@@ -226,6 +295,13 @@ fn errors(answer: &Answer) -> Option<Vec<String>> {
     refused.map(|refused| refused.errors)
 }
 
+/// Whether the engine complains about one of these.
+fn says(answer: &Answer, complaints: &[&str]) -> bool {
+    let said = errors(answer).unwrap_or_default();
+    said.iter()
+        .any(|it| complaints.iter().any(|complaint| it.contains(complaint)))
+}
+
 /// What the engine calls a key: as it is, where the engine takes that (`\w(([\w-.]+)?\w)?`).
 fn engine_name(kid: &KeyId) -> String {
     let name = kid.as_str();
@@ -258,17 +334,8 @@ impl KeyManagement for TransitKms {
                 return Err(KmsError::UnsupportedAlgorithm(self.complainant.of(problem)));
             }
         };
-        let body = json!({ "type": kind, "exportable": false, "allow_plaintext_backup": false });
-        let answer = self
-            .call(Method::POST, &self.path("keys", kid), Some(body))
-            .await?;
-        match answer.status.as_u16() {
-            200 => match self.described(&answer, kid)? {
-                (_, true) => Err(KmsError::KeyExists(kid.clone())),
-                (key, false) => Ok(key),
-            },
-            _ => Err(self.refusal(&answer)),
-        }
+        let made = self.make(kid, kind).await?.public;
+        made.ok_or(KmsError::OtherAlgorithm(algorithm))
     }
 
     async fn import(&self, _kid: &KeyId, _key: &PrivateKey) -> Result<PublicJwk, KmsError> {
@@ -291,12 +358,7 @@ impl KeyManagement for TransitKms {
             .call(Method::POST, &self.path("sign", kid), Some(body))
             .await?;
         let status = answer.status.as_u16();
-        if status == 400
-            && errors(&answer)
-                .unwrap_or_default()
-                .iter()
-                .any(|it| it.contains("key not found"))
-        {
+        if status == 400 && says(&answer, &["key not found", "does not support signing"]) {
             return Err(KmsError::KeyNotFound(kid.clone()));
         }
         if status != 200 {
@@ -317,7 +379,7 @@ impl KeyManagement for TransitKms {
 
     async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
         match self.describe(kid).await? {
-            Some(answer) => self.described(&answer, kid).map(|(key, _)| Some(key)),
+            Some(answer) => Ok(self.described(&answer, kid)?.public),
             None => Ok(None),
         }
     }
@@ -338,6 +400,54 @@ impl KeyManagement for TransitKms {
         match answer.status.is_success() || self.describe(kid).await?.is_none() {
             true => Ok(()),
             false => Err(self.refusal(&answer)),
+        }
+    }
+
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
+        match self.make(kid, WRAPPING_KIND).await?.public {
+            None => Ok(()),
+            Some(_) => Err(KmsError::Unsupported("wrapping")),
+        }
+    }
+
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        check_plain(plain)?;
+        self.check_wraps(kid).await?;
+        let plain = Zeroizing::new(STANDARD.encode(plain));
+        let body = json!({ "plaintext": *plain, "key_version": 1 });
+        let path = self.path("encrypt", kid);
+        let answer = self.call(Method::POST, &path, Some(body)).await?;
+        if answer.status.as_u16() != 200 {
+            return Err(self.refusal(&answer));
+        }
+        let read: Option<Encrypted> = wire::object(&answer.body);
+        let wrapped = read.map(|it| it.data.ciphertext);
+        wrapped.ok_or_else(|| {
+            self.complainant
+                .unreadable("remote service returned nothing wrapped")
+        })
+    }
+
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        let body = json!({ "ciphertext": wrapped });
+        let path = self.path("decrypt", kid);
+        let answer = self.call(Method::POST, &path, Some(body)).await?;
+        match answer.status.as_u16() {
+            200 => {
+                let read: Option<Decrypted<'_>> = wire::object(&answer.body);
+                let plain = read.and_then(|it| wire::plain(it.data.plaintext));
+                plain.ok_or_else(|| {
+                    self.complainant
+                        .unreadable("remote service returned nothing unwrapped")
+                })
+            }
+            400 if says(&answer, &["key not found", "does not support decryption"]) => {
+                Err(KmsError::KeyNotFound(kid.clone()))
+            }
+            400 if says(&answer, &["ciphertext", "message authentication failed"]) => {
+                Err(KmsError::NotWrapped(kid.clone()))
+            }
+            _ => Err(self.refusal(&answer.without_body())),
         }
     }
 

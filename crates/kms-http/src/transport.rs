@@ -38,7 +38,16 @@ pub(crate) fn wiped(body: Zeroizing<String>) -> Bytes {
 /// What came back.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) body: Vec<u8>,
+    /// It may hold a key that was unwrapped.
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+impl Answer {
+    /// The answer, and nothing of what was said.
+    pub(crate) fn without_body(self) -> Self {
+        let body = Zeroizing::default();
+        Self { body, ..self }
+    }
 }
 
 /// Sends calls to one server.
@@ -130,7 +139,10 @@ impl Transport {
         }
         let mut answer = request.send().await.map_err(reqwest::Error::without_url)?;
         let status = answer.status();
-        let mut body = Vec::new();
+        // A text that grows leaves what it held behind.
+        let told = answer.content_length().unwrap_or_default();
+        let told = usize::try_from(told).unwrap_or(MAX_ANSWER_BYTES);
+        let mut body = Zeroizing::new(Vec::with_capacity(told.min(MAX_ANSWER_BYTES)));
         while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
                 // Nobody reads half an answer.

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
+use kms::wrapping_key::is_wrapped_text;
 use kms::{KeyId, KmsError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -41,6 +42,17 @@ struct Signed {
 }
 
 #[derive(Deserialize)]
+struct Wrapped {
+    wrapped: String,
+}
+
+/// Borrowed, so that no copy of it is left behind.
+#[derive(Deserialize)]
+struct Unwrapped<'a> {
+    data: &'a str,
+}
+
+#[derive(Deserialize)]
 struct Healthy {
     ok: Option<bool>,
     #[serde(rename = "keyCount")]
@@ -57,8 +69,22 @@ pub(crate) fn segment(kid: &KeyId) -> String {
     utf8_percent_encode(kid.as_str(), SEGMENT).to_string()
 }
 
-pub(crate) fn generate_body(kid: &KeyId, algorithm: Algorithm) -> Zeroizing<String> {
-    Zeroizing::new(json!({ "kid": kid.as_str(), "alg": algorithm.name() }).to_string())
+pub(crate) fn generate_body(kid: &KeyId, algorithm: &str) -> Zeroizing<String> {
+    Zeroizing::new(json!({ "kid": kid.as_str(), "alg": algorithm }).to_string())
+}
+
+/// Put together by hand, as [`import_body`].
+pub(crate) fn wrap_body(plain: &[u8]) -> Zeroizing<String> {
+    let data = Zeroizing::new(STANDARD.encode(plain));
+    let mut body = Zeroizing::new(String::with_capacity(16 + data.len()));
+    for part in [r#"{"data":""#, &data, r#""}"#] {
+        body.push_str(part);
+    }
+    body
+}
+
+pub(crate) fn unwrap_body(wrapped: &str) -> Zeroizing<String> {
+    Zeroizing::new(json!({ "wrapped": wrapped }).to_string())
 }
 
 pub(crate) fn sign_body(algorithm: Algorithm, input: &[u8]) -> Zeroizing<String> {
@@ -121,6 +147,28 @@ pub(crate) fn signature_of(text: &str, complainant: &Complainant) -> Result<[u8;
     bytes
         .try_into()
         .map_err(|_| KmsError::SignatureLength(length))
+}
+
+/// Reads `{wrapped}`.
+pub(crate) fn wrapped(body: &[u8], complainant: &Complainant) -> Result<String, KmsError> {
+    let read: Option<Wrapped> = object(body);
+    let wrapped = read.map(|it| it.wrapped).filter(|it| is_wrapped_text(it));
+    wrapped.ok_or_else(|| complainant.unreadable("remote service returned nothing wrapped"))
+}
+
+/// Reads `{data}`.
+pub(crate) fn unwrapped(
+    body: &[u8],
+    complainant: &Complainant,
+) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+    let read: Option<Unwrapped<'_>> = object(body);
+    let plain = read.and_then(|it| plain(it.data));
+    plain.ok_or_else(|| complainant.unreadable("remote service returned nothing unwrapped"))
+}
+
+/// Reads a key in base64.
+pub(crate) fn plain(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    STANDARD.decode(text).ok().map(Zeroizing::new)
 }
 
 /// Reads `{ok, keyCount?}`. Only `true` is well.
@@ -201,11 +249,13 @@ mod tests {
         #[test]
         fn no_answer_panics(bytes: Vec<u8>, text in "\\PC{0,40}") {
             let (complainant, kid) = (Complainant::new("a"), KeyId::parse("first").unwrap());
-            let wrapped = json!({ "publicJwk": { "kty": "EC", "x": text }, "signature": text, "error": text, "ok": text });
-            for body in [bytes.as_slice(), text.as_bytes(), wrapped.to_string().as_bytes()] {
+            let answer = json!({ "publicJwk": { "kty": "EC", "x": text }, "signature": text, "error": text, "ok": text, "wrapped": text, "data": text });
+            for body in [bytes.as_slice(), text.as_bytes(), answer.to_string().as_bytes()] {
                 prop_assert!(public_jwk(body, &kid, &complainant).is_err());
                 let _ = signature(body, &complainant);
                 prop_assert!(health(body).is_err());
+                let _ = wrapped(body, &complainant);
+                let _ = unwrapped(body, &complainant);
                 let _ = error_text(body);
             }
         }

@@ -9,7 +9,9 @@ use jwt_auth::{Algorithm, MemorySigner, PrivateKey, PublicJwk, Signer};
 use kms::error::Source;
 use kms::key_management::check_input;
 use kms::memory::named;
-use kms::{Capabilities, Health, KeyId, KeyManagement, KmsError};
+use kms::wrapping_key::WRAPPING_ALGORITHM;
+use kms::{Capabilities, Health, KeyId, KeyManagement, KmsError, WrappingKey};
+use zeroize::Zeroizing;
 
 use crate::database::{KmsDatabase, Row, Session, Value, Work};
 use crate::error::SqlError;
@@ -31,10 +33,21 @@ pub struct SqlKeyManagement {
     clock: Arc<dyn Clock>,
 }
 
-struct Stored {
-    algorithm: Algorithm,
-    public: PublicJwk,
-    sealed: String,
+enum Stored {
+    /// A key that signs.
+    Signs {
+        algorithm: Algorithm,
+        public: PublicJwk,
+        sealed: String,
+    },
+    /// A key that wraps others: it has no public half.
+    Wraps { sealed: String },
+}
+
+/// The private half of a row.
+enum Opened {
+    Signs(PrivateKey),
+    Wraps(WrappingKey),
 }
 
 impl SqlKeyManagement {
@@ -48,18 +61,29 @@ impl SqlKeyManagement {
     }
 
     async fn keep(&self, kid: &KeyId, key: &PrivateKey) -> Result<PublicJwk, KmsError> {
-        let algorithm = key.public().algorithm();
         let public = named(key.public(), kid)?;
-        let sealed = self.vault.seal(kid, algorithm, key.expose_pkcs8());
+        let (alg, jwk) = (public.algorithm().name(), public.to_json().to_string());
+        self.insert(kid, alg, jwk, key.expose_pkcs8()).await?;
+        Ok(public)
+    }
+
+    async fn insert(
+        &self,
+        kid: &KeyId,
+        alg: &'static str,
+        public_jwk: String,
+        plain: &[u8],
+    ) -> Result<(), KmsError> {
+        let sealed = self.vault.seal(kid, alg, plain);
         let insert = Insert {
             kid,
-            alg: algorithm.name(),
-            public_jwk: public.to_json().to_string(),
+            alg,
+            public_jwk,
             sealed: sealed.map_err(|error| corrupt(kid, error))?,
             now_ms: self.clock.now_ms(),
         };
         match self.database.run(&insert).await {
-            Ok(()) => Ok(public),
+            Ok(()) => Ok(()),
             Err(error) if error.is_duplicate() => Err(KmsError::KeyExists(kid.clone())),
             Err(error) => Err(error.into()),
         }
@@ -70,13 +94,37 @@ impl SqlKeyManagement {
     }
 
     /// The private half of a row, whose halves belong together.
-    fn open(&self, kid: &KeyId, stored: &Stored) -> Result<PrivateKey, KmsError> {
-        let opened = self.vault.open(kid, stored.algorithm, &stored.sealed);
+    fn open(&self, kid: &KeyId, stored: &Stored) -> Result<Opened, KmsError> {
+        let (alg, sealed) = match stored {
+            Stored::Signs {
+                algorithm, sealed, ..
+            } => (algorithm.name(), sealed),
+            Stored::Wraps { sealed } => (WRAPPING_ALGORITHM, sealed),
+        };
+        let opened = self.vault.open(kid, alg, sealed);
         let opened = opened.map_err(|error| corrupt(kid, error))?;
-        let key = PrivateKey::from_pkcs8(&opened).map_err(|error| corrupt(kid, error))?;
-        match key.public() == &stored.public {
-            true => Ok(key),
-            false => Err(corrupt(kid, "the halves of the key do not belong together")),
+        match stored {
+            Stored::Signs { public, .. } => {
+                let key = PrivateKey::from_pkcs8(&opened).map_err(|error| corrupt(kid, error))?;
+                match key.public() == public {
+                    true => Ok(Opened::Signs(key)),
+                    false => Err(corrupt(kid, "the halves of the key do not belong together")),
+                }
+            }
+            Stored::Wraps { .. } => {
+                let key = WrappingKey::from_bytes(&opened);
+                let key = key.ok_or_else(|| corrupt(kid, "a wrapping key that is none"))?;
+                Ok(Opened::Wraps(key))
+            }
+        }
+    }
+
+    async fn wrapping_key(&self, kid: &KeyId) -> Result<WrappingKey, KmsError> {
+        let stored = self.find(kid).await?;
+        let opened = stored.map(|stored| self.open(kid, &stored)).transpose()?;
+        match opened {
+            Some(Opened::Wraps(key)) => Ok(key),
+            _ => Err(KmsError::KeyNotFound(kid.clone())),
         }
     }
 }
@@ -112,26 +160,44 @@ impl KeyManagement for SqlKeyManagement {
         check_input(input)?;
         let stored = self.find(kid).await?;
         let stored = stored.ok_or_else(|| KmsError::KeyNotFound(kid.clone()))?;
-        if stored.algorithm != algorithm {
+        if let Stored::Signs { algorithm: own, .. } = &stored
+            && *own != algorithm
+        {
             return Err(KmsError::AlgorithmOfKey {
                 kid: kid.clone(),
                 asked: algorithm,
             });
         }
-        let key = self.open(kid, &stored)?;
+        let Opened::Signs(key) = self.open(kid, &stored)? else {
+            return Err(KmsError::KeyNotFound(kid.clone()));
+        };
         let signer = MemorySigner::new(&key).map_err(|_| KmsError::Random)?;
         signer.sign(input).await.map_err(|_| KmsError::Random)
     }
 
     async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
         match self.find(kid).await? {
-            Some(stored) => named(&stored.public, kid).map(Some),
-            None => Ok(None),
+            Some(Stored::Signs { public, .. }) => named(&public, kid).map(Some),
+            Some(Stored::Wraps { .. }) | None => Ok(None),
         }
     }
 
     async fn delete(&self, kid: &KeyId) -> Result<(), KmsError> {
         Ok(self.database.run(&Delete(kid)).await?)
+    }
+
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
+        let key = WrappingKey::generate();
+        self.insert(kid, WRAPPING_ALGORITHM, String::new(), key.expose())
+            .await
+    }
+
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        self.wrapping_key(kid).await?.wrap(kid, plain)
+    }
+
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        self.wrapping_key(kid).await?.unwrap(kid, wrapped)
     }
 
     /// Well is who can open what is stored: one row is opened.
@@ -185,14 +251,18 @@ fn stored(row: &Row) -> Result<Stored, SqlError> {
         table: TABLE,
         problem,
     };
-    let algorithm = Algorithm::parse(&row.text(0, TABLE)?);
+    let (alg, sealed) = (row.text(0, TABLE)?, row.text(2, TABLE)?);
+    if alg == WRAPPING_ALGORITHM {
+        return Ok(Stored::Wraps { sealed });
+    }
+    let algorithm = Algorithm::parse(&alg);
     let algorithm = algorithm.ok_or_else(|| problem("an algorithm that is unknown"))?;
     let public = PublicJwk::parse(row.text(1, TABLE)?.as_bytes());
     let public = public.map_err(|_| problem("a public key that is none"))?;
-    Ok(Stored {
+    Ok(Stored::Signs {
         algorithm,
         public,
-        sealed: row.text(2, TABLE)?,
+        sealed,
     })
 }
 

@@ -6,6 +6,8 @@
 //!   gone; what is pinned, such as the keys of rings, stays known even then. (That it has no private member, the one curve of its kind
 //!   and coordinates of 32 bytes is what [`PublicJwk`] means.)
 //! - A signature is verified with the key that is known under the name, never with one that comes along.
+//! - What was wrapped is unwrapped again before anybody relies on it. (That what is unwrapped later is still the same, only
+//!   who wrapped it can know: [`WrappedKey`](crate::wrapped_key::WrappedKey).)
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -15,10 +17,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
 use parking_lot::Mutex;
+use zeroize::Zeroizing;
 
 use crate::error::KmsError;
 use crate::key_id::KeyId;
 use crate::key_management::{Capabilities, Health, KeyManagement, check_input};
+use crate::wrapping_key::{check_plain, is_wrapped_text};
 
 /// A provider has so long for one call, unless something else is said.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
@@ -178,6 +182,19 @@ impl CheckedKeyManagement {
         }
     }
 
+    async fn wrap_checked(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        let wrapped = self.provider.wrap(kid, plain).await?;
+        let wrong = || KmsError::WrongWrapping(kid.clone());
+        if !is_wrapped_text(&wrapped) {
+            return Err(wrong());
+        }
+        let again = self.provider.unwrap(kid, &wrapped).await?;
+        match *again == plain {
+            true => Ok(wrapped),
+            false => Err(wrong()),
+        }
+    }
+
     /// The key whose signature is expected: the known one, else the one that the provider shows.
     async fn expected_key(&self, kid: &KeyId) -> Result<PublicJwk, KmsError> {
         match self.known_key(kid) {
@@ -234,6 +251,26 @@ impl KeyManagement for CheckedKeyManagement {
         self.within(self.provider.delete(kid)).await?;
         self.known.lock().forget(kid);
         Ok(())
+    }
+
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
+        self.within(self.provider.generate_wrapping(kid)).await
+    }
+
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        check_plain(plain)?;
+        self.within(self.wrap_checked(kid, plain)).await
+    }
+
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        if !is_wrapped_text(wrapped) {
+            return Err(KmsError::NotWrapped(kid.clone()));
+        }
+        let plain = self.within(self.provider.unwrap(kid, wrapped)).await?;
+        match check_plain(&plain) {
+            Ok(()) => Ok(plain),
+            Err(_) => Err(KmsError::WrongWrapping(kid.clone())),
+        }
     }
 
     async fn health(&self) -> Result<Health, KmsError> {

@@ -87,6 +87,17 @@ impl KmsConfig {
     }
 }
 
+impl KmsConfig {
+    /// The provider that is meant when nobody says one: the default one, else the only one.
+    pub fn served(&self) -> Option<&ProviderConfig> {
+        match (&self.default_provider, self.providers.as_slice()) {
+            (Some(id), all) => all.iter().find(|it| it.id == *id),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        }
+    }
+}
+
 fn read_config(document: &Node, mistakes: &Mistakes) -> Option<KmsConfig> {
     let object = Object::of(document, String::new(), mistakes)?;
     let default = object.optional_text("defaultProvider");

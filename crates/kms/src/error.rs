@@ -12,7 +12,7 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a provider did not do what it was asked. Nothing of a key, a credential or a signed input is told.
 ///
-/// To blame are the way to the provider (`Unavailable`, `Timeout`), the caller (`KeyNotFound` to `InputTooLarge`, `Denied`),
+/// To blame are the way to the provider (`Unavailable`, `Timeout`), the caller (`KeyNotFound` to `NotWrapped`, `Denied`),
 /// or the provider, whose answer is not believed (from `Answer` on).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,6 +55,9 @@ pub enum KmsError {
     /// The input is larger than anybody signs here.
     #[error("the input has more than {0} bytes")]
     InputTooLarge(usize),
+    /// The text was not wrapped with the key, or it is damaged.
+    #[error("not wrapped with the key {0}")]
+    NotWrapped(KeyId),
     /// The answer cannot be read, or lacks something.
     #[error(transparent)]
     Answer(Source),
@@ -79,6 +82,9 @@ pub enum KmsError {
     /// The signature is not that of the key over the input.
     #[error("the provider returned a signature that is not of the key {0}")]
     WrongSignature(KeyId),
+    /// What the key unwraps to is not what was wrapped with it.
+    #[error("the provider unwrapped something else than was wrapped with the key {0}")]
+    WrongWrapping(KeyId),
     /// The provider says that it is not well.
     #[error("the provider says that it is not well")]
     Unhealthy,

@@ -6,6 +6,7 @@
 //! - What is absent is `Ok(None)` ([`KeyManagement::public_key`]) or [`KmsError::KeyNotFound`] (signing); every other `Err`
 //!   means that something is broken or refused.
 //! - A signature is the 64 bytes of JWS (RFC 7518, section 3.4; RFC 8037, section 3.1) over the input as it is given.
+//! - A key signs, or it wraps other keys (`generate_wrapping`), never both. What it wrapped only it unwraps.
 //! - `delete` of an absent key is done.
 //! - No private key leaves a provider. No error and no `Debug` shows one.
 //!
@@ -17,6 +18,7 @@
 
 use async_trait::async_trait;
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
+use zeroize::Zeroizing;
 
 use crate::error::KmsError;
 use crate::key_id::KeyId;
@@ -33,14 +35,17 @@ pub struct Capabilities {
     pub import: bool,
     /// Whether it shows the public key of a name later.
     pub public_key: bool,
+    /// Whether it wraps keys of others.
+    pub wrapping: bool,
 }
 
 impl Capabilities {
-    /// Both algorithms, import, and public keys.
+    /// Both algorithms, import, public keys and wrapping.
     pub const ALL: Self = Self {
         algorithms: &[Algorithm::EdDsa, Algorithm::Es256],
         import: true,
         public_key: true,
+        wrapping: true,
     };
 
     /// The algorithms as a text: `EdDSA, ES256`.
@@ -78,7 +83,8 @@ pub trait KeyManagement: Send + Sync + 'static {
     /// Signs `input`, at most [`MAX_INPUT_BYTES`], with the key `kid`.
     ///
     /// # Errors
-    /// [`KmsError::KeyNotFound`], [`KmsError::AlgorithmOfKey`], [`KmsError::InputTooLarge`], or what is broken.
+    /// [`KmsError::KeyNotFound`], also of a key that wraps; [`KmsError::AlgorithmOfKey`], [`KmsError::InputTooLarge`], or what
+    /// is broken.
     async fn sign(
         &self,
         kid: &KeyId,
@@ -86,7 +92,7 @@ pub trait KeyManagement: Send + Sync + 'static {
         input: &[u8],
     ) -> Result<[u8; 64], KmsError>;
 
-    /// The public half of the key `kid`; `None` when there is none.
+    /// The public half of the key `kid`; `None` when there is none, as of a key that wraps.
     ///
     /// # Errors
     /// [`KmsError::Unsupported`], or what is broken.
@@ -97,6 +103,36 @@ pub trait KeyManagement: Send + Sync + 'static {
     /// # Errors
     /// What is broken: then the key may still be there.
     async fn delete(&self, kid: &KeyId) -> Result<(), KmsError>;
+
+    /// Makes a key that wraps others.
+    ///
+    /// # Errors
+    /// [`KmsError::KeyExists`], [`KmsError::Unsupported`], or what is broken.
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
+        let _ = kid;
+        Err(KmsError::Unsupported("wrapping"))
+    }
+
+    /// Wraps 1 to [`MAX_PLAIN_BYTES`](crate::wrapping_key::MAX_PLAIN_BYTES) bytes with the key `kid`. The outcome is visible
+    /// ASCII, at most [`MAX_WRAPPED_BYTES`](crate::wrapping_key::MAX_WRAPPED_BYTES).
+    ///
+    /// # Errors
+    /// [`KmsError::KeyNotFound`], also of a key that signs; [`KmsError::InputTooLarge`], [`KmsError::Unsupported`], or what is
+    /// broken.
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        let _ = (kid, plain);
+        Err(KmsError::Unsupported("wrapping"))
+    }
+
+    /// Unwraps what the key `kid` has wrapped.
+    ///
+    /// # Errors
+    /// [`KmsError::KeyNotFound`], also of a key that signs; [`KmsError::NotWrapped`], [`KmsError::Unsupported`], or what is
+    /// broken.
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        let _ = (kid, wrapped);
+        Err(KmsError::Unsupported("wrapping"))
+    }
 
     /// Tells whether keys can be used now.
     ///

@@ -69,7 +69,7 @@
 //! ```
 //!
 //! # What it does not do
-//! No encryption and no wrapping of keys, no RSA. It reads no file and no environment: `kms.json` comes as bytes
+//! No encryption but of keys ([`wrapped_key`]), no RSA. It reads no file and no environment: `kms.json` comes as bytes
 //! ([`config`]). It starts no task: [`RingKeeper::run`] is a future of yours.
 //!
 //! # Implementing
@@ -82,6 +82,8 @@ pub mod error;
 pub mod key_id;
 pub mod key_management;
 pub mod memory;
+pub mod wrapped_key;
+pub mod wrapping_key;
 
 pub mod checked;
 pub mod config;
@@ -111,3 +113,5 @@ pub use crate::ring_key::{KeyState, RingKey};
 pub use crate::ring_policy::RingPolicy;
 pub use crate::ring_signer::RingSigner;
 pub use crate::ring_store::{KeyRingStore, MemoryKeyRingStore};
+pub use crate::wrapped_key::{InvalidWrappedKey, WrappedKey};
+pub use crate::wrapping_key::WrappingKey;

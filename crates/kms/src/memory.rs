@@ -1,6 +1,7 @@
 //! Keys in memory: for tests, for one process, and as the model of every other provider.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,15 +9,22 @@ use async_trait::async_trait;
 use jwt_auth::private_key::InvalidPrivateKey;
 use jwt_auth::{Algorithm, MemorySigner, PrivateKey, PublicJwk, Signer};
 use parking_lot::RwLock;
+use zeroize::Zeroizing;
 
 use crate::error::KmsError;
 use crate::key_id::KeyId;
 use crate::key_management::{Capabilities, Health, KeyManagement, check_input};
+use crate::wrapping_key::WrappingKey;
 
 /// Keeps keys in memory, and loses them with the process. Clones share them.
 #[derive(Clone, Default)]
 pub struct MemoryKeyManagement {
-    keys: Arc<RwLock<HashMap<KeyId, MemorySigner>>>,
+    keys: Arc<RwLock<HashMap<KeyId, Key>>>,
+}
+
+enum Key {
+    Signs(MemorySigner),
+    Wraps(WrappingKey),
 }
 
 impl MemoryKeyManagement {
@@ -27,13 +35,33 @@ impl MemoryKeyManagement {
 
     fn keep(&self, kid: &KeyId, key: &PrivateKey) -> Result<PublicJwk, KmsError> {
         let signer = MemorySigner::new(key).map_err(|_| KmsError::Random)?;
-        let mut keys = self.keys.write();
-        if keys.contains_key(kid) {
-            return Err(KmsError::KeyExists(kid.clone()));
-        }
         let public = named(key.public(), kid)?;
-        keys.insert(kid.clone(), signer);
+        self.insert(kid, Key::Signs(signer))?;
         Ok(public)
+    }
+
+    fn insert(&self, kid: &KeyId, key: Key) -> Result<(), KmsError> {
+        match self.keys.write().entry(kid.clone()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(key);
+                Ok(())
+            }
+            Entry::Occupied(_) => Err(KmsError::KeyExists(kid.clone())),
+        }
+    }
+
+    fn signer(&self, kid: &KeyId) -> Option<MemorySigner> {
+        match self.keys.read().get(kid)? {
+            Key::Signs(signer) => Some(signer.clone()),
+            Key::Wraps(_) => None,
+        }
+    }
+
+    fn wrapping_key(&self, kid: &KeyId) -> Result<WrappingKey, KmsError> {
+        match self.keys.read().get(kid) {
+            Some(Key::Wraps(key)) => Ok(key.clone()),
+            _ => Err(KmsError::KeyNotFound(kid.clone())),
+        }
     }
 }
 
@@ -70,7 +98,7 @@ impl KeyManagement for MemoryKeyManagement {
         input: &[u8],
     ) -> Result<[u8; 64], KmsError> {
         check_input(input)?;
-        let signer = self.keys.read().get(kid).cloned();
+        let signer = self.signer(kid);
         let signer = signer.ok_or_else(|| KmsError::KeyNotFound(kid.clone()))?;
         if signer.key().algorithm() != algorithm {
             return Err(KmsError::AlgorithmOfKey {
@@ -82,13 +110,25 @@ impl KeyManagement for MemoryKeyManagement {
     }
 
     async fn public_key(&self, kid: &KeyId) -> Result<Option<PublicJwk>, KmsError> {
-        let signer = self.keys.read().get(kid).cloned();
+        let signer = self.signer(kid);
         signer.map(|signer| named(signer.key(), kid)).transpose()
     }
 
     async fn delete(&self, kid: &KeyId) -> Result<(), KmsError> {
         self.keys.write().remove(kid);
         Ok(())
+    }
+
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
+        self.insert(kid, Key::Wraps(WrappingKey::generate()))
+    }
+
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        self.wrapping_key(kid)?.wrap(kid, plain)
+    }
+
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        self.wrapping_key(kid)?.unwrap(kid, wrapped)
     }
 
     async fn health(&self) -> Result<Health, KmsError> {

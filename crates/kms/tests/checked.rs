@@ -2,13 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
 use kms::{
-    Capabilities, CheckedKeyManagement, Health, KeyId, KeyManagement, KmsError, MemoryKeyManagement,
+    Capabilities, CheckedKeyManagement, Health, InvalidWrappedKey, KeyId, KeyManagement, KmsError,
+    MemoryKeyManagement, WrappedKey,
 };
+use zeroize::Zeroizing;
 
 /// What a provider lies about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +24,15 @@ enum Lie {
     SignatureOfAnother,
     NoAnswer,
     SlowAnswers,
+    WrapsAnother,
+    WrappedNoText,
+    UnwrapsAnother,
 }
 
 struct Liar {
     lie: Lie,
     keys: MemoryKeyManagement,
+    unwrapped: AtomicUsize,
 }
 
 fn another(kid: &KeyId, algorithm: Algorithm) -> PublicJwk {
@@ -87,6 +94,28 @@ impl KeyManagement for Liar {
         self.keys.delete(kid).await
     }
 
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
+        self.keys.generate_wrapping(kid).await
+    }
+
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        match self.lie {
+            Lie::WrapsAnother => self.keys.wrap(kid, &[7; 32]).await,
+            Lie::WrappedNoText => Ok("a\n b".to_owned()),
+            _ => self.keys.wrap(kid, plain).await,
+        }
+    }
+
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        match self.lie {
+            // Honest while it is watched.
+            Lie::UnwrapsAnother if self.unwrapped.fetch_add(1, Ordering::SeqCst) > 0 => {
+                Ok(Zeroizing::new(vec![7; 32]))
+            }
+            _ => self.keys.unwrap(kid, wrapped).await,
+        }
+    }
+
     async fn health(&self) -> Result<Health, KmsError> {
         Err(KmsError::Unhealthy)
     }
@@ -96,6 +125,7 @@ fn checked(lie: Lie) -> (CheckedKeyManagement, KeyId) {
     let liar = Liar {
         lie,
         keys: MemoryKeyManagement::new(),
+        unwrapped: AtomicUsize::new(0),
     };
     let checked = CheckedKeyManagement::new(Arc::new(liar));
     (checked, KeyId::parse("first").unwrap())
@@ -230,10 +260,79 @@ async fn a_signature_with_a_key_that_is_not_known_yet_has_one_limit() {
     let kid = KeyId::parse("first").unwrap();
     keys.generate(&kid, Algorithm::EdDsa).await.unwrap();
     let lie = Lie::SlowAnswers;
-    let cold = CheckedKeyManagement::new(Arc::new(Liar { lie, keys }));
+    let cold = CheckedKeyManagement::new(Arc::new(Liar {
+        lie,
+        keys,
+        unwrapped: AtomicUsize::new(0),
+    }));
     let cold = cold.call_limit(Duration::from_secs(3));
     let began = tokio::time::Instant::now();
     let failed = cold.sign(&kid, Algorithm::EdDsa, b"input").await;
     assert!(matches!(failed, Err(KmsError::Timeout(_))), "{failed:?}");
     assert_eq!(began.elapsed(), Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn what_does_not_unwrap_to_itself_was_never_wrapped() {
+    for lie in [Lie::WrapsAnother, Lie::WrappedNoText] {
+        let (kms, kid) = checked(lie);
+        kms.generate_wrapping(&kid).await.unwrap();
+        let refused = kms.wrap(&kid, b"a key").await.unwrap_err();
+        assert!(
+            matches!(refused, KmsError::WrongWrapping(_)),
+            "{lie:?}: {refused:?}"
+        );
+        assert!(WrappedKey::make(&kms, &kid).await.is_err(), "{lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_data_key_that_was_unwrapped_to_another_is_refused() {
+    let (kms, kid) = checked(Lie::UnwrapsAnother);
+    kms.generate_wrapping(&kid).await.unwrap();
+    let wrapped = WrappedKey::make(&kms, &kid).await.unwrap();
+    let refused = wrapped.open(&kms).await.unwrap_err();
+    assert!(matches!(refused, KmsError::WrongWrapping(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_wrapped_key_is_read_as_it_was_written() {
+    let (kms, kid) = checked(Lie::WrongSignature);
+    kms.generate_wrapping(&kid).await.unwrap();
+    let wrapped = WrappedKey::make(&kms, &kid).await.unwrap();
+    let text = wrapped.to_string();
+    let read = WrappedKey::parse(&text).unwrap();
+    assert_eq!((&read, read.kid()), (&wrapped, &kid));
+    let key = read.open(&kms).await.unwrap();
+    assert_eq!(*key, *wrapped.open(&kms).await.unwrap());
+    assert_ne!(*key, [0; 32]);
+    for named in ["a:b", "a,b"] {
+        let kid = KeyId::parse(named).unwrap();
+        kms.generate_wrapping(&kid).await.unwrap();
+        assert!(WrappedKey::make(&kms, &kid).await.is_err(), "{named}");
+    }
+    let malformed = [
+        "",
+        "kms:",
+        "kms:a:b",
+        "kms:a::",
+        "kms::AAAA:AAAA",
+        "kms:a:AAAA:?",
+        "KMS:a:b:c",
+    ];
+    for text in malformed
+        .map(str::to_owned)
+        .into_iter()
+        .chain([format!("{text}:"), text.replace(':', ";")])
+    {
+        assert_eq!(
+            WrappedKey::parse(&text).unwrap_err(),
+            InvalidWrappedKey::Malformed,
+            "{text}"
+        );
+    }
+    assert_eq!(
+        WrappedKey::parse("kms:a,b:AA:AA").unwrap_err(),
+        InvalidWrappedKey::Name
+    );
 }

@@ -20,6 +20,7 @@ pub(crate) trait Needs {
 pub(crate) struct ToAdmin;
 pub(crate) struct ToSign;
 pub(crate) struct ToShow;
+pub(crate) struct ToWrap;
 
 impl Needs for ToAdmin {
     const SCOPES: &'static [Scope] = &[Scope::Admin];
@@ -31,6 +32,10 @@ impl Needs for ToSign {
 
 impl Needs for ToShow {
     const SCOPES: &'static [Scope] = &[Scope::Sign, Scope::Admin];
+}
+
+impl Needs for ToWrap {
+    const SCOPES: &'static [Scope] = &[Scope::Wrap];
 }
 
 /// Who calls, and may do what the route needs. It is the first argument of a handler.

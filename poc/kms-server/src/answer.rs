@@ -76,6 +76,7 @@ impl From<KmsError> for Refusal {
             KmsError::Unsupported(what) => format!("Not supported by this provider: {what}"),
             KmsError::ImportDisabled(_) => "Not supported by this provider: import".to_owned(),
             KmsError::InputTooLarge(limit) => format!("data has more than {limit} bytes"),
+            KmsError::NotWrapped(kid) => format!("Not wrapped with the key: {kid}"),
             _ if status == StatusCode::SERVICE_UNAVAILABLE => "Key provider unavailable".to_owned(),
             _ => "Key provider failed".to_owned(),
         };
@@ -87,9 +88,9 @@ fn status(error: &KmsError) -> StatusCode {
     match error {
         KmsError::KeyNotFound(_) => StatusCode::NOT_FOUND,
         KmsError::KeyExists(_) => StatusCode::CONFLICT,
-        KmsError::AlgorithmOfKey { .. } | KmsError::UnsupportedAlgorithm(_) => {
-            StatusCode::BAD_REQUEST
-        }
+        KmsError::AlgorithmOfKey { .. }
+        | KmsError::UnsupportedAlgorithm(_)
+        | KmsError::NotWrapped(_) => StatusCode::BAD_REQUEST,
         KmsError::Unsupported(_) | KmsError::ImportDisabled(_) => StatusCode::METHOD_NOT_ALLOWED,
         KmsError::InputTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         error if error.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,

@@ -24,6 +24,8 @@ impl Application {
     /// When the provider cannot be made, or the port is taken.
     pub async fn bind(settings: Settings) -> Result<Self, Failure> {
         let provider = provider(&settings.providers).await?;
+        let served = settings.providers.served().map(|it| it.id.as_str());
+        tracing::info!(provider = served, "keys are served");
         let router = router(provider, settings.credentials);
         let listener = TcpListener::bind(settings.listen).await?;
         Ok(Self {

@@ -4,9 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jwt_auth::{Algorithm, PrivateKey};
 use kms::KeyId;
+use kms::wrapping_key::WRAPPING_ALGORITHM;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use crate::answer::Refusal;
 
@@ -22,6 +24,17 @@ struct Sign {
     alg: Option<Value>,
 }
 
+/// Borrowed, so that no copy of the key is left behind.
+#[derive(Deserialize)]
+struct Wrap<'a> {
+    data: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Unwrap {
+    wrapped: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Import<'a> {
     #[serde(borrow, rename = "privateJwk")]
@@ -29,13 +42,39 @@ struct Import<'a> {
     alg: Option<Value>,
 }
 
+/// What a key is made for.
+pub(crate) enum Use {
+    Signing(Algorithm),
+    Wrapping,
+}
+
 /// Reads `{kid, alg?}`.
-pub(crate) fn generate(body: &[u8]) -> Result<(KeyId, Algorithm), Refusal> {
+pub(crate) fn generate(body: &[u8]) -> Result<(KeyId, Use), Refusal> {
     let body: Generate = read(body)?;
     let kid = body.kid.as_ref().and_then(Value::as_str);
     let kid = kid.and_then(|kid| KeyId::parse(kid).ok());
     let kid = kid.ok_or_else(|| Refusal::bad_request("kid is required"))?;
-    Ok((kid, algorithm(body.alg.as_ref())?))
+    let alg = body.alg.as_ref();
+    match alg.and_then(Value::as_str) == Some(WRAPPING_ALGORITHM) {
+        true => Ok((kid, Use::Wrapping)),
+        false => Ok((kid, Use::Signing(algorithm(alg)?))),
+    }
+}
+
+/// Reads `{data}`, a key to wrap.
+pub(crate) fn wrap(body: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let body: Wrap<'_> = read(body)?;
+    let data = body.data.filter(|data| !data.is_empty());
+    let data = data.ok_or_else(|| Refusal::bad_request("data is required"))?;
+    let data = STANDARD.decode(data).map(Zeroizing::new);
+    data.map_err(|_| Refusal::bad_request("data must be valid Base64"))
+}
+
+/// Reads `{wrapped}`.
+pub(crate) fn unwrap(body: &[u8]) -> Result<String, Refusal> {
+    let body: Unwrap = read(body)?;
+    let wrapped = body.wrapped.filter(|wrapped| !wrapped.is_empty());
+    wrapped.ok_or_else(|| Refusal::bad_request("wrapped is required"))
 }
 
 /// Reads `{data, alg?}`.

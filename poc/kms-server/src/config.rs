@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-use kms::KmsConfig;
+use clap::{Parser, Subcommand};
 use kms::config::{ProviderConfig, ProviderSettings};
+use kms::{KeyId, KmsConfig};
 use zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
-use crate::providers::{mistakes, served};
+use crate::providers::mistakes;
 
 /// A configuration may have so many bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -20,11 +20,14 @@ const MAX_FILE_BYTES: u64 = 256 * 1024;
 #[derive(Debug, Parser)]
 #[command(name = "kms-server")]
 pub struct Arguments {
+    /// What is done instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Where HTTP is served; port 0 picks a free one. TLS ends before this.
     #[arg(long, env = "KMS_LISTEN", default_value = "127.0.0.1:8600")]
     pub listen: SocketAddr,
     /// The providers: kms.json. The default one is served.
-    #[arg(long, env = "KMS_CONFIG")]
+    #[arg(long, env = "KMS_CONFIG", global = true)]
     pub config: Option<PathBuf>,
     /// Keeps keys in memory instead, and loses them with the process.
     #[arg(long, env = "KMS_MEMORY")]
@@ -35,6 +38,21 @@ pub struct Arguments {
     /// How many calls a second one caller may make.
     #[arg(long, env = "KMS_RATE_LIMIT", default_value = "200")]
     pub rate_limit: NonZeroU32,
+}
+
+/// What the program does besides serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Makes a data key, has it wrapped at the default provider, and prints it as an entry of a peer's `SECRETS_KEY`.
+    Wrap(WrapKey),
+}
+
+/// Which key wraps.
+#[derive(Debug, clap::Args)]
+pub struct WrapKey {
+    /// The name of the key that wraps. It is made unless it is there.
+    #[arg(long, value_parser = KeyId::parse)]
+    pub key: KeyId,
 }
 
 /// What the server is made of.
@@ -74,7 +92,11 @@ impl Settings {
     }
 }
 
-fn providers(
+/// Reads the providers alone.
+///
+/// # Errors
+/// A line for each mistake, all at once.
+pub fn providers(
     arguments: &Arguments,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<KmsConfig, Vec<String>> {
@@ -105,7 +127,7 @@ fn providers(
             .map(|line| format!("KMS_CONFIG: {line}"))
             .collect::<Vec<_>>()
     })?;
-    let wrong = match served(&config) {
+    let wrong = match config.served() {
         Some(provider) => mistakes(provider),
         None => vec!["defaultProvider: is required with several providers".to_owned()],
     };

@@ -27,21 +27,24 @@ const MAX_CALLERS: usize = 256;
 pub enum Scope {
     /// `kms:sign`: sign, and see public keys.
     Sign,
+    /// `kms:wrap`: wrap and unwrap keys of others.
+    Wrap,
     /// `kms:admin`: make, take, see and delete keys.
     Admin,
 }
 
 impl Scope {
-    /// `kms:sign` or `kms:admin`.
+    /// `kms:sign`, `kms:wrap` or `kms:admin`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sign => "kms:sign",
+            Self::Wrap => "kms:wrap",
             Self::Admin => "kms:admin",
         }
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Sign, Self::Admin]
+        [Self::Sign, Self::Wrap, Self::Admin]
             .into_iter()
             .find(|it| it.name() == name)
     }
@@ -206,7 +209,8 @@ fn caller(listed: Listed, rate: NonZeroU32) -> Result<Caller, Vec<String>> {
     let scopes: Option<Vec<Scope>> = listed.scopes.iter().map(|it| Scope::parse(it)).collect();
     let scopes = scopes.filter(|scopes| !scopes.is_empty());
     if scopes.is_none() {
-        problems.push("scopes: must list kms:sign, kms:admin or both".to_owned());
+        problems
+            .push("scopes: must list one or more of kms:sign, kms:wrap and kms:admin".to_owned());
     }
     match (problems.is_empty(), scopes) {
         (true, Some(scopes)) => Ok(Caller {

@@ -4,9 +4,11 @@
 //!
 //! | route | scope | does |
 //! |---|---|---|
-//! | `POST /keys` | `kms:admin` | makes a key |
+//! | `POST /keys` | `kms:admin` | makes a key that signs, or one that wraps |
 //! | `GET /keys/{kid}` | `kms:sign` or `kms:admin` | shows its public half |
 //! | `POST /keys/{kid}/sign` | `kms:sign` | signs |
+//! | `POST /keys/{kid}/wrap` | `kms:wrap` | wraps somebody's key |
+//! | `POST /keys/{kid}/unwrap` | `kms:wrap` | unwraps it |
 //! | `POST /keys/{kid}/import` | `kms:admin` | takes a key that somebody else made |
 //! | `DELETE /keys/{kid}` | `kms:admin` | forgets a key |
 //! | `GET /health` | – | `{"ok":true}` |
@@ -17,12 +19,13 @@ pub mod credentials;
 pub mod failure;
 pub mod providers;
 pub mod router;
+pub mod wrap;
 
 mod admission;
 mod answer;
 mod body;
 
 pub use crate::application::Application;
-pub use crate::config::{Arguments, Settings};
+pub use crate::config::{Arguments, Command, Settings, WrapKey};
 pub use crate::credentials::{Credentials, Scope};
 pub use crate::router::router;

@@ -1,30 +1,33 @@
 //! Starts the key server, and ends it on SIGTERM or SIGINT.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use kms_server::{Application, Arguments, Settings};
+use kms::KmsConfig;
+use kms_server::config::providers;
+use kms_server::failure::Failure;
+use kms_server::wrap::wrap;
+use kms_server::{Application, Arguments, Command, Settings, WrapKey};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().json().init();
-    let variables = |name: &str| {
-        let all = std::env::vars_os().filter(|(it, _)| it == name);
-        all.filter_map(|(_, value)| value.into_string().ok()).next()
-    };
-    let settings = match Settings::load(&Arguments::parse(), &variables) {
-        Ok(settings) => settings,
-        Err(mistakes) => {
-            for mistake in mistakes {
-                tracing::error!("{mistake}");
-            }
-            return ExitCode::from(2);
-        }
-    };
-    let ended = match Application::bind(settings).await {
-        Ok(application) => application.run_until(stop()).await,
-        Err(failure) => Err(failure),
+    let arguments = Arguments::parse();
+    // What a command prints is its own.
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(std::io::stderr)
+        .init();
+    let ended = match &arguments.command {
+        Some(Command::Wrap(asked)) => match providers(&arguments, &variable) {
+            Ok(config) => print_wrapped(&config, asked).await,
+            Err(mistakes) => return wrong(&mistakes),
+        },
+        None => match Settings::load(&arguments, &variable) {
+            Ok(settings) => serve(settings).await,
+            Err(mistakes) => return wrong(&mistakes),
+        },
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,6 +36,29 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    let all = std::env::vars_os().filter(|(it, _)| it == name);
+    all.filter_map(|(_, value)| value.into_string().ok()).next()
+}
+
+fn wrong(mistakes: &[String]) -> ExitCode {
+    for mistake in mistakes {
+        tracing::error!("{mistake}");
+    }
+    ExitCode::from(2)
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    let application = Application::bind(settings).await?;
+    application.run_until(stop()).await
+}
+
+async fn print_wrapped(config: &KmsConfig, asked: &WrapKey) -> Result<(), Failure> {
+    let wrapped = wrap(config, asked).await?;
+    writeln!(std::io::stdout(), "{wrapped}")?;
+    Ok(())
 }
 
 async fn stop() {

@@ -4,19 +4,9 @@ use std::sync::Arc;
 
 use kms::config::{KmsConfig, ProviderConfig, ProviderSettings};
 use kms::{CheckedKeyManagement, KeyManagement, MemoryKeyManagement};
-use kms_http::{HttpKms, TransitKms};
 use kms_sqlx::{KmsDatabase, SecretsKey, SqlKeyManagement, SqlOptions};
 
 use crate::failure::Failure;
-
-/// The provider that is served: the default one, else the only one.
-pub fn served(config: &KmsConfig) -> Option<&ProviderConfig> {
-    match (&config.default_provider, config.providers.as_slice()) {
-        (Some(id), all) => all.iter().find(|it| it.id == *id),
-        (None, [only]) => Some(only),
-        (None, _) => None,
-    }
-}
 
 /// What is wrong with the settings of a provider, a line each, as far as it shows without a network: addresses, keys, files of
 /// certificates, values of headers. No secret is told.
@@ -34,17 +24,11 @@ pub fn mistakes(provider: &ProviderConfig) -> Vec<String> {
                 note("secretsKey: ", &error);
             }
         }
-        ProviderSettings::Http(http) => {
-            if let Err(error) = HttpKms::new(id, http.clone()) {
+        _ => {
+            if let Err(error) = kms_http::provider(provider) {
                 note("", &error);
             }
         }
-        ProviderSettings::Transit(transit) => {
-            if let Err(error) = TransitKms::new(id, transit.clone()) {
-                note("", &error);
-            }
-        }
-        _ => {}
     }
     mistakes
 }
@@ -55,16 +39,15 @@ pub fn mistakes(provider: &ProviderConfig) -> Vec<String> {
 /// # Errors
 /// When it cannot be made, with its id.
 pub async fn provider(config: &KmsConfig) -> Result<CheckedKeyManagement, Failure> {
-    let provider = served(config).ok_or("no provider is the default one")?;
-    let made = make(&provider.id, provider.settings.clone()).await;
+    let provider = config.served().ok_or("no provider is the default one")?;
+    let made = make(provider).await;
     let made = made
         .map_err(|failure| format!("provider {}: {}", provider.id, auth_base::chain(&*failure)))?;
-    tracing::info!(provider = provider.id, "keys are served");
     Ok(CheckedKeyManagement::new(made))
 }
 
-async fn make(id: &str, settings: ProviderSettings) -> Result<Arc<dyn KeyManagement>, Failure> {
-    Ok(match settings {
+async fn make(provider: &ProviderConfig) -> Result<Arc<dyn KeyManagement>, Failure> {
+    Ok(match &provider.settings {
         ProviderSettings::Memory => Arc::new(MemoryKeyManagement::new()),
         ProviderSettings::Sql(sql) => {
             let key = SecretsKey::parse(sql.secrets_key.expose())?;
@@ -72,8 +55,9 @@ async fn make(id: &str, settings: ProviderSettings) -> Result<Arc<dyn KeyManagem
                 KmsDatabase::connect(sql.database_url.expose(), SqlOptions::default()).await?;
             Arc::new(SqlKeyManagement::new(database, &key))
         }
-        ProviderSettings::Http(http) => Arc::new(HttpKms::new(id, http)?),
-        ProviderSettings::Transit(transit) => Arc::new(TransitKms::new(id, transit)?),
-        other => return Err(format!("the type {} is unknown", other.kind()).into()),
+        other => match kms_http::provider(provider)? {
+            Some(remote) => remote,
+            None => return Err(format!("the type {} is unknown", other.kind()).into()),
+        },
     })
 }

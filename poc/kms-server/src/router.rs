@@ -3,26 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jwt_auth::PublicJwk;
 use kms::{CheckedKeyManagement, KeyId, KeyManagement as _, KmsError};
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
-use crate::admission::{Admits, Caller, ToAdmin, ToShow, ToSign};
+use crate::admission::{Admits, Caller, ToAdmin, ToShow, ToSign, ToWrap};
 use crate::answer::Refusal;
-use crate::body;
+use crate::body::{self, Use};
 use crate::credentials::Credentials;
 
 /// A body may have so many bytes: the largest input in base64, and what stands around it.
@@ -62,6 +63,8 @@ pub fn router(keys: CheckedKeyManagement, credentials: Credentials) -> Router {
         .route("/keys", post(generate))
         .route("/keys/{kid}", get(show).delete(forget))
         .route("/keys/{kid}/sign", post(sign))
+        .route("/keys/{kid}/wrap", post(wrap))
+        .route("/keys/{kid}/unwrap", post(unwrap))
         .route("/keys/{kid}/import", post(import))
         .route("/health", get(health))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "Not Found"))
@@ -86,10 +89,19 @@ async fn generate(
     State(server): Shared,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let (kid, algorithm) = body::generate(&whole(body)?)?;
-    let key = server.keys.generate(&kid, algorithm).await?;
-    tracing::info!(%caller, kid = kid.as_str(), %algorithm, "a key was made");
-    Ok(public(&key))
+    let (kid, purpose) = body::generate(&whole(body)?)?;
+    match purpose {
+        Use::Signing(algorithm) => {
+            let key = server.keys.generate(&kid, algorithm).await?;
+            tracing::info!(%caller, kid = kid.as_str(), %algorithm, "a key was made");
+            Ok(public(&key))
+        }
+        Use::Wrapping => {
+            server.keys.generate_wrapping(&kid).await?;
+            tracing::info!(%caller, kid = kid.as_str(), "a key that wraps was made");
+            Ok(fresh(Json(json!({})).into_response()))
+        }
+    }
 }
 
 async fn show(
@@ -116,6 +128,44 @@ async fn sign(
     Ok(fresh(
         Json(json!({ "signature": signature })).into_response(),
     ))
+}
+
+async fn wrap(
+    caller: Caller<ToWrap>,
+    State(server): Shared,
+    kid: Name,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let kid = named(kid)?;
+    let plain = body::wrap(&whole(body)?)?;
+    let wrapped = server.keys.wrap(&kid, &plain).await?;
+    tracing::info!(%caller, kid = kid.as_str(), "a key was wrapped");
+    Ok(fresh(Json(json!({ "wrapped": wrapped })).into_response()))
+}
+
+async fn unwrap(
+    caller: Caller<ToWrap>,
+    State(server): Shared,
+    kid: Name,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let kid = named(kid)?;
+    let wrapped = body::unwrap(&whole(body)?)?;
+    let plain = server.keys.unwrap(&kid, &wrapped).await?;
+    tracing::info!(%caller, kid = kid.as_str(), "a key was unwrapped");
+    Ok(unwrapped(&plain))
+}
+
+/// Put together by hand, and wiped when it was sent: a `Value` would leave the key behind in memory.
+fn unwrapped(plain: &[u8]) -> Response {
+    let data = Zeroizing::new(STANDARD.encode(plain));
+    let mut body = Zeroizing::new(String::with_capacity(16 + data.len()));
+    for part in [r#"{"data":""#, &data, r#""}"#] {
+        body.push_str(part);
+    }
+    let json = HeaderValue::from_static("application/json");
+    let body = Body::from(Bytes::from_owner(body));
+    fresh(([(CONTENT_TYPE, json)], body).into_response())
 }
 
 async fn import(
@@ -186,7 +236,7 @@ fn public(key: &PublicJwk) -> Response {
 }
 
 fn fresh(mut response: Response) -> Response {
-    let no_store = axum::http::HeaderValue::from_static("no-store");
+    let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, no_store);
     response
 }

@@ -37,7 +37,7 @@ impl Server {
         );
         std::fs::write(&config, json!({ "providers": [provider] }).to_string()).unwrap();
         let callers = json!([
-            { "name": "admin", "token": ADMIN, "scopes": ["kms:admin", "kms:sign"] },
+            { "name": "admin", "token": ADMIN, "scopes": ["kms:admin", "kms:sign", "kms:wrap"] },
             { "name": "signer", "token": SIGNER, "scopes": ["kms:sign"] },
         ]);
         std::fs::write(&credentials, callers.to_string()).unwrap();
@@ -148,6 +148,10 @@ async fn every_error_of_the_contract_has_its_status_and_text() {
         .admin("POST", "/keys", r#"{"kid":"b","alg":"EdDSA"}"#)
         .await;
     assert_eq!(eddsa.1["publicJwk"]["crv"], "Ed25519");
+    let wraps = server
+        .admin("POST", "/keys", r#"{"kid":"w","alg":"A256GCMKW"}"#)
+        .await;
+    assert_eq!(wraps, (200, json!({})));
     let key = PrivateKey::generate(Algorithm::EdDsa).unwrap();
     let wrong_alg = format!(
         r#"{{"privateJwk":{},"alg":"ES256"}}"#,
@@ -269,7 +273,37 @@ async fn every_error_of_the_contract_has_its_status_and_text() {
             "Invalid privateJwk: alg is not that of the key",
         ),
         ("GET", "/", "", 404, "Not Found"),
-        ("POST", "/keys/a/wrap", "{}", 404, "Not Found"),
+        ("POST", "/keys/a/encrypt", "{}", 404, "Not Found"),
+        ("POST", "/keys/w/wrap", "{}", 400, "data is required"),
+        (
+            "POST",
+            "/keys/w/wrap",
+            r#"{"data":"?"}"#,
+            400,
+            "data must be valid Base64",
+        ),
+        (
+            "POST",
+            "/keys/a/wrap",
+            r#"{"data":"YQ=="}"#,
+            404,
+            "Key not found: a",
+        ),
+        ("POST", "/keys/w/unwrap", "{}", 400, "wrapped is required"),
+        (
+            "POST",
+            "/keys/w/unwrap",
+            r#"{"wrapped":"YQ=="}"#,
+            400,
+            "Not wrapped with the key: w",
+        ),
+        (
+            "POST",
+            "/keys/w/sign",
+            r#"{"data":"YQ=="}"#,
+            404,
+            "Key not found: w",
+        ),
     ] {
         let answer = server.admin(method, path, body).await;
         assert_eq!(
@@ -335,6 +369,8 @@ async fn a_caller_does_what_its_scopes_say() {
         ("POST", "/keys"),
         ("POST", "/keys/b/import"),
         ("DELETE", "/keys/a"),
+        ("POST", "/keys/a/wrap"),
+        ("POST", "/keys/a/unwrap"),
     ] {
         assert_eq!(
             by(method, path, "{}", SIGNER).await,
@@ -452,7 +488,7 @@ fn everything_that_is_wrong_is_told_at_once() {
             "KMS_CONFIG: providers[0].type: must be one of memory, sql, http, vault-transit",
             "KMS_CONFIG: providers[1].y: is unknown",
             "KMS_CREDENTIALS_FILE: [0].token: has 5 bytes; 32 to 512 are needed",
-            "KMS_CREDENTIALS_FILE: [0].scopes: must list kms:sign, kms:admin or both",
+            "KMS_CREDENTIALS_FILE: [0].scopes: must list one or more of kms:sign, kms:wrap and kms:admin",
         ]
     );
     assert_eq!(

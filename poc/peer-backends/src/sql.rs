@@ -23,6 +23,7 @@ use peer_kit::health::Check;
 use peer_kit::late::Late;
 use peer_kit::process::Failure;
 use peer_kit::reseal::{Resealed, ResealedColumn};
+use peer_kit::secrets_keys::{SecretsKeyBytes, SecretsKeyError};
 use peer_kit::shutdown::Stop;
 use tokio::time::timeout;
 
@@ -57,7 +58,9 @@ async fn arrive(place: Late<SqlManagement>, config: Config, full: Full, stop: St
                 break;
             }
             Err(error) => {
-                tracing::warn!(error = %chain(&error), ?pause, "the management store is not usable yet");
+                let why = chain(&error);
+                tracing::warn!(error = %why, ?pause, "the management store is not usable yet");
+                place.is_missing(why);
             }
         }
         if timeout(pause, stop.asked()).await.is_ok() {
@@ -82,7 +85,7 @@ pub fn sqlite_url(path: &Path) -> String {
 /// Seals everything in a full-mode peer's schema anew, with the first of its keys.
 ///
 /// # Errors
-/// [`OtherRole`]; [`ManagementError`] of the database.
+/// [`OtherRole`], a key that cannot be unwrapped, or [`ManagementError`] of the database.
 pub async fn reseal(config: Config) -> Result<Resealed, Failure> {
     let store = open(config.full()?).await?;
     let resealed = store.reseal().await;
@@ -104,15 +107,29 @@ pub async fn reseal(config: Config) -> Result<Resealed, Failure> {
     })
 }
 
-async fn open(full: &Full) -> Result<SqlManagement, ManagementError> {
+async fn open(full: &Full) -> Result<SqlManagement, OpenError> {
     let options = SqlOptions {
         max_connections: CONNECTIONS,
         ..SqlOptions::default()
     };
-    SqlManagement::connect(full.database_url.expose(), key(full), options).await
+    let key = key(&full.secrets_keys.open().await?)?;
+    Ok(SqlManagement::connect(full.database_url.expose(), key, options).await?)
 }
 
-async fn connect_once(config: &Config, full: &Full) -> Result<SqlManagement, InventoryError> {
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    Key(#[from] SecretsKeyError),
+    #[error("SECRETS_KEY has no key")]
+    NoKey,
+    #[error(transparent)]
+    Database(#[from] ManagementError),
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+}
+
+async fn connect_once(config: &Config, full: &Full) -> Result<SqlManagement, OpenError> {
     let store = open(full).await?;
     let now_ms = SystemClock.now_ms();
     let note = Some("this peer itself");
@@ -125,11 +142,11 @@ async fn connect_once(config: &Config, full: &Full) -> Result<SqlManagement, Inv
     Ok(store)
 }
 
-fn key(full: &Full) -> SecretsKey {
-    full.older_secrets_keys
-        .iter()
-        .map(|older| SecretsKey::new(**older))
-        .fold(SecretsKey::new(*full.secrets_key), SecretsKey::also_reading)
+/// The first writes.
+fn key(keys: &[SecretsKeyBytes]) -> Result<SecretsKey, OpenError> {
+    let keys = keys.iter().map(|key| SecretsKey::new(**key));
+    keys.reduce(SecretsKey::also_reading)
+        .ok_or(OpenError::NoKey)
 }
 
 /// Ready when the peer's own row of the inventory can be read, and a change could be written.

@@ -19,7 +19,7 @@ use hmac_propagation::queue::PeerName;
 use mesh_management::edge::Hosts;
 use url::Url;
 
-use crate::config::value::SecretsKeyBytes;
+use crate::secrets_keys::SecretsKeys;
 
 /// What a binary is when nothing is said.
 #[derive(Clone, Copy, Debug)]
@@ -125,10 +125,8 @@ pub enum Role {
 pub struct Full {
     /// The management store.
     pub database_url: Secret,
-    /// Encrypts secrets at rest.
-    pub secrets_key: SecretsKeyBytes,
-    /// Read what was encrypted before the key was changed.
-    pub older_secrets_keys: Vec<SecretsKeyBytes>,
+    /// Encrypt secrets at rest.
+    pub secrets_keys: SecretsKeys,
     /// Peers to seed the inventory with at start; never this peer itself.
     pub targets: Vec<(PeerName, Secret)>,
     /// Targets whose unsigned acks count.
@@ -156,7 +154,7 @@ pub struct Full {
 impl std::fmt::Debug for Full {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Full")
-            .field("older_secrets_keys", &self.older_secrets_keys.len())
+            .field("secrets_keys", &self.secrets_keys)
             .field("targets", &self.targets)
             .field("unsigned_ack_targets", &self.unsigned_ack_targets)
             .field("peer_urls", &self.peer_urls)
@@ -356,6 +354,7 @@ mod tests {
             ("REDIS_URL", "http://x"),
             ("DATABASE_URL", "postgres://x/y"),
             ("SECRETS_KEY", "short"),
+            ("SECRETS_KMS", "/nowhere"),
             ("PEER_REDIS_URLS", "a=b"),
             ("PEER_URLS", "a=ftp://b"),
             ("SYNC_INTERVAL_MS", "-1"),
@@ -379,7 +378,7 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc"),
         ]);
-        assert_eq!(names.len(), 33, "{names:?}");
+        assert_eq!(names.len(), 34, "{names:?}");
     }
 
     #[test]

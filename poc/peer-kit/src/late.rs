@@ -11,26 +11,48 @@ use hmac_propagation::management::{
 };
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
+use parking_lot::RwLock;
 
 /// A place for a store that is not connected yet. Clones share it.
 #[derive(Debug)]
-pub struct Late<T>(Arc<OnceLock<T>>);
+pub struct Late<T>(Arc<Place<T>>);
+
+#[derive(Debug)]
+struct Place<T> {
+    store: OnceLock<T>,
+    /// Why it was not there when it was last looked for.
+    why: RwLock<Option<String>>,
+}
 
 /// The store was not connected yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not connected yet")]
-pub struct NotConnectedYet;
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotConnectedYet {
+    /// It was not looked for.
+    #[error("not connected yet")]
+    Unknown,
+    /// It was looked for in vain.
+    #[error("not connected yet: {0}")]
+    Because(String),
+}
 
 impl<T> Late<T> {
     /// An empty place.
     pub fn new() -> Self {
-        Self(Arc::new(OnceLock::new()))
+        Self(Arc::new(Place {
+            store: OnceLock::new(),
+            why: RwLock::default(),
+        }))
+    }
+
+    /// Says why it is not there yet, until it is asked again or there.
+    pub fn is_missing(&self, why: String) {
+        *self.0.why.write() = Some(why);
     }
 
     /// Puts the store in its place; a second one is dropped.
     pub fn arrive(&self, store: T) {
         // Whoever was first stays.
-        let _ = self.0.set(store);
+        let _ = self.0.store.set(store);
     }
 
     /// The store, once it is there.
@@ -38,7 +60,10 @@ impl<T> Late<T> {
     /// # Errors
     /// [`NotConnectedYet`].
     pub fn store(&self) -> Result<&T, NotConnectedYet> {
-        self.0.get().ok_or(NotConnectedYet)
+        self.0.store.get().ok_or_else(|| {
+            let why = self.0.why.read().clone();
+            why.map_or(NotConnectedYet::Unknown, NotConnectedYet::Because)
+        })
     }
 
     fn management(&self) -> Result<&T, ManagementError> {
@@ -171,7 +196,11 @@ impl<T: Management> Management for Late<T> {
             Ok(store) => store.upsert_credentials_with_targets(requests).await,
             Err(_) => requests
                 .iter()
-                .map(|_| Err(ManagementError::Unavailable(Box::new(NotConnectedYet))))
+                .map(|_| {
+                    Err(ManagementError::Unavailable(Box::new(
+                        NotConnectedYet::Unknown,
+                    )))
+                })
                 .collect(),
         }
     }

@@ -5,6 +5,7 @@ pub mod process;
 
 pub mod config;
 pub mod reseal;
+pub mod secrets_keys;
 pub mod telemetry;
 pub mod tls;
 

@@ -10,7 +10,7 @@ use sqlx::{Connection, Executor};
 
 use super::engine::{Container, Engine};
 use super::environment::{self, Peer, Secrets};
-use super::http::Http;
+use super::http::{Gateway, Http};
 use super::leaks::Leaks;
 use super::node::{Home, Node};
 use super::server::{self, Server};
@@ -22,6 +22,9 @@ const INTERVALS: [(&str, &str); 2] = [("SYNC_INTERVAL_MS", "500"), ("DRIFT_INTER
 
 /// Who may do what at the broker, as it was composed.
 const DEFINITIONS: &str = "/mnt/definitions.json";
+
+/// The key of the gateway whose tokens the peers take.
+const SIGNING_KEY: &str = "/mnt/gateway-signing-key.json";
 
 /// Who may do everything, at the broker and in every Redis: a story comes as this user.
 const OPERATOR: &str = "operator";
@@ -91,7 +94,7 @@ pub(super) async fn attach(options: Options, http: Client) -> Mesh {
         composed.variable(Peer::Authority, "DATABASE_URL"),
     );
     let mesh = Mesh {
-        http: Http::open(http),
+        http: Http::new(http, &nodes, composed.gateway()),
         rabbitmq: Server::Composed(rabbitmq),
         mariadb: Server::Composed(mariadb),
         secrets: Secrets::read(&composed.environments),
@@ -108,6 +111,12 @@ pub(super) async fn attach(options: Options, http: Client) -> Mesh {
 }
 
 impl Composed {
+    /// Who signs tokens, where the peers were composed to ask for them.
+    fn gateway(&self) -> Option<Gateway> {
+        let auth = self.variable(Peer::Authority, "MANAGEMENT_AUTH");
+        (auth == "tokens").then(|| Gateway::of(Path::new(SIGNING_KEY)))
+    }
+
     /// The addresses from which this container calls the others: it is on every network.
     pub(super) fn own_addresses(&self) -> Vec<String> {
         self.own_addresses.clone()

@@ -1,7 +1,7 @@
 //! The story's own HTTP client. To a peer that asks who comes it is an operator, with tokens of a gateway of its own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,24 +42,15 @@ pub(crate) struct Gateway {
 }
 
 impl Http {
-    /// Calls with `client` the peers of `nodes`; with tokens if they `ask` for them.
-    pub(super) fn new(client: Client, nodes: &[Node], ask: bool) -> Self {
+    /// Calls with `client` the peers of `nodes`; with tokens of `gateway` if they ask for them.
+    pub(super) fn new(client: Client, nodes: &[Node], gateway: Option<Gateway>) -> Self {
         Self {
             client,
             peers: nodes
                 .iter()
                 .map(|node| (node.url.clone(), node.peer))
                 .collect(),
-            gateway: ask.then(|| Arc::new(Gateway::new())),
-        }
-    }
-
-    /// The same without tokens.
-    pub(super) fn open(client: Client) -> Self {
-        Self {
-            client,
-            peers: Arc::default(),
-            gateway: None,
+            gateway: gateway.map(Arc::new),
         }
     }
 
@@ -103,15 +94,27 @@ impl Http {
 }
 
 impl Gateway {
-    fn new() -> Self {
-        let gateway = Self {
-            signer: Mutex::new(new_signer()),
+    /// Signs with a key of its own, and publishes it.
+    pub(super) fn new() -> Self {
+        let gateway = Self::signing(new_signer());
+        gateway.publish(&[gateway.key()]);
+        gateway
+    }
+
+    /// Signs with the key in a file, which the peers know already.
+    pub(super) fn of(path: &Path) -> Self {
+        let jwk = std::fs::read(path).expect("the gateway's key");
+        let key = PrivateKey::from_jwk(&jwk).expect("a private key");
+        Self::signing(signer(&key))
+    }
+
+    fn signing(signer: Arc<dyn Signer>) -> Self {
+        Self {
+            signer: Mutex::new(signer),
             folder: tempfile::tempdir().expect("a folder"),
             issued: Mutex::default(),
             all: Mutex::default(),
-        };
-        gateway.publish(&[gateway.key()]);
-        gateway
+        }
     }
 
     /// What a peer is told.
@@ -224,8 +227,11 @@ impl Gateway {
 }
 
 fn new_signer() -> Arc<dyn Signer> {
-    let key = PrivateKey::generate(Algorithm::EdDsa).expect("a key");
-    Arc::new(MemorySigner::new(&key).expect("a signer"))
+    signer(&PrivateKey::generate(Algorithm::EdDsa).expect("a key"))
+}
+
+fn signer(key: &PrivateKey) -> Arc<dyn Signer> {
+    Arc::new(MemorySigner::new(key).expect("a signer"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

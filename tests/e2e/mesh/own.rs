@@ -5,7 +5,7 @@ use services::{MariaDb, RabbitMq};
 use tempfile::TempDir;
 
 use super::environment::{Peer, Secrets};
-use super::http::Http;
+use super::http::{Gateway, Http};
 use super::leaks::Leaks;
 use super::links::Links;
 use super::node::{self, Home, Node, Program, Version};
@@ -71,7 +71,7 @@ pub(super) async fn bring_up(options: Options, http: Client) -> Mesh {
         _slot: slot,
     };
     Mesh {
-        http: Http::new(http, &nodes, asks),
+        http: Http::new(http, &nodes, asks.then(Gateway::new)),
         rabbitmq: Server::RabbitMq(rabbitmq),
         mariadb: Server::MariaDb(mariadb),
         secrets: Secrets::fresh(),

@@ -1,5 +1,6 @@
 //! `cargo compose`: what the README says of containers, done, on free ports and beside whatever else is running.
 
+mod keys;
 mod mesh;
 
 use std::process::Stdio;
@@ -25,6 +26,9 @@ pub(crate) struct Options {
     /// Programs as a user's `docker compose up --build` makes them; they take twice as long to build.
     #[arg(long)]
     release: bool,
+    /// Peers that ask for tokens; of two meshes the second does always.
+    #[arg(long)]
+    tokens: bool,
     /// Only the stories whose name contains one of these, in one mesh.
     stories: Vec<String>,
 }
@@ -40,7 +44,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
         1
     };
     let meshes: Result<Vec<Mesh>, Error> = (1..=count)
-        .map(|number| Mesh::new(number, profile))
+        .map(|number| Mesh::new(number, profile, options.tokens || number == MESHES))
         .collect();
     let meshes = meshes?;
     let outcome = tokio::select! {

@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jwt_auth::{Algorithm, MemorySigner, PrivateKey, Signer as _};
-use kms::{CheckedKeyManagement, KeyManagement as _, KmsError};
+use kms::{CheckedKeyManagement, KeyManagement as _, KmsError, WrappingKey};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -23,7 +23,9 @@ const TOKEN: &str = "hvs.token";
 
 struct Key {
     kind: String,
+    /// What it does, whatever its kind says.
     signer: MemorySigner,
+    wrapping: WrappingKey,
     public: String,
     deletion_allowed: bool,
     /// How somebody may know it.
@@ -55,7 +57,11 @@ fn is_name(name: &str) -> bool {
 }
 
 fn described(name: &str, key: &Key, warnings: &Value) -> Response {
-    let first = json!({ "creation_time": "2026-11-30T00:00:00Z", "name": key.kind, "public_key": key.public });
+    let mut first = json!({ "creation_time": "2026-11-30T00:00:00Z", "name": key.kind, "public_key": key.public });
+    if key.kind == "aes256-gcm96" {
+        // Of a key without a public half, the engine tells the moment alone.
+        first = json!(1_764_460_800);
+    }
     let data = json!({ "name": name, "type": key.kind, "keys": { "1": first }, "latest_version": 1,
         "deletion_allowed": key.deletion_allowed, "exportable": key.leak == "exportable",
         "imported_key": key.leak == "imported_key", "allow_plaintext_backup": key.leak == "allow_plaintext_backup" });
@@ -79,7 +85,7 @@ async fn create(
     }
     let kind = body["type"].as_str().unwrap().to_owned();
     let algorithm = match kind.as_str() {
-        "ed25519" => Algorithm::EdDsa,
+        "ed25519" | "aes256-gcm96" => Algorithm::EdDsa,
         "ecdsa-p256" => Algorithm::Es256,
         _ => return errors(400, &["unknown key type"]),
     };
@@ -96,6 +102,7 @@ async fn create(
     let key = Key {
         kind,
         signer: MemorySigner::new(&key).unwrap(),
+        wrapping: WrappingKey::generate(),
         public,
         deletion_allowed: false,
         leak: ["exportable", "allow_plaintext_backup"]
@@ -168,6 +175,9 @@ async fn sign(
     let Some((kind, signer)) = found else {
         return errors(400, &["signing key not found"]);
     };
+    if kind == "aes256-gcm96" {
+        return errors(400, &["key type aes256-gcm96 does not support signing"]);
+    }
     assert_eq!(body["key_version"], 1);
     let input = STANDARD.decode(body["input"].as_str().unwrap()).unwrap();
     let signature = signer.sign(&input).await.unwrap();
@@ -179,6 +189,63 @@ async fn sign(
     };
     let data = json!({ "signature": format!("vault:v1:{signature}"), "key_version": 1 });
     Json(json!({ "data": data })).into_response()
+}
+
+/// An engine makes a key that is not there: that it came so far is a mistake of the client.
+async fn encrypt(
+    State(engine): Engine,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    if let Some(refused) = refused(&headers) {
+        return refused;
+    }
+    let keys = engine.lock();
+    let key = keys.get(&name).unwrap();
+    assert_eq!(
+        (key.kind.as_str(), &body["key_version"]),
+        ("aes256-gcm96", &json!(1))
+    );
+    let plain = STANDARD
+        .decode(body["plaintext"].as_str().unwrap())
+        .unwrap();
+    let wrapped = key.wrapping.wrap(&kid(&name), &plain).unwrap();
+    let data = json!({ "ciphertext": format!("vault:v1:{wrapped}"), "key_version": 1 });
+    Json(json!({ "data": data })).into_response()
+}
+
+async fn decrypt(
+    State(engine): Engine,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    if let Some(refused) = refused(&headers) {
+        return refused;
+    }
+    let keys = engine.lock();
+    let Some(key) = keys.get(&name) else {
+        return errors(400, &["encryption key not found"]);
+    };
+    if key.kind != "aes256-gcm96" {
+        let refused = format!("key type {} does not support decryption", key.kind);
+        return errors(400, &[refused.as_str()]);
+    }
+    let Some(wrapped) = body["ciphertext"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("vault:v1:")
+    else {
+        return errors(400, &["invalid ciphertext: no prefix"]);
+    };
+    match key.wrapping.unwrap(&kid(&name), wrapped) {
+        Ok(plain) => {
+            let data = json!({ "plaintext": STANDARD.encode(&*plain) });
+            Json(json!({ "data": data })).into_response()
+        }
+        Err(_) => errors(400, &["cipher: message authentication failed"]),
+    }
 }
 
 /// It belongs to no namespace, and needs no token.
@@ -204,6 +271,8 @@ async fn engine_with(keys: Arc<Mutex<HashMap<String, Key>>>) -> String {
         )
         .route("/v1/transit/keys/{name}/config", post(allow))
         .route("/v1/transit/sign/{name}", post(sign))
+        .route("/v1/transit/encrypt/{name}", post(encrypt))
+        .route("/v1/transit/decrypt/{name}", post(decrypt))
         .route("/v1/sys/health", get(health))
         .fallback(async || errors(404, &["no handler for route"]))
         .with_state(keys);

@@ -1,7 +1,7 @@
 //! Reads all values of a peer and collects what is wrong with them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auth_base::secret::Secret;
@@ -22,6 +22,7 @@ use crate::config::source::Source;
 use crate::config::value::{self, Parsed};
 use crate::config::variable::{Variable, variable};
 use crate::config::{Config, Defaults, Full, LogFormat, ManagementAuth, Role, TokenAuth};
+use crate::secrets_keys::{SecretsKeys, provider_at};
 
 /// Where the gateway of this machine is.
 const GATEWAY_URL: &str = "http://localhost:3100";
@@ -29,7 +30,8 @@ const GATEWAY_URL: &str = "http://localhost:3100";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Config {
-    /// Judges all values and lists every mistake at once. Contacts nobody; reads only `_FILE`s and `GATEWAY_KEYS`.
+    /// Judges all values and lists every mistake at once. Contacts nobody; reads only `_FILE`s, `GATEWAY_KEYS` and what `SECRETS_KMS`
+    /// names.
     ///
     /// # Errors
     /// [`Mistakes`], a line each, never with a secret's value.
@@ -250,7 +252,7 @@ impl<'a> Reader<'a> {
 
     fn full(&mut self, own: Option<&PeerName>) -> Option<Full> {
         let database_url = self.required("DATABASE_URL", value::database_url);
-        let secrets_keys = self.required("SECRETS_KEY", value::keys);
+        let secrets_keys = self.secrets_keys();
         let named_secrets = |text: &str| value::named(text, value::propagation_secret);
         let targets = self.or("PROPAGATION_TARGETS", Vec::new(), |text| {
             let targets = named_secrets(text)?;
@@ -279,11 +281,9 @@ impl<'a> Reader<'a> {
             *SECRET_BYTES.start(),
             value::secret_bytes,
         );
-        let (secrets_key, older_secrets_keys) = secrets_keys?;
         Some(Full {
             database_url: database_url?,
-            secrets_key,
-            older_secrets_keys,
+            secrets_keys: secrets_keys?,
             targets: targets?,
             unsigned_ack_targets: unsigned_ack_targets?,
             peer_redis_urls: peer_redis_urls?,
@@ -295,6 +295,31 @@ impl<'a> Reader<'a> {
             drift_interval: drift_interval?,
             audit_retention: Some(DAY * retention?).filter(|retention| !retention.is_zero()),
             min_secret_bytes: min_secret_bytes?,
+        })
+    }
+
+    /// A provider is needed where a key is wrapped, and nowhere else.
+    fn secrets_keys(&mut self) -> Option<SecretsKeys> {
+        let keys = self.required("SECRETS_KEY", value::keys);
+        let wrapped = keys.as_deref().and_then(SecretsKeys::first_wrapped);
+        let absent = || match wrapped {
+            Some(place) => Err(format!(
+                "is not set, and key {place} of SECRETS_KEY is wrapped"
+            )),
+            None => Ok(None),
+        };
+        let source = self.source;
+        let provider = self.or_else("SECRETS_KMS", absent, |path| {
+            let variables = |name: &str| source.text(name).map(str::to_owned);
+            provider_at(Path::new(path), &variables).map(Some)
+        });
+        if let (Some(_), Some(Some(_)), None) = (&keys, &provider, wrapped) {
+            let problem = "is set, and no key of SECRETS_KEY is wrapped".to_owned();
+            self.note("SECRETS_KMS", problem, "a wrapped key, or nothing here");
+        }
+        Some(SecretsKeys {
+            keys: keys?,
+            provider: provider?,
         })
     }
 

@@ -80,6 +80,11 @@ impl Source {
         Ok(Some(value))
     }
 
+    /// What any name holds, as it stands: for files whose texts name variables.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.as_str())
+    }
+
     /// Tells whether the variable is given in either form.
     pub(crate) fn has(&self, variable: &Variable) -> bool {
         let given = |name: &str| {

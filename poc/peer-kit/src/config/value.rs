@@ -7,8 +7,6 @@ use std::str::FromStr;
 
 use auth_base::secret::Secret;
 use auth_base::server_url::{self, ServerKind, ServerUrl};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hmac_auth::credentials::SECRET_BYTES;
 use hmac_propagation::event::PROPAGATION_SECRET_BYTES;
 use hmac_propagation::queue::PeerName;
@@ -17,9 +15,9 @@ use jwt_auth::jwks::SkippedKey;
 use jwt_auth::public_jwk::InvalidJwk;
 use mesh_management::edge::host_name;
 use url::Url;
-use zeroize::{Zeroize, Zeroizing};
 
 use crate::gateway_keys::read_keys;
+use crate::secrets_keys::{DataKey, data_key};
 
 /// A value or what is wrong with it.
 pub(crate) type Parsed<T> = Result<T, String>;
@@ -277,25 +275,17 @@ pub(crate) fn named<T>(
     Ok(pairs)
 }
 
-/// A key of 32 bytes, wiped on drop.
-pub type SecretsKeyBytes = Zeroizing<[u8; 32]>;
-
-/// The first key and the others.
-pub(crate) fn keys(text: &str) -> Parsed<(SecretsKeyBytes, Vec<SecretsKeyBytes>)> {
-    let mut keys = Vec::new();
-    for (index, item) in items(text).enumerate() {
-        let mut bytes = STANDARD
-            .decode(item)
-            .map_err(|_| format!("key {} is not base64", index + 1))?;
-        let key = <[u8; 32]>::try_from(bytes.as_slice())
-            .map_err(|_| format!("key {} has {} bytes, not 32", index + 1, bytes.len()));
-        bytes.zeroize();
-        keys.push(Zeroizing::new(key?));
-    }
-    let mut keys = keys.into_iter();
-    match keys.next() {
-        Some(first) => Ok((first, keys.collect())),
-        None => Err("holds no key".to_owned()),
+/// The keys, at least one: the first writes.
+pub(crate) fn keys(text: &str) -> Parsed<Vec<DataKey>> {
+    let numbered =
+        |(place, item)| data_key(item).map_err(|problem| format!("key {place} {problem}"));
+    let keys: Vec<DataKey> = (1..)
+        .zip(items(text))
+        .map(numbered)
+        .collect::<Parsed<_>>()?;
+    match keys.is_empty() {
+        true => Err("holds no key".to_owned()),
+        false => Ok(keys),
     }
 }
 
@@ -307,6 +297,9 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
@@ -361,7 +354,7 @@ mod tests {
     #[test]
     fn keys_have_32_bytes() {
         let key = STANDARD.encode([7u8; 32]);
-        assert_eq!(keys(&format!("{key},{key}")).unwrap().1.len(), 1);
+        assert_eq!(keys(&format!("{key},{key}")).unwrap().len(), 2);
         assert!(
             keys(&STANDARD.encode([7u8; 31]))
                 .unwrap_err()

@@ -252,8 +252,14 @@ pub const VARIABLES: &[Variable] = &[
     secret(
         "SECRETS_KEY",
         Full,
-        "32 bytes in base64; more keys, for reading only, after commas",
+        "32 bytes in base64, or a wrapped key (kms:...); more keys, for reading only, after commas",
         "encrypts secrets at rest",
+    ),
+    open(
+        "SECRETS_KMS",
+        Full,
+        "the path of a kms.json whose default provider is http or vault-transit",
+        "who unwraps the wrapped keys of SECRETS_KEY; needed where there is one",
     ),
     secret(
         "PEER_REDIS_URLS",

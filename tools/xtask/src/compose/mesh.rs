@@ -4,6 +4,7 @@ use services::http::{self, Url};
 use services::output::say;
 use tokio::process::Command;
 
+use super::keys::Keys;
 use crate::error::Error;
 use crate::step::Step;
 
@@ -42,11 +43,13 @@ pub(super) struct Mesh {
     project: String,
     profile: &'static str,
     ports: Vec<u16>,
+    /// Where its peers ask for tokens.
+    keys: Option<Keys>,
 }
 
 impl Mesh {
-    /// Names one; `profile` is cargo's.
-    pub(super) fn new(number: usize, profile: &'static str) -> Result<Self, Error> {
+    /// Names one; `profile` is cargo's. Its peers may ask for tokens.
+    pub(super) fn new(number: usize, profile: &'static str, asks: bool) -> Result<Self, Error> {
         let ports: Result<Vec<u16>, _> = PORTS.iter().map(|_| services::free_port()).collect();
         let project = format!("hmac-mesh-{}-{number}", std::process::id());
         Ok(Self {
@@ -54,6 +57,7 @@ impl Mesh {
             project,
             profile,
             ports: ports?,
+            keys: asks.then(Keys::make).transpose()?,
         })
     }
 
@@ -71,21 +75,29 @@ impl Mesh {
             .await
     }
 
-    /// Both dashboards answer, with their bundle.
+    /// Both dashboards answer: with their bundle, or by asking who comes.
     pub(super) async fn dashboards(&self) -> Result<(), Error> {
         for dashboard in DASHBOARDS {
             let url = Url::parse(&format!("http://127.0.0.1:{}/", self.ports[dashboard]))?;
             let (status, page) = http::exchange("GET", url, None).await?;
             let name = PORTS[dashboard].to_lowercase();
-            if status != 200 || !page.contains("/pkg/start-") {
+            let is_right = match self.keys {
+                Some(_) => status == 401,
+                None => status == 200 && page.contains("/pkg/start-"),
+            };
+            if !is_right {
                 return Err(format!(
                     "the dashboard of {name} answers {status}, or without its bundle"
                 )
                 .into());
             }
         }
+        let how = match self.keys {
+            Some(_) => "by asking for a token",
+            None => "with their bundle",
+        };
         say(format_args!(
-            "── mesh {}: both dashboards answer, with their bundle ──",
+            "── mesh {}: both dashboards answer, {how} ──",
             self.number
         ))?;
         Ok(())
@@ -162,6 +174,12 @@ impl Mesh {
         let step = ["OPERATOR_PASSWORD", "ERLANG_COOKIE"]
             .iter()
             .fold(step, |step, name| step.variable(name, &self.project));
+        let step = self.keys.iter().fold(step, |step, keys| {
+            step.variable("MANAGEMENT_AUTH", "tokens")
+                .variable("MANAGEMENT_BEARER", "true")
+                .variable("GATEWAY_KEYS", &keys.set().to_string_lossy())
+                .variable("GATEWAY_SIGNING_KEY", &keys.signing().to_string_lossy())
+        });
         PORTS
             .iter()
             .zip(&self.ports)
