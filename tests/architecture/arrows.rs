@@ -106,6 +106,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "jwt-auth",
             "mesh-api",
             "mesh-management",
+            "secrets-at-rest",
         ],
     ),
     ("axum-serve", &[]),

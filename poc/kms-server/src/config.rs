@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use kms::KmsConfig;
 use kms::config::{ProviderConfig, ProviderSettings};
 use zeroize::Zeroizing;
@@ -20,6 +20,9 @@ const MAX_FILE_BYTES: u64 = 256 * 1024;
 #[derive(Debug, Parser)]
 #[command(name = "kms-server")]
 pub struct Arguments {
+    /// What is done instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Where HTTP is served; port 0 picks a free one. TLS ends before this.
     #[arg(long, env = "KMS_LISTEN", default_value = "127.0.0.1:8600")]
     pub listen: SocketAddr,
@@ -35,6 +38,17 @@ pub struct Arguments {
     /// How many calls a second one caller may make.
     #[arg(long, env = "KMS_RATE_LIMIT", default_value = "200")]
     pub rate_limit: NonZeroU32,
+}
+
+/// What is done instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Seals every private key of the provider `sql` with the first key of `secretsKey`, and ends. Servers may run meanwhile.
+    Reseal {
+        /// The providers: kms.json. The keys of the default one are sealed.
+        #[arg(long, env = "KMS_CONFIG")]
+        config: PathBuf,
+    },
 }
 
 /// What the server is made of.
@@ -97,6 +111,14 @@ fn providers(
         }
         (Some(path), false) => path,
     };
+    from_file(path, variables)
+}
+
+/// Reads kms.json, and judges the provider that is served.
+pub(crate) fn from_file(
+    path: &Path,
+    variables: &dyn Fn(&str) -> Option<String>,
+) -> Result<KmsConfig, Vec<String>> {
     let json = read("KMS_CONFIG", path)?;
     let config = KmsConfig::parse(&json, variables).map_err(|invalid| {
         let lines = invalid.to_string();

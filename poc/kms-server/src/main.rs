@@ -1,38 +1,77 @@
 //! Starts the key server, and ends it on SIGTERM or SIGINT.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use kms_server::{Application, Arguments, Settings};
+use kms_server::config::Command;
+use kms_server::failure::Failure;
+use kms_server::reseal::Resealed;
+use kms_server::{Application, Arguments, Settings, reseal};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().json().init();
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(std::io::stderr)
+        .init();
     let variables = |name: &str| {
         let all = std::env::vars_os().filter(|(it, _)| it == name);
         all.filter_map(|(_, value)| value.into_string().ok()).next()
     };
-    let settings = match Settings::load(&Arguments::parse(), &variables) {
-        Ok(settings) => settings,
-        Err(mistakes) => {
-            for mistake in mistakes {
-                tracing::error!("{mistake}");
-            }
-            return ExitCode::from(2);
-        }
-    };
-    let ended = match Application::bind(settings).await {
-        Ok(application) => application.run_until(stop()).await,
-        Err(failure) => Err(failure),
-    };
+    let arguments = Arguments::parse();
+    match &arguments.command {
+        Some(Command::Reseal { config }) => match reseal::target(config, &variables) {
+            Ok(sql) => resealed(reseal::run(&sql).await),
+            Err(mistakes) => misconfigured(mistakes),
+        },
+        None => match Settings::load(&arguments, &variables) {
+            Ok(settings) => served(serve(settings).await),
+            Err(mistakes) => misconfigured(mistakes),
+        },
+    }
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    let application = Application::bind(settings).await?;
+    let address = application.address();
+    tracing::info!(%address, "listening");
+    application.run_until(stop()).await
+}
+
+fn served(ended: Result<(), Failure>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            tracing::error!(why = auth_base::chain(&*failure), "the key server ends");
-            ExitCode::FAILURE
-        }
+        Err(failure) => failed(&failure),
     }
+}
+
+/// What was done is for the operator: it goes to the standard output.
+fn resealed(resealed: Result<Resealed, Failure>) -> ExitCode {
+    match resealed {
+        Ok(resealed) => {
+            // Nobody may read it.
+            let _ = writeln!(std::io::stdout(), "{resealed}");
+            match resealed.is_complete() {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            }
+        }
+        Err(failure) => failed(&failure),
+    }
+}
+
+fn misconfigured(mistakes: Vec<String>) -> ExitCode {
+    for mistake in mistakes {
+        tracing::error!("{mistake}");
+    }
+    ExitCode::from(2)
+}
+
+fn failed(failure: &Failure) -> ExitCode {
+    tracing::error!(why = auth_base::chain(&**failure), "the key server ends");
+    ExitCode::FAILURE
 }
 
 async fn stop() {

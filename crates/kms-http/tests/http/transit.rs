@@ -248,7 +248,10 @@ async fn the_engine_signs_whatever_algorithm_is_asked_for_and_the_checks_do_not(
     assert_eq!(first.verify(b"input", &signature.unwrap()), Ok(()));
     // The other way round it answers ASN.1, which is no signature.
     let refused = raw.sign(&curve, Algorithm::EdDsa, b"input").await;
-    assert!(matches!(refused, Err(KmsError::SignatureLength(70))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(KmsError::SignatureLength(70))),
+        "{refused:?}"
+    );
     for (kid, asked) in [(edwards, Algorithm::Es256), (curve, Algorithm::EdDsa)] {
         let refused = checked.sign(&kid, asked, b"input").await;
         assert!(
