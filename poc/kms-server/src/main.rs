@@ -9,17 +9,22 @@ use kms_server::failure::Failure;
 use kms_server::reseal::Resealed;
 use kms_server::{Application, Arguments, Settings, reseal};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .json()
-        .with_writer(std::io::stderr)
-        .init();
     let variables = |name: &str| {
         let all = std::env::vars_os().filter(|(it, _)| it == name);
         all.filter_map(|(_, value)| value.into_string().ok()).next()
     };
+    // As the peers do: `info` unless something else is said.
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter.parse_lossy(variables("RUST_LOG").unwrap_or_default()))
+        .with_writer(std::io::stderr)
+        .init();
     let arguments = Arguments::parse();
     match &arguments.command {
         Some(Command::Reseal { config }) => match reseal::target(config, &variables) {

@@ -104,7 +104,8 @@ impl Server {
 
     fn call(&self, method: &str, path: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        self.http.request(method, format!("http://{}{path}", self.address))
+        self.http
+            .request(method, format!("http://{}{path}", self.address))
     }
 
     async fn admin(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
