@@ -108,6 +108,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "kms-http",
             "mesh-api",
             "mesh-management",
+            "secrets-at-rest",
         ],
     ),
     ("axum-serve", &[]),

@@ -52,6 +52,8 @@ mod footprint;
 #[cfg(test)]
 mod front_door;
 #[cfg(test)]
+mod key_server;
+#[cfg(test)]
 mod many_changes;
 #[cfg(test)]
 mod no_secret_in_logs;

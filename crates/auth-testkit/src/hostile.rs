@@ -3,6 +3,7 @@
 //! The property tests of this workspace and its fuzz targets call the same functions (`docs/fuzzing.md`), so what a fuzzer
 //! finds becomes a file of the corpus, and with it a test for ever. What is accepted is judged again in other words.
 
+mod authorization;
 mod dpop;
 mod judge;
 mod jwk;
@@ -11,6 +12,7 @@ mod jwt;
 mod kms_config;
 mod pem;
 
+pub use self::authorization::authorization;
 pub use self::dpop::dpop;
 pub use self::jwk::jwk;
 pub use self::jwks::jwks;
@@ -23,6 +25,7 @@ pub type Property = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target and of its folder in `fuzz/corpus`.
 pub const PROPERTIES: &[(&str, Property)] = &[
+    ("authorization", authorization),
     ("dpop", dpop),
     ("jwk", jwk),
     ("jwks", jwks),

@@ -48,6 +48,8 @@ fn an_input_as_large_as_can_be_is_done_with_in_time() {
         (hostile::jwt, filled("e30.")),
         (hostile::jwt, format!("{{\"a\":{}", filled("["))),
         (hostile::jwt, format!("{{}}\n{}", filled("{\"a\":"))),
+        (hostile::authorization, format!("Bearer {}", filled(" "))),
+        (hostile::authorization, filled("DPoP a\n")),
         (hostile::dpop, filled(".")),
         (hostile::dpop, format!("https://a/{}", filled("../"))),
         (hostile::jwk, filled("{\"kty\":")),

@@ -12,6 +12,7 @@ use hmac_propagation::management::{
 };
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
+use secrets_at_rest::reseal::Progress;
 
 use crate::backlog::{Backlog, CountBacklog};
 use crate::change::{AcceptChanges, Rebook, Rotate};
@@ -23,7 +24,7 @@ use crate::inventory::{
 use crate::marks::{MarkAcknowledged, MarkPropagated, MarkSent, Reopen};
 use crate::options::SqlOptions;
 use crate::probe::Probe;
-use crate::reseal::{COLUMNS, Progress, ResealPage, Resealed};
+use crate::reseal::{COLUMNS, ResealPage, Resealed};
 use crate::resync::{AppliedLocally, ResyncPage, Unapplied};
 use crate::schema;
 use crate::secrets::{SecretsKey, Vault};
@@ -220,11 +221,11 @@ impl SqlManagement {
     pub async fn reseal(&self) -> Result<Resealed, ManagementError> {
         let mut resealed = Resealed::default();
         for column in &*COLUMNS {
-            let mut progress = Progress::of(column);
+            let mut progress = Progress::of(column.name);
             let done = loop {
                 let work = ResealPage {
                     column,
-                    after: progress.after.as_deref(),
+                    after: progress.after(),
                     vault: &self.vault,
                 };
                 let page = self.run(&work).await?;

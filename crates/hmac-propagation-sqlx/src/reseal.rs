@@ -5,62 +5,17 @@
 
 use std::sync::LazyLock;
 
+use secrets_at_rest::reseal::{PAGE, Page};
+
 use crate::database::{Session, Value, Work};
 use crate::error::SqlError;
-use crate::secrets::{Place, Vault};
+use crate::secrets::{Place, Resealing, Vault};
 
-/// Rows a transaction: few, for a running peer waits for their locks.
-const PAGE: usize = 100;
-/// A page whose rows were changed meanwhile is looked at again so often.
-const LOOKS: u32 = 5;
-/// So many rows that cannot be read are named; all are counted.
-const NAMED: usize = 100;
-
-/// What [`crate::SqlManagement::reseal`] has done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resealed {
-    /// The columns that hold sealed values, in the order they were gone through.
-    pub columns: Vec<ResealedColumn>,
-}
-
-/// What was done in one column.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResealedColumn {
-    /// Its name, as `table.column`.
-    pub column: &'static str,
-    /// How many values are sealed with the first key now and were not before.
-    pub resealed: u64,
-    /// How many were already.
-    pub fresh: u64,
-    /// How many were changed by somebody else each time they were looked at: another run will find them.
-    pub overtaken: u64,
-    /// How many do not open with any of the keys. They are left as they are.
-    pub unreadable: u64,
-    /// The first 100 of those.
-    pub unreadable_rows: Vec<UnreadableRow>,
-}
-
-/// A row with a value that does not open. Nothing of the value is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnreadableRow {
-    /// The parts of the row's key, joined by `/`.
-    pub row: String,
-    /// Why the value does not open.
-    pub reason: String,
-}
-
-impl Resealed {
-    /// Tells whether every value is sealed with the first key, so that the others are needed no longer.
-    pub fn is_complete(&self) -> bool {
-        self.columns
-            .iter()
-            .all(|column| column.unreadable == 0 && column.overtaken == 0)
-    }
-}
+pub use secrets_at_rest::reseal::{Resealed, ResealedColumn, UnreadableRow};
 
 /// A column of sealed values, with the SQL that goes through it.
 pub(crate) struct Column {
-    name: &'static str,
+    pub(crate) name: &'static str,
     key: usize,
     place: for<'a> fn(&'a [String]) -> Place<'a>,
     /// Parameters: the limit.
@@ -132,17 +87,6 @@ pub(crate) struct ResealPage<'a> {
     pub(crate) vault: &'a Vault,
 }
 
-/// What became of a page.
-#[derive(Default)]
-pub(crate) struct Page {
-    resealed: u64,
-    fresh: u64,
-    overtaken: u64,
-    unreadable: Vec<UnreadableRow>,
-    /// The key of the last row; `None` when there are no more.
-    last: Option<Vec<String>>,
-}
-
 impl Work for ResealPage<'_> {
     type Output = Page;
 
@@ -152,21 +96,12 @@ impl Work for ResealPage<'_> {
         let is_last = rows.len() < PAGE;
         for (key, sealed) in rows {
             let place = (self.column.place)(&key);
-            match self.vault.open(&place, &sealed) {
-                Ok(_) if self.vault.is_fresh(&sealed) => page.fresh += 1,
-                Ok(plain) => {
-                    let anew = self.vault.seal(&place, &plain)?;
-                    match self.write(session, &key, &sealed, &anew).await? {
-                        0 => page.overtaken += 1,
-                        _ => page.resealed += 1,
-                    }
+            match self.vault.reseal(&place, &sealed)? {
+                Resealing::Fresh => page.fresh += 1,
+                Resealing::Anew(anew) => {
+                    page.written(self.write(session, &key, &sealed, &anew).await?);
                 }
-                Err(error) => {
-                    page.unreadable.push(UnreadableRow {
-                        row: key.join("/"),
-                        reason: error.to_string(),
-                    });
-                }
+                Resealing::Unreadable(error) => page.unreadable(&key, &error),
             }
             page.last = Some(key);
         }
@@ -217,63 +152,9 @@ impl ResealPage<'_> {
     }
 }
 
-/// What was done in a column so far.
-pub(crate) struct Progress {
-    done: ResealedColumn,
-    /// Sealed by earlier looks at the page at hand, and found fresh by the next one.
-    of_page: u64,
-    looks: u32,
-    /// The key of the row before the page at hand.
-    pub(crate) after: Option<Vec<String>>,
-}
-
-impl Progress {
-    pub(crate) fn of(column: &Column) -> Self {
-        let done = ResealedColumn {
-            column: column.name,
-            ..ResealedColumn::default()
-        };
-        Self {
-            done,
-            of_page: 0,
-            looks: 0,
-            after: None,
-        }
-    }
-
-    /// Counts a look at a page; gives the whole when that was the last.
-    pub(crate) fn add(&mut self, page: Page) -> Option<ResealedColumn> {
-        self.looks += 1;
-        self.done.resealed += page.resealed;
-        if page.overtaken > 0 && self.looks < LOOKS {
-            self.of_page += page.resealed;
-            return None;
-        }
-        self.done.fresh += page.fresh.saturating_sub(self.of_page);
-        self.done.overtaken += page.overtaken;
-        self.done.unreadable += page.unreadable.len() as u64;
-        let room = NAMED.saturating_sub(self.done.unreadable_rows.len());
-        self.done
-            .unreadable_rows
-            .extend(page.unreadable.into_iter().take(room));
-        (self.of_page, self.looks, self.after) = (0, 0, page.last);
-        self.after.is_none().then(|| std::mem::take(&mut self.done))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn page(resealed: u64, fresh: u64, overtaken: u64, last: Option<&str>) -> Page {
-        Page {
-            resealed,
-            fresh,
-            overtaken,
-            last: last.map(|key| vec![key.to_owned()]),
-            ..Page::default()
-        }
-    }
 
     #[test]
     fn a_page_goes_on_after_the_whole_key() {
@@ -286,32 +167,5 @@ mod tests {
              ORDER BY track, client_id, target_amqp_queue LIMIT ?"
         );
         assert!(sql[0].contains("(target_amqp_queue > ?)"));
-    }
-
-    #[test]
-    fn a_page_that_was_overtaken_is_looked_at_again_and_counted_once() {
-        let mut progress = Progress::of(&COLUMNS[0]);
-        assert!(progress.add(page(3, 5, 2, Some("j"))).is_none());
-        assert_eq!(progress.after, None, "the same page again");
-        assert!(progress.add(page(2, 8, 0, Some("j"))).is_none());
-        assert_eq!(progress.after.as_deref(), Some(&["j".to_owned()][..]));
-        let done = progress.add(page(0, 1, 0, None)).unwrap();
-        assert_eq!((done.resealed, done.fresh, done.overtaken), (5, 6, 0));
-    }
-
-    #[test]
-    fn what_is_always_overtaken_is_reported_and_left() {
-        let mut progress = Progress::of(&COLUMNS[0]);
-        for _ in 1..LOOKS {
-            assert!(progress.add(page(0, 0, 1, None)).is_none());
-        }
-        let done = progress.add(page(0, 0, 1, None)).unwrap();
-        assert_eq!(done.overtaken, 1);
-        assert!(
-            !Resealed {
-                columns: vec![done]
-            }
-            .is_complete()
-        );
     }
 }

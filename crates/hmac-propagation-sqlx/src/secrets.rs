@@ -6,7 +6,7 @@ use auth_base::random::Random;
 use zeroize::Zeroizing;
 
 pub use secrets_at_rest::SecretsKey;
-pub(crate) use secrets_at_rest::{OpenError, SealError};
+pub(crate) use secrets_at_rest::{OpenError, Resealing, SealError};
 
 /// What key ids are made with.
 const LABEL: &[u8] = b"hmac-mesh secrets key id\0";
@@ -58,9 +58,9 @@ impl Vault {
         self.0.seal(&place.parts(), plain.as_bytes())
     }
 
-    /// Tells whether a value names the key that writes.
-    pub(crate) fn is_fresh(&self, sealed: &str) -> bool {
-        self.0.is_fresh(sealed)
+    /// Tells what is to be done with a value after a change of keys.
+    pub(crate) fn reseal(&self, place: &Place<'_>, sealed: &str) -> Result<Resealing, SealError> {
+        self.0.reseal(&place.parts(), sealed)
     }
 
     pub(crate) fn open(

@@ -43,6 +43,12 @@ impl AccessToken {
         self.asked_at_ms.saturating_add(millis(self.life))
     }
 
+    /// Tells whether it was asked for less than `cool_down` before `now_ms`.
+    pub(crate) fn is_young(&self, now_ms: i64, cool_down: Duration) -> bool {
+        let grown_up = self.asked_at_ms.saturating_add(millis(cool_down));
+        (self.asked_at_ms..grown_up).contains(&now_ms)
+    }
+
     /// Tells whether it is used at `now_ms`, rather than renewed.
     pub(crate) fn is_fresh(&self, now_ms: i64, skew: Duration) -> bool {
         let skew = skew.min(self.life / 4);
@@ -65,5 +71,8 @@ mod tests {
         let is_fresh = |now_ms| token.is_fresh(now_ms, Duration::from_secs(30));
         assert!(is_fresh(10_000) && is_fresh(84_999));
         assert!(!is_fresh(9_999) && !is_fresh(85_000));
+        let is_young = |now_ms| token.is_young(now_ms, Duration::from_secs(10));
+        assert!(is_young(10_000) && is_young(19_999));
+        assert!(!is_young(9_999) && !is_young(20_000));
     }
 }

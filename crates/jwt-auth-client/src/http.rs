@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
+use rustls::crypto::{CryptoProvider, ring};
 
 use crate::token_error::TokenError;
 
@@ -15,13 +17,14 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 ///
 /// # Contract
 /// A client follows no redirect (`redirect::Policy::none()`): a redirect with 307 would send the secret on. It has a limit for
-/// connecting. [`HttpClient`] is one.
+/// connecting. It comes at once: reading files is not waited for without a bound. [`HttpClient`] is one.
+#[async_trait]
 pub trait HttpClients: Send + Sync + 'static {
     /// The client to send with now.
     ///
     /// # Errors
     /// Why there is none, for instance that a certificate cannot be read.
-    fn client(&self) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>>;
+    async fn client(&self) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>>;
 }
 
 /// A client that never changes. It keeps the contract, whatever its builder was told.
@@ -32,11 +35,16 @@ impl HttpClient {
     /// Builds a client that follows no redirect, sends nothing again by itself, and has a limit of 2 s for connecting. TLS,
     /// proxies and the rest are as `builder` says.
     ///
-    /// With reqwest's `rustls-no-provider`, the program installs a provider of cryptography first: reqwest panics without one.
+    /// Where the program has installed no provider of cryptography for rustls, it is ring from now on: with its feature
+    /// `rustls-no-provider`, reqwest panics without one.
     ///
     /// # Errors
     /// [`TokenError::Client`] when TLS cannot be set up.
     pub fn new(builder: ClientBuilder) -> Result<Self, TokenError> {
+        if CryptoProvider::get_default().is_none() {
+            // Somebody else may have been faster. Then it is theirs.
+            let _ = ring::default_provider().install_default();
+        }
         let builder = builder
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
@@ -49,8 +57,9 @@ impl HttpClient {
     }
 }
 
+#[async_trait]
 impl HttpClients for HttpClient {
-    fn client(&self) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>> {
+    async fn client(&self) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>> {
         Ok(self.0.clone())
     }
 }

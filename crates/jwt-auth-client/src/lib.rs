@@ -14,15 +14,19 @@
 //! let token = client.token(&wanted).await?;
 //! println!("expires at {}", token.expires_at_ms());
 //!
-//! // The service answered 401: the token is given up, and fetched again once for all callers.
-//! let token = client.token_instead_of(&token, &wanted).await?;
-//! # drop(token);
+//! // The service answered 401: the token is given up, and fetched again once for all callers. A young one is not.
+//! match client.token_instead_of(&token, &wanted).await? {
+//!     Some(another) => println!("expires at {}", another.expires_at_ms()),
+//!     None => println!("the service refuses us"),
+//! }
 //! # Ok(()) }
 //! ```
 //!
 //! # The rules
 //! - A token's life is counted from before it was asked for.
 //! - It is renewed [`TokenClient::refresh_skew`] before it expires, and never earlier than in the last quarter of its life.
+//! - A token that a service refuses is replaced once it is [`TokenClient::COOL_DOWN`] old: who refuses every token causes one
+//!   request in that time, not one with every call.
 //! - An answer without `access_token`, or of another type than `Bearer`, is an error, also with status 200.
 //! - A redirect is not followed: credentials go to the configured address only. Without TLS they go to this machine only,
 //!   unless [`TokenClient::allow_plain`] says otherwise.

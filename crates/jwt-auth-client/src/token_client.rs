@@ -47,6 +47,9 @@ pub struct TokenClient {
 }
 
 impl TokenClient {
+    /// How old a token is before a refusal makes another one be asked for.
+    pub const COOL_DOWN: Duration = Duration::from_secs(10);
+
     /// A client of `issuer`, whose token endpoint is `{issuer}/api/v1/auth/oauth/token` unless
     /// [`Self::token_endpoint`] says otherwise.
     ///
@@ -118,16 +121,23 @@ impl TokenClient {
     /// A token for `request` that is not `refused`, which a service answered 401 to. Callers whom the same token was refused
     /// cause one request.
     ///
+    /// `None` when there is no other: a token that was asked for less than [`Self::COOL_DOWN`] ago is not replaced, so that a
+    /// service that refuses every token does not cause a request for a token with every call. Then the refusal is the answer.
+    ///
     /// # Errors
     /// As for [`Self::token`].
     pub async fn token_instead_of(
         &self,
         refused: &Arc<AccessToken>,
         request: &TokenRequest,
-    ) -> Result<Arc<AccessToken>, Arc<TokenError>> {
-        self.give_up(request, |kept| Arc::ptr_eq(kept, refused))
-            .await;
-        self.token(request).await
+    ) -> Result<Option<Arc<AccessToken>>, Arc<TokenError>> {
+        let now = self.clock.now_ms();
+        self.give_up(request, |kept| {
+            Arc::ptr_eq(kept, refused) && !kept.is_young(now, Self::COOL_DOWN)
+        })
+        .await;
+        let token = self.token(request).await?;
+        Ok((!Arc::ptr_eq(&token, refused)).then_some(token))
     }
 
     /// Forgets all tokens.
@@ -171,7 +181,7 @@ impl TokenClient {
     }
 
     async fn ask(&self, request: &TokenRequest) -> Result<(u16, Vec<u8>), TokenError> {
-        let client = self.http.client().map_err(TokenError::Client)?;
+        let client = self.http.client().await.map_err(TokenError::Client)?;
         let sending = client
             .post(self.endpoint.clone())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -250,7 +260,6 @@ mod tests {
     /// Where a form fits what was asked for, nothing of it is left behind in a shorter one.
     #[test]
     fn a_form_does_not_grow() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = crate::http::HttpClient::new(reqwest::Client::builder());
         let secret = Secret::new("%".repeat(500));
         let client = TokenClient::new("https://a", "clt_1", secret, http.unwrap()).unwrap();

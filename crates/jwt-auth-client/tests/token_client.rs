@@ -48,8 +48,6 @@ impl Endpoint {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        // In a build of the whole workspace, reqwest speaks TLS and wants to know by what.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         // Whatever the builder says, the client follows no redirect.
         let follows = reqwest::redirect::Policy::limited(10);
         let http = HttpClient::new(reqwest::Client::builder().redirect(follows)).unwrap();
@@ -180,9 +178,10 @@ async fn a_life_that_is_over_at_once_causes_no_storm() {
 #[tokio::test]
 async fn a_refused_token_is_fetched_again_once() {
     let endpoint = Endpoint::new(900);
-    let (client, _) = endpoint.serve().await;
+    let (client, clock) = endpoint.serve().await;
     let wanted = TokenRequest::default();
     let refused = client.token(&wanted).await.unwrap();
+    clock.advance(10_000);
     let callers = (0..50).map(|_| {
         let (client, refused, wanted) = (client.clone(), Arc::clone(&refused), wanted.clone());
         tokio::spawn(async move {
@@ -190,6 +189,7 @@ async fn a_refused_token_is_fetched_again_once() {
                 .token_instead_of(&refused, &wanted)
                 .await
                 .unwrap()
+                .expect("another token")
                 .expose()
                 .to_owned()
         })
@@ -198,6 +198,29 @@ async fn a_refused_token_is_fetched_again_once() {
         assert_eq!(caller.await.unwrap(), "token-2");
     }
     assert_eq!(endpoint.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_young_token_that_is_refused_is_not_replaced() {
+    let endpoint = Endpoint::new(900);
+    let (client, clock) = endpoint.serve().await;
+    let wanted = TokenRequest::default();
+    // A service that refuses whatever it is shown, for 25 seconds: 26 calls.
+    for call in 0..26 {
+        let shown = client.token(&wanted).await.unwrap();
+        let another = client.token_instead_of(&shown, &wanted).await.unwrap();
+        assert_eq!(another.is_some(), [10, 20].contains(&call), "{call}");
+        clock.advance(1_000);
+    }
+    assert_eq!(endpoint.asked(), 3);
+    // A newer one is given at once to whoever was refused an older one.
+    let kept = client.token(&wanted).await.unwrap();
+    clock.advance(10_000);
+    let newer = client.token_instead_of(&kept, &wanted).await.unwrap();
+    let newer = newer.expect("another token");
+    let again = client.token_instead_of(&kept, &wanted).await.unwrap();
+    assert!(Arc::ptr_eq(&newer, &again.expect("the newer one")));
+    assert_eq!(endpoint.asked(), 4);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use auth_base::clock::Clock;
 use auth_base::secret::Secret;
 use jwt_auth_client::{AccessToken, TokenClient, TokenError, TokenRequest};
 use kms::KmsError;
@@ -63,6 +64,14 @@ impl Authentication {
         }
     }
 
+    /// Counts the age of tokens by `clock`.
+    pub(crate) fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        match self {
+            Self::OAuth2(client, wanted) => Self::OAuth2(Box::new(client.clock(clock)), wanted),
+            other => other,
+        }
+    }
+
     /// What the next request carries.
     pub(crate) async fn credential(&self) -> Result<Credential, Arc<TokenError>> {
         match self {
@@ -80,7 +89,7 @@ impl Authentication {
         match (self, refused) {
             (Self::OAuth2(client, wanted), Credential::Fetched(token)) => {
                 let another = client.token_instead_of(token, wanted).await?;
-                Ok(Some(Credential::Fetched(another)))
+                Ok(another.map(Credential::Fetched))
             }
             _ => Ok(None),
         }

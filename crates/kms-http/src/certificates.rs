@@ -1,11 +1,13 @@
 //! An HTTP client for the certificates of the moment.
 
 use std::error::Error;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use jwt_auth_client::HttpClients;
 use kms::config::settings::TlsFiles;
 use parking_lot::Mutex;
@@ -18,6 +20,9 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 
 /// How long a connection may take to come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// A call waits so long for a look at the files, then goes on with what was read before.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// A file of certificates may have so many bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -47,11 +52,16 @@ struct Stamp {
 
 /// Makes a client, and another one when a file has changed. Clones share it.
 #[derive(Clone)]
-pub(crate) struct CertificateClients {
+pub(crate) struct CertificateClients(Arc<Shared>);
+
+struct Shared {
     files: TlsFiles,
-    made: Arc<Mutex<Made>>,
+    made: Mutex<Made>,
+    /// Held by whoever looks at the files: a disk that does not answer has one thread waiting for it.
+    looking: Arc<tokio::sync::Mutex<()>>,
 }
 
+#[derive(Clone)]
 struct Made {
     stamps: Vec<Stamp>,
     /// What the files were when they could not be used: they are not read again before they change.
@@ -60,31 +70,55 @@ struct Made {
 }
 
 impl CertificateClients {
-    /// Reads the files for the first time.
+    /// Reads the files for the first time, on this thread.
     pub(crate) fn new(files: TlsFiles) -> Result<Self, CertificateError> {
-        let made = make(&files)?;
-        Ok(Self {
+        let made = Mutex::new(make(&files)?);
+        Ok(Self(Arc::new(Shared {
             files,
-            made: Arc::new(Mutex::new(made)),
-        })
+            made,
+            looking: Arc::default(),
+        })))
     }
 
     /// The client for what the files hold now. While they hold something that cannot be used, as in the middle of a
-    /// replacement, it is the one before.
-    pub(crate) fn of_the_moment(&self) -> reqwest::Client {
-        let mut made = self.made.lock();
+    /// replacement, it is the one before; so it is while another call looks, and when a look takes longer than
+    /// [`LOOK_LIMIT`]. Files are looked at on a thread for such things.
+    pub(crate) async fn of_the_moment(&self) -> reqwest::Client {
+        let shared = &self.0;
+        if paths(&shared.files).next().is_some()
+            && let Ok(looking) = Arc::clone(&shared.looking).try_lock_owned()
+        {
+            let shared = Arc::clone(shared);
+            let look = tokio::task::spawn_blocking(move || {
+                shared.look();
+                drop(looking);
+            });
+            if tokio::time::timeout(LOOK_LIMIT, look).await.is_err() {
+                tracing::warn!(
+                    "the files of certificates do not answer: the ones before stay in use"
+                );
+            }
+        }
+        shared.made.lock().client.clone()
+    }
+}
+
+impl Shared {
+    /// The lock is not held while a file is read: who sends does not wait for it.
+    fn look(&self) {
+        let mut made = self.made.lock().clone();
         match stamps(&self.files) {
-            Ok(stamps) if stamps == made.stamps || made.useless.as_ref() == Some(&stamps) => {}
+            Ok(stamps) if stamps == made.stamps || made.useless.as_ref() == Some(&stamps) => return,
             Ok(stamps) => match make(&self.files) {
-                Ok(new) => *made = new,
+                Ok(new) => made = new,
                 Err(error) => {
                     complain(&error);
                     made.useless = Some(stamps);
                 }
             },
-            Err(error) => complain(&error),
+            Err(error) => return complain(&error),
         }
-        made.client.clone()
+        *self.made.lock() = made;
     }
 }
 
@@ -96,9 +130,10 @@ fn complain(error: &CertificateError) {
     );
 }
 
+#[async_trait]
 impl HttpClients for CertificateClients {
-    fn client(&self) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>> {
-        Ok(self.of_the_moment())
+    async fn client(&self) -> Result<reqwest::Client, Box<dyn Error + Send + Sync>> {
+        Ok(self.of_the_moment().await)
     }
 }
 
@@ -191,20 +226,27 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Certificate
     }
 }
 
+/// What is no file of its own, as a pipe, says nothing of its length: so much is read, and no more.
 fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, CertificateError> {
-    if stat(path)?.len() > MAX_FILE_BYTES {
-        return Err(CertificateError::TooLarge(path.to_owned()));
+    let failed = |error| CertificateError::File(path.to_owned(), error);
+    let file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    // A text that grows leaves what it held behind.
+    let room = usize::try_from(length.min(MAX_FILE_BYTES)).unwrap_or_default();
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(room + 1));
+    let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+    match read.map_err(failed)? as u64 {
+        ..=MAX_FILE_BYTES => Ok(bytes),
+        _ => Err(CertificateError::TooLarge(path.to_owned())),
     }
-    let bytes = fs::read(path).map_err(|error| CertificateError::File(path.to_owned(), error))?;
-    Ok(zeroize::Zeroizing::new(bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn files_that_cannot_be_used_are_not_read_again_before_they_change() {
+    #[tokio::test]
+    async fn files_that_cannot_be_used_are_not_read_again_before_they_change() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let made = rcgen::generate_simple_self_signed(["kms".to_owned()]).unwrap();
         let write = |text: &str| fs::write(file.path(), text).unwrap();
@@ -214,12 +256,15 @@ mod tests {
             client: None,
         })
         .unwrap();
+        let useless = || clients.0.made.lock().useless.clone();
         write("nothing");
-        clients.of_the_moment();
-        let useless = clients.made.lock().useless.clone();
-        assert_eq!(useless, stamps(&clients.files).ok());
+        clients.of_the_moment().await;
+        assert_eq!(useless(), stamps(&clients.0.files).ok());
         write(&format!("{}\n", made.cert.pem()));
-        clients.of_the_moment();
-        assert_eq!(clients.made.lock().useless, None);
+        clients.of_the_moment().await;
+        assert_eq!(useless(), None);
+        write(&"x".repeat(1024 * 1024 + 1));
+        let refused = read(file.path()).unwrap_err();
+        assert!(matches!(refused, CertificateError::TooLarge(_)));
     }
 }

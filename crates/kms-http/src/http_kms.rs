@@ -1,8 +1,10 @@
 //! The client of the HTTP contract.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use auth_base::clock::Clock;
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
 use kms::config::settings::HttpSettings;
 use kms::key_management::check_input;
@@ -42,6 +44,15 @@ impl HttpKms {
             settings,
             complainant,
         })
+    }
+
+    /// Counts the age of access tokens by `clock`, instead of the system's.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            transport: self.transport.clock(clock),
+            ..self
+        }
     }
 
     /// The URL of a path below the server's address.

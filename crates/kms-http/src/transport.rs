@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_base::clock::Clock;
 use bytes::Bytes;
 use jwt_auth_client::TokenError;
 use kms::KmsError;
@@ -71,6 +72,14 @@ impl Transport {
         }
     }
 
+    /// Counts the age of tokens by `clock`.
+    pub(crate) fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            authentication: self.authentication.clock(clock),
+            ..self
+        }
+    }
+
     /// Sends a call, with another token after a 401, and tells what came back.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, KmsError> {
         let answered = tokio::time::timeout(CALL_LIMIT, self.send_as_somebody(call)).await;
@@ -124,7 +133,7 @@ impl Transport {
         call: &Call,
         credential: &Credential,
     ) -> Result<Answer, reqwest::Error> {
-        let client = self.clients.of_the_moment();
+        let client = self.clients.of_the_moment().await;
         let mut request = client.request(call.method.clone(), call.url.clone());
         request = request
             .headers(call.headers.clone())

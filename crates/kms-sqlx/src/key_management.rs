@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::database::{KmsDatabase, Row, Session, Value, Work};
 use crate::error::SqlError;
+use crate::reseal::{Resealed, reseal};
 use crate::secrets::{SecretsKey, Vault};
 
 const TABLE: &str = "private_keys";
@@ -58,6 +59,17 @@ impl SqlKeyManagement {
             vault: Vault::new(key),
             clock: Arc::new(SystemClock),
         }
+    }
+
+    /// Seals every private key with the first key of the [`SecretsKey`], whichever of its keys it is sealed with now.
+    ///
+    /// Servers may run on the schema meanwhile, with the same first key. At most 100 rows are held and locked at a time. It may
+    /// be broken off and called again at any moment.
+    ///
+    /// # Errors
+    /// [`SqlError`]; what was done until then stays done.
+    pub async fn reseal(&self) -> Result<Resealed, SqlError> {
+        reseal(&self.database, &self.vault).await
     }
 
     async fn keep(&self, kid: &KeyId, key: &PrivateKey) -> Result<PublicJwk, KmsError> {

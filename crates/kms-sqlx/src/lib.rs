@@ -18,13 +18,13 @@
 //!
 //! # What it does not do
 //! It signs in this process: who reads its memory has the keys. A key is read and opened for each signature, so that a
-//! deleted one signs no more, whoever deleted it. It does not seal again after a change of the secrets key: older keys stay
-//! readable as long as they are configured.
+//! deleted one signs no more, whoever deleted it.
 
 pub mod database;
 pub mod error;
 pub mod key_management;
 pub mod options;
+pub mod reseal;
 pub mod ring_store;
 pub mod secrets;
 

@@ -7,7 +7,7 @@ use kms::KeyId;
 use zeroize::Zeroizing;
 
 pub use secrets_at_rest::{InvalidSecretsKey, SecretsKey};
-pub(crate) use secrets_at_rest::{OpenError, SealError};
+pub(crate) use secrets_at_rest::{OpenError, Resealing, SealError};
 
 /// What key ids are made with.
 const LABEL: &[u8] = b"kms private keys key id\0";
@@ -25,6 +25,16 @@ impl Vault {
     /// Seals a private key for its row.
     pub(crate) fn seal(&self, kid: &KeyId, alg: &str, plain: &[u8]) -> Result<String, SealError> {
         self.0.seal(&place(kid, alg), plain)
+    }
+
+    /// Tells what is to be done with the private key of a row after a change of keys.
+    pub(crate) fn reseal(
+        &self,
+        kid: &KeyId,
+        alg: &str,
+        sealed: &str,
+    ) -> Result<Resealing, SealError> {
+        self.0.reseal(&place(kid, alg), sealed)
     }
 
     /// Opens the private key of a row.

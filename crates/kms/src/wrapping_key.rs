@@ -85,7 +85,7 @@ impl WrappingKey {
 pub fn check_plain(plain: &[u8]) -> Result<(), KmsError> {
     match plain.len() {
         0 => Err(KmsError::Unsupported("wrapping nothing")),
-        ..=MAX_PLAIN_BYTES => Ok(()),
+        1..=MAX_PLAIN_BYTES => Ok(()),
         _ => Err(KmsError::InputTooLarge(MAX_PLAIN_BYTES)),
     }
 }

@@ -21,7 +21,9 @@
 //! The words of this page are explained in the [glossary](https://github.com/hmac-mesh/hmac-mesh/blob/main/docs/glossary.md).
 
 pub mod key;
+pub mod reseal;
 pub mod vault;
 
 pub use crate::key::{InvalidSecretsKey, SecretsKey};
-pub use crate::vault::{OpenError, SealError, Vault};
+pub use crate::reseal::Resealed;
+pub use crate::vault::{OpenError, Resealing, SealError, Vault};

@@ -32,6 +32,17 @@ pub enum OpenError {
     Refused,
 }
 
+/// What is to be done with a value after a change of keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resealing {
+    /// Nothing: it is sealed with the first key.
+    Fresh,
+    /// This is to be written instead.
+    Anew(String),
+    /// Nothing can be: it does not open with any of the keys.
+    Unreadable(OpenError),
+}
+
 /// Sealing failed, which the cipher only does for values of many gigabytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a value could not be sealed")]
@@ -93,6 +104,18 @@ impl Vault {
             (Some(named), Some((id, _))) => named == id,
             _ => false,
         }
+    }
+
+    /// Tells what is to be done with the value of a place, so that it is sealed with the first key.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn reseal(&self, place: &[&str], sealed: &str) -> Result<Resealing, SealError> {
+        Ok(match self.open(place, sealed) {
+            Ok(_) if self.is_fresh(sealed) => Resealing::Fresh,
+            Ok(plain) => Resealing::Anew(self.seal(place, &plain)?),
+            Err(error) => Resealing::Unreadable(error),
+        })
     }
 
     /// Opens the value of a place.
@@ -162,6 +185,13 @@ mod tests {
         );
         let both = vault(&new.clone().also_reading(old.clone()));
         assert_eq!(both.open(&PLACE, &sealed_before).unwrap().as_slice(), b"x");
+        let Resealing::Anew(anew) = both.reseal(&PLACE, &sealed_before).unwrap() else {
+            panic!("the value is under the old key");
+        };
+        assert_eq!(vault(&new).open(&PLACE, &anew).unwrap().as_slice(), b"x");
+        assert_eq!(both.reseal(&PLACE, &anew).unwrap(), Resealing::Fresh);
+        let unreadable = vault(&new).reseal(&PLACE, &sealed_before).unwrap();
+        assert_eq!(unreadable, Resealing::Unreadable(OpenError::UnknownKey));
         let sealed_now = both.seal(&PLACE, b"y").unwrap();
         assert!(
             both.is_fresh(&sealed_now) && !both.is_fresh(&sealed_before) && !both.is_fresh("?")

@@ -1,14 +1,19 @@
 //! The whole server: what `main` and the tests start.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::providers::provider;
 use crate::router::router;
+
+/// Requests that are open have so long to be answered after the server was asked to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// A server that listens.
 pub struct Application {
@@ -23,10 +28,10 @@ impl Application {
     /// # Errors
     /// When the provider cannot be made, or the port is taken.
     pub async fn bind(settings: Settings) -> Result<Self, Failure> {
-        let provider = provider(&settings.providers).await?;
-        let served = settings.providers.served().map(|it| it.id.as_str());
-        tracing::info!(provider = served, "keys are served");
-        let router = router(provider, settings.credentials);
+        let keys = provider(&settings.providers).await?;
+        let id = settings.providers.served().map_or("", |it| it.id.as_str());
+        tracing::info!(provider = id, "keys are served");
+        let router = router(id, keys, settings.credentials);
         let listener = TcpListener::bind(settings.listen).await?;
         Ok(Self {
             address: listener.local_addr()?,
@@ -40,11 +45,26 @@ impl Application {
         self.address
     }
 
-    /// Serves until `stop` is over, and the requests that are open are answered.
+    /// Serves until `stop` is over, and the requests that are open are answered, which takes ten seconds at most: those that
+    /// are left are cut off then.
     ///
     /// # Errors
     /// When accepting fails for good.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
-        Ok(axum_serve::serve(self.listener, self.router, stop).await?)
+        let (asks, asked) = oneshot::channel::<()>();
+        let limit = async {
+            stop.await;
+            tracing::info!("stopping");
+            drop(asks);
+            tokio::time::sleep(STOP_LIMIT).await;
+        };
+        let serving = axum_serve::serve(self.listener, self.router, async { drop(asked.await) });
+        tokio::select! {
+            served = serving => Ok(served?),
+            () = limit => {
+                tracing::warn!("requests that are open are cut off");
+                Ok(())
+            }
+        }
     }
 }

@@ -137,3 +137,70 @@ fn algorithm(alg: Option<&Value>) -> Result<Algorithm, Refusal> {
         Refusal::bad_request(format!("Unsupported algorithm: {name}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What each of the three bodies is read as, or refused with.
+    fn read_all(bytes: &[u8]) {
+        let refused = [
+            generate(bytes).map(|(kid, _)| assert!(kid.as_str().len() <= KeyId::MAX_BYTES)),
+            sign(bytes).map(|(data, _)| assert!(data.len() <= bytes.len())),
+            import(bytes).map(drop),
+        ];
+        for refusal in refused.into_iter().filter_map(Result::err) {
+            let shown = format!("{refusal:?}");
+            assert!(shown.contains("status: 400"), "{shown}");
+            assert!(shown.len() < 512, "{shown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_refused(bytes: Vec<u8>) {
+            read_all(&bytes);
+        }
+
+        #[test]
+        fn any_members_are_read_or_refused(
+            values in proptest::collection::vec(
+                prop_oneof![
+                    "\\PC{0,300}".prop_map(Value::from),
+                    Just(Value::Null),
+                    any::<i64>().prop_map(Value::from),
+                    "[A-Za-z0-9+/]{0,40}={0,2}".prop_map(Value::from),
+                    Just(Value::from("ES256")),
+                    Just(serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA", "d": "AA" })),
+                ],
+                4,
+            ),
+        ) {
+            let names = ["kid", "alg", "data", "privateJwk"];
+            let members = names.map(str::to_owned).into_iter().zip(values);
+            read_all(Value::Object(members.collect()).to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn no_private_key_is_shown_by_a_refusal() {
+        let key = PrivateKey::generate(Algorithm::EdDsa).unwrap();
+        let jwk = key.expose_jwk();
+        let jwk: Value = serde_json::from_str(jwk.expose()).unwrap();
+        let secret = jwk["d"].as_str().unwrap().to_owned();
+        for (name, value) in [
+            ("x", "AA"),
+            ("crv", "P-256"),
+            ("kty", "EC"),
+            ("d", &format!("{secret}A")),
+        ] {
+            let mut wrong = jwk.clone();
+            wrong[name] = value.into();
+            let body = serde_json::json!({ "privateJwk": wrong }).to_string();
+            let refusal = import(body.as_bytes()).unwrap_err();
+            assert!(!format!("{refusal:?}").contains(&secret), "{name}");
+        }
+    }
+}

@@ -40,11 +40,14 @@ pub struct Arguments {
     pub rate_limit: NonZeroU32,
 }
 
-/// What the program does besides serving.
+/// What the program does instead of serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Makes a data key, has it wrapped at the default provider, and prints it as an entry of a peer's `SECRETS_KEY`.
     Wrap(WrapKey),
+    /// Seals every private key of the default provider, which is of the type `sql`, with the first key of `secretsKey`. Servers
+    /// may run meanwhile.
+    Reseal,
 }
 
 /// Which key wraps.
@@ -119,6 +122,14 @@ pub fn providers(
         }
         (Some(path), false) => path,
     };
+    from_file(path, variables)
+}
+
+/// Reads kms.json, and judges the provider that is served.
+fn from_file(
+    path: &Path,
+    variables: &dyn Fn(&str) -> Option<String>,
+) -> Result<KmsConfig, Vec<String>> {
     let json = read("KMS_CONFIG", path)?;
     let config = KmsConfig::parse(&json, variables).map_err(|invalid| {
         let lines = invalid.to_string();

@@ -240,3 +240,32 @@ fn presented(headers: &HeaderMap) -> Option<&[u8]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_file_of_callers_is_read_or_refused(
+            bytes: Vec<u8>,
+            text in "[\\[\\]{},:\"a-z0-9]{0,60}",
+            token in "[!-~]{0,600}",
+            scope in "(kms:(sign|admin|all))?",
+        ) {
+            let listed = serde_json::json!([{ "name": "a", "token": token, "scopes": [scope] }]).to_string();
+            for json in [bytes.as_slice(), text.as_bytes(), listed.as_bytes()] {
+                match Credentials::parse(json, NonZeroU32::MIN) {
+                    Ok(credentials) => prop_assert!((1..=MAX_CALLERS).contains(&credentials.callers.len())),
+                    Err(mistakes) => {
+                        prop_assert!(!mistakes.is_empty());
+                        let told = mistakes.join("; ");
+                        prop_assert!(token.len() < 24 || !told.contains(&token), "{told}");
+                    }
+                }
+            }
+        }
+    }
+}

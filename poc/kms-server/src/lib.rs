@@ -12,18 +12,21 @@
 //! | `POST /keys/{kid}/import` | `kms:admin` | takes a key that somebody else made |
 //! | `DELETE /keys/{kid}` | `kms:admin` | forgets a key |
 //! | `GET /health` | – | `{"ok":true}` |
+//! | `GET /livez`, `GET /readyz` | – | whether it is alive, and whether its provider is well |
 
 pub mod application;
 pub mod config;
 pub mod credentials;
 pub mod failure;
 pub mod providers;
+pub mod reseal;
 pub mod router;
 pub mod wrap;
 
 mod admission;
 mod answer;
 mod body;
+mod health;
 
 pub use crate::application::Application;
 pub use crate::config::{Arguments, Command, Settings, WrapKey};

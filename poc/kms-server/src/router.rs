@@ -17,20 +17,16 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jwt_auth::PublicJwk;
 use kms::{CheckedKeyManagement, KeyId, KeyManagement as _, KmsError};
 use serde_json::json;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::admission::{Admits, Caller, ToAdmin, ToShow, ToSign, ToWrap};
 use crate::answer::Refusal;
 use crate::body::{self, Use};
 use crate::credentials::Credentials;
+use crate::health;
 
 /// A body may have so many bytes: the largest input in base64, and what stands around it.
 const MAX_BODY_BYTES: usize = 128 * 1024;
-
-/// The provider is asked for its health at most so often, whoever asks us.
-const HEALTH_LIFE: Duration = Duration::from_secs(1);
 
 /// A request is read and answered in this time.
 const REQUEST_LIMIT: Duration = Duration::from_secs(20);
@@ -38,7 +34,6 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 struct Server {
     keys: CheckedKeyManagement,
     credentials: Credentials,
-    health: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Admits for Server {
@@ -52,13 +47,10 @@ type Shared = State<Arc<Server>>;
 /// What stands in the path. It may be no text.
 type Name = Result<Path<String>, PathRejection>;
 
-/// The routes over `keys`, for the callers of `credentials`.
-pub fn router(keys: CheckedKeyManagement, credentials: Credentials) -> Router {
-    let server = Server {
-        keys,
-        credentials,
-        health: Mutex::default(),
-    };
+/// The routes over `keys` of `provider`, which is named where it is not well, for the callers of `credentials`.
+pub fn router(provider: &str, keys: CheckedKeyManagement, credentials: Credentials) -> Router {
+    let health = health::routes(provider, keys.clone());
+    let server = Server { keys, credentials };
     Router::new()
         .route("/keys", post(generate))
         .route("/keys/{kid}", get(show).delete(forget))
@@ -66,7 +58,7 @@ pub fn router(keys: CheckedKeyManagement, credentials: Credentials) -> Router {
         .route("/keys/{kid}/wrap", post(wrap))
         .route("/keys/{kid}/unwrap", post(unwrap))
         .route("/keys/{kid}/import", post(import))
-        .route("/health", get(health))
+        .merge(health)
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "Not Found"))
         .method_not_allowed_fallback(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
@@ -192,24 +184,6 @@ async fn forget(
         tracing::info!(%caller, kid = kid.as_str(), "a key was deleted");
     }
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Open to everybody, so it says no more than yes or no. One asks the provider for all.
-async fn health(State(server): Shared) -> Response {
-    let mut known = server.health.lock().await;
-    let is_well = match *known {
-        Some((asked, is_well)) if asked.elapsed() < HEALTH_LIFE => is_well,
-        _ => {
-            let is_well = server.keys.health().await.is_ok();
-            *known = Some((Instant::now(), is_well));
-            is_well
-        }
-    };
-    let status = match is_well {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    fresh((status, Json(json!({ "ok": is_well }))).into_response())
 }
 
 fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {

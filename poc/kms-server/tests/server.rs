@@ -25,6 +25,8 @@ const SIGNER: &str = "signer-token-0123456789-0123456789-ab";
 struct Server {
     address: SocketAddr,
     serving: tokio::task::JoinHandle<()>,
+    /// One for all calls: each reads the authorities of the system when it is made.
+    http: Client,
     _folder: tempfile::TempDir,
 }
 
@@ -59,9 +61,12 @@ impl Server {
         let serving = tokio::spawn(async move {
             let _ = application.run_until(std::future::pending()).await;
         });
+        // reqwest speaks TLS in this build, and wants to know by what.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             address,
             serving,
+            http: Client::new(),
             _folder: folder,
         }
     }
@@ -98,10 +103,9 @@ impl Server {
     }
 
     fn call(&self, method: &str, path: &str) -> RequestBuilder {
-        // reqwest speaks TLS in this build, and wants to know by what.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        Client::new().request(method, format!("http://{}{path}", self.address))
+        self.http
+            .request(method, format!("http://{}{path}", self.address))
     }
 
     async fn admin(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
@@ -680,4 +684,39 @@ async fn what_is_wrong_with_a_provider_is_told_with_everything_else() {
         "auth": { "type": "none" }, "caFile": "/nowhere/ca.pem" }]));
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].contains("/nowhere/ca.pem"));
+}
+
+#[tokio::test]
+async fn who_is_alive_and_who_is_ready_is_open_to_everybody() {
+    let back = Server::memory().await;
+    let front = Server::start(
+        json!({ "id": "back", "type": "http", "baseUrl": format!("http://{}", back.address),
+            "auth": { "type": "bearer", "token": SIGNER } }),
+        "1000",
+    )
+    .await;
+    for server in [&back, &front] {
+        let alive = answered(server.call("GET", "/livez")).await;
+        assert_eq!(alive, (200, json!({ "status": "alive" })));
+    }
+    let ready = json!({ "status": "ready", "checked": ["back"], "missing": [] });
+    let answer = answered(front.call("GET", "/readyz")).await;
+    assert_eq!(answer, (200, ready));
+
+    back.serving.abort();
+    let _ = back.serving.await;
+    // An answer is used again for a second.
+    let unready = loop {
+        match answered(front.call("GET", "/readyz")).await {
+            (200, _) => tokio::task::yield_now().await,
+            unready => break unready,
+        }
+    };
+    let reason = "HttpKmsAdapter[back]: remote service cannot be reached";
+    let missing = json!([{ "name": "back", "reason": reason }]);
+    let expected = json!({ "status": "unavailable", "checked": ["back"], "missing": missing });
+    assert_eq!(unready, (503, expected));
+    assert_eq!(answered(front.call("GET", "/livez")).await.0, 200);
+    let health = answered(front.call("GET", "/health")).await;
+    assert_eq!(health, (503, json!({ "ok": false })));
 }

@@ -11,6 +11,7 @@ use hmac_propagation::management::{Management, ManagementError};
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::inventory::InventoryError;
+use hmac_propagation_sqlx::reseal::Resealed;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use mesh_api::state::StatePage;
 use mesh_api::timeline::HistoryEntry;
@@ -22,7 +23,6 @@ use peer_kit::config::{Config, Full, OtherRole};
 use peer_kit::health::Check;
 use peer_kit::late::Late;
 use peer_kit::process::Failure;
-use peer_kit::reseal::{Resealed, ResealedColumn};
 use peer_kit::secrets_keys::{SecretsKeyBytes, SecretsKeyError};
 use peer_kit::shutdown::Stop;
 use tokio::time::timeout;
@@ -90,21 +90,7 @@ pub async fn reseal(config: Config) -> Result<Resealed, Failure> {
     let store = open(config.full()?).await?;
     let resealed = store.reseal().await;
     store.close().await;
-    let columns = resealed?.columns.into_iter().map(|column| ResealedColumn {
-        column: column.column.to_owned(),
-        resealed: column.resealed,
-        fresh: column.fresh,
-        overtaken: column.overtaken,
-        unreadable: column.unreadable,
-        unreadable_rows: column
-            .unreadable_rows
-            .into_iter()
-            .map(|row| (row.row, row.reason))
-            .collect(),
-    });
-    Ok(Resealed {
-        columns: columns.collect(),
-    })
+    Ok(resealed?)
 }
 
 async fn open(full: &Full) -> Result<SqlManagement, OpenError> {

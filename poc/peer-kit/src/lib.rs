@@ -4,7 +4,6 @@
 pub mod process;
 
 pub mod config;
-pub mod reseal;
 pub mod secrets_keys;
 pub mod telemetry;
 pub mod tls;

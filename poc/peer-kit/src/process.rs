@@ -11,13 +11,13 @@ use std::time::Duration;
 use auth_base::error_chain::chain;
 use clap::{Arg, ArgMatches, Command};
 use hmac_propagation::propagator::Mode;
+use secrets_at_rest::Resealed;
 
 use crate::application::Application;
 use crate::config::mistake::Mistakes;
 use crate::config::source::Source;
 use crate::config::variable::{VARIABLES, Variable};
 use crate::config::{Config, Defaults, Role};
-use crate::reseal::Resealed;
 use crate::shutdown::{LIMIT, Stop};
 use crate::{telemetry, tls};
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::clock::ManualClock;
 use auth_base::nonce_store::NonceStore;
 use auth_base::store_error::StoreError;
 use jwt_auth::{
@@ -105,6 +106,46 @@ async fn a_token_is_for_one_service_one_request_and_one_use() {
     doors.clock.set((NOW + 65) * 1_000);
     let late = doors.internal.verify(request(&tokens)).await.unwrap_err();
     assert!(format!("{late:?}").contains("Expired"));
+}
+
+/// Instances share one memory, and their clocks are a minute apart: how far the one is ahead that takes a token, and how far
+/// the one behind that it is shown to afterwards. By which the memory forgets is right.
+#[tokio::test]
+async fn a_token_is_used_up_though_clocks_are_a_minute_apart() {
+    let source = Arc::new(MemoryKeySource::new(keys()));
+    for (ahead, behind) in [(60, 0), (30, 30), (0, 60)] {
+        // As soon as the first one takes it, and as late, by its clock.
+        for used in [-5, 0, 30, 64] {
+            let (time, fast, slow) = (clock(), clock(), clock());
+            let shared = replay(&time);
+            let at = |now: i64| {
+                time.set(now * 1_000);
+                fast.set((now + ahead) * 1_000);
+                slow.set((now - behind) * 1_000);
+            };
+            let instance = |clock: &Arc<ManualClock>| {
+                let verifier = InternalTokenVerifier::new(source.clone(), shared.clone(), "orders");
+                verifier.clock(clock.clone())
+            };
+            let (first, second) = (instance(&fast), instance(&slow));
+            let issuer = InternalTokenIssuer::new(Arc::new(ed25519())).clock(clock());
+            let token = issuer.issue(grant("orders")).await.unwrap();
+            let tokens = [token.expose().as_bytes()];
+            let began = NOW + used - ahead;
+            at(began);
+            first.verify(request(&tokens)).await.unwrap();
+            for now in began..=NOW + 65 + behind {
+                at(now);
+                let again = second.verify(request(&tokens)).await;
+                let told = format!("{:?}", again.unwrap_err());
+                let counts = (NOW - 5..NOW + 65).contains(&(now - behind));
+                assert!(
+                    !counts || told.contains("Replayed"),
+                    "{ahead} {used} {now}: {told}"
+                );
+            }
+        }
+    }
 }
 
 #[tokio::test]

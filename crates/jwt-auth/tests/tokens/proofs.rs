@@ -204,6 +204,38 @@ async fn a_proof_is_used_up_at_every_instance_and_by_its_key_only() {
     );
 }
 
+/// As for internal tokens: the clock of who takes it is ahead, that of who sees it again behind.
+#[tokio::test]
+async fn a_proof_is_used_up_though_clocks_are_a_minute_apart() {
+    for (ahead, behind) in [(60, 0), (30, 30), (0, 60)] {
+        for used in [-5, 0, 30, 60] {
+            let (time, fast, slow) = (clock(), clock(), clock());
+            let shared = replay(&time);
+            let at = |now: i64| {
+                time.set(now * 1_000);
+                fast.set((now + ahead) * 1_000);
+                slow.set((now - behind) * 1_000);
+            };
+            let first = DpopVerifier::new(shared.clone()).clock(fast.clone());
+            let second = DpopVerifier::new(shared.clone()).clock(slow.clone());
+            let made = proof(&ed25519(), |_, _| ()).await;
+            let began = NOW + used - ahead;
+            at(began);
+            assert!(verify(&first, &[made.as_bytes()]).await.is_ok());
+            for now in began..=NOW + 61 + behind {
+                at(now);
+                let again = verify(&second, &[made.as_bytes()]).await;
+                let counts = (NOW - 5..=NOW + 60).contains(&(now - behind));
+                let is_replayed = matches!(again, Err(DpopError::Replayed));
+                assert!(
+                    again.is_err() && (!counts || is_replayed),
+                    "{ahead} {used} {now}"
+                );
+            }
+        }
+    }
+}
+
 struct Away;
 
 #[async_trait]

@@ -180,6 +180,48 @@ async fn replaced_certificates_are_shown_with_the_next_connection() {
     assert!(kms.health().await.is_err());
 }
 
+/// One thread serves and calls here: if a file were read on it, everything would stop.
+#[tokio::test]
+async fn a_file_that_does_not_answer_holds_up_nobody() {
+    let authority = Authority::new();
+    let server = Server::start(&authority).await;
+    let files = Files {
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let (first, first_key) = authority.certificate("first");
+    files.replace("ca.pem", &authority.pem);
+    files.replace("cert.pem", &first.pem());
+    files.replace("key.pem", &first_key.serialize_pem());
+    let kms = files.client(server.port, &files.path("ca.pem"));
+    kms.health().await.unwrap();
+
+    // Whoever opens a pipe that nobody writes to waits, as at a network's file system that went away.
+    let pipe = files.path("new");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    fs::rename(&pipe, files.path("key.pem")).unwrap();
+    let began = std::time::Instant::now();
+    for _ in 0..5 {
+        kms.health().await.unwrap();
+        assert_eq!(server.last(), first.der().to_vec());
+    }
+    // One call waited for a second, and the others did not.
+    assert!(began.elapsed() < std::time::Duration::from_secs(3));
+
+    fs::write(files.path("key.pem"), "rubbish").unwrap();
+    let (second, second_key) = authority.certificate("second");
+    files.replace("cert.pem", &second.pem());
+    files.replace("key.pem", &second_key.serialize_pem());
+    // The look that waited may not have ended yet.
+    for _ in 0..1_000 {
+        kms.health().await.unwrap();
+        if server.last() == second.der().to_vec() {
+            return;
+        }
+    }
+    panic!("the new certificate is not shown");
+}
+
 #[tokio::test]
 async fn a_server_of_another_authority_is_not_spoken_to() {
     let (authority, other) = (Authority::new(), Authority::new());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use auth_base::clock::Clock;
 use axum::Router;
 use kms::config::{KmsConfig, ProviderSettings};
 use kms::{CheckedKeyManagement, KeyManagement};
@@ -18,17 +19,32 @@ pub(crate) async fn serve(router: Router) -> String {
 
 /// A provider as it is configured, checked as it is used.
 pub(crate) fn provider(provider: &Value) -> CheckedKeyManagement {
-    let document = json!({ "providers": [provider] }).to_string();
-    let config = KmsConfig::parse(document.as_bytes(), &|_| None).unwrap();
-    let provider: Arc<dyn KeyManagement> =
-        match config.providers.into_iter().next().unwrap().settings {
-            ProviderSettings::Http(http) => Arc::new(HttpKms::new("remote", http).unwrap()),
-            ProviderSettings::Transit(transit) => {
-                Arc::new(TransitKms::new("remote", transit).unwrap())
-            }
-            other => panic!("no provider over HTTP: {other:?}"),
-        };
+    let provider: Arc<dyn KeyManagement> = match settings(provider) {
+        ProviderSettings::Http(http) => Arc::new(HttpKms::new("remote", http).unwrap()),
+        ProviderSettings::Transit(transit) => Arc::new(TransitKms::new("remote", transit).unwrap()),
+        other => panic!("no provider over HTTP: {other:?}"),
+    };
     CheckedKeyManagement::new(provider)
+}
+
+/// A Transit engine as it is configured, without the checks around it.
+pub(crate) fn raw_transit(provider: &Value) -> TransitKms {
+    match settings(provider) {
+        ProviderSettings::Transit(transit) => TransitKms::new("remote", transit).unwrap(),
+        other => panic!("another provider: {other:?}"),
+    }
+}
+
+/// A client of the HTTP contract, whose tokens have the age that `clock` says.
+pub(crate) fn http_by(base_url: &str, auth: &Value, clock: Arc<dyn Clock>) -> CheckedKeyManagement {
+    let provider = json!({ "id": "remote", "type": "http", "baseUrl": base_url, "auth": auth });
+    match settings(&provider) {
+        ProviderSettings::Http(http) => {
+            let kms = HttpKms::new("remote", http).unwrap().clock(clock);
+            CheckedKeyManagement::new(Arc::new(kms))
+        }
+        other => panic!("another provider: {other:?}"),
+    }
 }
 
 /// A provider as it is configured, without the checks around it.

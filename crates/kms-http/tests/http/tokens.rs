@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use auth_base::ManualClock;
 use auth_testkit::key_management::kid;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -15,7 +16,7 @@ use jwt_auth::{Algorithm, MemorySigner, PrivateKey, Signer as _};
 use kms::{CheckedKeyManagement, KeyManagement as _, KmsError};
 use serde_json::{Value, json};
 
-use crate::servers::{chain, http, serve};
+use crate::servers::{chain, http_by, serve};
 
 /// A key server and its token endpoint.
 #[derive(Clone)]
@@ -29,7 +30,7 @@ struct Service {
 }
 
 impl Service {
-    async fn start() -> (Self, CheckedKeyManagement) {
+    async fn start() -> (Self, CheckedKeyManagement, Arc<ManualClock>) {
         let key = PrivateKey::generate(Algorithm::EdDsa)
             .unwrap()
             .with_kid("first")
@@ -49,7 +50,8 @@ impl Service {
         let address = serve(router).await;
         let auth = json!({ "type": "oauth2-client-credentials", "tokenUrl": format!("{address}/token"),
             "clientId": "clt_1", "clientSecret": "s3cret", "scope": "kms:sign" });
-        (service, http(&address, &auth))
+        let clock = Arc::new(ManualClock::new(1_000_000));
+        (service, http_by(&address, &auth, clock.clone()), clock)
     }
 
     fn admits(&self, headers: &HeaderMap) -> bool {
@@ -117,19 +119,21 @@ async fn sign_by_many(kms: &CheckedKeyManagement) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_cold_signatures_fetch_one_token() {
-    let (service, kms) = Service::start().await;
+    let (service, kms, _) = Service::start().await;
     sign_by_many(&kms).await;
     assert_eq!(service.tokens.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_token_is_fetched_again_once() {
-    let (service, kms) = Service::start().await;
+    let (service, kms, clock) = Service::start().await;
     sign_by_many(&kms).await;
+    clock.advance(10_000);
     service.revoked.store(1, Ordering::SeqCst);
     sign_by_many(&kms).await;
     assert_eq!(service.tokens.load(Ordering::SeqCst), 2);
     // A service that takes no token at all is asked twice, and no more.
+    clock.advance(10_000);
     service.revoked.store(u32::MAX, Ordering::SeqCst);
     service.refused.store(0, Ordering::SeqCst);
     let refused = kms
@@ -141,9 +145,25 @@ async fn a_refused_token_is_fetched_again_once() {
     assert_eq!(service.tokens.load(Ordering::SeqCst), 3);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_refuses_every_token_causes_no_request_with_every_call() {
+    let (service, kms, clock) = Service::start().await;
+    service.revoked.store(u32::MAX, Ordering::SeqCst);
+    for tokens in 1..=3 {
+        for _ in 0..20 {
+            let refused = kms.sign(&kid("first"), Algorithm::EdDsa, b"input").await;
+            assert!(matches!(refused, Err(KmsError::Denied(_))), "{refused:?}");
+        }
+        assert_eq!(service.tokens.load(Ordering::SeqCst), tokens);
+        clock.advance(10_000);
+    }
+    // A young one is not shown again either: one call is one request, two where the token was replaced.
+    assert_eq!(service.refused.load(Ordering::SeqCst), 62);
+}
+
 #[tokio::test]
 async fn without_a_token_nothing_is_signed() {
-    let (service, kms) = Service::start().await;
+    let (service, kms, _) = Service::start().await;
     service.is_closed.store(true, Ordering::SeqCst);
     let refused = kms
         .sign(&kid("first"), Algorithm::EdDsa, b"input")

@@ -14,10 +14,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jwt_auth::{Algorithm, MemorySigner, PrivateKey, Signer as _};
 use kms::{CheckedKeyManagement, KeyManagement as _, KmsError, WrappingKey};
+use kms_http::TransitKms;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::servers::{provider, serve};
+use crate::servers::{provider, raw_transit, serve};
 
 const TOKEN: &str = "hvs.token";
 
@@ -279,16 +280,55 @@ async fn engine_with(keys: Arc<Mutex<HashMap<String, Key>>>) -> String {
     serve(router).await
 }
 
-fn client(address: &str, more: &[(&str, &str)]) -> CheckedKeyManagement {
+fn settings(address: &str, more: &[(&str, &str)]) -> Value {
     let mut settings = json!({ "id": "remote", "type": "vault-transit", "baseUrl": address, "token": TOKEN,
         "namespace": "team" });
     for (name, value) in more {
         settings[*name] = (*value).into();
     }
-    provider(&settings)
+    settings
+}
+
+fn client(address: &str, more: &[(&str, &str)]) -> CheckedKeyManagement {
+    provider(&settings(address, more))
+}
+
+/// A client without the checks around it.
+async fn raw() -> TransitKms {
+    raw_transit(&settings(&engine().await, &[]))
 }
 
 auth_testkit::key_management_cases!(transit_keys, client(&engine().await, &[]));
+auth_testkit::key_management_cases!(
+    transit_without_checks,
+    raw().await,
+    except the_algorithm_is_that_of_the_key
+);
+
+/// The case of the suite that the engine by itself does not meet, and how it is met.
+#[tokio::test]
+async fn the_engine_signs_whatever_algorithm_is_asked_for_and_the_checks_do_not() {
+    let address = engine().await;
+    let (raw, checked) = (raw_transit(&settings(&address, &[])), client(&address, &[]));
+    let (edwards, curve) = (kid("edwards"), kid("curve"));
+    let first = raw.generate(&edwards, Algorithm::EdDsa).await.unwrap();
+    raw.generate(&curve, Algorithm::Es256).await.unwrap();
+    let signature = raw.sign(&edwards, Algorithm::Es256, b"input").await;
+    assert_eq!(first.verify(b"input", &signature.unwrap()), Ok(()));
+    // The other way round it answers ASN.1, which is no signature.
+    let refused = raw.sign(&curve, Algorithm::EdDsa, b"input").await;
+    assert!(
+        matches!(refused, Err(KmsError::SignatureLength(70))),
+        "{refused:?}"
+    );
+    for (kid, asked) in [(edwards, Algorithm::Es256), (curve, Algorithm::EdDsa)] {
+        let refused = checked.sign(&kid, asked, b"input").await;
+        assert!(
+            matches!(refused, Err(KmsError::AlgorithmOfKey { .. })),
+            "{refused:?}"
+        );
+    }
+}
 
 #[tokio::test]
 async fn a_wrong_token_or_mount_is_told() {
