@@ -15,9 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("jwt-auth-client", &["auth-base"]),
     ("kms", &["auth-base", "jwt-auth"]),
     ("secrets-at-rest", &["auth-base"]),
+    ("sql-link", &["auth-base"]),
     (
         "kms-sqlx",
-        &["auth-base", "jwt-auth", "kms", "secrets-at-rest"],
+        &["auth-base", "jwt-auth", "kms", "secrets-at-rest", "sql-link"],
     ),
     (
         "kms-http",

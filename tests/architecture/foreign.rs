@@ -109,7 +109,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ),
     (
         "sqlx",
-        &["hmac-propagation-sqlx", "kms-sqlx", "services", "xtask"],
+        &["hmac-propagation-sqlx", "services", "sql-link", "xtask"],
     ),
     ("governor", &["kms-server"]),
     ("moka", &["jwt-auth-client"]),

@@ -10,8 +10,9 @@ use kms::error::Source;
 use kms::key_management::check_input;
 use kms::memory::named;
 use kms::{Capabilities, Health, KeyId, KeyManagement, KmsError};
+use sql_link::{Mode, Row, Session, Value, Work};
 
-use crate::database::{KmsDatabase, Row, Session, Value, Work};
+use crate::database::KmsDatabase;
 use crate::error::SqlError;
 use crate::secrets::{SecretsKey, Vault};
 
@@ -154,8 +155,9 @@ struct Insert<'a> {
 
 impl Work for Insert<'_> {
     type Output = ();
+    type Error = SqlError;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<(), SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
         let values = [
             Value::Text(self.kid.as_str()),
             Value::Text(self.alg),
@@ -163,7 +165,8 @@ impl Work for Insert<'_> {
             Value::Text(&self.sealed),
             Value::Int(self.now_ms),
         ];
-        session.execute(INSERT, &values).await.map(drop)
+        session.execute(INSERT, &values).await?;
+        Ok(())
     }
 }
 
@@ -171,20 +174,18 @@ struct Find<'a>(&'a KeyId);
 
 impl Work for Find<'_> {
     type Output = Option<Stored>;
+    type Error = SqlError;
 
-    const ONLY_READS: bool = true;
+    const MODE: Mode = Mode::Snapshot;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<Option<Stored>, SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<Option<Stored>, SqlError> {
         let rows = session.fetch(FIND, &[Value::Text(self.0.as_str())]).await?;
         rows.first().map(stored).transpose()
     }
 }
 
 fn stored(row: &Row) -> Result<Stored, SqlError> {
-    let problem = |problem| SqlError::Corrupt {
-        table: TABLE,
-        problem,
-    };
+    let problem = |problem| SqlError::corrupt(TABLE, problem);
     let algorithm = Algorithm::parse(&row.text(0, TABLE)?);
     let algorithm = algorithm.ok_or_else(|| problem("an algorithm that is unknown"))?;
     let public = PublicJwk::parse(row.text(1, TABLE)?.as_bytes());
@@ -200,18 +201,17 @@ struct Any;
 
 impl Work for Any {
     type Output = Option<(KeyId, Stored)>;
+    type Error = SqlError;
 
-    const ONLY_READS: bool = true;
+    const MODE: Mode = Mode::Snapshot;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<Self::Output, SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let rows = session.fetch(ANY, &[]).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let kid = KeyId::parse(&row.text(3, TABLE)?).map_err(|_| SqlError::Corrupt {
-            table: TABLE,
-            problem: "a name that is none",
-        })?;
+        let kid = KeyId::parse(&row.text(3, TABLE)?)
+            .map_err(|_| SqlError::corrupt(TABLE, "a name that is none"))?;
         Ok(Some((kid, stored(row)?)))
     }
 }
@@ -220,10 +220,12 @@ struct Delete<'a>(&'a KeyId);
 
 impl Work for Delete<'_> {
     type Output = ();
+    type Error = SqlError;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<(), SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
         let values = [Value::Text(self.0.as_str())];
-        session.execute(DELETE, &values).await.map(drop)
+        session.execute(DELETE, &values).await?;
+        Ok(())
     }
 }
 
@@ -231,10 +233,11 @@ struct Count;
 
 impl Work for Count {
     type Output = Option<u64>;
+    type Error = SqlError;
 
-    const ONLY_READS: bool = true;
+    const MODE: Mode = Mode::Snapshot;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<Option<u64>, SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<Option<u64>, SqlError> {
         let rows = session.fetch(COUNT, &[]).await?;
         let count = rows.first().map(|row| row.int(0, TABLE)).transpose()?;
         Ok(count.and_then(|count| u64::try_from(count).ok()))
