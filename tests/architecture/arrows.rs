@@ -57,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hmac-auth",
             "hmac-propagation",
             "secrets-at-rest",
+            "sql-link",
         ],
     ),
     (

@@ -125,7 +125,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ),
     (
         "sqlx",
-        &["hmac-propagation-sqlx", "services", "sql-link", "xtask"],
+        &["services", "sql-link", "xtask"],
     ),
     ("governor", &["kms-server"]),
     ("moka", &["jwt-auth-client"]),
