@@ -118,11 +118,19 @@ impl Database {
     /// What the work failed with. After an error whose remedy is [`Remedy::Later`] or [`Remedy::Reconnect`] it may have
     /// happened all the same: the answer to the commit may be what got lost.
     pub async fn run<W: Work>(&self, work: &W) -> Result<W::Output, W::Error> {
-        let timeout = self.options.timeout;
-        let outcome = tokio::time::timeout(timeout, self.run_with_retries(work)).await;
+        self.run_within(work, self.options.timeout).await
+    }
+
+    /// Runs what takes longer than a call may, such as making tables: within twice [`SqlOptions::timeout`].
+    pub(crate) async fn run_patiently<W: Work>(&self, work: &W) -> Result<W::Output, W::Error> {
+        self.run_within(work, self.options.timeout * 2).await
+    }
+
+    async fn run_within<W: Work>(&self, work: &W, limit: Duration) -> Result<W::Output, W::Error> {
+        let outcome = tokio::time::timeout(limit, self.run_with_retries(work)).await;
         outcome.unwrap_or_else(|_| {
             self.give_up();
-            Err(SqlError::Timeout(timeout).into())
+            Err(SqlError::Timeout(limit).into())
         })
     }
 

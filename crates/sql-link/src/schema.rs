@@ -70,14 +70,15 @@ macro_rules! versions {
     };
 }
 
-/// Brings a schema to its newest version.
+/// Brings a schema to its newest version, within twice [`crate::SqlOptions::timeout`]: whoever starts beside others waits for
+/// them.
 ///
 /// # Errors
 /// [`SqlError::Newer`] and [`SqlError::Foreign`], and then nothing was changed; or that the database is out of reach.
 pub async fn migrate(database: &Database, schema: &Schema) -> Result<(), SqlError> {
     match database.dialect() {
-        Dialect::MariaDb => database.run(&UnderLock(schema)).await,
-        Dialect::Sqlite => database.run(&InTransaction(schema)).await,
+        Dialect::MariaDb => database.run_patiently(&UnderLock(schema)).await,
+        Dialect::Sqlite => database.run_patiently(&InTransaction(schema)).await,
     }
 }
 
