@@ -8,7 +8,7 @@ use mesh_api::permission::{Permission, Role};
 use crate::email::Email;
 use crate::id::AccountId;
 use crate::password::PasswordHash;
-use crate::text::{composed, is_hidden};
+use crate::text::{composed, is_hidden, is_joiner};
 
 /// Bytes of a name.
 pub const LONGEST_NAME: usize = 200;
@@ -33,7 +33,8 @@ impl PersonName {
         }
         let name = composed(text.trim());
         let fits = (1..=LONGEST_NAME).contains(&name.len());
-        match fits && !name.chars().any(is_hidden) {
+        let is_seen = |it: char| !is_hidden(it) || is_joiner(it);
+        match fits && name.chars().all(is_seen) {
             true => Ok(Self(name)),
             false => Err(InvalidName),
         }
@@ -171,6 +172,8 @@ mod tests {
     #[test]
     fn names_are_seen() {
         assert_eq!(PersonName::parse("  Ada \n").unwrap().as_str(), "Ada");
+        // A Persian name needs what parts its letters.
+        assert!(PersonName::parse("\u{646}\u{6cc}\u{200c}\u{6a9}\u{646}").is_ok());
         for wrong in ["", " ", "a\u{202e}b", "a\nb", &"a".repeat(201)] {
             assert_eq!(PersonName::parse(wrong), Err(InvalidName), "{wrong:?}");
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use argon2::password_hash::phc;
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use auth_base::random::Random;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::text::composed;
@@ -68,7 +69,7 @@ impl fmt::Debug for Password {
 pub struct InvalidHash;
 
 /// A password as it is kept: Argon2id in PHC form (`$argon2id$v=19$m=19456,t=2,p=1$salt$hash`). Redacted in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PasswordHash(Arc<str>);
 
 impl PasswordHash {
@@ -88,6 +89,15 @@ impl PasswordHash {
         &self.0
     }
 }
+
+/// In constant time, for hashes of equal length.
+impl PartialEq for PasswordHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for PasswordHash {}
 
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

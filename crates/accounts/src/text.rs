@@ -15,6 +15,11 @@ pub(crate) fn is_hidden(character: char) -> bool {
         || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// Tells whether a character joins or parts its neighbours: nobody sees it, and names in many scripts need it.
+pub(crate) fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
 /// Cuts a text to at most `most` bytes, between two characters.
 pub(crate) fn clipped(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]

@@ -10,6 +10,7 @@ mod jwks;
 mod jwt;
 mod kms_config;
 mod pem;
+mod sign_in;
 
 pub use self::dpop::dpop;
 pub use self::jwk::jwk;
@@ -17,6 +18,7 @@ pub use self::jwks::jwks;
 pub use self::jwt::jwt;
 pub use self::kms_config::kms_config;
 pub use self::pem::pem;
+pub use self::sign_in::sign_in;
 
 /// Panics for bytes that break what must hold.
 pub type Property = fn(&[u8]);
@@ -29,4 +31,5 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("jwt", jwt),
     ("kms_config", kms_config),
     ("pem", pem),
+    ("sign_in", sign_in),
 ];
