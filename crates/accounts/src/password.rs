@@ -234,6 +234,8 @@ mod tests {
         assert_ne!(again, hash, "each has a salt of its own");
         assert_eq!(PasswordHash::parse(hash.expose()), Ok(hash.clone()));
         assert!(!hasher.is_outdated(&hash));
+        let nobody = &hasher.nobody;
+        assert!(!hasher.is_outdated(nobody), "it costs what others cost");
         let shown = format!("{hash:?} {:?} {hasher:?}", password("blau"));
         assert!(!shown.contains("blau") && !shown.contains("argon2id"));
     }

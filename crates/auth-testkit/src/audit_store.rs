@@ -118,7 +118,42 @@ pub async fn pages_follow_each_other<S: AuditStore>(stores: Replicas<S>) {
     }
 }
 
-/// Each part of a filter, and all of them together.
+/// A filter that one change makes of one that leaves all.
+fn only(change: impl FnOnce(&mut AuditFilter)) -> AuditFilter {
+    let mut filter = AuditFilter::default();
+    change(&mut filter);
+    filter
+}
+
+fn text(text: &str) -> Option<AuditText> {
+    Some(AuditText::new(text))
+}
+
+/// Filters, and how many of four rows each tells: two of [`row`], two of [`full`], of four moments.
+fn filters() -> Vec<(AuditFilter, usize)> {
+    let all_at_once = only(|it| {
+        (it.actor, it.outcome) = (text("ada"), Some(Outcome::Done));
+        (it.from_ms, it.until_ms) = (Some(NOW + 2), Some(NOW + 4));
+    });
+    vec![
+        (only(|it| it.actor = text("ada")), 2),
+        (only(|it| it.actor = text("b\u{f6}b \u{1f980}")), 2),
+        (only(|it| it.actor = text("ADA")), 0),
+        (only(|it| it.action = text("login")), 2),
+        (only(|it| it.subject = text("cy")), 2),
+        (only(|it| it.subject = text("cy ")), 0),
+        (only(|it| it.outcome = Some(Outcome::Done)), 2),
+        (only(|it| it.outcome = Some(Outcome::Failed)), 0),
+        (only(|it| it.peer = text("authority")), 2),
+        (only(|it| it.peer = text("consumer")), 0),
+        (only(|it| it.from_ms = Some(NOW + 2)), 3),
+        (only(|it| it.until_ms = Some(NOW + 2)), 1),
+        (all_at_once, 1),
+        (AuditFilter::default(), 4),
+    ]
+}
+
+/// Each part of a filter, and all of them together, on every page.
 pub async fn a_filter_tells_what_was_asked_for<S: AuditStore>(stores: Replicas<S>) {
     let rows = [
         full(5, NOW + 4),
@@ -127,111 +162,10 @@ pub async fn a_filter_tells_what_was_asked_for<S: AuditStore>(stores: Replicas<S
         row(2, NOW + 1),
     ];
     append(&stores.one, &rows).await;
-    let text = |text: &str| Some(AuditText::new(text));
-    let any = AuditFilter::default();
-    let filters = [
-        (
-            AuditFilter {
-                actor: text("ada"),
-                ..any.clone()
-            },
-            2,
-        ),
-        (
-            AuditFilter {
-                actor: text("b\u{f6}b \u{1f980}"),
-                ..any.clone()
-            },
-            2,
-        ),
-        (
-            AuditFilter {
-                actor: text("ADA"),
-                ..any.clone()
-            },
-            0,
-        ),
-        (
-            AuditFilter {
-                action: text("login"),
-                ..any.clone()
-            },
-            2,
-        ),
-        (
-            AuditFilter {
-                subject: text("cy"),
-                ..any.clone()
-            },
-            2,
-        ),
-        (
-            AuditFilter {
-                subject: text("cy "),
-                ..any.clone()
-            },
-            0,
-        ),
-        (
-            AuditFilter {
-                outcome: Some(Outcome::Done),
-                ..any.clone()
-            },
-            2,
-        ),
-        (
-            AuditFilter {
-                outcome: Some(Outcome::Failed),
-                ..any.clone()
-            },
-            0,
-        ),
-        (
-            AuditFilter {
-                peer: text("authority"),
-                ..any.clone()
-            },
-            2,
-        ),
-        (
-            AuditFilter {
-                peer: text("consumer"),
-                ..any.clone()
-            },
-            0,
-        ),
-        (
-            AuditFilter {
-                from_ms: Some(NOW + 2),
-                ..any.clone()
-            },
-            3,
-        ),
-        (
-            AuditFilter {
-                until_ms: Some(NOW + 2),
-                ..any.clone()
-            },
-            1,
-        ),
-        (
-            AuditFilter {
-                actor: text("ada"),
-                from_ms: Some(NOW + 2),
-                until_ms: Some(NOW + 4),
-                ..any.clone()
-            },
-            1,
-        ),
-        (any, 4),
-    ];
-    for (filter, expected) in filters {
+    for (filter, expected) in filters() {
         let page = list(&stores.other, &filter, None, 100).await;
-        let matching: Vec<AuditRow> = rows
-            .iter()
-            .filter(|row| filter.matches(row))
-            .cloned()
-            .collect();
+        let matching = rows.iter().filter(|row| filter.matches(row));
+        let matching: Vec<AuditRow> = matching.cloned().collect();
         assert_eq!(page.rows, matching, "{filter:?}");
         assert_eq!((page.rows.len(), page.next), (expected, None), "{filter:?}");
         if expected > 1 {

@@ -33,7 +33,7 @@ impl Statement {
 #[macro_export]
 macro_rules! locking {
     ($sql:literal) => {
-        $crate::Statement {
+        $crate::dialect::Statement {
             mariadb: ::std::concat!($sql, " FOR UPDATE"),
             sqlite: $sql,
         }

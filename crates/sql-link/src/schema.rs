@@ -51,7 +51,7 @@ pub struct Versions {
 #[macro_export]
 macro_rules! versions {
     ($table:literal, $lock:literal) => {
-        $crate::Versions {
+        $crate::schema::Versions {
             table: $table,
             create: ::std::concat!(
                 "CREATE TABLE IF NOT EXISTS ",
