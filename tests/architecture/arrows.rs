@@ -11,13 +11,25 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("jwt-auth", &["auth-base"]),
     ("jwt-auth-axum", &["jwt-auth"]),
     ("jwt-auth-actix", &["jwt-auth"]),
-    ("auth-testkit", &["auth-base", "jwt-auth", "kms"]),
+    (
+        "auth-testkit",
+        &["accounts", "auth-base", "jwt-auth", "kms"],
+    ),
     ("jwt-auth-client", &["auth-base"]),
     ("kms", &["auth-base", "jwt-auth", "secrets-at-rest"]),
     ("secrets-at-rest", &["auth-base"]),
+    ("sql-link", &["auth-base"]),
+    ("accounts", &["auth-base", "mesh-api"]),
+    ("accounts-sqlx", &["accounts", "auth-base", "sql-link"]),
     (
         "kms-sqlx",
-        &["auth-base", "jwt-auth", "kms", "secrets-at-rest"],
+        &[
+            "auth-base",
+            "jwt-auth",
+            "kms",
+            "secrets-at-rest",
+            "sql-link",
+        ],
     ),
     (
         "kms-http",
@@ -51,6 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hmac-auth",
             "hmac-propagation",
             "secrets-at-rest",
+            "sql-link",
         ],
     ),
     (

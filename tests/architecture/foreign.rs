@@ -53,6 +53,20 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "accounts",
+        &[
+            "tokio",
+            "http",
+            "axum",
+            "actix-web",
+            "redis",
+            "reqwest",
+            "lapin",
+            "sqlx",
+            "hmac-auth",
+        ],
+    ),
+    (
         "hmac-propagation",
         &[
             "lapin",
@@ -97,6 +111,8 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
 /// Who alone may name a client library: its types do not leave that crate.
 const NAMED_BY: &[(&str, &[&str])] = &[
     ("aes-gcm", &["secrets-at-rest"]),
+    ("argon2", &["accounts"]),
+    ("zxcvbn", &["accounts"]),
     ("lapin", &["hmac-propagation-amqp", "xtask"]),
     (
         "redis",
@@ -107,10 +123,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
             "xtask",
         ],
     ),
-    (
-        "sqlx",
-        &["hmac-propagation-sqlx", "kms-sqlx", "services", "xtask"],
-    ),
+    ("sqlx", &["services", "sql-link", "xtask"]),
     ("governor", &["kms-server"]),
     ("moka", &["jwt-auth-client"]),
     (

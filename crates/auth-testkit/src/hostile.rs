@@ -11,6 +11,7 @@ mod jwks;
 mod jwt;
 mod kms_config;
 mod pem;
+mod sign_in;
 
 pub use self::authorization::authorization;
 pub use self::dpop::dpop;
@@ -19,6 +20,7 @@ pub use self::jwks::jwks;
 pub use self::jwt::jwt;
 pub use self::kms_config::kms_config;
 pub use self::pem::pem;
+pub use self::sign_in::sign_in;
 
 /// Panics for bytes that break what must hold.
 pub type Property = fn(&[u8]);
@@ -32,4 +34,5 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("jwt", jwt),
     ("kms_config", kms_config),
     ("pem", pem),
+    ("sign_in", sign_in),
 ];

@@ -62,6 +62,9 @@ fn an_input_as_large_as_can_be_is_done_with_in_time() {
         (hostile::pem, filled("\\")),
         (hostile::pem, filled("\\n")),
         (hostile::pem, filled("\"'")),
+        (hostile::sign_in, filled("a@")),
+        (hostile::sign_in, filled("\u{301}")),
+        (hostile::sign_in, filled("viewer,")),
     ];
     for (property, input) in inputs {
         let before = busy();

@@ -34,19 +34,20 @@ pub(crate) struct CountBacklog;
 
 impl Work for CountBacklog {
     type Output = Backlog;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Backlog, SqlError> {
         let mut backlog = Backlog::default();
         for row in session.fetch(&BACKLOG, &[]).await? {
-            let count = row.required_count(1, DELIVERIES)?;
-            match DeliveryStatus::parse(&row.required_text(0, DELIVERIES)?) {
+            let count = row.count(1, DELIVERIES)?;
+            match DeliveryStatus::parse(&row.text(0, DELIVERIES)?) {
                 Some(DeliveryStatus::Pending) => backlog.pending = count,
                 Some(DeliveryStatus::Sent) => backlog.sent = count,
                 Some(DeliveryStatus::Error) => backlog.error = count,
                 Some(DeliveryStatus::Success) | None => continue,
             }
-            let oldest = row.int(2)?;
+            let oldest = row.optional_int(2)?;
             backlog.oldest_change_ts = [backlog.oldest_change_ts, oldest]
                 .into_iter()
                 .flatten()

@@ -8,7 +8,7 @@ use hmac_propagation::management::{Accepted, ChangeRequest, ManagementError, Res
 use hmac_propagation::peer_store::CredentialKey;
 use serde_json::json;
 
-use crate::database::{JsonRow, Session, Work};
+use crate::database::{Bulks, JsonRow, Session, Work};
 use crate::error::SqlError;
 use crate::rows::{CredentialRow, DeliveryRow, names, write_credential_key, write_rules};
 use crate::secrets::{Place, Vault};
@@ -22,6 +22,7 @@ pub(crate) struct AcceptChanges<'a> {
 
 impl Work for AcceptChanges<'_> {
     type Output = Vec<Result<Accepted, ManagementError>>;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let keys = self.requests.iter().map(|request| &request.key);
@@ -64,7 +65,7 @@ impl AcceptChanges<'_> {
         let sql = &Statements::of(session.dialect()).targets;
         let mut known = BTreeSet::new();
         for row in session.fetch_bulk(sql, &names).await? {
-            known.insert(row.required_text(0, "hmac_propagation_target")?);
+            known.insert(row.text(0, "hmac_propagation_target")?);
         }
         Ok(known)
     }
@@ -78,6 +79,7 @@ pub(crate) struct Rotate<'a> {
 
 impl Work for Rotate<'_> {
     type Output = Accepted;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<Accepted, SqlError> {
         let key = &self.rotation.key;
@@ -99,6 +101,7 @@ pub(crate) struct Rebook<'a> {
 
 impl Work for Rebook<'_> {
     type Output = ();
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
         let mut states = States::load(session, self.rows.iter().map(|row| &row.key)).await?;

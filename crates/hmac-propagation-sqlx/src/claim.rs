@@ -10,7 +10,7 @@ use hmac_propagation::delivery::ClaimWindow;
 use hmac_propagation::management::{PendingPropagation, PendingQuery};
 use serde_json::json;
 
-use crate::database::{JsonRow, Row, Session, Value, Work};
+use crate::database::{Bulks, JsonRow, Row, Session, Value, Work};
 use crate::error::SqlError;
 use crate::rows::{DeliveryRow, read_delivery, write_progress};
 use crate::secrets::{Place, Vault};
@@ -39,6 +39,7 @@ type TargetSecrets = BTreeMap<String, Result<Secret, String>>;
 
 impl Work for Claim<'_> {
     type Output = Vec<PendingPropagation>;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let found = self.candidates(session).await?;
@@ -124,14 +125,14 @@ impl Claim<'_> {
 
 impl Found {
     fn add(&mut self, found: &Row, window: &ClaimWindow) -> Result<(), SqlError> {
-        self.now_ms = found.required_int(DeliveryRow::COLUMNS + 1, DELIVERIES)?;
+        self.now_ms = found.int(DeliveryRow::COLUMNS + 1, DELIVERIES)?;
         let row = match DeliveryRow::read(found) {
             Ok(row) if row.delivery.is_due(window, self.now_ms) => row,
             Ok(_) => return Ok(()),
             Err(error) => return self.set_aside(found, window, &error),
         };
         if !self.sealed.contains_key(&row.target)
-            && let Some(secret) = found.text(DeliveryRow::COLUMNS)?
+            && let Some(secret) = found.optional_text(DeliveryRow::COLUMNS)?
         {
             self.sealed.insert(row.target.clone(), secret);
         }
@@ -146,7 +147,7 @@ impl Found {
         window: &ClaimWindow,
         error: &SqlError,
     ) -> Result<(), SqlError> {
-        let key = [0, 1, 2].map(|column| found.required_text(column, DELIVERIES));
+        let key = [0, 1, 2].map(|column| found.text(column, DELIVERIES));
         let [track, client_id, target] = key;
         let (track, client_id, target) = (track?, client_id?, target?);
         tracing::warn!(track, client_id, target_amqp_queue = target, %error, "a row cannot be read and is set aside");

@@ -8,7 +8,7 @@ use hmac_propagation::management::{ManagementError, Operation};
 use hmac_propagation::queue::PeerName;
 use serde_json::json;
 
-use crate::database::{Mode, Session, Value, Work};
+use crate::database::{Bulks, Mode, Session, Value, Work};
 use crate::error::SqlError;
 use crate::secrets::{Place, Vault};
 use crate::statements::{DELIVERIES, Statements, is_done};
@@ -124,13 +124,14 @@ pub(crate) struct UpsertTarget<'a> {
 
 impl Work for UpsertTarget<'_> {
     type Output = Result<TargetUpserted, InventoryError>;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let name = self.name.as_str();
         let lock = &Statements::of(session.dialect()).lock_target;
         let stored = session.fetch(lock, &[Value::Text(name)]).await?;
         let was_self = match stored.first() {
-            Some(row) => row.required_int(1, TARGET)? != 0,
+            Some(row) => row.int(1, TARGET)? != 0,
             None => false,
         };
         if was_self && self.as_self.is_none() {
@@ -160,6 +161,7 @@ pub(crate) struct DeleteTarget<'a>(pub(crate) &'a str);
 
 impl Work for DeleteTarget<'_> {
     type Output = Result<(), InventoryError>;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let target = || self.0.to_owned();
@@ -169,19 +171,18 @@ impl Work for DeleteTarget<'_> {
         let Some(row) = stored.first() else {
             return Ok(Err(InventoryError::UnknownTarget { target: target() }));
         };
-        if row.required_int(1, TARGET)? != 0 {
+        if row.int(1, TARGET)? != 0 {
             return Ok(Err(InventoryError::SelfTarget { target: target() }));
         }
         let counted = session.fetch(&HOLDERS, &[name]).await?;
         let count = match counted.first() {
-            Some(row) => row.required_count(0, TARGET)?,
+            Some(row) => row.count(0, TARGET)?,
             None => 0,
         };
         if count > 0 {
             let mut clients = Vec::new();
             for row in session.fetch(&FIRST_HOLDERS, &[name]).await? {
-                let (track, client) =
-                    (row.required_text(0, TARGET)?, row.required_text(1, TARGET)?);
+                let (track, client) = (row.text(0, TARGET)?, row.text(1, TARGET)?);
                 clients.push(format!("{track}/{client}"));
             }
             return Ok(Err(InventoryError::TargetInUse {
@@ -202,18 +203,19 @@ pub(crate) struct ListTargets;
 
 impl Work for ListTargets {
     type Output = Vec<Target>;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let mut targets = Vec::new();
         for row in session.fetch(&LIST, &[]).await? {
             targets.push(Target {
-                target_amqp_queue: row.required_text(0, TARGET)?,
-                note: row.text(1)?,
-                is_self: row.required_int(2, TARGET)? != 0,
-                created_at: row.required_int(3, TARGET)?,
-                updated_at: row.required_int(4, TARGET)?,
-                booked_clients: row.required_count(5, TARGET)?,
+                target_amqp_queue: row.text(0, TARGET)?,
+                note: row.optional_text(1)?,
+                is_self: row.int(2, TARGET)? != 0,
+                created_at: row.int(3, TARGET)?,
+                updated_at: row.int(4, TARGET)?,
+                booked_clients: row.count(5, TARGET)?,
             });
         }
         Ok(targets)
@@ -228,6 +230,7 @@ pub(crate) struct PeerSecrets<'a> {
 
 impl Work for PeerSecrets<'_> {
     type Output = Vec<Option<Secret>>;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
@@ -236,7 +239,7 @@ impl Work for PeerSecrets<'_> {
         let rows = session.fetch_bulk(sql, &names.collect::<Vec<_>>()).await?;
         let mut secrets = HashMap::with_capacity(rows.len());
         for row in &rows {
-            let (name, sealed) = (row.required_text(0, TARGET)?, row.required_text(1, TARGET)?);
+            let (name, sealed) = (row.text(0, TARGET)?, row.text(1, TARGET)?);
             let plain = self
                 .vault
                 .open(&Place::propagation_secret(&name), &sealed)

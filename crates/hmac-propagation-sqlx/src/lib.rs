@@ -27,7 +27,6 @@ pub mod state;
 mod change;
 mod claim;
 mod database;
-mod dialect;
 mod error;
 mod marks;
 mod probe;

@@ -18,6 +18,7 @@ use crate::backlog::{Backlog, CountBacklog};
 use crate::change::{AcceptChanges, Rebook, Rotate};
 use crate::claim::Claim;
 use crate::database::{Database, Work};
+use crate::error::SqlError;
 use crate::inventory::{
     DeleteTarget, InventoryError, ListTargets, PeerSecrets, Target, TargetUpserted, UpsertTarget,
 };
@@ -59,8 +60,7 @@ impl SqlManagement {
         options: SqlOptions,
     ) -> Result<Self, ManagementError> {
         let vault = Arc::new(Vault::new(&key, Arc::clone(&options.random)));
-        let database = Database::connect(url, options).await?;
-        schema::migrate(&database).await?;
+        let database = schema::open(url, &options).await?;
         Ok(Self { database, vault })
     }
 
@@ -258,7 +258,7 @@ impl SqlManagement {
         self.run(&work).await?
     }
 
-    async fn run<W: Work>(&self, work: &W) -> Result<W::Output, ManagementError> {
+    async fn run<W: Work<Error = SqlError>>(&self, work: &W) -> Result<W::Output, ManagementError> {
         Ok(self.database.run(work).await?)
     }
 }

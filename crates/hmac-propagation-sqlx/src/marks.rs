@@ -6,7 +6,7 @@ use hmac_propagation::delivery::{Delivery, Moved, Step, Transition};
 use hmac_propagation::management::{AckMark, FullyPropagated, Reopening, SentMark};
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus};
 
-use crate::database::{JsonRow, Session, Work};
+use crate::database::{Bulks, JsonRow, Session, Work};
 use crate::error::SqlError;
 use crate::rows::{CredentialRow, DeliveryRow, write_credential_key, write_delivery_key};
 use crate::statements::Statements;
@@ -16,6 +16,7 @@ pub(crate) struct MarkSent<'a>(pub(crate) &'a [SentMark]);
 
 impl Work for MarkSent<'_> {
     type Output = u64;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
         let slot = |mark: &SentMark| (mark.key.clone(), mark.target.clone());
@@ -28,6 +29,7 @@ pub(crate) struct MarkAcknowledged<'a>(pub(crate) &'a [AckMark]);
 
 impl Work for MarkAcknowledged<'_> {
     type Output = u64;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
         let slot = |mark: &AckMark| (mark.key.clone(), mark.target.to_string());
@@ -43,6 +45,7 @@ pub(crate) struct Reopen<'a> {
 
 impl Work for Reopen<'_> {
     type Output = u64;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
         let slot = |row: &Reopening| (row.key.clone(), row.target.to_string());
@@ -58,6 +61,7 @@ pub(crate) struct MarkPropagated<'a>(pub(crate) &'a [FullyPropagated]);
 
 impl Work for MarkPropagated<'_> {
     type Output = ();
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
         let statements = Statements::of(session.dialect());

@@ -31,6 +31,17 @@ impl Default for SqlOptions {
     }
 }
 
+impl SqlOptions {
+    pub(crate) fn link(&self) -> sql_link::SqlOptions {
+        sql_link::SqlOptions {
+            max_connections: self.max_connections,
+            timeout: self.timeout,
+            max_attempts: self.max_attempts,
+            random: Arc::clone(&self.random),
+        }
+    }
+}
+
 impl fmt::Debug for SqlOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlOptions")

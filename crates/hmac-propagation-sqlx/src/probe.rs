@@ -15,6 +15,7 @@ pub(crate) struct Probe;
 
 impl Work for Probe {
     type Output = ();
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
         for sql in WRITES {

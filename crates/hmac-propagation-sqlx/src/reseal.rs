@@ -89,6 +89,7 @@ pub(crate) struct ResealPage<'a> {
 
 impl Work for ResealPage<'_> {
     type Output = Page;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<Page, SqlError> {
         let mut page = Page::default();
@@ -126,7 +127,7 @@ impl ResealPage<'_> {
         values.push(Value::Int(PAGE as i64));
         let mut rows = Vec::new();
         for row in session.fetch(sql, &values).await? {
-            let part = |index| row.required_text(index, self.column.name);
+            let part = |index| row.text(index, self.column.name);
             let key = (0..self.column.key)
                 .map(part)
                 .collect::<Result<Vec<_>, _>>()?;
@@ -148,7 +149,7 @@ impl ResealPage<'_> {
             .chain(key)
             .chain([Value::Text(read)])
             .collect();
-        session.execute(&self.column.write, &values).await
+        Ok(session.execute(&self.column.write, &values).await?)
     }
 }
 

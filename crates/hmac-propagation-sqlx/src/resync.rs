@@ -6,7 +6,7 @@ use hmac_propagation::management::{LocalChange, ResyncQuery, ResyncRow, ResyncSc
 use hmac_propagation::peer_store::CredentialKey;
 use serde_json::json;
 
-use crate::database::{JsonRow, Mode, Session, Value, Work};
+use crate::database::{Bulks, JsonRow, Mode, Session, Value, Work};
 use crate::error::SqlError;
 use crate::rows::{CredentialRow, read_key, write_credential_key};
 use crate::secrets::Vault;
@@ -41,6 +41,7 @@ pub(crate) struct ResyncPage<'a>(pub(crate) &'a ResyncQuery);
 
 impl Work for ResyncPage<'_> {
     type Output = Vec<ResyncRow>;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
@@ -62,12 +63,14 @@ impl Work for ResyncPage<'_> {
         values.push(Value::Int(i64::try_from(self.0.limit).unwrap_or(i64::MAX)));
         let mut page = Vec::new();
         for row in session.fetch(sql, &values).await? {
-            let change_ts = row.required_int(4, DELIVERIES)?;
+            let change_ts = row.int(4, DELIVERIES)?;
             page.push(ResyncRow {
                 key: read_key(&row, DELIVERIES)?,
-                target: row.required_text(2, DELIVERIES)?,
-                generation: row.required_count(3, DELIVERIES)?,
-                last_ts: row.int(5)?.map_or(change_ts, |used| used.max(change_ts)),
+                target: row.text(2, DELIVERIES)?,
+                generation: row.count(3, DELIVERIES)?,
+                last_ts: row
+                    .optional_int(5)?
+                    .map_or(change_ts, |used| used.max(change_ts)),
             });
         }
         Ok(page)
@@ -82,6 +85,7 @@ pub(crate) struct Unapplied<'a> {
 
 impl Work for Unapplied<'_> {
     type Output = Vec<LocalChange>;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
@@ -106,6 +110,7 @@ pub(crate) struct AppliedLocally<'a>(pub(crate) &'a [(CredentialKey, u64)]);
 
 impl Work for AppliedLocally<'_> {
     type Output = ();
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
         let mut applied: Vec<_> = self.0.iter().collect();

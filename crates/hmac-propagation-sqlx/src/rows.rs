@@ -29,17 +29,17 @@ impl CredentialRow {
     pub(crate) fn read(row: &Row) -> Result<Self, SqlError> {
         Ok(Self {
             key: read_key(row, CREDENTIALS)?,
-            secret_hash: row.text(2)?,
+            secret_hash: row.optional_text(2)?,
             credential: Credential {
-                allowed_ips: read_rules(&row.required_text(3, CREDENTIALS)?, CREDENTIALS)?,
-                expires_at: row.int(4)?,
-                revoked: row.required_int(5, CREDENTIALS)? != 0,
-                generation: row.required_count(6, CREDENTIALS)?,
-                change_ts: row.required_int(7, CREDENTIALS)?,
-                local_generation: row.required_count(8, CREDENTIALS)?,
-                unapplied_since: row.int(9)?,
-                created_at: row.required_int(10, CREDENTIALS)?,
-                updated_at: row.required_int(11, CREDENTIALS)?,
+                allowed_ips: read_rules(&row.text(3, CREDENTIALS)?, CREDENTIALS)?,
+                expires_at: row.optional_int(4)?,
+                revoked: row.int(5, CREDENTIALS)? != 0,
+                generation: row.count(6, CREDENTIALS)?,
+                change_ts: row.int(7, CREDENTIALS)?,
+                local_generation: row.count(8, CREDENTIALS)?,
+                unapplied_since: row.optional_int(9)?,
+                created_at: row.int(10, CREDENTIALS)?,
+                updated_at: row.int(11, CREDENTIALS)?,
             },
         })
     }
@@ -111,11 +111,11 @@ impl DeliveryRow {
     pub(crate) fn read(row: &Row) -> Result<Self, SqlError> {
         Ok(Self {
             key: read_key(row, DELIVERIES)?,
-            target: row.required_text(2, DELIVERIES)?,
-            operation: row.required_text(3, DELIVERIES)?,
-            secret_hash: row.text(4)?,
-            allowed_ips: row.required_text(5, DELIVERIES)?,
-            expires_at: row.int(6)?,
+            target: row.text(2, DELIVERIES)?,
+            operation: row.text(3, DELIVERIES)?,
+            secret_hash: row.optional_text(4)?,
+            allowed_ips: row.text(5, DELIVERIES)?,
+            expires_at: row.optional_int(6)?,
             delivery: read_delivery(row)?,
         })
     }
@@ -178,26 +178,24 @@ impl DeliveryRow {
 
 /// Reads the part of a row that the rules are about; its key may be one that makes no sense.
 pub(crate) fn read_delivery(row: &Row) -> Result<Delivery, SqlError> {
-    let status = row.required_text(11, DELIVERIES)?;
-    let attempts = row.required_count(12, DELIVERIES)?;
+    let status = row.text(11, DELIVERIES)?;
+    let attempts = row.count(12, DELIVERIES)?;
     Ok(Delivery {
-        operation: Operation::parse(&row.required_text(3, DELIVERIES)?),
-        generation: row.required_count(7, DELIVERIES)?,
-        change_ts: row.required_int(8, DELIVERIES)?,
-        created_at: row.required_int(9, DELIVERIES)?,
-        last_ts: row.int(10)?,
-        status: DeliveryStatus::parse(&status).ok_or(SqlError::Corrupt {
-            table: DELIVERIES,
-            problem: "unknown status",
-        })?,
+        operation: Operation::parse(&row.text(3, DELIVERIES)?),
+        generation: row.count(7, DELIVERIES)?,
+        change_ts: row.int(8, DELIVERIES)?,
+        created_at: row.int(9, DELIVERIES)?,
+        last_ts: row.optional_int(10)?,
+        status: DeliveryStatus::parse(&status)
+            .ok_or(SqlError::corrupt(DELIVERIES, "unknown status"))?,
         attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-        event_id: row.text(13)?,
-        lease_until: row.int(14)?,
-        waiting_since: row.required_int(15, DELIVERIES)?,
-        reason: row.text(16)?,
-        sent_at: row.int(17)?,
-        applied_at: row.int(18)?,
-        failed_at: row.int(19)?,
+        event_id: row.optional_text(13)?,
+        lease_until: row.optional_int(14)?,
+        waiting_since: row.int(15, DELIVERIES)?,
+        reason: row.optional_text(16)?,
+        sent_at: row.optional_int(17)?,
+        applied_at: row.optional_int(18)?,
+        failed_at: row.optional_int(19)?,
     })
 }
 
@@ -253,23 +251,16 @@ pub(crate) fn write_rules(rules: &AllowedIps) -> String {
 }
 
 fn read_rules(text: &str, table: &'static str) -> Result<AllowedIps, SqlError> {
-    let entries: Vec<String> = serde_json::from_str(text).map_err(|_| SqlError::Corrupt {
-        table,
-        problem: "allowed_ips is not a JSON array of texts",
-    })?;
+    let entries: Vec<String> = serde_json::from_str(text)
+        .map_err(|_| SqlError::corrupt(table, "allowed_ips is not a JSON array of texts"))?;
     Ok(AllowedIps::parse_lenient(entries))
 }
 
 pub(crate) fn read_key(row: &Row, table: &'static str) -> Result<CredentialKey, SqlError> {
-    let track = Track::parse(&row.required_text(0, table)?).ok_or(SqlError::Corrupt {
-        table,
-        problem: "unknown track",
-    })?;
-    let client_id =
-        ClientId::parse(&row.required_text(1, table)?).map_err(|_| SqlError::Corrupt {
-            table,
-            problem: "invalid client id",
-        })?;
+    let track =
+        Track::parse(&row.text(0, table)?).ok_or(SqlError::corrupt(table, "unknown track"))?;
+    let client_id = ClientId::parse(&row.text(1, table)?)
+        .map_err(|_| SqlError::corrupt(table, "invalid client id"))?;
     Ok(CredentialKey { track, client_id })
 }
 
@@ -278,10 +269,7 @@ fn open_hash(vault: &Vault, place: &Place<'_>, sealed: &str) -> Result<SecretHas
         what: "secret hash",
         source,
     })?;
-    SecretHash::parse(&opened).map_err(|_| SqlError::Corrupt {
-        table: DELIVERIES,
-        problem: "secret_hash is no hash",
-    })
+    SecretHash::parse(&opened).map_err(|_| SqlError::corrupt(DELIVERIES, "secret_hash is no hash"))
 }
 
 /// Cuts a reason to what the column holds, without control characters.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use hmac_propagation::management::{SettledQuery, SettledRow, SettledScope};
 use hmac_propagation::peer_store::CredentialKey;
 
-use crate::database::{JsonRow, Mode, Row, Session, Value, Work};
+use crate::database::{Bulks, JsonRow, Mode, Row, Session, Value, Work};
 use crate::error::SqlError;
 use crate::rows::{CredentialRow, DeliveryRow, describe, write_delivery_key};
 use crate::secrets::Vault;
@@ -33,6 +33,7 @@ pub(crate) struct SettledDeliveries<'a> {
 
 impl Work for SettledDeliveries<'_> {
     type Output = Vec<SettledRow>;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
@@ -70,8 +71,8 @@ impl Work for SettledDeliveries<'_> {
 
 impl SettledDeliveries<'_> {
     fn row(&self, row: &Row) -> Result<SettledRow, SqlError> {
-        let accepted = row.int(DeliveryRow::COLUMNS)?;
-        let sent = row.int(DeliveryRow::COLUMNS + 1)?;
+        let accepted = row.optional_int(DeliveryRow::COLUMNS)?;
+        let sent = row.optional_int(DeliveryRow::COLUMNS + 1)?;
         let row = DeliveryRow::read(row)?;
         let largest_ts = accepted.max(sent).unwrap_or_else(|| row.delivery.sent_ts());
         let record = || row.record_or_reason(self.vault);
@@ -88,6 +89,7 @@ pub(crate) struct SettledCredentials<'a> {
 
 impl Work for SettledCredentials<'_> {
     type Output = Vec<SettledRow>;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
@@ -137,8 +139,8 @@ async fn page(
         match found.last() {
             Some(last) if rows.is_empty() => {
                 (track, client_id) = (
-                    last.text(0)?.unwrap_or_default(),
-                    last.text(1)?.unwrap_or_default(),
+                    last.optional_text(0)?.unwrap_or_default(),
+                    last.optional_text(1)?.unwrap_or_default(),
                 );
             }
             _ => return Ok(rows),

@@ -8,7 +8,7 @@ use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{DesiredRecord, ManagementError, Operation};
 use hmac_propagation::peer_store::{CredentialKey, Track};
 
-use crate::database::{JsonRow, Mode, Session, Value, Work};
+use crate::database::{Bulks, JsonRow, Mode, Session, Value, Work};
 use crate::error::SqlError;
 use crate::inventory::{ListTargets, Target};
 use crate::rows::{CredentialRow, DeliveryRow, write_credential_key};
@@ -154,6 +154,7 @@ pub(crate) struct ReadCredentials<'a> {
 
 impl Work for ReadCredentials<'_> {
     type Output = (Vec<CredentialView>, Vec<DeliveryView>);
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
@@ -194,6 +195,7 @@ pub(crate) fn parse_cursor(cursor: &str) -> Result<(Track, String), StateError> 
 
 impl Work for ReadState<'_> {
     type Output = StatePage;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<StatePage, SqlError> {
@@ -286,22 +288,20 @@ pub(crate) struct CountDeliveries;
 
 impl Work for CountDeliveries {
     type Output = DeliveryCounts;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<DeliveryCounts, SqlError> {
         let mut counts = DeliveryCounts::default();
         for row in session.fetch(COUNTS, &[]).await? {
-            let count = row.required_count(1, DELIVERIES)?;
-            match DeliveryStatus::parse(&row.required_text(0, DELIVERIES)?) {
+            let count = row.count(1, DELIVERIES)?;
+            match DeliveryStatus::parse(&row.text(0, DELIVERIES)?) {
                 Some(DeliveryStatus::Pending) => counts.pending = count,
                 Some(DeliveryStatus::Sent) => counts.sent = count,
                 Some(DeliveryStatus::Success) => counts.success = count,
                 Some(DeliveryStatus::Error) => counts.error = count,
                 None => {
-                    return Err(SqlError::Corrupt {
-                        table: DELIVERIES,
-                        problem: "unknown status",
-                    });
+                    return Err(SqlError::corrupt(DELIVERIES, "unknown status"));
                 }
             }
         }
@@ -317,6 +317,7 @@ pub(crate) struct ReadHash<'a> {
 
 impl Work for ReadHash<'_> {
     type Output = Option<SecretHash>;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
@@ -342,6 +343,7 @@ pub(crate) struct ReadHistory<'a> {
 
 impl Work for ReadHistory<'_> {
     type Output = Vec<AuditEntry>;
+    type Error = SqlError;
     const MODE: Mode = Mode::Read;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
@@ -354,15 +356,15 @@ impl Work for ReadHistory<'_> {
         let mut entries = Vec::new();
         for row in session.fetch(HISTORY, &values).await? {
             entries.push(AuditEntry {
-                id: row.required_int(0, AUDIT)?,
-                at_ms: row.required_int(1, AUDIT)?,
-                target_amqp_queue: row.text(2)?,
-                transition: row.required_text(3, AUDIT)?,
-                generation: row.required_int(4, AUDIT)?,
-                attempt_count: row.int(5)?,
-                event_id: row.text(6)?,
-                ts: row.int(7)?,
-                reason: row.text(8)?,
+                id: row.int(0, AUDIT)?,
+                at_ms: row.int(1, AUDIT)?,
+                target_amqp_queue: row.optional_text(2)?,
+                transition: row.text(3, AUDIT)?,
+                generation: row.int(4, AUDIT)?,
+                attempt_count: row.optional_int(5)?,
+                event_id: row.optional_text(6)?,
+                ts: row.optional_int(7)?,
+                reason: row.optional_text(8)?,
             });
         }
         Ok(entries)
@@ -377,13 +379,19 @@ pub(crate) struct PruneAudit {
 
 impl Work for PruneAudit {
     type Output = u64;
+    type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
         let before = Value::Int(self.before_ms);
         let limit = Value::Int(i64::try_from(self.limit).unwrap_or(i64::MAX));
         let rows = session.fetch(OLD_AUDIT, &[limit, before]).await?;
-        match rows.first().map(|row| row.int(0)).transpose()?.flatten() {
-            Some(last) => session.execute(PRUNE, &[Value::Int(last), before]).await,
+        match rows
+            .first()
+            .map(|row| row.optional_int(0))
+            .transpose()?
+            .flatten()
+        {
+            Some(last) => Ok(session.execute(PRUNE, &[Value::Int(last), before]).await?),
             None => Ok(0),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use hmac_propagation::delivery::{DeliveryStatus, Turn};
 
-use crate::dialect::Dialect;
 use crate::statements::bulk::{Bulk, Columns, Kind, insert, names, select, set, update};
+use sql_link::Dialect;
 
 const CREDENTIAL_KEY: Columns = &[("track", Kind::Name), ("client_id", Kind::Name)];
 const DELIVERY_KEY: Columns = &[

@@ -11,9 +11,10 @@ use kms::key_management::check_input;
 use kms::memory::named;
 use kms::wrapping_key::WRAPPING_ALGORITHM;
 use kms::{Capabilities, Health, KeyId, KeyManagement, KmsError, WrappingKey};
+use sql_link::{Mode, Row, Session, Value, Work};
 use zeroize::Zeroizing;
 
-use crate::database::{KmsDatabase, Row, Session, Value, Work};
+use crate::database::KmsDatabase;
 use crate::error::SqlError;
 use crate::reseal::{Resealed, reseal};
 use crate::secrets::{SecretsKey, Vault};
@@ -232,8 +233,9 @@ struct Insert<'a> {
 
 impl Work for Insert<'_> {
     type Output = ();
+    type Error = SqlError;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<(), SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
         let values = [
             Value::Text(self.kid.as_str()),
             Value::Text(self.alg),
@@ -241,7 +243,8 @@ impl Work for Insert<'_> {
             Value::Text(&self.sealed),
             Value::Int(self.now_ms),
         ];
-        session.execute(INSERT, &values).await.map(drop)
+        session.execute(INSERT, &values).await?;
+        Ok(())
     }
 }
 
@@ -249,20 +252,18 @@ struct Find<'a>(&'a KeyId);
 
 impl Work for Find<'_> {
     type Output = Option<Stored>;
+    type Error = SqlError;
 
-    const ONLY_READS: bool = true;
+    const MODE: Mode = Mode::Snapshot;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<Option<Stored>, SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<Option<Stored>, SqlError> {
         let rows = session.fetch(FIND, &[Value::Text(self.0.as_str())]).await?;
         rows.first().map(stored).transpose()
     }
 }
 
 fn stored(row: &Row) -> Result<Stored, SqlError> {
-    let problem = |problem| SqlError::Corrupt {
-        table: TABLE,
-        problem,
-    };
+    let problem = |problem| SqlError::corrupt(TABLE, problem);
     let (alg, sealed) = (row.text(0, TABLE)?, row.text(2, TABLE)?);
     if alg == WRAPPING_ALGORITHM {
         return Ok(Stored::Wraps { sealed });
@@ -282,18 +283,17 @@ struct Any;
 
 impl Work for Any {
     type Output = Option<(KeyId, Stored)>;
+    type Error = SqlError;
 
-    const ONLY_READS: bool = true;
+    const MODE: Mode = Mode::Snapshot;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<Self::Output, SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
         let rows = session.fetch(ANY, &[]).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let kid = KeyId::parse(&row.text(3, TABLE)?).map_err(|_| SqlError::Corrupt {
-            table: TABLE,
-            problem: "a name that is none",
-        })?;
+        let kid = KeyId::parse(&row.text(3, TABLE)?)
+            .map_err(|_| SqlError::corrupt(TABLE, "a name that is none"))?;
         Ok(Some((kid, stored(row)?)))
     }
 }
@@ -302,10 +302,12 @@ struct Delete<'a>(&'a KeyId);
 
 impl Work for Delete<'_> {
     type Output = ();
+    type Error = SqlError;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<(), SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<(), SqlError> {
         let values = [Value::Text(self.0.as_str())];
-        session.execute(DELETE, &values).await.map(drop)
+        session.execute(DELETE, &values).await?;
+        Ok(())
     }
 }
 
@@ -313,10 +315,11 @@ struct Count;
 
 impl Work for Count {
     type Output = Option<u64>;
+    type Error = SqlError;
 
-    const ONLY_READS: bool = true;
+    const MODE: Mode = Mode::Snapshot;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<Option<u64>, SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<Option<u64>, SqlError> {
         let rows = session.fetch(COUNT, &[]).await?;
         let count = rows.first().map(|row| row.int(0, TABLE)).transpose()?;
         Ok(count.and_then(|count| u64::try_from(count).ok()))

@@ -23,7 +23,6 @@
 pub mod database;
 pub mod error;
 pub mod key_management;
-pub mod options;
 pub mod reseal;
 pub mod ring_store;
 pub mod secrets;
@@ -31,6 +30,6 @@ pub mod secrets;
 pub use crate::database::KmsDatabase;
 pub use crate::error::SqlError;
 pub use crate::key_management::SqlKeyManagement;
-pub use crate::options::SqlOptions;
 pub use crate::ring_store::SqlKeyRingStore;
 pub use crate::secrets::{InvalidSecretsKey, SecretsKey};
+pub use sql_link::SqlOptions;

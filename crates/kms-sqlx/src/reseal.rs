@@ -7,8 +7,9 @@ use jwt_auth::Algorithm;
 use kms::KeyId;
 use kms::wrapping_key::WRAPPING_ALGORITHM;
 use secrets_at_rest::reseal::{PAGE, Page, Progress};
+use sql_link::{Row, Session, Value, Work};
 
-use crate::database::{KmsDatabase, Row, Session, Value, Work};
+use crate::database::KmsDatabase;
 use crate::error::SqlError;
 use crate::secrets::{Resealing, Vault};
 
@@ -45,8 +46,9 @@ struct ResealPage<'a> {
 
 impl Work for ResealPage<'_> {
     type Output = Page;
+    type Error = SqlError;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<Page, SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<Page, SqlError> {
         let mut page = Page::default();
         let values = [Value::Text(self.after), Value::Int(PAGE as i64)];
         let rows = session.fetch(READ, &values).await?;

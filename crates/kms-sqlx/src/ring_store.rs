@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use auth_base::store_error::StoreError;
 use jwt_auth::PublicJwk;
 use kms::{KeyId, KeyRing, KeyRingStore, KeyState, Revision, RingKey, RingName};
+use sql_link::{Mode, Row, Session, Value, Work};
 
-use crate::database::{KmsDatabase, Row, Session, Value, Work};
+use crate::database::KmsDatabase;
 use crate::error::SqlError;
 
 const RINGS: &str = "key_rings";
@@ -52,10 +53,11 @@ struct Read<'a>(&'a RingName);
 
 impl Work for Read<'_> {
     type Output = Option<KeyRing>;
+    type Error = SqlError;
 
-    const ONLY_READS: bool = true;
+    const MODE: Mode = Mode::Snapshot;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<Option<KeyRing>, SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<Option<KeyRing>, SqlError> {
         let name = [Value::Text(self.0.as_str())];
         let rings = session.fetch(READ_RING, &name).await?;
         let Some(ring) = rings.first() else {
@@ -63,7 +65,11 @@ impl Work for Read<'_> {
         };
         let keys = session.fetch(READ_KEYS, &name).await?;
         let keys = keys.iter().map(ring_key).collect::<Result<Vec<_>, _>>()?;
-        let (tag, revision, made) = (ring.text(0, RINGS)?, count(ring, 1)?, count(ring, 2)?);
+        let (tag, revision, made) = (
+            ring.text(0, RINGS)?,
+            ring.count(1, RINGS)?,
+            ring.count(2, RINGS)?,
+        );
         let (name, revision) = (self.0.clone(), Revision(revision));
         let wanted = ring.optional_text(3)?;
         let ring = KeyRing::from_parts(name, tag, revision, made, wanted, keys);
@@ -71,15 +77,8 @@ impl Work for Read<'_> {
     }
 }
 
-fn count(row: &Row, index: usize) -> Result<u64, SqlError> {
-    u64::try_from(row.int(index, RINGS)?).map_err(|_| corrupt("a number below zero"))
-}
-
 fn corrupt(problem: &'static str) -> SqlError {
-    SqlError::Corrupt {
-        table: KEYS,
-        problem,
-    }
+    SqlError::corrupt(KEYS, problem)
 }
 
 fn ring_key(row: &Row) -> Result<RingKey, SqlError> {
@@ -106,8 +105,9 @@ struct Advance<'a> {
 
 impl Work for Advance<'_> {
     type Output = bool;
+    type Error = SqlError;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<bool, SqlError> {
+    async fn run(&self, session: &mut Session) -> Result<bool, SqlError> {
         let ring = self.next.name().as_str();
         let (name, tag) = (Value::Text(ring), Value::Text(self.next.tag()));
         let (revision, made) = (int(self.next.revision().0), int(self.next.made()));
@@ -135,7 +135,7 @@ fn int(number: u64) -> Value<'static> {
 }
 
 async fn insert(
-    session: &mut Session<'_>,
+    session: &mut Session,
     ring: &str,
     place: i64,
     key: &RingKey,
@@ -155,5 +155,6 @@ async fn insert(
         Value::Int(key.state.since_ms()),
         Value::OptionalInt(key.state.until_ms()),
     ];
-    session.execute(INSERT, &values).await.map(drop)
+    session.execute(INSERT, &values).await?;
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Many rows go in as one JSON parameter, so that the text never changes and is prepared once a connection. One or two
 //! rows, the case of a single change, go in as plain parameters, which costs the server far less.
 
-use crate::dialect::Dialect;
+use sql_link::Dialect;
 
 #[derive(Clone, Copy)]
 pub(super) enum Kind {

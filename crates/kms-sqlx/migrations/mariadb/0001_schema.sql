@@ -34,11 +34,3 @@ CREATE TABLE IF NOT EXISTS private_keys (
   created_at     BIGINT NOT NULL COMMENT 'epoch ms',
   PRIMARY KEY (kid)
 ) ENGINE = InnoDB;
-
--- Which versions of the schema were made.
-CREATE TABLE IF NOT EXISTS kms_schema (
-  version BIGINT NOT NULL,
-  PRIMARY KEY (version)
-) ENGINE = InnoDB;
-
-INSERT IGNORE INTO kms_schema (version) VALUES (1);

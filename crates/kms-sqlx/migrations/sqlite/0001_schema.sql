@@ -33,11 +33,3 @@ CREATE TABLE IF NOT EXISTS private_keys (
   created_at     INTEGER NOT NULL, -- epoch ms
   PRIMARY KEY (kid)
 );
-
--- Which versions of the schema were made.
-CREATE TABLE IF NOT EXISTS kms_schema (
-  version INTEGER NOT NULL,
-  PRIMARY KEY (version)
-);
-
-INSERT OR IGNORE INTO kms_schema (version) VALUES (1);

@@ -9,27 +9,38 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions, Connection, Executor, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::dialect::Isolation;
 use crate::error::SqlError;
+use crate::options::SqlOptions;
 
 /// A connection that nobody needed for so long is closed.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// A commit whose answer got lost is not repeated, and a lock is not waited for longer than this.
+/// A lock is waited for this long at most, in seconds.
+const LONGEST_LOCK_WAIT: u64 = 3;
+
+/// A commit whose answer got lost is not repeated, and a lock is not waited for as long as the whole call may take.
 /// Without autocommit the first statement begins the transaction: one round trip less for each.
 /// A transaction whose client is out of reach must not lock the others out until the system notices.
-const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-     SET SESSION autocommit = 0, innodb_lock_wait_timeout = 3, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') \
-     /*M!100300 , idle_transaction_timeout = 5 */";
+fn greeting(isolation: Isolation, timeout: Duration) -> String {
+    let (isolation, wait) = (isolation.as_str(), timeout.as_secs() * 2 / 5);
+    let wait = wait.clamp(1, LONGEST_LOCK_WAIT);
+    format!(
+        "SET SESSION TRANSACTION ISOLATION LEVEL {isolation}; SET SESSION autocommit = 0, \
+         innodb_lock_wait_timeout = {wait}, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') \
+         /*M!100300 , idle_transaction_timeout = 5 */"
+    )
+}
 
 /// At most so many connections, made when they are needed.
 pub(crate) struct Connections {
     options: MySqlConnectOptions,
+    /// What a new connection is told first.
+    greeting: String,
     permits: Arc<Semaphore>,
     idle: Mutex<Idle>,
 }
@@ -43,17 +54,23 @@ struct Idle {
 }
 
 impl Connections {
-    pub(super) fn new(options: MySqlConnectOptions, most: u32) -> Arc<Self> {
+    pub(crate) fn new(
+        options: MySqlConnectOptions,
+        isolation: Isolation,
+        limits: &SqlOptions,
+    ) -> Arc<Self> {
+        let most = limits.max_connections;
         let permits = Arc::new(Semaphore::new(usize::try_from(most.max(1)).unwrap_or(1)));
         Arc::new(Self {
             options,
+            greeting: greeting(isolation, limits.timeout),
             permits,
             idle: Mutex::default(),
         })
     }
 
     /// Waits for a free place, takes an idle connection or makes one. The caller bounds it.
-    pub(super) async fn acquire(self: &Arc<Self>) -> Result<Lease, SqlError> {
+    pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Lease, SqlError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| SqlError::Database(sqlx::Error::PoolClosed))?;
         let (epoch, idle) = {
@@ -64,7 +81,8 @@ impl Connections {
             Some((connection, _)) => connection,
             None => {
                 let mut connection = self.options.connect().await?;
-                connection.execute(sqlx::raw_sql(SESSION)).await?;
+                let greeting = AssertSqlSafe(self.greeting.clone());
+                connection.execute(sqlx::raw_sql(greeting)).await?;
                 connection
             }
         };
@@ -77,7 +95,7 @@ impl Connections {
     }
 
     /// Gives up every connection made so far: those at work when their work is done.
-    pub(super) fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         let given_up = {
             let mut idle = self.idle();
             idle.epoch += 1;
@@ -87,7 +105,7 @@ impl Connections {
     }
 
     /// Lets nobody acquire any more, and says goodbye to the server. The caller bounds it.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.permits.close();
         let connections = std::mem::take(&mut self.idle().connections);
         for (connection, _) in connections {
@@ -111,7 +129,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// Keeps it for the next unit of work, unless all were given up meanwhile.
-    pub(super) fn give_back(self) {
+    pub(crate) fn give_back(self) {
         let Self {
             connection,
             epoch,
@@ -138,47 +156,6 @@ impl Deref for Lease {
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut MySqlConnection {
-        &mut self.connection
-    }
-}
-
-/// A connection of SQLite's pool at work: there is no link that could be lost. Dropped without [`FileLease::give_back`] it is closed.
-pub(crate) struct FileLease {
-    connection: PoolConnection<Sqlite>,
-    given_back: bool,
-}
-
-impl FileLease {
-    pub(super) fn new(connection: PoolConnection<Sqlite>) -> Self {
-        Self {
-            connection,
-            given_back: false,
-        }
-    }
-
-    pub(super) fn give_back(mut self) {
-        self.given_back = true;
-    }
-}
-
-impl Drop for FileLease {
-    fn drop(&mut self) {
-        if !self.given_back {
-            self.connection.close_on_drop();
-        }
-    }
-}
-
-impl Deref for FileLease {
-    type Target = SqliteConnection;
-
-    fn deref(&self) -> &SqliteConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for FileLease {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }
 }

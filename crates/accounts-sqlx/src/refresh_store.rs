@@ -1,0 +1,165 @@
+//! Refresh families in a database.
+
+use std::time::Duration;
+
+use accounts::ledger::{NewFamily, Presented, Record, Recorded};
+use accounts::refresh_store::{MOST_SESSIONS, RefreshStore};
+use accounts::{Begun, Family, FamilyId, RevokeReason, Rotation, Subject, TokenId, Which};
+use async_trait::async_trait;
+use auth_base::store_error::StoreError;
+use sql_link::{Mode, Session, SqlError, Statement, Value, Work};
+
+use crate::database::SqlAccounts;
+use crate::family_rows::{self, select};
+use crate::refresh_work::{Begin, RecordIt, Revoke, Rotate};
+
+const SESSIONS: &str = select!(
+    "WHERE f.subject_kind = ? AND f.subject_id = ? AND f.revoked_at IS NULL AND f.ended_at > ? \
+     ORDER BY f.last_used_at DESC, f.id LIMIT ?"
+);
+/// Their tokens go with them.
+const SWEEP: Statement = Statement {
+    mariadb: "DELETE FROM refresh_families WHERE ended_at < ? ORDER BY ended_at LIMIT ?",
+    sqlite: "DELETE FROM refresh_families WHERE id IN \
+             (SELECT id FROM refresh_families WHERE ended_at < ? ORDER BY ended_at LIMIT ?)",
+};
+
+#[async_trait]
+impl RefreshStore for SqlAccounts {
+    async fn begin(&self, new: &NewFamily, now_ms: i64) -> Result<Begun, StoreError> {
+        let begin = Begin { new, now_ms };
+        match self.run(&begin).await {
+            // The same was asked for at the same time: now it is there.
+            Err(error) if error.is_duplicate() => Ok(self.run(&begin).await?),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    async fn rotate(
+        &self,
+        presented: &Presented,
+        now_ms: i64,
+        grace: Duration,
+    ) -> Result<Rotation, StoreError> {
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        let rotate = Rotate {
+            presented,
+            now_ms,
+            grace_ms,
+        };
+        Ok(self.run(&rotate).await?)
+    }
+
+    async fn record(&self, record: &Record, now_ms: i64) -> Result<Recorded, StoreError> {
+        Ok(self.run(&RecordIt { record, now_ms }).await?)
+    }
+
+    async fn family_of(&self, token: TokenId) -> Result<Option<Family>, StoreError> {
+        Ok(self.run(&OfToken(token)).await?)
+    }
+
+    async fn family(&self, id: FamilyId) -> Result<Option<Family>, StoreError> {
+        Ok(self.run(&ById(id)).await?)
+    }
+
+    async fn revoke(
+        &self,
+        which: &Which,
+        reason: RevokeReason,
+        now_ms: i64,
+    ) -> Result<u64, StoreError> {
+        let revoke = Revoke {
+            which,
+            reason,
+            now_ms,
+        };
+        Ok(self.run(&revoke).await?)
+    }
+
+    async fn sessions(
+        &self,
+        subject: &Subject,
+        now_ms: i64,
+        most: u32,
+    ) -> Result<Vec<Family>, StoreError> {
+        let sessions = Sessions {
+            subject,
+            now_ms,
+            most: most.min(MOST_SESSIONS),
+        };
+        Ok(self.run(&sessions).await?)
+    }
+
+    async fn sweep(&self, ended_before_ms: i64, most: u32) -> Result<u64, StoreError> {
+        let sweep = Sweep {
+            ended_before_ms,
+            most,
+        };
+        Ok(self.run(&sweep).await?)
+    }
+}
+
+struct ById(FamilyId);
+
+impl Work for ById {
+    type Output = Option<Family>;
+    type Error = SqlError;
+    const MODE: Mode = Mode::Read;
+
+    async fn run(&self, session: &mut Session) -> Result<Option<Family>, SqlError> {
+        family_rows::by_id(session, self.0).await
+    }
+}
+
+struct OfToken(TokenId);
+
+impl Work for OfToken {
+    type Output = Option<Family>;
+    type Error = SqlError;
+    const MODE: Mode = Mode::Read;
+
+    async fn run(&self, session: &mut Session) -> Result<Option<Family>, SqlError> {
+        family_rows::by_token(session, self.0).await
+    }
+}
+
+struct Sessions<'a> {
+    subject: &'a Subject,
+    now_ms: i64,
+    most: u32,
+}
+
+impl Work for Sessions<'_> {
+    type Output = Vec<Family>;
+    type Error = SqlError;
+    const MODE: Mode = Mode::Read;
+
+    async fn run(&self, session: &mut Session) -> Result<Vec<Family>, SqlError> {
+        let id = self.subject.id();
+        let values = [
+            Value::Text(self.subject.kind()),
+            Value::Text(&id),
+            Value::Int(self.now_ms),
+            Value::Int(self.most.into()),
+        ];
+        family_rows::families(&session.fetch(SESSIONS, &values).await?)
+    }
+}
+
+struct Sweep {
+    ended_before_ms: i64,
+    most: u32,
+}
+
+impl Work for Sweep {
+    type Output = u64;
+    type Error = SqlError;
+
+    async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
+        let values = [
+            Value::Int(self.ended_before_ms),
+            Value::Int(self.most.into()),
+        ];
+        session.execute_as(&SWEEP, &values).await
+    }
+}
