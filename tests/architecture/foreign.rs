@@ -111,7 +111,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
         "sqlx",
         &["hmac-propagation-sqlx", "kms-sqlx", "services", "xtask"],
     ),
-    ("governor", &["kms-server"]),
+    ("governor", &["gateway", "kms-server"]),
     ("moka", &["jwt-auth-client"]),
     (
         "axum",
@@ -120,6 +120,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
             "hmac-testkit",
             "authority",
             "axum-serve",
+            "gateway",
             "jwt-auth-axum",
             "kms-server",
             "leptos-axum",
