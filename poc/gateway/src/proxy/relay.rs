@@ -17,6 +17,8 @@ pub(super) struct Relay {
     body: Incoming,
     idle: Duration,
     silence: Pin<Box<Sleep>>,
+    /// Whether the peer is waited for, and not whoever reads.
+    waits: bool,
     ended: Ended,
     /// Cut off, it is whole all the same.
     is_stream: bool,
@@ -36,6 +38,7 @@ impl Relay {
             body,
             idle,
             silence: Box::pin(sleep(idle)),
+            waits: false,
             ended: Box::pin(ended),
             is_stream,
             is_over: false,
@@ -66,9 +69,13 @@ impl HttpBody for Relay {
             return self.cut("the caller's right to this answer has ended");
         }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            let next = Instant::now() + self.idle;
-            self.silence.as_mut().reset(next);
+            self.waits = false;
             return Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)));
+        }
+        if !self.waits {
+            self.waits = true;
+            let until = Instant::now() + self.idle;
+            self.silence.as_mut().reset(until);
         }
         if self.silence.as_mut().poll(cx).is_ready() {
             return self.cut("the peer does not go on with its answer");
