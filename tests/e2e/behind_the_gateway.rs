@@ -89,7 +89,8 @@ async fn a_dashboard_works_through_the_gateway() {
         let name = page.headers().get("x-request-id").cloned();
         assert_eq!(name.map_or(0, |name| name.len()), 32);
     }
-    let body = json!({ "clientId": "through", "secret": SECRET });
+    let targets = Peer::LeptosAxum.others().map(Peer::name);
+    let body = json!({ "clientId": "through", "secret": SECRET, "targets": targets });
     let ensure = front.request(&mesh, Method::POST, "/api/ensure");
     let answer = mesh.send(ensure.json(&body)).await.unwrap();
     answer.is(200).unwrap();
