@@ -99,7 +99,19 @@ const ARROWS: &[(&str, &[&str])] = &[
         "mesh-management-actix",
         &["auth-base", "jwt-auth-actix", "mesh-api", "mesh-management"],
     ),
-    ("gateway", &["jwt-auth", "mesh-api"]),
+    (
+        "gateway",
+        &[
+            "auth-base",
+            "axum-serve",
+            "hmac-auth",
+            "jwt-auth",
+            "mesh-api",
+            "mesh-management",
+            "mesh-management-axum",
+            "peer-kit",
+        ],
+    ),
     (
         "mesh-management-sqlx",
         &[

@@ -124,7 +124,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
         ],
     ),
     ("sqlx", &["services", "sql-link", "xtask"]),
-    ("governor", &["kms-server"]),
+    ("governor", &["gateway", "kms-server"]),
     ("moka", &["jwt-auth-client"]),
     (
         "axum",
@@ -133,6 +133,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
             "hmac-testkit",
             "authority",
             "axum-serve",
+            "gateway",
             "jwt-auth-axum",
             "kms-server",
             "leptos-axum",

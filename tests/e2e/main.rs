@@ -12,6 +12,8 @@ mod bad_input;
 #[cfg(test)]
 mod bad_messages;
 #[cfg(test)]
+mod behind_the_gateway;
+#[cfg(test)]
 mod broker_outage;
 #[cfg(test)]
 mod cluster;

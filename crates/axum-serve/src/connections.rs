@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -22,6 +23,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::lengths::{Heads, Watched};
 use crate::malformed::{is_malformed, refusal};
 use crate::unread;
 
@@ -51,7 +53,8 @@ pub async fn serve(
 }
 
 /// Serves until `stop` is over: a connection whose next request does not come for `keep_alive` is closed. Then it waits for
-/// the requests that are open. Whoever drops the future cuts them off. Handlers may take [`ConnectInfo<SocketAddr>`].
+/// the requests that are open. Whoever drops the future cuts them off. Handlers may take [`ConnectInfo<SocketAddr>`], and may
+/// upgrade a connection (`hyper::upgrade::on`): it is theirs then, and nobody here waits for its end.
 ///
 /// # Errors
 /// None yet: what goes wrong with one connection ends that connection.
@@ -114,12 +117,15 @@ async fn converse(
         tracing::debug!(%error, "a connection keeps its delay");
     }
     let asked = CancellationToken::new();
+    let heads = Heads::default();
+    let stream = Watched::new(stream, heads.clone());
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
         asked.cancel();
         request.extensions_mut().insert(ConnectInfo(address));
-        answer(router.clone(), request.map(Body::new))
+        answer(router.clone(), request.map(Body::new), heads.clone())
     });
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection.with_upgrades());
     let served = tokio::select! {
         served = connection.as_mut() => served,
         () = stop.cancelled() => {
@@ -140,11 +146,21 @@ async fn unasked(asked: &CancellationToken) {
     }
 }
 
-async fn answer(router: Router, request: Request) -> Result<Response, Infallible> {
-    match is_malformed(&request) {
-        true => Ok(refusal()),
-        false => router.oneshot(request).await,
+async fn answer(router: Router, request: Request, heads: Heads) -> Result<Response, Infallible> {
+    if !heads.next(&request) || is_malformed(&request) {
+        return Ok(refusal());
     }
+    let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = router.oneshot(request).await?;
+    if is_chunked {
+        // Where the next head begins is not known here.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        heads.end();
+    }
+    Ok(response)
 }
 
 /// One connection that is gone before it is accepted says nothing; a lack of files does, and needs a pause.
@@ -228,6 +244,67 @@ mod tests {
         let waited = Instant::now();
         assert_eq!(stream.read(&mut some).await.unwrap(), 0);
         assert!(waited.elapsed() < Duration::from_secs(2));
+    }
+
+    /// What comes back on one connection, until it ends.
+    async fn answers(requests: &str) -> String {
+        let address = serving(&CancellationToken::new()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        let mut seen = Vec::new();
+        stream.read_to_end(&mut seen).await.unwrap();
+        String::from_utf8(seen).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_with_two_lengths_is_refused_and_ends_its_connection() {
+        let get = "GET / HTTP/1.1\r\nhost: x\r\n";
+        let chunks = "0\r\n\r\n";
+        for lengths in [
+            "content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n",
+            "content-length: 2\r\ncontent-length: 2\r\n\r\n{}",
+        ] {
+            // The first of the connection, and one that comes together with the one before it.
+            let alone = answers(&format!("{get}{lengths}{get}\r\n")).await;
+            assert!(alone.starts_with("HTTP/1.1 400"), "{lengths}: {alone}");
+            assert_eq!(alone.matches("HTTP/1.1").count(), 1, "{lengths}: {alone}");
+            let after = answers(&format!("{get}\r\n{get}{lengths}{get}\r\n")).await;
+            assert!(after.starts_with("HTTP/1.1 200"), "{lengths}: {after}");
+            assert!(after.contains("hereHTTP/1.1 400"), "{lengths}: {after}");
+            assert_eq!(after.matches("HTTP/1.1").count(), 2, "{lengths}: {after}");
+        }
+        let chunked = format!("{get}transfer-encoding: chunked\r\n\r\n{chunks}{get}\r\n");
+        let chunked = answers(&chunked).await;
+        assert!(chunked.starts_with("HTTP/1.1 200"), "{chunked}");
+        assert!(chunked.contains("connection: close"), "{chunked}");
+        assert_eq!(chunked.matches("HTTP/1.1").count(), 1, "{chunked}");
+    }
+
+    #[tokio::test]
+    async fn a_handler_may_upgrade_a_connection() {
+        let echo = async |mut request: Request| {
+            let upgraded = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded.await.unwrap()));
+                tokio::io::copy(&mut read, &mut write).await.unwrap();
+            });
+            let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "echo")];
+            (StatusCode::SWITCHING_PROTOCOLS, headers)
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(echo));
+        tokio::spawn(serve_for(listener, router, KEPT, pending()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        let mut some = [0; 256];
+        let length = stream.read(&mut some).await.unwrap();
+        assert!(some[..length].starts_with(b"HTTP/1.1 101"));
+        stream.write_all(b"there and back").await.unwrap();
+        stream.read_exact(&mut some[..14]).await.unwrap();
+        assert_eq!(&some[..14], b"there and back");
     }
 
     #[tokio::test]

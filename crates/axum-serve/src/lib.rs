@@ -14,6 +14,7 @@
 //! ```
 
 mod connections;
+mod lengths;
 mod malformed;
 mod unread;
 

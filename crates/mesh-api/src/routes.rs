@@ -237,6 +237,36 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
+/// The permission that a request asks for, by its method and its path below the prefix as they were sent; `None` for what is
+/// no route of this table. HEAD asks as GET does.
+pub fn permission_of(method: &str, path: &str) -> Option<Permission> {
+    let method = match method {
+        "GET" | "HEAD" => Get,
+        "POST" => Post,
+        "DELETE" => Delete,
+        _ => return None,
+    };
+    if method == Get && path == EVENTS {
+        return Some(MeshRead);
+    }
+    let mut routes = ROUTES.iter().chain([&DELETE_TARGET_FORM]);
+    let route = routes.find(|route| route.method == method && matches(route.path, path));
+    route.map(|route| route.permission)
+}
+
+/// Compares segment by segment: a name in braces stands for any segment but an empty one.
+fn matches(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut sent) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), sent.next()) {
+            (None, None) => return true,
+            (Some(name), Some(segment)) if name.starts_with('{') && !segment.is_empty() => {}
+            (Some(name), Some(segment)) if name == segment => {}
+            _ => return false,
+        }
+    }
+}
+
 /// Where changes are pushed as they happen: no operation with one answer, but a stream of events. It asks for
 /// [`Permission::MeshRead`].
 pub const EVENTS: &str = "/mesh/events";
@@ -249,3 +279,35 @@ pub const DELETE_TARGET_FORM: Route = route(
     TargetsWrite,
     "Takes a target out of the inventory",
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_asks_for_the_permission_of_its_route() {
+        for route in ROUTES {
+            let method = match route.method {
+                Get => "GET",
+                Post => "POST",
+                Delete => "DELETE",
+            };
+            let path = route.path.replace("{queue}", "a%20peer");
+            assert_eq!(permission_of(method, &path), Some(route.permission));
+            assert_eq!(permission_of("PATCH", &path), None);
+        }
+        assert_eq!(permission_of("HEAD", "/state"), Some(MeshRead));
+        assert_eq!(permission_of("GET", EVENTS), Some(MeshRead));
+        assert_eq!(permission_of("POST", "/targets/a"), Some(TargetsWrite));
+        for (method, path) in [
+            ("GET", "/nowhere"),
+            ("GET", ""),
+            ("POST", "/state"),
+            ("DELETE", "/targets/"),
+            ("DELETE", "/targets/a/b"),
+            ("GET", "/state/"),
+        ] {
+            assert_eq!(permission_of(method, path), None, "{method} {path}");
+        }
+    }
+}

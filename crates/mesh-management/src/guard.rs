@@ -15,36 +15,52 @@ pub enum Encoding {
     Form,
 }
 
-/// Checks an unsafe request (anything but GET, HEAD and OPTIONS) and tells how its body is written; a safe one passes.
+/// Tells whether a request with this method changes nothing: GET, HEAD and OPTIONS.
+pub fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS")
+}
+
+/// Checks an unsafe request and tells how its body is written; a safe one ([`is_safe`]) passes.
 ///
-/// A browser says where a request comes from (`Sec-Fetch-Site`, else `Origin`); a request that says nothing comes from no
-/// page. A proxy in front may have rewritten the `Host`: a page of one of the names of `hosts` is a page of this site, whatever
-/// its port. A declared content type must be JSON or a form. A form is what any page may send without asking first: that it comes
-/// from a page of this site is what its headers say.
+/// It comes from this site ([`from_this_site`]). A declared content type must be JSON or a form. A form is what any page may
+/// send without asking first: that it comes from a page of this site is what its headers say.
 ///
 /// # Errors
 /// 403 `CROSS_SITE_REQUEST` or 415 `UNSUPPORTED_MEDIA_TYPE`.
 pub fn check(hosts: &Hosts, method: &str, headers: &impl HeaderText) -> Result<Encoding, Problem> {
-    if matches!(method, "GET" | "HEAD" | "OPTIONS") {
+    if is_safe(method) {
         return Ok(Encoding::Json);
     }
-    let from_here = match (headers.text("sec-fetch-site"), headers.text("origin")) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
-        (None, Some(origin)) => is_origin_of(hosts, origin, headers.text("host")),
-        (None, None) => true,
-    };
-    if !from_here {
-        return Err(Problem::new(
-            403,
-            "CROSS_SITE_REQUEST",
-            "requests of another site's pages are refused",
-        ));
-    }
+    from_this_site(hosts, headers)?;
     match headers.text("content-type") {
         None => Ok(Encoding::Json),
         Some(declared) if is(declared, "application/json") => Ok(Encoding::Json),
         Some(declared) if is(declared, "application/x-www-form-urlencoded") => Ok(Encoding::Form),
         Some(_) => Err(Problem::not_json()),
+    }
+}
+
+/// Checks that a request comes from a page of this site, or from no page.
+///
+/// A browser says where a request comes from (`Sec-Fetch-Site`, else `Origin`); a request that says nothing comes from no
+/// page. A proxy in front may have rewritten the `Host`: a page of one of the names of `hosts` is a page of this site, whatever
+/// its port.
+///
+/// # Errors
+/// 403 `CROSS_SITE_REQUEST`.
+pub fn from_this_site(hosts: &Hosts, headers: &impl HeaderText) -> Result<(), Problem> {
+    let from_here = match (headers.text("sec-fetch-site"), headers.text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => is_origin_of(hosts, origin, headers.text("host")),
+        (None, None) => true,
+    };
+    match from_here {
+        true => Ok(()),
+        false => Err(Problem::new(
+            403,
+            "CROSS_SITE_REQUEST",
+            "requests of another site's pages are refused",
+        )),
     }
 }
 

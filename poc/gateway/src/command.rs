@@ -1,5 +1,7 @@
 //! The command line.
 
+mod serve;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,10 +12,11 @@ use clap::{Args, Parser, Subcommand};
 use mesh_api::permission::Role;
 use url::Url;
 
+use crate::command::serve::Serve;
 use crate::keys::{self, KEY_SET};
 use crate::token::{self, Holder, MAX_MINUTES};
 
-/// The keys of the front door, and tokens from the command line.
+/// The keys of the front door, tokens from the command line, and the proxy in front of the peers.
 #[derive(Parser)]
 #[command(name = "gateway", version)]
 struct Options {
@@ -30,6 +33,8 @@ enum Command {
     },
     /// Prints a token for one peer: an access token, or with --method and --uri an internal one for that request.
     Token(Token),
+    /// Shows dashboards to whoever uses this machine, in one role: listens on it alone, and stops on Ctrl-C.
+    Proxy(Serve),
 }
 
 #[derive(Subcommand)]
@@ -138,6 +143,7 @@ fn run(options: Options) -> Result<(), Failure> {
             keys::publish(&folders, &to)?;
             return print(&format!("{} keys in {}", folders.len(), to.display()));
         }
+        Command::Proxy(serve) => return serve.run(),
         Command::Token(asked) => asked,
     };
     let signer = Arc::new(keys::load(&asked.folder.dir)?);
@@ -185,6 +191,14 @@ mod tests {
         assert!(parses(token));
         assert!(parses(&format!("{token} --method POST --uri /api/sync")));
         assert!(parses("gateway keys publish --to jwks.json old new"));
+        let proxy = "gateway proxy --role operator --upstream a=http://127.0.0.1:3003";
+        assert!(parses(proxy));
+        assert!(parses(&format!(
+            "{proxy} --upstream b=http://[::1]:1 --listen [::1]:0"
+        )));
+        assert!(!parses(&format!("{proxy} --upstream b")));
+        assert!(!parses(&format!("{proxy} --requests-per-second 0")));
+        assert!(!parses("gateway proxy --role operator"));
         assert!(!parses("gateway keys publish --to jwks.json"));
         for wrong in [
             "gateway",

@@ -3,6 +3,7 @@
 
 mod backends;
 mod clients;
+mod dashboards;
 mod options;
 mod peers;
 mod tokens;
@@ -19,6 +20,7 @@ use services::output::{OutputGone, complain, say};
 use tokio::runtime::Builder;
 
 use crate::backends::Backends;
+use crate::dashboards::Dashboards;
 use crate::options::{Error, Options};
 use crate::peers::Peers;
 use crate::tokens::Tokens;
@@ -56,17 +58,26 @@ async fn run(options: &Options) -> Result<(), Error> {
         () = stop.asked() => return Ok(()),
     };
     let peers = Peers::new(backends, ports, tokens)?;
+    let dashboards = Dashboards::start(&peers, options.free_ports).await?;
     let outcome = tokio::select! {
-        outcome = show(options, &peers, start) => outcome,
+        outcome = show(options, &peers, dashboards.as_ref(), start) => outcome,
         () = stop.asked() => Ok(()),
     };
     let said = say("\nStopping ...");
+    if let Some(dashboards) = dashboards {
+        dashboards.stop().await?;
+    }
     peers.stop_all().await;
     outcome.and(Ok(said?))
 }
 
 /// Starts the peers, loads the clients, and says what to look at; ends when a peer does, or after the check.
-async fn show(options: &Options, peers: &Peers, start: Instant) -> Result<(), Error> {
+async fn show(
+    options: &Options,
+    peers: &Peers,
+    dashboards: Option<&Dashboards>,
+    start: Instant,
+) -> Result<(), Error> {
     for place in &PLACES {
         peers.start(place.name).await?;
     }
@@ -78,7 +89,7 @@ async fn show(options: &Options, peers: &Peers, start: Instant) -> Result<(), Er
         "The mesh is up after {:.1} s.\n",
         start.elapsed().as_secs_f64()
     ))?;
-    tour::explain(peers)?;
+    tour::explain(peers, dashboards)?;
     if options.check {
         return tour::take(peers).await;
     }

@@ -52,6 +52,11 @@ impl Tokens {
         &self.folder
     }
 
+    /// What signs.
+    pub(crate) fn signer(&self) -> Arc<dyn Signer> {
+        Arc::clone(&self.signer)
+    }
+
     /// What every peer is told.
     pub(crate) fn variables(&self) -> [(String, String); 4] {
         let keys = self.folder.join(KEY_SET).display().to_string();

@@ -7,6 +7,7 @@ use services::output::{OutputGone, say};
 use tokio::time::sleep;
 
 use crate::clients::BILLING;
+use crate::dashboards::{Dashboards, ROLE};
 use crate::options::Error;
 use crate::peers::{Peers, mode};
 use crate::tokens::{ISSUER, Tokens};
@@ -44,7 +45,7 @@ fn steps() -> [Step; 3] {
 }
 
 /// Prints where everything is and what to try.
-pub(crate) fn explain(peers: &Peers) -> Result<(), OutputGone> {
+pub(crate) fn explain(peers: &Peers, dashboards: Option<&Dashboards>) -> Result<(), OutputGone> {
     let mut authority = String::new();
     for (place, url) in peers.urls() {
         let url = url.as_str().trim_end_matches('/');
@@ -70,6 +71,7 @@ pub(crate) fn explain(peers: &Peers) -> Result<(), OutputGone> {
         None => say("\nOpen a dashboard and ensure a client; or try:\n")?,
         Some(tokens) => {
             bearer = " -H \"authorization: Bearer $TOKEN\"";
+            explain_dashboards(dashboards)?;
             explain_tokens(tokens)?;
         }
     }
@@ -85,16 +87,25 @@ pub(crate) fn explain(peers: &Peers) -> Result<(), OutputGone> {
     Ok(())
 }
 
+/// Says where a browser sees the dashboards.
+fn explain_dashboards(dashboards: Option<&Dashboards>) -> Result<(), OutputGone> {
+    say(format_args!(
+        "\nManagement, pages and metrics ask for a token. To a browser the gateway adds it, in the role {ROLE}:\n"
+    ))?;
+    for (name, address) in dashboards.map_or(&[][..], Dashboards::addresses) {
+        let url = format!("http://{address}");
+        say(format_args!("  {:<13} {url:<24} of {name}", "dashboard"))?;
+    }
+    Ok(())
+}
+
 /// Says how to get a token.
 fn explain_tokens(tokens: &Tokens) -> Result<(), OutputGone> {
     let gateway = std::env::current_exe().map(|mesh| mesh.with_file_name("gateway"));
     let gateway = gateway.map_or_else(|_| "gateway".to_owned(), |path| path.display().to_string());
     let folder = tokens.folder().display();
     say(
-        "\nManagement, pages and metrics ask for a token: a browser gets 401 until people can sign in.",
-    )?;
-    say(
-        "A token for one peer, for 15 minutes (roles: viewer, operator, admin), and what to try with it:\n",
+        "\nA token for one peer, for 15 minutes (roles: viewer, operator, admin), and what to try with it:\n",
     )?;
     say(format_args!(
         "  TOKEN=$({gateway} token --dir {folder} --issuer {ISSUER} --role operator --audience authority)\n"

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub(crate) use e2e::programs::program;
 use services::Process;
 
 use super::DEADLINE;
@@ -180,22 +181,6 @@ impl Program {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
-}
-
-/// A peer's program, built beside this test.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("the path of this test");
-    let folder = own
-        .parent()
-        .and_then(|deps| deps.parent())
-        .expect("the target folder");
-    let path = folder.join(name);
-    assert!(
-        path.is_file(),
-        "{} is missing: build it first, by `cargo build --workspace`",
-        path.display()
-    );
-    path
 }
 
 /// Four ports that nothing listens on.

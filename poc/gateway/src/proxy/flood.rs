@@ -1,0 +1,88 @@
+//! How often one address may ask.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::proxy::refusal::Refusal;
+
+/// So many addresses are told apart. Those beyond share one rate.
+const MAX_ADDRESSES: usize = 16 * 1024;
+
+/// One may be ahead of its rate by so many seconds' requests.
+const BURST_SECONDS: u32 = 2;
+
+/// A rate for each address, and one that is shared when there are too many of them.
+pub(super) struct Flood {
+    addresses: DefaultKeyedRateLimiter<IpAddr>,
+    others: DefaultDirectRateLimiter,
+}
+
+impl Flood {
+    /// Lets each address ask so often a second.
+    pub(super) fn new(per_second: NonZeroU32) -> Self {
+        let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(BURST_SECONDS - 1));
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        Self {
+            addresses: RateLimiter::keyed(quota),
+            others: RateLimiter::direct(quota),
+        }
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// 429 when there were too many of this address.
+    pub(super) fn check(&self, address: IpAddr) -> Result<(), Refusal> {
+        if self.addresses.len() >= MAX_ADDRESSES {
+            if self.others.check().is_err() {
+                return Err(Refusal::too_many());
+            }
+            self.addresses.retain_recent();
+            self.addresses.shrink_to_fit();
+        }
+        if self.addresses.len() >= MAX_ADDRESSES {
+            return Ok(());
+        }
+        let checked = self.addresses.check_key(&network(address));
+        checked.map_err(|_| Refusal::too_many())
+    }
+}
+
+/// Whoever has an IPv6 address has 2^64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    const NETWORK: u128 = !0 << 64;
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_asks_too_often_is_refused_and_others_are_not() {
+        let flood = Flood::new(NonZeroU32::new(5).unwrap());
+        let asks = |address: &str| flood.check(address.parse().unwrap()).is_ok();
+        let passed = (0..40).filter(|_| asks("192.0.2.1")).count();
+        assert!((10..20).contains(&passed), "{passed}");
+        assert!(asks("192.0.2.2"));
+        let passed = (0..40)
+            .filter(|it| asks(&format!("2001:db8::{it:x}")))
+            .count();
+        assert!((10..20).contains(&passed), "{passed}");
+        assert!(asks("2001:db8:0:1::"));
+    }
+
+    #[test]
+    fn the_addresses_have_a_bound() {
+        let flood = Flood::new(NonZeroU32::new(1).unwrap());
+        for number in 0..40_000_u32 {
+            let _ = flood.check(IpAddr::V4(number.into()));
+        }
+        assert!(flood.addresses.len() <= MAX_ADDRESSES);
+    }
+}

@@ -1,0 +1,147 @@
+//! What the head of a request must be, and what of it counts.
+
+use std::net::IpAddr;
+
+use axum::http::request::Parts;
+use axum::http::uri::{Authority, PathAndQuery};
+use axum::http::{HeaderName, Method};
+use hmac_auth::client_address::TrustedProxies;
+use mesh_api::problem::Problem;
+use mesh_management::edge::Hosts;
+use mesh_management::guard;
+use mesh_management_axum::answer::Headers;
+
+use crate::proxy::refusal::Refusal;
+use crate::proxy::{hop_by_hop, request_line};
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// What only we say, besides `X-Forwarded-…`.
+const CLAIMS: [HeaderName; 4] = [
+    HeaderName::from_static("x-internal-auth"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// What of a head is needed later, and is gone from its headers by then.
+pub(super) struct Head {
+    /// Path and query, as they came.
+    pub(super) target: PathAndQuery,
+    /// Where it came from, proxies considered.
+    pub(super) address: IpAddr,
+    /// Whether it asks for a WebSocket.
+    pub(super) is_websocket: bool,
+    /// Whether a page may have sent it that is none of this site's.
+    pub(super) site: Result<(), Problem>,
+}
+
+/// Who we are, and whom we believe.
+pub(super) struct Edge {
+    /// The names that we answer to.
+    pub(super) hosts: Hosts,
+    /// The proxies before us.
+    pub(super) proxies: TrustedProxies,
+}
+
+impl Edge {
+    /// Checks a head, and takes out of its headers what is for one connection and what nobody may claim.
+    ///
+    /// # Errors
+    /// 421 when it was sent to another name; those of [`request_line::target`]; 400 when its address is not known.
+    pub(super) fn admit(&self, parts: &mut Parts, connection: IpAddr) -> Result<Head, Refusal> {
+        let authority = parts.uri.authority().map(Authority::as_str);
+        let headers = Headers(&parts.headers);
+        let checked = self.hosts.check(authority, parts.uri.path(), &headers);
+        checked.map_err(|problem| match problem.status {
+            421 => Refusal::misdirected(),
+            _ => problem.into(),
+        })?;
+        let target = request_line::target(&parts.method, &parts.uri, &parts.headers)?;
+        // Before anybody's `Connection` takes away what tells of the page.
+        let site = guard::from_this_site(&self.hosts, &headers);
+        let forwarded = parts.headers.get_all(FORWARDED_FOR).iter();
+        let forwarded = forwarded.map(|value| value.as_bytes());
+        let address = self.proxies.client_address(Some(connection), forwarded);
+        let address = address.ok_or_else(|| Refusal::malformed("the address is not known"))?;
+        let asks = hop_by_hop::strip(&mut parts.headers);
+        let claims = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
+        let forwarded: Vec<_> = parts.headers.keys().filter(claims).cloned().collect();
+        for name in CLAIMS.iter().chain(&forwarded) {
+            parts.headers.remove(name);
+        }
+        Ok(Head {
+            is_websocket: asks && parts.method == Method::GET,
+            target,
+            address,
+            site,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn admit(proxies: &[&str], headers: &[(&str, &str)]) -> (Result<Head, Refusal>, Vec<String>) {
+        let edge = Edge {
+            hosts: Hosts::only([]),
+            proxies: TrustedProxies::new(proxies.iter().map(|it| it.parse().unwrap()).collect()),
+        };
+        let request = Request::get("/a?b").header("host", "localhost:3100");
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let head = edge.admit(&mut parts, [127, 0, 0, 1].into());
+        let left = parts.headers.keys().map(|name| name.to_string());
+        (head, left.collect())
+    }
+
+    #[test]
+    fn what_only_we_say_goes() {
+        let (head, left) = admit(
+            &[],
+            &[
+                ("x-internal-auth", "forged"),
+                ("X-Request-Id", "forged"),
+                ("forwarded", "for=192.0.2.1"),
+                ("x-forwarded-for", "192.0.2.1"),
+                ("x-forwarded-anything", "1"),
+                ("x-real-ip", "192.0.2.1"),
+                ("accept", "*/*"),
+            ],
+        );
+        let head = head.unwrap_or_else(|_| unreachable!());
+        assert_eq!(left, ["host", "accept"]);
+        assert_eq!(
+            (head.target.as_str(), head.address.to_string()),
+            ("/a?b", "127.0.0.1".into())
+        );
+    }
+
+    #[test]
+    fn a_proxy_before_us_is_believed_where_it_is_known() {
+        let (head, _) = admit(
+            &["127.0.0.0/8"],
+            &[("x-forwarded-for", "6.6.6.6, 192.0.2.1")],
+        );
+        assert_eq!(
+            head.unwrap_or_else(|_| unreachable!()).address.to_string(),
+            "192.0.2.1"
+        );
+        let (head, _) = admit(&["127.0.0.0/8"], &[("x-forwarded-for", "192.0.2.1, x")]);
+        assert_eq!(head.err().unwrap().problem.status, 400);
+    }
+
+    #[test]
+    fn connection_takes_nothing_away_that_tells_of_a_page() {
+        let evil = ("origin", "http://evil.example");
+        let named = ("connection", "origin, sec-fetch-site");
+        let (head, left) = admit(&[], &[evil, named, ("sec-fetch-site", "cross-site")]);
+        assert_eq!(left, ["host"]);
+        assert!(head.unwrap_or_else(|_| unreachable!()).site.is_err());
+    }
+}

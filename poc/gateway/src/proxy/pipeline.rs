@@ -1,0 +1,264 @@
+//! The order in which a request is judged, and handed on.
+
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::upgrade::{self, OnUpgrade};
+use mesh_management::guard;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::proxy::flood::Flood;
+use crate::proxy::forward::{Forwarder, Limits};
+use crate::proxy::head::{Edge, Head};
+use crate::proxy::mint::{Mint, Wanted};
+use crate::proxy::refusal::Refusal;
+use crate::proxy::relay::Relay;
+use crate::proxy::routing::{Upstream, Upstreams};
+use crate::proxy::who::{self, Caller, Profile, Who};
+use crate::proxy::{cookies, hop_by_hop, permission, tunnel};
+
+const INTERNAL_AUTH: HeaderName = HeaderName::from_static(jwt_auth::guard::INTERNAL_AUTH);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What all listeners share.
+pub(super) struct Shared {
+    pub(super) edge: Edge,
+    pub(super) flood: Flood,
+    pub(super) upstreams: Upstreams,
+    pub(super) who: Arc<dyn Who>,
+    pub(super) mint: Mint,
+    pub(super) forwarder: Forwarder,
+    pub(super) limits: Limits,
+    /// The WebSockets that are open.
+    pub(super) tunnels: TaskTracker,
+    /// Cancelled when the gateway stops.
+    pub(super) stop: CancellationToken,
+}
+
+/// One listener.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) shared: Arc<Shared>,
+    /// The peer whose pages it shows.
+    pub(super) dashboard: Arc<Upstream>,
+}
+
+/// A request of which all is known.
+struct Journey<'a> {
+    request_id: &'a str,
+    head: Head,
+    upstream: Arc<Upstream>,
+    /// Path and query, as the peer gets them.
+    target: PathAndQuery,
+    caller: Caller,
+    /// The caller's side of a WebSocket.
+    upgrade: OnUpgrade,
+}
+
+/// Answers every request of a listener.
+pub(super) async fn handle(
+    State(entry): State<Entry>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let request_id = entry.shared.mint.request_id();
+    let method = request.method().clone();
+    let passing = entry.pass(address.ip(), request, &request_id).await;
+    let mut response = passing.unwrap_or_else(|refusal| {
+        let (status, code) = (refusal.problem.status, &*refusal.problem.error);
+        tracing::debug!(request_id, %method, status, code, "refused by the gateway");
+        refusal.into_response()
+    });
+    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID, request_id);
+    }
+    response
+}
+
+impl Entry {
+    async fn pass(
+        &self,
+        connection: IpAddr,
+        mut request: Request,
+        request_id: &str,
+    ) -> Result<Response, Refusal> {
+        let shared = &self.shared;
+        let upgrade = upgrade::on(&mut request);
+        let (mut parts, body) = request.into_parts();
+        let head = shared.edge.admit(&mut parts, connection)?;
+        shared.flood.check(head.address)?;
+        let (upstream, target) = shared.upstreams.find(&self.dashboard, &head.target)?;
+        let mut caller = self.identify(&parts, &head, &upstream.name).await?;
+        // Cookies that were renewed are not lost with a refusal.
+        let answer = mem::take(&mut caller.answer);
+        let journey = Journey {
+            request_id,
+            head,
+            upstream,
+            target,
+            caller,
+            upgrade,
+        };
+        match self.hand_on(journey, parts, body).await {
+            Ok(mut response) => {
+                response.headers_mut().extend(answer);
+                Ok(response)
+            }
+            Err(mut refusal) => {
+                refusal.headers.extend(answer);
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn hand_on(
+        &self,
+        journey: Journey<'_>,
+        mut parts: Parts,
+        body: Body,
+    ) -> Result<Response, Refusal> {
+        let (shared, head, caller) = (&self.shared, &journey.head, &journey.caller);
+        let (upstream, target) = (&journey.upstream, &journey.target);
+        authorize(caller, head, &parts.method, target.path())?;
+        let wanted = Wanted {
+            audience: &upstream.name,
+            request_id: journey.request_id,
+            method: parts.method.as_str(),
+            target: target.as_str(),
+        };
+        let token = shared.mint.token(caller, &wanted).await?;
+        prepare(&mut parts, head);
+        parts.headers.insert(INTERNAL_AUTH, token);
+        if let Ok(request_id) = HeaderValue::try_from(journey.request_id) {
+            parts.headers.insert(REQUEST_ID, request_id);
+        }
+        let url = upstream.url(target.clone());
+        parts.uri = url.ok_or_else(|| Refusal::malformed("the target is no path"))?;
+        let request = Request::from_parts(parts, body);
+        let response = shared.forwarder.send(&upstream.name, request).await?;
+        self.answer(response, journey)
+    }
+
+    /// Asks who calls, within a bound.
+    async fn identify(&self, parts: &Parts, head: &Head, peer: &str) -> Result<Caller, Refusal> {
+        let request = who::Request {
+            method: &parts.method,
+            target: head.target.as_str(),
+            headers: &parts.headers,
+            address: head.address,
+            audience: peer,
+        };
+        let identifying = self.shared.who.identify(request);
+        let identified = timeout(self.shared.limits.who, identifying).await;
+        identified.unwrap_or_else(|_| {
+            tracing::error!("who calls is not known in time");
+            Err(Refusal::auth_unavailable())
+        })
+    }
+
+    /// Takes out of an answer what is not for its caller, and hands it on as it comes.
+    fn answer(
+        &self,
+        mut response: axum::http::Response<Incoming>,
+        journey: Journey<'_>,
+    ) -> Result<Response, Refusal> {
+        let agreed = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let peer = agreed.then(|| upgrade::on(&mut response));
+        let (mut parts, body) = response.into_parts();
+        let is_websocket = hop_by_hop::strip(&mut parts.headers);
+        parts.headers.remove(INTERNAL_AUTH);
+        cookies::keep_others(&mut parts.headers);
+        let is_stream = parts.headers.get(CONTENT_TYPE).is_some_and(is_events);
+        parts.version = Version::HTTP_11;
+        let (shared, ended) = (&self.shared, journey.caller.ended);
+        let stop = shared.stop.clone();
+        let body = match peer {
+            Some(peer) if is_websocket && journey.head.is_websocket => {
+                hop_by_hop::websocket(&mut parts.headers);
+                let over = async move { either(ended, stop).await };
+                let idle = shared.limits.idle_tunnel;
+                shared
+                    .tunnels
+                    .spawn(tunnel::join(journey.upgrade, peer, idle, over));
+                Body::empty()
+            }
+            // It agrees to what nobody asked for.
+            Some(_) => return Err(Refusal::upstream_failed(&journey.upstream.name)),
+            None => {
+                let over = async move {
+                    match is_stream {
+                        true => either(ended, stop).await,
+                        false => ended.cancelled().await,
+                    }
+                };
+                Body::new(Relay::new(body, is_stream, shared.limits.idle, over))
+            }
+        };
+        Ok(Response::from_parts(parts, body))
+    }
+}
+
+async fn either(one: CancellationToken, other: CancellationToken) {
+    tokio::select! {
+        () = one.cancelled() => {}
+        () = other.cancelled() => {}
+    }
+}
+
+/// Whether the caller may: a page of another site may not, and nobody may without the permission.
+fn authorize(caller: &Caller, head: &Head, method: &Method, path: &str) -> Result<(), Refusal> {
+    // A script opens a WebSocket to any site, with cookies, and reads it.
+    let changes = !guard::is_safe(method.as_str()) || head.is_websocket;
+    if changes && caller.profile == Profile::Browser {
+        head.site.clone()?;
+    }
+    match permission::needed(method, path) {
+        Some(needed) if !caller.permissions.contains(&needed) => Err(Refusal::forbidden(needed)),
+        _ => Ok(()),
+    }
+}
+
+/// Takes out of a request what no peer may see, and says where it came from.
+fn prepare(parts: &mut Parts, head: &Head) {
+    parts.version = Version::HTTP_11;
+    let headers = &mut parts.headers;
+    headers.remove(AUTHORIZATION);
+    headers.remove(DPOP);
+    cookies::hide(headers);
+    let address = HeaderValue::try_from(head.address.to_string()).ok();
+    let host = headers.get(HOST).cloned();
+    let forwarded = [
+        (FORWARDED_FOR, address),
+        (FORWARDED_HOST, host),
+        (FORWARDED_PROTO, Some(HeaderValue::from_static("http"))),
+    ];
+    for (name, value) in forwarded {
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
+    if head.is_websocket {
+        hop_by_hop::websocket(headers);
+    }
+}
+
+fn is_events(content_type: &HeaderValue) -> bool {
+    let text = content_type.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("text/event-stream")
+}

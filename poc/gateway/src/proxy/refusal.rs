@@ -1,0 +1,96 @@
+//! What the gateway itself answers: every code of it stands here.
+
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use mesh_api::permission::Permission;
+use mesh_api::problem::Problem;
+use mesh_management::admission::Denied;
+use mesh_management_axum::answer::refuse;
+
+/// A request that is not handed on, as its caller reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Status, code and words; never a secret.
+    pub problem: Problem,
+    /// Headers of the answer besides those of every problem, such as a challenge or cookies.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    /// 400 `MALFORMED_REQUEST`: servers could read it in different ways.
+    pub(super) fn malformed(message: &str) -> Self {
+        Problem::new(400, "MALFORMED_REQUEST", message).into()
+    }
+
+    /// 414 `URI_TOO_LONG`: it would not fit into a token.
+    pub(super) fn too_long(most: usize) -> Self {
+        let message = format!("path and query have at most {most} bytes");
+        Problem::new(414, "URI_TOO_LONG", message).into()
+    }
+
+    /// 421 `MISDIRECTED`: it was sent to another name.
+    pub(super) fn misdirected() -> Self {
+        Problem::new(421, "MISDIRECTED", "this is no name of this gateway").into()
+    }
+
+    /// 429 `TOO_MANY_ATTEMPTS`: from this address.
+    pub(super) fn too_many() -> Self {
+        let problem = Problem::new(
+            429,
+            "TOO_MANY_ATTEMPTS",
+            "too many requests; try again later",
+        );
+        Self::later(problem)
+    }
+
+    /// 403 `FORBIDDEN`: the caller may not do this.
+    pub(super) fn forbidden(permission: Permission) -> Self {
+        Denied::forbidden(permission).problem.into()
+    }
+
+    /// 503 `AUTH_UNAVAILABLE`: who calls cannot be known now, or no token can be made.
+    pub fn auth_unavailable() -> Self {
+        let message = "who calls cannot be checked now; try again later";
+        Self::later(Problem::new(503, "AUTH_UNAVAILABLE", message))
+    }
+
+    /// 503 `UPSTREAM_UNAVAILABLE`: nothing was sent.
+    pub(super) fn upstream_unavailable(peer: &str) -> Self {
+        let message = format!("{peer} cannot be reached; nothing was sent");
+        Self::later(Problem::new(503, "UPSTREAM_UNAVAILABLE", message))
+    }
+
+    /// 502 `UPSTREAM_FAILED`: it may have been done.
+    pub(super) fn upstream_failed(peer: &str) -> Self {
+        let message = format!("{peer} ended the connection without an answer");
+        Problem::new(502, "UPSTREAM_FAILED", message).into()
+    }
+
+    /// 504 `UPSTREAM_TIMEOUT`: it may have been done.
+    pub(super) fn upstream_timeout(peer: &str) -> Self {
+        let message = format!("{peer} did not begin to answer in time");
+        Problem::new(504, "UPSTREAM_TIMEOUT", message).into()
+    }
+
+    fn later(problem: Problem) -> Self {
+        let headers = vec![(header::RETRY_AFTER, HeaderValue::from_static("1"))];
+        Self { problem, headers }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem,
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = refuse(self.problem);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}

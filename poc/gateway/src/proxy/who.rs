@@ -1,0 +1,70 @@
+//! The seam to whatever knows who calls.
+//!
+//! # Implementing
+//! A session store reads the cookies of a request and answers with [`Profile::Browser`]; a verifier of access tokens reads
+//! `Authorization` and answers with [`Profile::Machine`]. Neither forwards anything, and neither needs to take its headers
+//! away: no peer sees `Authorization`, `DPoP` or the gateway's cookies.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use jwt_auth::SubjectKind;
+use mesh_api::permission::Permission;
+use tokio_util::sync::CancellationToken;
+
+use crate::proxy::refusal::Refusal;
+
+/// What of a request tells who it comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Path and query, as they came.
+    pub target: &'a str,
+    /// The headers, without those of one connection and without what nobody may claim (`X-Internal-Auth`, `X-Forwarded-…`).
+    pub headers: &'a HeaderMap,
+    /// Where it came from, proxies considered.
+    pub address: IpAddr,
+    /// The peer that it is for.
+    pub audience: &'a str,
+}
+
+/// Whether a page could have sent a request in its caller's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// What proves who calls is added by a browser, or by the place that it comes from: whose page sent it is asked.
+    Browser,
+    /// The caller added the proof itself.
+    Machine,
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Whose name is in the peers' logs.
+    pub subject: String,
+    /// What kind of caller that is.
+    pub kind: SubjectKind,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
+    /// The session, where there is one.
+    pub session: Option<String>,
+    /// How it proved who it is.
+    pub profile: Profile,
+    /// Cancelled when nothing of it may go on, such as at the end of its session: open answers and WebSockets end then.
+    pub ended: CancellationToken,
+    /// Headers of its answer, such as cookies that were renewed.
+    pub answer: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Finds out who calls.
+///
+/// # Contract
+/// Nobody is let in who cannot be checked now: that is [`Refusal::auth_unavailable`]. A refusal shows no secret. An answer
+/// that takes more than the limit for it counts as that too.
+#[async_trait]
+pub trait Who: Send + Sync + 'static {
+    /// Tells who a request comes from.
+    async fn identify(&self, request: Request<'_>) -> Result<Caller, Refusal>;
+}
