@@ -25,6 +25,8 @@ struct KeyService {
 
 impl KeyService {
     async fn start() -> Self {
+        // Another crate of the build may have given the client TLS without a provider; the first of a process stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a folder");
         let port = services::free_port().expect("a port");
         let at = |name: &str| folder.path().join(name);
@@ -64,7 +66,7 @@ impl KeyService {
         let log = self.path("log");
         let process = Process::start(&command, &[], Path::new(&log));
         self.process = Some(process.expect("it starts"));
-        let client = Client::new();
+        let client = Client::builder().no_proxy().build().expect("a client");
         until("the key service is well", async || {
             let health = client.get(format!("http://{listen}/health"));
             let answer = health.timeout(Duration::from_secs(2)).send().await;

@@ -22,4 +22,4 @@ pub use self::access::AccessGuard;
 pub use self::contract::{Guard, Passed};
 pub use self::head::{Head, INTERNAL_AUTH};
 pub use self::internal::InternalGuard;
-pub use self::refusal::Refusal;
+pub use self::refusal::{INTERNAL_CHALLENGE, Refusal};

@@ -66,6 +66,8 @@ struct Made {
     stamps: Vec<Stamp>,
     /// What the files were when they could not be used: they are not read again before they change.
     useless: Option<Vec<Stamp>>,
+    /// Whether a file could not even be looked at, and that was told.
+    is_unreadable: bool,
     client: reqwest::Client,
 }
 
@@ -114,9 +116,14 @@ impl Shared {
                 Err(error) => {
                     complain(&error);
                     made.useless = Some(stamps);
+                    made.is_unreadable = false;
                 }
             },
-            Err(error) => return complain(&error),
+            Err(_) if made.is_unreadable => return,
+            Err(error) => {
+                complain(&error);
+                made.is_unreadable = true;
+            }
         }
         *self.made.lock() = made;
     }
@@ -213,6 +220,7 @@ fn make(files: &TlsFiles) -> Result<Made, CertificateError> {
     Ok(Made {
         stamps,
         useless: None,
+        is_unreadable: false,
         client,
     })
 }

@@ -101,7 +101,7 @@ impl HttpKms {
                 KmsError::NotWrapped(kid.clone())
             }
             404 if said.starts_with("Key not found") => KmsError::KeyNotFound(kid.clone()),
-            404 | 405 => KmsError::Unsupported("wrapping"),
+            405 => KmsError::Unsupported("wrapping"),
             _ => self.refusal(&answer.without_body(), kid),
         }
     }

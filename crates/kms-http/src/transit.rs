@@ -9,6 +9,7 @@
 //! - The engine takes fewer names than the contract: others are written as `hex.` and their bytes in hexadecimal.
 //! - The engine answers the making of a key that is there with that key, and a warning, which is read.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -115,10 +116,11 @@ struct Decrypted<'a> {
     data: Plaintext<'a>,
 }
 
-/// Borrowed, so that no copy of it is left behind.
+/// A text of its own where it holds escapes.
 #[derive(Deserialize)]
 struct Plaintext<'a> {
-    plaintext: &'a str,
+    #[serde(borrow)]
+    plaintext: Cow<'a, str>,
 }
 
 /// A key of the engine.
@@ -169,11 +171,20 @@ impl TransitKms {
         path: &str,
         body: Option<Value>,
     ) -> Result<Answer, KmsError> {
+        let body = body.map(|body| Zeroizing::new(body.to_string()));
+        self.send(method, path, body).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Zeroizing<String>>,
+    ) -> Result<Answer, KmsError> {
         let base = self.settings.base_url.as_str();
         let base = base.strip_suffix('/').unwrap_or(base);
         let url = Url::parse(&format!("{base}/v1/{path}"));
         let url = url.map_err(|error| self.complainant.misconfigured("the URL is none", error))?;
-        let body = body.map(|body| Zeroizing::new(body.to_string()));
         let headers = match path == HEALTH {
             true => HeaderMap::new(),
             false => self.headers.clone(),
@@ -413,12 +424,11 @@ impl KeyManagement for TransitKms {
     async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
         check_plain(plain)?;
         self.check_wraps(kid).await?;
-        let plain = Zeroizing::new(STANDARD.encode(plain));
-        let body = json!({ "plaintext": *plain, "key_version": 1 });
+        let body = wire::encrypt_body(plain);
         let path = self.path("encrypt", kid);
-        let answer = self.call(Method::POST, &path, Some(body)).await?;
+        let answer = self.send(Method::POST, &path, Some(body)).await?;
         if answer.status.as_u16() != 200 {
-            return Err(self.refusal(&answer));
+            return Err(self.refusal(&answer.without_body()));
         }
         let read: Option<Encrypted> = wire::object(&answer.body);
         let wrapped = read.map(|it| it.data.ciphertext);
@@ -443,6 +453,11 @@ impl KeyManagement for TransitKms {
             }
             400 if says(&answer, &["key not found", "does not support decryption"]) => {
                 Err(KmsError::KeyNotFound(kid.clone()))
+            }
+            // An engine that was told to forget the first version may be told to remember it.
+            400 if says(&answer, &["disallowed by policy"]) => {
+                let problem = "the first version of the key is below min_decryption_version";
+                Err(KmsError::Refused(self.complainant.of(problem)))
             }
             400 if says(&answer, &["ciphertext", "message authentication failed"]) => {
                 Err(KmsError::NotWrapped(kid.clone()))

@@ -1,5 +1,7 @@
 //! The bodies of the HTTP contract.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -46,10 +48,11 @@ struct Wrapped {
     wrapped: String,
 }
 
-/// Borrowed, so that no copy of it is left behind.
+/// A text of its own where it holds escapes.
 #[derive(Deserialize)]
 struct Unwrapped<'a> {
-    data: &'a str,
+    #[serde(borrow)]
+    data: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -73,11 +76,21 @@ pub(crate) fn generate_body(kid: &KeyId, algorithm: &str) -> Zeroizing<String> {
     Zeroizing::new(json!({ "kid": kid.as_str(), "alg": algorithm }).to_string())
 }
 
-/// Put together by hand, as [`import_body`].
 pub(crate) fn wrap_body(plain: &[u8]) -> Zeroizing<String> {
+    around(r#"{"data":""#, plain, r#""}"#)
+}
+
+/// The same for the Transit engine, with the first version of a key.
+pub(crate) fn encrypt_body(plain: &[u8]) -> Zeroizing<String> {
+    around(r#"{"key_version":1,"plaintext":""#, plain, r#""}"#)
+}
+
+/// Bytes in base64 within a body that is put together by hand, as [`import_body`].
+fn around(before: &str, plain: &[u8], after: &str) -> Zeroizing<String> {
     let data = Zeroizing::new(STANDARD.encode(plain));
-    let mut body = Zeroizing::new(String::with_capacity(16 + data.len()));
-    for part in [r#"{"data":""#, &data, r#""}"#] {
+    let length = before.len() + data.len() + after.len();
+    let mut body = Zeroizing::new(String::with_capacity(length));
+    for part in [before, &data, after] {
         body.push_str(part);
     }
     body
@@ -167,8 +180,9 @@ pub(crate) fn unwrapped(
 }
 
 /// Reads a key in base64.
-pub(crate) fn plain(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    STANDARD.decode(text).ok().map(Zeroizing::new)
+pub(crate) fn plain(text: Cow<'_, str>) -> Option<Zeroizing<Vec<u8>>> {
+    let text = Zeroizing::new(text.into_owned());
+    STANDARD.decode(&*text).ok().map(Zeroizing::new)
 }
 
 /// Reads `{ok, keyCount?}`. Only `true` is well.
@@ -242,6 +256,17 @@ mod tests {
         ] {
             let error = signature(body.as_bytes(), &complainant).unwrap_err();
             assert_eq!(error.to_string(), told);
+        }
+    }
+
+    /// PHP writes `\/` for `/`, and .NET `\u002B` for `+`.
+    #[test]
+    fn an_unwrapped_key_is_read_however_it_is_escaped() {
+        let complainant = Complainant::new("a");
+        for text in ["+/+/", r"+\/+\/", r"\u002B/\u002b\u002F"] {
+            let body = format!(r#"{{"data":"{text}"}}"#);
+            let plain = unwrapped(body.as_bytes(), &complainant).unwrap();
+            assert_eq!(*plain, [0xfb, 0xff, 0xbf], "{text}");
         }
     }
 

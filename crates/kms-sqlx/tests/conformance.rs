@@ -10,6 +10,7 @@ use kms::{
     Capabilities, Health, KeyId, KeyManagement, KeyRing, KeyRingStore, KmsError, Revision, RingName,
 };
 use kms_sqlx::{KmsDatabase, SecretsKey, SqlKeyManagement, SqlKeyRingStore, SqlOptions};
+use zeroize::Zeroizing;
 
 /// A store, and the server or the folder that goes with it.
 struct Kept<S> {
@@ -92,6 +93,18 @@ impl KeyManagement for Kept<SqlKeyManagement> {
 
     async fn delete(&self, kid: &KeyId) -> Result<(), KmsError> {
         self.store.delete(kid).await
+    }
+
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
+        self.store.generate_wrapping(kid).await
+    }
+
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        self.store.wrap(kid, plain).await
+    }
+
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        self.store.unwrap(kid, wrapped).await
     }
 
     async fn health(&self) -> Result<Health, KmsError> {

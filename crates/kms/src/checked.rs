@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
@@ -185,7 +187,7 @@ impl CheckedKeyManagement {
     async fn wrap_checked(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
         let wrapped = self.provider.wrap(kid, plain).await?;
         let wrong = || KmsError::WrongWrapping(kid.clone());
-        if !is_wrapped_text(&wrapped) {
+        if !is_wrapped_text(&wrapped) || shows(&wrapped, plain) {
             return Err(wrong());
         }
         let again = self.provider.unwrap(kid, &wrapped).await?;
@@ -205,6 +207,19 @@ impl CheckedKeyManagement {
             }
         }
     }
+}
+
+/// Whether a text that should be wrapped is the key itself. It finds who is broken, not who is cunning.
+fn shows(wrapped: &str, plain: &[u8]) -> bool {
+    let texts = [
+        STANDARD_NO_PAD.encode(plain),
+        URL_SAFE_NO_PAD.encode(plain),
+        hex::encode(plain),
+    ];
+    texts
+        .map(Zeroizing::new)
+        .iter()
+        .any(|text| wrapped.contains(text.as_str()))
 }
 
 #[async_trait]

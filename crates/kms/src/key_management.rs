@@ -108,10 +108,7 @@ pub trait KeyManagement: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`KmsError::KeyExists`], [`KmsError::Unsupported`], or what is broken.
-    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
-        let _ = kid;
-        Err(KmsError::Unsupported("wrapping"))
-    }
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError>;
 
     /// Wraps 1 to [`MAX_PLAIN_BYTES`](crate::wrapping_key::MAX_PLAIN_BYTES) bytes with the key `kid`. The outcome is visible
     /// ASCII, at most [`MAX_WRAPPED_BYTES`](crate::wrapping_key::MAX_WRAPPED_BYTES).
@@ -119,20 +116,14 @@ pub trait KeyManagement: Send + Sync + 'static {
     /// # Errors
     /// [`KmsError::KeyNotFound`], also of a key that signs; [`KmsError::InputTooLarge`], [`KmsError::Unsupported`], or what is
     /// broken.
-    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
-        let _ = (kid, plain);
-        Err(KmsError::Unsupported("wrapping"))
-    }
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError>;
 
     /// Unwraps what the key `kid` has wrapped.
     ///
     /// # Errors
     /// [`KmsError::KeyNotFound`], also of a key that signs; [`KmsError::NotWrapped`], [`KmsError::Unsupported`], or what is
     /// broken.
-    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
-        let _ = (kid, wrapped);
-        Err(KmsError::Unsupported("wrapping"))
-    }
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError>;
 
     /// Tells whether keys can be used now.
     ///

@@ -20,6 +20,7 @@ use crate::wrapping_key::WrappingKey;
 #[derive(Clone, Default)]
 pub struct MemoryKeyManagement {
     keys: Arc<RwLock<HashMap<KeyId, Key>>>,
+    only_signs: bool,
 }
 
 enum Key {
@@ -31,6 +32,14 @@ impl MemoryKeyManagement {
     /// Keeps no key yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Keeps no key yet, and makes none that wraps: what it wrapped would be lost with it.
+    pub fn signing_only() -> Self {
+        Self {
+            only_signs: true,
+            ..Self::default()
+        }
     }
 
     fn keep(&self, kid: &KeyId, key: &PrivateKey) -> Result<PublicJwk, KmsError> {
@@ -78,7 +87,10 @@ pub fn named(key: &PublicJwk, kid: &KeyId) -> Result<PublicJwk, KmsError> {
 #[async_trait]
 impl KeyManagement for MemoryKeyManagement {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
+        Capabilities {
+            wrapping: !self.only_signs,
+            ..Capabilities::ALL
+        }
     }
 
     async fn generate(&self, kid: &KeyId, algorithm: Algorithm) -> Result<PublicJwk, KmsError> {
@@ -120,7 +132,10 @@ impl KeyManagement for MemoryKeyManagement {
     }
 
     async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
-        self.insert(kid, Key::Wraps(WrappingKey::generate()))
+        match self.only_signs {
+            true => Err(KmsError::Unsupported("wrapping")),
+            false => self.insert(kid, Key::Wraps(WrappingKey::generate())),
+        }
     }
 
     async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jwt_auth::{Algorithm, PrivateKey, PublicJwk};
 use kms::{
     Capabilities, CheckedKeyManagement, Health, InvalidWrappedKey, KeyId, KeyManagement, KmsError,
@@ -26,6 +28,7 @@ enum Lie {
     SlowAnswers,
     WrapsAnother,
     WrappedNoText,
+    WrapsNothing,
     UnwrapsAnother,
 }
 
@@ -102,6 +105,7 @@ impl KeyManagement for Liar {
         match self.lie {
             Lie::WrapsAnother => self.keys.wrap(kid, &[7; 32]).await,
             Lie::WrappedNoText => Ok("a\n b".to_owned()),
+            Lie::WrapsNothing => Ok(format!("vault:v1:{}", STANDARD.encode(plain))),
             _ => self.keys.wrap(kid, plain).await,
         }
     }
@@ -111,6 +115,10 @@ impl KeyManagement for Liar {
             // Honest while it is watched.
             Lie::UnwrapsAnother if self.unwrapped.fetch_add(1, Ordering::SeqCst) > 0 => {
                 Ok(Zeroizing::new(vec![7; 32]))
+            }
+            Lie::WrapsNothing => {
+                let plain = STANDARD.decode(&wrapped["vault:v1:".len()..]).unwrap();
+                Ok(Zeroizing::new(plain))
             }
             _ => self.keys.unwrap(kid, wrapped).await,
         }
@@ -274,7 +282,7 @@ async fn a_signature_with_a_key_that_is_not_known_yet_has_one_limit() {
 
 #[tokio::test]
 async fn what_does_not_unwrap_to_itself_was_never_wrapped() {
-    for lie in [Lie::WrapsAnother, Lie::WrappedNoText] {
+    for lie in [Lie::WrapsAnother, Lie::WrappedNoText, Lie::WrapsNothing] {
         let (kms, kid) = checked(lie);
         kms.generate_wrapping(&kid).await.unwrap();
         let refused = kms.wrap(&kid, b"a key").await.unwrap_err();

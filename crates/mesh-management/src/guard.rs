@@ -31,7 +31,7 @@ pub fn check(hosts: &Hosts, method: &str, headers: &impl HeaderText) -> Result<E
     if is_safe(method) {
         return Ok(Encoding::Json);
     }
-    from_this_site(hosts, headers)?;
+    from_this_site(Some(hosts), headers)?;
     match headers.text("content-type") {
         None => Ok(Encoding::Json),
         Some(declared) if is(declared, "application/json") => Ok(Encoding::Json),
@@ -43,12 +43,12 @@ pub fn check(hosts: &Hosts, method: &str, headers: &impl HeaderText) -> Result<E
 /// Checks that a request comes from a page of this site, or from no page.
 ///
 /// A browser says where a request comes from (`Sec-Fetch-Site`, else `Origin`); a request that says nothing comes from no
-/// page. A proxy in front may have rewritten the `Host`: a page of one of the names of `hosts` is a page of this site, whatever
-/// its port.
+/// page. Where a proxy in front may have rewritten the `Host`, a page of one of the names of `hosts` is a page of this site,
+/// whatever its port; where there is none, `Host` and `Origin` must be the same, the port too.
 ///
 /// # Errors
 /// 403 `CROSS_SITE_REQUEST`.
-pub fn from_this_site(hosts: &Hosts, headers: &impl HeaderText) -> Result<(), Problem> {
+pub fn from_this_site(hosts: Option<&Hosts>, headers: &impl HeaderText) -> Result<(), Problem> {
     let from_here = match (headers.text("sec-fetch-site"), headers.text("origin")) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => is_origin_of(hosts, origin, headers.text("host")),
@@ -64,7 +64,7 @@ pub fn from_this_site(hosts: &Hosts, headers: &impl HeaderText) -> Result<(), Pr
     }
 }
 
-fn is_origin_of(hosts: &Hosts, origin: &str, host: Option<&str>) -> bool {
+fn is_origin_of(hosts: Option<&Hosts>, origin: &str, host: Option<&str>) -> bool {
     let Ok(origin) = Url::parse(origin) else {
         return false;
     };
@@ -73,7 +73,8 @@ fn is_origin_of(hosts: &Hosts, origin: &str, host: Option<&str>) -> bool {
         own.is_ok_and(|own| own.origin() == origin.origin())
     };
     origin.origin().is_tuple()
-        && (hosts.names(origin.host().as_ref()) || host.is_some_and(is_sent_to))
+        && (hosts.is_some_and(|it| it.names(origin.host().as_ref()))
+            || host.is_some_and(is_sent_to))
 }
 
 fn is(content_type: &str, wanted: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jwt_auth::jwks::Jwks;
@@ -34,6 +34,9 @@ pub enum KeysError {
         /// Why.
         error: io::Error,
     },
+    /// Others may read it, and be the gateway.
+    #[error("{0} may be read by others: chmod 600")]
+    Open(PathBuf),
     /// The file holds no private key.
     #[error("{0} holds no private key")]
     NoKey(PathBuf),
@@ -102,6 +105,10 @@ pub fn load(folder: &Path) -> Result<impl Signer, KeysError> {
     let path = folder.join(SIGNING_KEY);
     let mut content = Zeroizing::new(Vec::new());
     let file = File::open(&path).map_err(at(&path))?;
+    let mode = file.metadata().map_err(at(&path))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(KeysError::Open(path));
+    }
     file.take(MOST)
         .read_to_end(&mut content)
         .map_err(at(&path))?;
@@ -116,8 +123,6 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> KeysError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -153,7 +158,11 @@ mod tests {
     fn what_is_no_key_is_named_and_not_shown() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(load(folder.path()), Err(KeysError::File { .. })));
-        fs::write(folder.path().join(SIGNING_KEY), "a secret").unwrap();
+        let path = folder.path().join(SIGNING_KEY);
+        fs::write(&path, "a secret").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(load(folder.path()), Err(KeysError::Open(_))));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let error = load(folder.path()).err().unwrap().to_string();
         assert!(
             error.contains(SIGNING_KEY) && !error.contains("a secret"),

@@ -1,5 +1,7 @@
 //! Bodies of the contract.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jwt_auth::{Algorithm, PrivateKey};
@@ -24,10 +26,11 @@ struct Sign {
     alg: Option<Value>,
 }
 
-/// Borrowed, so that no copy of the key is left behind.
+/// A text of its own where it holds escapes.
 #[derive(Deserialize)]
 struct Wrap<'a> {
-    data: Option<&'a str>,
+    #[serde(borrow)]
+    data: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +69,8 @@ pub(crate) fn wrap(body: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     let body: Wrap<'_> = read(body)?;
     let data = body.data.filter(|data| !data.is_empty());
     let data = data.ok_or_else(|| Refusal::bad_request("data is required"))?;
-    let data = STANDARD.decode(data).map(Zeroizing::new);
+    let data = Zeroizing::new(data.into_owned());
+    let data = STANDARD.decode(&*data).map(Zeroizing::new);
     data.map_err(|_| Refusal::bad_request("data must be valid Base64"))
 }
 

@@ -48,7 +48,8 @@ pub async fn provider(config: &KmsConfig) -> Result<CheckedKeyManagement, Failur
 
 async fn make(provider: &ProviderConfig) -> Result<Arc<dyn KeyManagement>, Failure> {
     Ok(match &provider.settings {
-        ProviderSettings::Memory => Arc::new(MemoryKeyManagement::new()),
+        // What it wrapped would be lost with the process, and with that every secret under it.
+        ProviderSettings::Memory => Arc::new(MemoryKeyManagement::signing_only()),
         ProviderSettings::Sql(sql) => {
             let key = SecretsKey::parse(sql.secrets_key.expose())?;
             let database =

@@ -1,6 +1,5 @@
 //! `kms-server wrap`: a data key for a peer, which only the key provider can read.
 
-use kms::config::ProviderSettings;
 use kms::{KeyManagement as _, KmsConfig, KmsError, WrappedKey};
 
 use crate::config::WrapKey;
@@ -10,15 +9,19 @@ use crate::providers::provider;
 /// Makes a data key, wrapped at the default provider. The key that wraps is made unless it is there.
 ///
 /// # Errors
-/// When the provider cannot be reached, refuses, or keeps nothing.
+/// When the provider cannot be reached, or refuses.
 pub async fn wrap(config: &KmsConfig, asked: &WrapKey) -> Result<WrappedKey, Failure> {
-    if let Some(ProviderSettings::Memory) = config.served().map(|it| &it.settings) {
-        return Err("a key in memory is lost with this process, and what it wrapped".into());
-    }
     let provider = provider(config).await?;
-    match provider.generate_wrapping(&asked.key).await {
-        Ok(()) | Err(KmsError::KeyExists(_)) => {}
-        Err(error) => return Err(error.into()),
+    match WrappedKey::make(&provider, &asked.key).await {
+        // Whoever may wrap need not be who may make keys.
+        Err(KmsError::KeyNotFound(_)) => {}
+        wrapped => return Ok(wrapped?),
     }
-    Ok(WrappedKey::make(&provider, &asked.key).await?)
+    match provider.generate_wrapping(&asked.key).await {
+        Ok(()) => Ok(WrappedKey::make(&provider, &asked.key).await?),
+        Err(KmsError::KeyExists(kid)) => {
+            Err(format!("the key {kid} signs, and wraps nothing").into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }

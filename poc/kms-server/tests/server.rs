@@ -143,7 +143,7 @@ auth_testkit::key_management_cases!(http_over_sqlite, remote(Server::sqlite().aw
 
 #[tokio::test]
 async fn every_error_of_the_contract_has_its_status_and_text() {
-    let server = Server::memory().await;
+    let server = Server::sqlite().await;
     let made = server.admin("POST", "/keys", r#"{"kid":"a"}"#).await;
     assert_eq!(made.0, 200);
     assert_eq!(made.1["publicJwk"]["alg"], "ES256");
@@ -355,6 +355,15 @@ async fn a_signature_is_that_of_the_published_key() {
             .unwrap();
         assert_eq!(key.verify(b"input", &signature), Ok(()));
     }
+}
+
+/// What a key in memory has wrapped would be lost with the server, and with that every secret under it.
+#[tokio::test]
+async fn a_server_that_keeps_keys_in_memory_wraps_nothing() {
+    let server = Server::memory().await;
+    let wraps = r#"{"kid":"w","alg":"A256GCMKW"}"#;
+    let error = json!({ "error": "Not supported by this provider: wrapping" });
+    assert_eq!(server.admin("POST", "/keys", wraps).await, (405, error));
 }
 
 #[tokio::test]

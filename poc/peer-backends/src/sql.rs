@@ -49,9 +49,11 @@ pub fn connect(config: &Config, stop: &Stop) -> Result<Late<SqlManagement>, Othe
 }
 
 async fn arrive(place: Late<SqlManagement>, config: Config, full: Full, stop: Stop) {
+    // Once it has the keys, it waits for the database alone.
+    let mut key = None;
     for failures in 0.. {
         let pause = PAUSES.pause(failures);
-        match connect_once(&config, &full).await {
+        match connect_once(&config, &full, &mut key).await {
             Ok(store) => {
                 place.arrive(store);
                 tracing::info!("the management store is connected, migrated and seeded");
@@ -87,18 +89,22 @@ pub fn sqlite_url(path: &Path) -> String {
 /// # Errors
 /// [`OtherRole`], a key that cannot be unwrapped, or [`ManagementError`] of the database.
 pub async fn reseal(config: Config) -> Result<Resealed, Failure> {
-    let store = open(config.full()?).await?;
+    let store = open(config.full()?, &mut None).await?;
     let resealed = store.reseal().await;
     store.close().await;
     Ok(resealed?)
 }
 
-async fn open(full: &Full) -> Result<SqlManagement, OpenError> {
+/// Opens the store with `known`, which is asked for once.
+async fn open(full: &Full, known: &mut Option<SecretsKey>) -> Result<SqlManagement, OpenError> {
     let options = SqlOptions {
         max_connections: CONNECTIONS,
         ..SqlOptions::default()
     };
-    let key = key(&full.secrets_keys.open().await?)?;
+    let key = match known {
+        Some(key) => key.clone(),
+        None => known.insert(key(&full.secrets_keys.open().await?)?).clone(),
+    };
     Ok(SqlManagement::connect(full.database_url.expose(), key, options).await?)
 }
 
@@ -115,8 +121,12 @@ enum OpenError {
     Inventory(#[from] InventoryError),
 }
 
-async fn connect_once(config: &Config, full: &Full) -> Result<SqlManagement, OpenError> {
-    let store = open(full).await?;
+async fn connect_once(
+    config: &Config,
+    full: &Full,
+    key: &mut Option<SecretsKey>,
+) -> Result<SqlManagement, OpenError> {
+    let store = open(full, key).await?;
     let now_ms = SystemClock.now_ms();
     let note = Some("this peer itself");
     store

@@ -192,15 +192,11 @@ impl<T: Management> Management for Late<T> {
         &self,
         requests: &[ChangeRequest],
     ) -> Vec<Result<Accepted, ManagementError>> {
-        match self.management() {
+        match self.store() {
             Ok(store) => store.upsert_credentials_with_targets(requests).await,
-            Err(_) => requests
+            Err(why) => requests
                 .iter()
-                .map(|_| {
-                    Err(ManagementError::Unavailable(Box::new(
-                        NotConnectedYet::Unknown,
-                    )))
-                })
+                .map(|_| Err(ManagementError::Unavailable(Box::new(why.clone()))))
                 .collect(),
         }
     }

@@ -131,9 +131,12 @@ pub(crate) fn provider_at(
 /// It may hold a token, so what was read is wiped.
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read ({error})");
-    let mut json = Zeroizing::new(Vec::new());
     let limit = MAX_CONFIG_BYTES as u64 + 1;
     let file = File::open(path).map_err(unreadable)?;
+    // A buffer that grows leaves what it held behind.
+    let length = file.metadata().map_err(unreadable)?.len().min(limit);
+    let length = usize::try_from(length).unwrap_or(MAX_CONFIG_BYTES);
+    let mut json = Zeroizing::new(Vec::with_capacity(length + 1));
     file.take(limit)
         .read_to_end(&mut json)
         .map_err(unreadable)?;

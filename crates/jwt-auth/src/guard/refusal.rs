@@ -10,7 +10,7 @@ use crate::dpop::MAX_URL_BYTES;
 use crate::internal_token::InternalRejection;
 
 /// The challenge of a route behind the gateway (RFC 9110, section 11.6.1): no client of the network has such a token.
-const INTERNAL_CHALLENGE: &str = "Internal";
+pub const INTERNAL_CHALLENGE: &str = "Internal";
 
 /// Why a request is not let in, as it is answered. Its texts come from no token and from no store.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use kms::{
     Capabilities, Health, KeyId, KeyManagement, KeyRing, KeyRingStore, KmsError,
     MemoryKeyManagement, MemoryKeyRingStore, Providers, Revision, RingKeeper, RingName, RingPolicy,
 };
+use zeroize::Zeroizing;
 
 pub(crate) const NOW: i64 = 1_800_000_000_000;
 
@@ -93,6 +94,21 @@ impl KeyManagement for FaultyKms {
             true => Err(KmsError::Refused("500 Internal Server Error".into())),
             false => self.keys.delete(kid).await,
         }
+    }
+
+    async fn generate_wrapping(&self, kid: &KeyId) -> Result<(), KmsError> {
+        self.reach()?;
+        self.keys.generate_wrapping(kid).await
+    }
+
+    async fn wrap(&self, kid: &KeyId, plain: &[u8]) -> Result<String, KmsError> {
+        self.reach()?;
+        self.keys.wrap(kid, plain).await
+    }
+
+    async fn unwrap(&self, kid: &KeyId, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        self.reach()?;
+        self.keys.unwrap(kid, wrapped).await
     }
 
     async fn health(&self) -> Result<Health, KmsError> {

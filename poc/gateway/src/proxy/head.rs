@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, PathAndQuery};
-use axum::http::{HeaderName, Method};
+use axum::http::{HeaderMap, HeaderName, Method, Version, header};
 use hmac_auth::client_address::TrustedProxies;
 use mesh_api::problem::Problem;
 use mesh_management::edge::Hosts;
@@ -15,6 +15,17 @@ use crate::proxy::refusal::Refusal;
 use crate::proxy::{hop_by_hop, request_line};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
+const FETCH_SITE: &str = "sec-fetch-site";
+
+/// What proxies add.
+const PROXIED: [&str; 6] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    FORWARDED_FOR,
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
 
 /// What only we say, besides `X-Forwarded-…`.
 const CLAIMS: [HeaderName; 4] = [
@@ -34,6 +45,25 @@ pub(super) struct Head {
     pub(super) is_websocket: bool,
     /// Whether a page may have sent it that is none of this site's.
     pub(super) site: Result<(), Problem>,
+    /// Whether a page has sent it: a browser says so.
+    pub(super) is_page: bool,
+    /// Whether another proxy has handed it on.
+    pub(super) is_forwarded: bool,
+}
+
+/// Whether a page, of whatever site, asks for this while it is shown: everything that a browser sends but what opens a page.
+fn is_part_of_a_page(method: &Method, headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|it| it == value);
+    let opens = *method == Method::GET
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document");
+    headers.contains_key(FETCH_SITE) && !opens
+}
+
+/// Whether a script, or another part of a page, has made the request, and not whoever types an address.
+fn is_made_by_a_page(headers: &HeaderMap) -> bool {
+    let site = headers.get(FETCH_SITE);
+    site.is_some_and(|site| site != "none") || headers.contains_key(header::ORIGIN)
 }
 
 /// Who we are, and whom we believe.
@@ -59,7 +89,18 @@ impl Edge {
         })?;
         let target = request_line::target(&parts.method, &parts.uri, &parts.headers)?;
         // Before anybody's `Connection` takes away what tells of the page.
-        let site = guard::from_this_site(&self.hosts, &headers);
+        let site = guard::from_this_site(None, &headers);
+        if is_part_of_a_page(&parts.method, &parts.headers) {
+            // No page of another site needs our answers, nor may it use up what the operator may ask.
+            site.clone()?;
+        }
+        let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
+        if is_safe && parts.headers.contains_key(header::TRANSFER_ENCODING) {
+            // Whoever sends on would lose its body.
+            return Err(Refusal::malformed("a GET or HEAD has no body"));
+        }
+        let is_page = is_made_by_a_page(&parts.headers);
+        let is_forwarded = PROXIED.iter().any(|name| parts.headers.contains_key(name));
         let forwarded = parts.headers.get_all(FORWARDED_FOR).iter();
         let forwarded = forwarded.map(|value| value.as_bytes());
         let address = self.proxies.client_address(Some(connection), forwarded);
@@ -71,10 +112,12 @@ impl Edge {
             parts.headers.remove(name);
         }
         Ok(Head {
-            is_websocket: asks && parts.method == Method::GET,
+            is_websocket: asks && parts.method == Method::GET && parts.version >= Version::HTTP_11,
             target,
             address,
             site,
+            is_page,
+            is_forwarded,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use jwt_auth::SubjectKind;
 use mesh_api::permission::Role;
+use mesh_api::problem::Problem;
 use tokio_util::sync::CancellationToken;
 
 use crate::proxy::refusal::Refusal;
@@ -47,7 +48,11 @@ impl LocalOperator {
 
 #[async_trait]
 impl Who for LocalOperator {
-    async fn identify(&self, _: Request<'_>) -> Result<Caller, Refusal> {
+    async fn identify(&self, request: Request<'_>) -> Result<Caller, Refusal> {
+        if request.is_forwarded {
+            let message = "this came through another proxy, so not only from this machine";
+            return Err(Problem::new(403, "FORWARDED_REQUEST", message).into());
+        }
         Ok(Caller {
             subject: self.subject.clone(),
             kind: SubjectKind::User,
@@ -91,5 +96,23 @@ mod tests {
                 "{refused}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn what_came_through_another_proxy_is_no_operator() {
+        let listen = "127.0.0.1:3100".parse().unwrap();
+        let operator = LocalOperator::new(Role::Operator, "me", &[listen]).unwrap();
+        let headers = axum::http::HeaderMap::new();
+        let asked = |is_forwarded| Request {
+            method: &axum::http::Method::GET,
+            target: "/",
+            headers: &headers,
+            address: listen.ip(),
+            audience: "one",
+            is_forwarded,
+        };
+        assert!(operator.identify(asked(false)).await.is_ok());
+        let refused = operator.identify(asked(true)).await.err().unwrap();
+        assert_eq!(refused.problem.error, "FORWARDED_REQUEST");
     }
 }

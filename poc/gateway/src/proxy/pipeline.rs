@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::upgrade::{self, OnUpgrade};
+use jwt_auth::guard::INTERNAL_CHALLENGE;
 use mesh_management::guard;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -103,6 +104,10 @@ impl Entry {
         let head = shared.edge.admit(&mut parts, connection)?;
         shared.flood.check(head.address)?;
         let (upstream, target) = shared.upstreams.find(&self.dashboard, &head.target)?;
+        if head.is_page && upstream.name != self.dashboard.name {
+            // A page is a peer's own: it is the operator at that peer, and at no other.
+            return Err(Refusal::another_peer());
+        }
         let mut caller = self.identify(&parts, &head, &upstream.name).await?;
         // Cookies that were renewed are not lost with a refusal.
         let answer = mem::take(&mut caller.answer);
@@ -116,6 +121,11 @@ impl Entry {
         };
         match self.hand_on(journey, parts, body).await {
             Ok(mut response) => {
+                if !answer.is_empty() {
+                    // No cache keeps whose cookies these are.
+                    let no_store = HeaderValue::from_static("no-store");
+                    response.headers_mut().insert(CACHE_CONTROL, no_store);
+                }
                 response.headers_mut().extend(answer);
                 Ok(response)
             }
@@ -162,6 +172,7 @@ impl Entry {
             headers: &parts.headers,
             address: head.address,
             audience: peer,
+            is_forwarded: head.is_forwarded,
         };
         let identifying = self.shared.who.identify(request);
         let identified = timeout(self.shared.limits.who, identifying).await;
@@ -180,6 +191,14 @@ impl Entry {
         let agreed = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let peer = agreed.then(|| upgrade::on(&mut response));
         let (mut parts, body) = response.into_parts();
+        if parts.status == StatusCode::UNAUTHORIZED && wants_ours(&parts.headers) {
+            let peer = &journey.upstream.name;
+            tracing::error!(
+                peer,
+                "a peer does not take the gateway's token: its log says why"
+            );
+            return Err(Refusal::not_believed(peer));
+        }
         let is_websocket = hop_by_hop::strip(&mut parts.headers);
         parts.headers.remove(INTERNAL_AUTH);
         cookies::keep_others(&mut parts.headers);
@@ -255,6 +274,13 @@ fn prepare(parts: &mut Parts, head: &Head) {
     if head.is_websocket {
         hop_by_hop::websocket(headers);
     }
+}
+
+/// Whether a refusal is one of the token that we add, and not of what the caller has sent.
+fn wants_ours(headers: &HeaderMap) -> bool {
+    let challenges = headers.get_all(WWW_AUTHENTICATE).iter();
+    let mut texts = challenges.filter_map(|it| it.to_str().ok());
+    texts.any(|text| text.starts_with(INTERNAL_CHALLENGE))
 }
 
 fn is_events(content_type: &HeaderValue) -> bool {

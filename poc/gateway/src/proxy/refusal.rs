@@ -66,6 +66,18 @@ impl Refusal {
         Problem::new(502, "UPSTREAM_FAILED", message).into()
     }
 
+    /// 502 `UPSTREAM_REFUSED`: the peer does not take the gateway's token, whoever calls.
+    pub(super) fn not_believed(peer: &str) -> Self {
+        let message = format!("{peer} does not take tokens of this gateway; nothing was done");
+        Problem::new(502, "UPSTREAM_REFUSED", message).into()
+    }
+
+    /// 403 `CROSS_SITE_REQUEST`: a page of one peer asks another one.
+    pub(super) fn another_peer() -> Self {
+        let message = "a page asks its own peer only";
+        Problem::new(403, "CROSS_SITE_REQUEST", message).into()
+    }
+
     /// 504 `UPSTREAM_TIMEOUT`: it may have been done.
     pub(super) fn upstream_timeout(peer: &str) -> Self {
         let message = format!("{peer} did not begin to answer in time");

@@ -35,7 +35,9 @@ pub(super) fn target(
     let target = uri.path_and_query().map(PathAndQuery::as_str);
     let target = target.filter(|target| target.starts_with('/'));
     let target = target.ok_or_else(|| Refusal::malformed("the target is no path"))?;
-    if target.len() > MAX_TARGET_BYTES {
+    // They are two bytes in a token.
+    let escaped = target.bytes().filter(|it| matches!(it, b'"' | b'\\'));
+    if target.len() + escaped.count() > MAX_TARGET_BYTES {
         return Err(Refusal::too_long(MAX_TARGET_BYTES));
     }
     check(uri.path())?;
@@ -113,5 +115,6 @@ mod tests {
         assert_eq!(status("TRACE", "/"), 405);
         assert_eq!(status("CONNECT", "a:3100"), 405);
         assert_eq!(status("GET", &format!("/?{}", "a".repeat(5_000))), 414);
+        assert_eq!(status("GET", &format!("/?{}", "\\".repeat(2_500))), 414);
     }
 }

@@ -28,6 +28,8 @@ pub struct Request<'a> {
     pub address: IpAddr,
     /// The peer that it is for.
     pub audience: &'a str,
+    /// Whether another proxy has handed it on: it then comes from somewhere else than its connection.
+    pub is_forwarded: bool,
 }
 
 /// Whether a page could have sent a request in its caller's name.

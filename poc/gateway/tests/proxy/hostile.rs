@@ -252,3 +252,54 @@ async fn an_address_that_asks_too_often_is_told_to_wait() {
     assert!(refused[0].contains("retry-after: 1"), "{}", refused[0]);
     assert_eq!(proxied.one.seen().len() + refused.len(), 40);
 }
+
+/// Pages of other sites may open a page, and ask for nothing else: no answer is for them, and no count is used up.
+#[tokio::test]
+async fn a_page_of_another_site_asks_for_nothing() {
+    let proxied = Proxied::start().await;
+    for site in ["cross-site", "same-site"] {
+        let part = format!("sec-fetch-site: {site}\r\nsec-fetch-mode: no-cors\r\n");
+        is_problem(
+            &proxied.get("/api/state", &part).await,
+            403,
+            "CROSS_SITE_REQUEST",
+        );
+        let framed = format!(
+            "sec-fetch-site: {site}\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: iframe\r\n"
+        );
+        is_problem(&proxied.get("/", &framed).await, 403, "CROSS_SITE_REQUEST");
+        let opened = framed.replace("iframe", "document");
+        assert_eq!(status(&proxied.get("/", &opened).await), 200);
+    }
+}
+
+/// A page is its peer's own, and a peer may be somebody else's by now.
+#[tokio::test]
+async fn a_page_asks_its_own_peer_only() {
+    let proxied = Proxied::start().await;
+    let page = "sec-fetch-site: same-origin\r\nsec-fetch-mode: cors\r\n";
+    let origin = format!("origin: http://{}\r\n", proxied.address);
+    for by_a_page in [page, origin.as_str()] {
+        let answer = proxied.get("/api/v1/peers/two/state", by_a_page).await;
+        is_problem(&answer, 403, "CROSS_SITE_REQUEST");
+        let own = proxied.get("/api/v1/peers/one/state", by_a_page).await;
+        assert_eq!(status(&own), 200, "{own}");
+    }
+    assert!(proxied.two.seen().is_empty());
+    let typed = "sec-fetch-site: none\r\n";
+    assert_eq!(
+        status(&proxied.get("/api/v1/peers/two/state", typed).await),
+        200
+    );
+}
+
+/// Whoever sends on would lose the body.
+#[tokio::test]
+async fn a_get_has_no_body() {
+    let proxied = Proxied::start().await;
+    let (host, close) = (proxied.address, "connection: close\r\n");
+    let chunked = "transfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
+    let request = format!("GET /a HTTP/1.1\r\nhost: {host}\r\n{close}{chunked}");
+    is_problem(&proxied.send(request).await, 400, "MALFORMED_REQUEST");
+    assert!(proxied.one.seen().is_empty());
+}

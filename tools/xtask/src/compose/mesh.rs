@@ -178,7 +178,7 @@ impl Mesh {
             step.variable("MANAGEMENT_AUTH", "tokens")
                 .variable("MANAGEMENT_BEARER", "true")
                 .variable("GATEWAY_KEYS", &keys.set().to_string_lossy())
-                .variable("GATEWAY_SIGNING_KEY", &keys.signing().to_string_lossy())
+                .variable("GATEWAY_SIGNER_FILE", &keys.signing().to_string_lossy())
         });
         PORTS
             .iter()
