@@ -100,7 +100,7 @@ impl Edge {
             return Err(Refusal::malformed("a GET or HEAD has no body"));
         }
         let is_page = is_made_by_a_page(&parts.headers);
-        let is_forwarded = PROXIED.iter().any(|name| parts.headers.contains_key(name));
+        let is_forwarded = PROXIED.iter().any(|name| parts.headers.contains_key(*name));
         let forwarded = parts.headers.get_all(FORWARDED_FOR).iter();
         let forwarded = forwarded.map(|value| value.as_bytes());
         let address = self.proxies.client_address(Some(connection), forwarded);
