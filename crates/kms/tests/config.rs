@@ -350,7 +350,7 @@ fn the_examples_of_the_page_are_read() {
             .map_err(|invalid| format!("{text}{invalid}"))
             .unwrap();
     }
-    assert_eq!(read, [1, 4, 4]);
+    assert_eq!(read, [2, 4, 4]);
 }
 
 #[test]

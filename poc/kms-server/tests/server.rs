@@ -132,9 +132,8 @@ async fn remote(server: Server) -> CheckedKeyManagement {
     client
 }
 
-auth_testkit::key_management_cases!(http_over_memory, remote(Server::memory().await).await);
 auth_testkit::key_management_cases!(http_without_checks, {
-    let server = Server::memory().await;
+    let server = Server::sqlite().await;
     let client = server.raw_client(&json!({}));
     std::mem::forget(server);
     client
