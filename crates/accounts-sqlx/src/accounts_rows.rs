@@ -2,7 +2,7 @@
 
 use accounts::account::{roles_as_text, roles_of_text};
 use accounts::{Account, AccountId, Email, PasswordHash, PersonName, Version};
-use sql_link::{Row, Session, SqlError, Value};
+use sql_link::{Row, Session, SqlError, Statement, Value};
 
 const TABLE: &str = "accounts";
 
@@ -17,6 +17,10 @@ macro_rules! select {
 pub(crate) use select;
 
 const BY_ID: &str = select!("WHERE id = ?");
+const HELD: Statement = Statement {
+    mariadb: select!("WHERE id = ? FOR UPDATE"),
+    sqlite: BY_ID,
+};
 const INSERT: &str = "INSERT INTO accounts (email, name, password_hash, roles, active_admin, disabled_at, version, id) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 const UPDATE: &str = "UPDATE accounts SET email = ?, name = ?, password_hash = ?, roles = ?, active_admin = ?, \
@@ -49,6 +53,16 @@ pub(crate) async fn by_id(
 ) -> Result<Option<Account>, SqlError> {
     let id = id.to_string();
     let rows = session.fetch(BY_ID, &[Value::Text(&id)]).await?;
+    rows.first().map(account).transpose()
+}
+
+/// Finds a row, and keeps everybody else from writing to it.
+pub(crate) async fn hold(
+    session: &mut Session,
+    id: AccountId,
+) -> Result<Option<Account>, SqlError> {
+    let id = id.to_string();
+    let rows = session.fetch_as(&HELD, &[Value::Text(&id)]).await?;
     rows.first().map(account).transpose()
 }
 

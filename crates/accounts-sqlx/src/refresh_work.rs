@@ -3,6 +3,7 @@
 use accounts::family::Token;
 use accounts::ledger::{
     self, Beginning, Decision, Found, NewFamily, Presented, Record, RecordRows, Recorded, Recording,
+    SignsIn,
 };
 use accounts::{Account, Begun, Family, RevokeReason, Rotated, Rotation, Subject, TokenId, Which};
 use sql_link::{Session, SqlError, Statement, Value, Work};
@@ -22,6 +23,18 @@ async fn is_active(session: &mut Session, subject: &Subject) -> Result<bool, Sql
     }
 }
 
+/// The account of a subject, which stays as it is until the commit.
+async fn signs_in(session: &mut Session, subject: &Subject) -> Result<Option<SignsIn>, SqlError> {
+    match subject {
+        Subject::User(id) => {
+            let account = accounts_rows::hold(session, *id).await?;
+            Ok(account.as_ref().map(SignsIn::from))
+        }
+        // A kind that this store does not know may do nothing.
+        _ => Ok(None),
+    }
+}
+
 /// Somebody signs in.
 pub(crate) struct Begin<'a> {
     pub(crate) new: &'a NewFamily,
@@ -33,11 +46,12 @@ impl Work for Begin<'_> {
     type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<Begun, SqlError> {
+        // The account first: of one person's sign-ins and changes, one comes after the other.
+        let account = signs_in(session, &self.new.subject).await?;
         let family = family_rows::hold(session, self.new.id).await?;
         let first = refresh_rows::find(session, self.new.first).await?;
         let held = family.as_ref().map(|family| (family, first.as_ref()));
-        let is_active = is_active(session, &self.new.subject).await?;
-        match ledger::begin(held, self.new, is_active, self.now_ms) {
+        match ledger::begin(held, self.new, account, self.now_ms) {
             Beginning::Answer(begun) => Ok(begun),
             Beginning::Begin(family, first) => {
                 family_rows::insert(session, &family).await?;

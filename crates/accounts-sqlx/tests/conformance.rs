@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use accounts::{
-    Account, AccountId, AccountStore, AuditStore, Email, FailureKey, FailureStore as _, FamilyId,
+    Account, AccountId, AccountStore, AuditStore, Begun, Email, FailureKey, FailureStore as _, FamilyId,
     NewFamily, PersonName, Presented, RefreshIds, RefreshStore as _, RefreshTokenKey, Role, Saved,
     Seen, Subject, TokenId,
 };
@@ -94,7 +94,9 @@ async fn what_lies_in_a_file_is_no_token() {
     let folder = tempfile::tempdir().unwrap();
     let store = connect(&file(&folder)).await;
     let ada = ada();
-    store.save(&ada).await.unwrap();
+    let Saved::Done(account_version) = store.save(&ada).await.unwrap() else {
+        unreachable!("it is new");
+    };
     let ids = RefreshIds {
         family: FamilyId::random(&SystemRandom),
         token: TokenId::random(&SystemRandom),
@@ -103,11 +105,12 @@ async fn what_lies_in_a_file_is_no_token() {
         id: ids.family,
         first: ids.token,
         subject: Subject::User(ada.id),
+        account_version,
         idle_ms: 1_000,
         absolute_ms: 1_000,
         seen: Seen::default(),
     };
-    store.begin(&family, 1).await.unwrap();
+    assert_eq!(store.begin(&family, 1).await.unwrap(), Begun::Done);
     let token = RefreshTokenKey::new([7; 32]).token(&ids);
     let proof = &token.expose()[token.expose().len() - 40..];
     store.close().await;

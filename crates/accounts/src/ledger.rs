@@ -19,6 +19,7 @@
 //!
 //! A clock that was set back is taken for one that stood still: the grace is longer by that much, and nobody is signed out.
 
+use crate::account::{Account, Version};
 use crate::family::{Family, RevokeReason, Revoked, Seen, Subject, Token, Used};
 use crate::id::{FamilyId, TokenId};
 
@@ -210,12 +211,32 @@ pub struct NewFamily {
     pub first: TokenId,
     /// Who signed in.
     pub subject: Subject,
+    /// The account's version, as it was when the password was verified. A family of another version does not begin.
+    pub account_version: Version,
     /// How long it lives unused, in milliseconds, at least 1.
     pub idle_ms: i64,
     /// How long it lives, however much it is used, in milliseconds, at least 1.
     pub absolute_ms: i64,
     /// What was seen of the browser.
     pub seen: Seen,
+}
+
+/// What a store holds of the account that signs in. It stays so until the family is written: its row is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignsIn {
+    /// Whether it may.
+    pub is_active: bool,
+    /// As it is held now.
+    pub version: Version,
+}
+
+impl From<&Account> for SignsIn {
+    fn from(account: &Account) -> Self {
+        Self {
+            is_active: account.is_active(),
+            version: account.version,
+        }
+    }
 }
 
 /// What became of a family that was to begin.
@@ -225,6 +246,9 @@ pub enum Begun {
     Done,
     /// The account is disabled or gone.
     SubjectInactive,
+    /// The account was written since its password was verified: perhaps the password is another one now. Whoever signs in
+    /// is to be verified again.
+    AccountChanged,
     /// The id is another family's, or this one is dead.
     Taken,
 }
@@ -239,11 +263,14 @@ pub enum Beginning {
 }
 
 /// Decides whether a family begins. `held` is the family of its id, with the token of its first id if that is one of its
-/// tokens.
+/// tokens; `account` is the subject's.
+///
+/// A sign-in that races a change of the password begins no family afterwards: either the family is there before the change,
+/// and is revoked with all others, or the version is another one.
 pub fn begin(
     held: Option<(&Family, Option<&Token>)>,
     new: &NewFamily,
-    is_subject_active: bool,
+    account: Option<SignsIn>,
     now_ms: i64,
 ) -> Beginning {
     if let Some((family, first)) = held {
@@ -254,8 +281,15 @@ pub fn begin(
             false => Begun::Taken,
         });
     }
-    if !is_subject_active {
-        return Beginning::Answer(Begun::SubjectInactive);
+    match account {
+        Some(account) if !account.is_active => {
+            return Beginning::Answer(Begun::SubjectInactive);
+        }
+        Some(account) if account.version != new.account_version => {
+            return Beginning::Answer(Begun::AccountChanged);
+        }
+        Some(_) => {}
+        None => return Beginning::Answer(Begun::SubjectInactive),
     }
     let absolute_until_ms = now_ms.saturating_add(new.absolute_ms.max(1));
     let mut family = Family {

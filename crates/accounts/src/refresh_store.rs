@@ -5,6 +5,8 @@
 //!   moment. Of many who present one token at once, one makes the successor.
 //! - `rotate` tells what [`crate::ledger::decide`] decided. An `Err` decides nothing: the client keeps its token, and may
 //!   present it again.
+//! - `begin` begins nothing of an account that was written since its password was verified: what it compares stays true until
+//!   the family is written.
 //! - A dead family never lives again, whatever comes late.
 //! - `revoke` tells how many families lived until then: revoked ones are not counted, and keep their first reason.
 //! - `sessions` tells the living families of a subject, the one used last first.
@@ -13,7 +15,7 @@
 //! - What is corrupt is an `Err`.
 //!
 //! # Implementing
-//! Lock the family's row first, in every call that writes; then load, decide, write. [`crate::MemoryAccounts`] is the complete
+//! Lock the family's row first, in every call that writes, and in `begin` the account's before it; then load, decide, write. [`crate::MemoryAccounts`] is the complete
 //! model to compare with. Prove yours with `auth_testkit::refresh_store_cases!`.
 
 use std::time::Duration;

@@ -22,6 +22,7 @@ macro_rules! refresh_store_cases {
             $implementation, $make, refresh_store {
                 a_family_begins_once,
                 nobody_begins_without_an_account,
+                a_sign_in_that_races_a_change_begins_nothing,
                 an_id_is_one_familys,
                 what_is_begun_is_found,
                 a_token_is_followed_by_its_successor,

@@ -69,7 +69,7 @@ impl RefreshStore for MemoryAccounts {
         let mut tables = self.tables();
         let held = tables.families.get(&new.id);
         let held = held.map(|family| (family, tables.tokens.get(&new.first)));
-        match ledger::begin(held, new, tables.is_active(&new.subject), now_ms) {
+        match ledger::begin(held, new, tables.signs_in(&new.subject), now_ms) {
             Beginning::Answer(begun) => Ok(begun),
             Beginning::Begin(family, first) => {
                 tables.check_new(Some(first.id))?;
