@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use accounts::family::MOST_SESSIONS;
 use accounts::ledger::{NewFamily, Presented, Record, Recorded};
-use accounts::refresh_store::{MOST_SESSIONS, RefreshStore};
+use accounts::refresh_store::RefreshStore;
 use accounts::{Begun, Family, FamilyId, RevokeReason, Rotation, Subject, TokenId, Which};
 use async_trait::async_trait;
 use auth_base::store_error::StoreError;

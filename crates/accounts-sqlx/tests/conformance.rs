@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use accounts::{
-    Account, AccountId, AccountStore, AuditStore, Begun, Email, FailureKey, FailureStore as _, FamilyId,
-    NewFamily, PersonName, Presented, RefreshIds, RefreshStore as _, RefreshTokenKey, Role, Saved,
-    Seen, Subject, TokenId,
+    Account, AccountId, AccountStore, AuditStore, Begun, Email, FailureKey, FailureStore as _,
+    FamilyId, NewFamily, PersonName, Presented, RefreshIds, RefreshStore as _, RefreshTokenKey,
+    Role, Saved, Seen, Subject, TokenId,
 };
 use accounts_sqlx::{SqlAccounts, SqlError, SqlOptions};
 use auth_base::{StoreError, SystemRandom};

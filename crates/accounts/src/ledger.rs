@@ -20,7 +20,7 @@
 //! A clock that was set back is taken for one that stood still: the grace is longer by that much, and nobody is signed out.
 
 use crate::account::{Account, Version};
-use crate::family::{Family, RevokeReason, Revoked, Seen, Subject, Token, Used};
+use crate::family::{Family, MOST_SESSIONS, RevokeReason, Revoked, Seen, Subject, Token, Used};
 use crate::id::{FamilyId, TokenId};
 
 /// What a store holds of a token that is presented.
@@ -306,6 +306,11 @@ pub fn begin(
     family.idle_until_ms = expiry(&family, now_ms);
     let first = issue(new.first, &family, None, now_ms);
     Beginning::Begin(Box::new(family), first)
+}
+
+/// How many of `living` families of a subject end before another one begins.
+pub fn surplus(living: u64) -> u64 {
+    living.saturating_sub(u64::from(MOST_SESSIONS) - 1)
 }
 
 /// A successor that a gateway made itself, and records in a second call.

@@ -7,8 +7,11 @@
 //!   present it again.
 //! - `begin` begins nothing of an account that was written since its password was verified: what it compares stays true until
 //!   the family is written.
+//! - A subject has [`MOST_SESSIONS`] living families at most: `begin` ends those that [`crate::ledger::surplus`] says, the
+//!   ones that were used longest ago (of those used at once the one with the largest id), in the same transaction.
 //! - A dead family never lives again, whatever comes late.
 //! - `revoke` tells how many families lived until then: revoked ones are not counted, and keep their first reason.
+//!   However many they are, it is one statement of a database.
 //! - `sessions` tells the living families of a subject, the one used last first.
 //! - `sweep` forgets families that ended before a moment, with their tokens, and nothing else. A token of a forgotten family
 //!   is one that was never there.
@@ -23,12 +26,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_base::store_error::StoreError;
 
-use crate::family::{Family, RevokeReason, Subject};
+use crate::family::{Family, MOST_SESSIONS, RevokeReason, Subject};
 use crate::id::{FamilyId, TokenId};
 use crate::ledger::{Begun, NewFamily, Presented, Record, Recorded, Refusal};
-
-/// Sessions of one subject that are told at most.
-pub const MOST_SESSIONS: u32 = 200;
 
 /// Keeps refresh families. The module says what must hold.
 #[async_trait]

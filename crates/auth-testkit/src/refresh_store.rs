@@ -45,7 +45,7 @@ macro_rules! refresh_store_cases {
                 all_families_of_a_subject_are_revoked,
                 all_families_but_one_are_revoked,
                 sessions_are_told,
-                more_families_than_one_page_are_revoked,
+                one_session_more_ends_the_oldest,
                 what_has_ended_is_swept,
                 fifty_at_once_get_one_successor,
                 fifty_at_once_without_grace_kill_the_family,

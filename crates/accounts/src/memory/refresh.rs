@@ -6,14 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_base::store_error::StoreError;
 
-use crate::family::{Family, RevokeReason, Subject, Token};
+use crate::family::{Family, MOST_SESSIONS, RevokeReason, Subject, Token};
 use crate::id::{FamilyId, TokenId};
 use crate::ledger::{
     self, Beginning, Begun, Decision, Found, NewFamily, Presented, Record, RecordRows, Recorded,
     Recording, Refusal,
 };
 use crate::memory::tables::{MemoryAccounts, Tables};
-use crate::refresh_store::{MOST_SESSIONS, RefreshStore, Rotated, Rotation, Which};
+use crate::refresh_store::{RefreshStore, Rotated, Rotation, Which};
 
 impl Tables {
     /// What is held of a token that is presented.
@@ -39,6 +39,27 @@ impl Tables {
         match token.is_some_and(|id| self.tokens.contains_key(&id)) {
             true => Err(StoreError::Refused("the token's id is taken".into())),
             false => Ok(()),
+        }
+    }
+
+    /// The living families of a subject, the one used last first.
+    fn living(&self, subject: &Subject, now_ms: i64) -> Vec<Family> {
+        let living = self.families.values();
+        let living = living.filter(|it| it.subject == *subject && it.is_alive(now_ms));
+        let mut living: Vec<Family> = living.cloned().collect();
+        living.sort_by_key(|family| (Reverse(family.last_used_at_ms), family.id));
+        living
+    }
+
+    /// Ends those that are too many before another one begins.
+    fn make_room(&mut self, subject: &Subject, now_ms: i64) {
+        let living = self.living(subject, now_ms);
+        let surplus = ledger::surplus(u64::try_from(living.len()).unwrap_or(u64::MAX));
+        let surplus = usize::try_from(surplus).unwrap_or(usize::MAX);
+        for family in living.iter().rev().take(surplus) {
+            if let Some(ended) = ledger::revoked(family, RevokeReason::TooMany, now_ms) {
+                self.families.insert(ended.id, ended);
+            }
         }
     }
 
@@ -73,6 +94,7 @@ impl RefreshStore for MemoryAccounts {
             Beginning::Answer(begun) => Ok(begun),
             Beginning::Begin(family, first) => {
                 tables.check_new(Some(first.id))?;
+                tables.make_room(&family.subject, now_ms);
                 tables.families.insert(family.id, *family);
                 tables.insert(first);
                 Ok(Begun::Done)
@@ -170,11 +192,7 @@ impl RefreshStore for MemoryAccounts {
         now_ms: i64,
         most: u32,
     ) -> Result<Vec<Family>, StoreError> {
-        let tables = self.tables();
-        let living = tables.families.values();
-        let living = living.filter(|it| it.subject == *subject && it.is_alive(now_ms));
-        let mut living: Vec<Family> = living.cloned().collect();
-        living.sort_by_key(|family| (Reverse(family.last_used_at_ms), family.id));
+        let mut living = self.tables().living(subject, now_ms);
         living.truncate(usize::try_from(most.min(MOST_SESSIONS)).unwrap_or(usize::MAX));
         Ok(living)
     }

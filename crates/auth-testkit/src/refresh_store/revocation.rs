@@ -1,7 +1,7 @@
 //! Cases: sessions that are told, ended and forgotten.
 #![expect(clippy::expect_used, reason = "a conformance suite fails by panicking")]
 
-use accounts::refresh_store::MOST_SESSIONS;
+use accounts::family::MOST_SESSIONS;
 use accounts::{
     AccountStore, FamilyId, RefreshStore, Refusal, RevokeReason, Subject, TokenId, Which,
 };
@@ -153,24 +153,46 @@ pub async fn sessions_are_told<S: AccountStore + RefreshStore>(stores: Replicas<
     assert_eq!(sessions(&stores.one, of, NOW, 10).await, [of_bob.id]);
 }
 
-/// Nobody has so many sessions that some are left.
-pub async fn more_families_than_one_page_are_revoked<S: AccountStore + RefreshStore>(
-    stores: Replicas<S>,
-) {
-    let (ada, new) = signed_in(&stores).await;
-    let count = u64::from(MOST_SESSIONS) + 5;
-    for _ in 0..count {
-        begun(&stores.one, &ada, NOW).await;
+/// Nobody has more sessions than the most: who signs in again ends the one that was used longest ago, and nobody else's.
+pub async fn one_session_more_ends_the_oldest<S: AccountStore + RefreshStore>(stores: Replicas<S>) {
+    let (ada, first) = signed_in(&stores).await;
+    let bob = person(&stores.one, "bob@example.org").await;
+    let of_bob = begun(&stores.one, &bob, NOW - 1).await;
+    let second = begun(&stores.one, &ada, NOW + 1).await;
+    let ended = begun(&stores.one, &ada, NOW - 1).await;
+    revoke(
+        &stores.one,
+        Which::Family(ended.id),
+        RevokeReason::SignedOut,
+        NOW + 1,
+    )
+    .await;
+    for _ in 2..MOST_SESSIONS {
+        begun(&stores.one, &ada, NOW + 2).await;
     }
     let subject = Subject::User(ada.id);
-    let told = sessions(&stores.one, subject, NOW, u32::MAX).await;
-    assert_eq!(told.len(), usize::try_from(MOST_SESSIONS).expect("a few"));
-    let but = Which::AllBut(subject, new.id);
-    assert_eq!(
-        revoke(&stores.one, but, RevokeReason::EndedByAdmin, NOW).await,
-        count
-    );
-    assert_eq!(sessions(&stores.other, subject, NOW, 10).await, [new.id]);
+    let most = usize::try_from(MOST_SESSIONS).expect("a few");
+    let told = sessions(&stores.other, subject, NOW + 3, u32::MAX).await;
+    assert_eq!((told.len(), told.last()), (most, Some(&first.id)));
+    // The one that began first is used: now the second is the one that was not used for longest.
+    successor(&stores.one, first.first, NOW + 3).await;
+    let newest = begun(&stores.other, &ada, NOW + 4).await;
+    let told = sessions(&stores.one, subject, NOW + 4, u32::MAX).await;
+    assert_eq!((told.len(), &told[..2]), (most, &[newest.id, first.id][..]));
+    let dead = family(&stores.one, second.id).await.revoked;
+    let dead = dead.expect("it was revoked");
+    assert_eq!((dead.at_ms, dead.reason), (NOW + 4, RevokeReason::TooMany));
+    let earlier = family(&stores.one, ended.id).await.revoked;
+    assert_eq!(earlier.map(|it| it.reason), Some(RevokeReason::SignedOut));
+    rotated(&stores.one, of_bob.first, NOW + 4).await;
+    // All of them are signed out at once, and when they ended is kept as ever.
+    let but = Which::AllBut(subject, newest.id);
+    let count = revoke(&stores.one, but, RevokeReason::EndedByAdmin, NOW + 5).await;
+    assert_eq!(count, u64::from(MOST_SESSIONS) - 1);
+    let told = sessions(&stores.other, subject, NOW + 5, 10).await;
+    assert_eq!(told, [newest.id]);
+    let dead = family(&stores.one, first.id).await;
+    assert_eq!(dead.ended_at_ms(), NOW + 5);
 }
 
 /// Families that ended before a moment are forgotten with their tokens, a few at a time; others stay.
