@@ -13,8 +13,9 @@
 //! - `revoke` tells how many families lived until then: revoked ones are not counted, and keep their first reason.
 //!   However many they are, it is one statement of a database.
 //! - `sessions` tells the living families of a subject, the one used last first.
-//! - `sweep` forgets families that ended before a moment, with their tokens, and nothing else. A token of a forgotten family
-//!   is one that was never there.
+//! - `sweep` forgets families that ended before a moment, their tokens first, and used tokens of others that expired before
+//!   it; nothing else. It counts rows, tokens and families alike, so that a family of many tokens is forgotten in several
+//!   calls. A token that is forgotten is one that was never there.
 //! - What is corrupt is an `Err`.
 //!
 //! # Implementing
@@ -91,7 +92,8 @@ pub trait RefreshStore: Send + Sync + 'static {
         most: u32,
     ) -> Result<Vec<Family>, StoreError>;
 
-    /// Forgets families that ended (revoked, idle or old) before `ended_before_ms`, at most `most` of them, and tells how many.
+    /// Forgets tokens and families that ended (revoked, idle or old) before `ended_before_ms`, at most `most` rows of both
+    /// together, and tells how many rows. Zero says that there is nothing more to forget (for a `most` of at least 1).
     ///
     /// # Errors
     /// [`StoreError`] when the store is broken.

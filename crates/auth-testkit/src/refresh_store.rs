@@ -47,6 +47,8 @@ macro_rules! refresh_store_cases {
                 sessions_are_told,
                 one_session_more_ends_the_oldest,
                 what_has_ended_is_swept,
+                a_family_of_many_tokens_is_swept_in_pieces,
+                used_tokens_that_expired_are_swept,
                 fifty_at_once_get_one_successor,
                 fifty_at_once_without_grace_kill_the_family,
                 many_who_begin_one_family_begin_it_once,

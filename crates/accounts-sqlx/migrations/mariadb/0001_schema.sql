@@ -62,6 +62,7 @@ CREATE TABLE IF NOT EXISTS refresh_tokens (
   PRIMARY KEY (jti),
   UNIQUE KEY refresh_tokens_parent (parent_jti),
   KEY refresh_tokens_family (family_id),
+  KEY refresh_tokens_expires (expires_at),
   CONSTRAINT refresh_tokens_of_family FOREIGN KEY (family_id) REFERENCES refresh_families (id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 

@@ -1,6 +1,7 @@
 //! Refresh families in memory.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -199,18 +200,25 @@ impl RefreshStore for MemoryAccounts {
 
     async fn sweep(&self, ended_before_ms: i64, most: u32) -> Result<u64, StoreError> {
         let mut tables = self.tables();
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let tokens = tables.tokens.values().filter(|token| {
+            let family = tables.families.get(&token.family);
+            let is_ended = family.is_none_or(|it| it.ended_at_ms() < ended_before_ms);
+            is_ended || (token.used.is_some() && token.expires_at_ms < ended_before_ms)
+        });
+        let tokens: Vec<TokenId> = tokens.map(|token| token.id).take(most).collect();
+        for id in &tokens {
+            tables.tokens.remove(id);
+        }
+        let with_tokens: HashSet<FamilyId> = tables.tokens.values().map(|it| it.family).collect();
         let ended = tables
             .families
             .values()
-            .filter(|it| it.ended_at_ms() < ended_before_ms);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let ended: Vec<FamilyId> = ended.map(|family| family.id).take(most).collect();
+            .filter(|it| it.ended_at_ms() < ended_before_ms && !with_tokens.contains(&it.id));
+        let ended: Vec<FamilyId> = ended.map(|it| it.id).take(most - tokens.len()).collect();
         for id in &ended {
             tables.families.remove(id);
         }
-        tables
-            .tokens
-            .retain(|_, token| !ended.contains(&token.family));
-        Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX))
+        Ok(u64::try_from(tokens.len() + ended.len()).unwrap_or(u64::MAX))
     }
 }

@@ -215,13 +215,59 @@ pub async fn what_has_ended_is_swept<S: AccountStore + RefreshStore>(stores: Rep
     let held = successor(&stores.one, living.first, NOW + IDLE_MS).await;
     let sweep = async |before, most| stores.other.sweep(before, most).await.expect("answered");
     assert_eq!(sweep(NOW + 5, 10).await, 0);
+    // One row at a time: the only token of one of them, then the rest.
     assert_eq!(sweep(NOW + 6, 1).await, 1);
-    assert_eq!(sweep(NOW + 6, 10).await, 1);
+    assert_eq!(sweep(NOW + 6, 10).await, 3);
+    assert_eq!(sweep(NOW + 6, 10).await, 0);
     let gone = refused(&stores.one, revoked.first, NOW + 6).await;
     assert_eq!(gone, Refusal::NotFound);
+    for forgotten in [revoked.id, second.id] {
+        assert_eq!(stores.one.family(forgotten).await.expect("answered"), None);
+    }
     family(&stores.one, idle.id).await;
-    assert_eq!(sweep(NOW + IDLE_MS + 1, 10).await, 1);
+    assert_eq!(sweep(NOW + IDLE_MS + 1, 10).await, 2);
     assert_eq!(stores.one.family(idle.id).await.expect("answered"), None);
     rotated(&stores.one, held, NOW + IDLE_MS + 1).await;
-    assert_eq!(sweep(NOW + 10 * ABSOLUTE_MS, 10).await, 1);
+    // Three tokens and their family.
+    assert_eq!(sweep(NOW + 10 * ABSOLUTE_MS, 10).await, 4);
+}
+
+/// A family of many tokens is forgotten in pieces, none larger than was asked for.
+pub async fn a_family_of_many_tokens_is_swept_in_pieces<S: AccountStore + RefreshStore>(
+    stores: Replicas<S>,
+) {
+    let (ada, new) = signed_in(&stores).await;
+    let other = begun(&stores.one, &ada, NOW).await;
+    let mut held = new.first;
+    for step in 1..12 {
+        held = successor(&stores.one, held, NOW + step).await;
+    }
+    let which = Which::Family(new.id);
+    revoke(&stores.one, which, RevokeReason::SignedOut, NOW + 20).await;
+    let mut pieces = Vec::new();
+    for _ in 0..4 {
+        let piece = stores.other.sweep(NOW + 21, 5).await;
+        pieces.push(piece.expect("answered"));
+    }
+    // Twelve tokens and their family.
+    assert_eq!(pieces, [5, 5, 3, 0]);
+    assert_eq!(stores.one.family(new.id).await.expect("answered"), None);
+    rotated(&stores.one, other.first, NOW + 21).await;
+}
+
+/// A family that is used for long does not keep its whole past: used tokens that have expired are forgotten, others not.
+pub async fn used_tokens_that_expired_are_swept<S: AccountStore + RefreshStore>(
+    stores: Replicas<S>,
+) {
+    let (_, new) = signed_in(&stores).await;
+    let second = successor(&stores.one, new.first, NOW + IDLE_MS - 1).await;
+    let sweep = async |before| stores.other.sweep(before, 10).await.expect("answered");
+    assert_eq!(sweep(NOW + IDLE_MS).await, 0);
+    assert_eq!(sweep(NOW + IDLE_MS + 1).await, 1);
+    let now = NOW + IDLE_MS + GRACE_MS;
+    let gone = refused(&stores.one, new.first, now).await;
+    assert_eq!(gone, Refusal::NotFound);
+    let third = successor(&stores.one, second, now).await;
+    assert_eq!(sweep(NOW + IDLE_MS + 1).await, 0);
+    rotated(&stores.one, third, now + 1).await;
 }
