@@ -10,12 +10,17 @@
 //!   subject disabled or gone                  family revoked, refused
 //!   token unused                              used now, successor made: rotated
 //!   used within the grace, successor unused   the same successor again: rotated
+//!   used, and that successor is named again   the same successor again: rotated, while it is unused
 //!   used otherwise                            family revoked, refused: reused
 //! ```
 //!
 //! The grace is why nobody is signed out by accident: two tabs that refresh at once, and a browser whose answer got lost, get
 //! the same successor. It is short, and it ends when the successor is used, so that of a thief and the person one is found out
 //! at the next use. With a grace of zero the first wins and every other ends the family.
+//!
+//! Whoever names the successor that is held already is the one who named it first, and did not get the answer to its commit:
+//! nobody else knows the id of a token that was never handed out. He gets the same answer, however late. A repeated answer is
+//! not refused because the used token's own idle time is over meanwhile: what counts is the successor's, and the family's end.
 //!
 //! A clock that was set back is taken for one that stood still: the grace is longer by that much, and nobody is signed out.
 
@@ -114,7 +119,9 @@ pub fn decide(
     if family.revoked.is_some() {
         return Decision::Refuse(Refusal::FamilyRevoked);
     }
-    if now_ms >= token.expires_at_ms || now_ms >= family.absolute_until_ms {
+    let repeated = repeatable(found, presented, now_ms, grace_ms);
+    let is_token_over = repeated.is_none() && now_ms >= token.expires_at_ms;
+    if is_token_over || now_ms >= family.absolute_until_ms {
         return Decision::Refuse(Refusal::Expired);
     }
     if !found.is_subject_active {
@@ -125,14 +132,21 @@ pub fn decide(
             now_ms,
         );
     }
-    let Some(used) = token.used else {
-        return advance(token, family, presented, now_ms);
-    };
-    let is_recent = grace_ms > 0 && now_ms.saturating_sub(used.at_ms) <= grace_ms;
-    match &found.successor {
-        Some(successor) if is_recent && successor.used.is_none() => Decision::Repeat(*successor),
-        _ => revoke(family, RevokeReason::Reused, Refusal::Reused, now_ms),
+    match (repeated, token.used) {
+        (Some(successor), _) => Decision::Repeat(successor),
+        (None, None) => advance(token, family, presented, now_ms),
+        (None, Some(_)) => revoke(family, RevokeReason::Reused, Refusal::Reused, now_ms),
     }
+}
+
+/// The successor that is handed out again: unused, not over, and asked for within the grace, or by the one who named it.
+fn repeatable(found: &Found, presented: &Presented, now_ms: i64, grace_ms: i64) -> Option<Token> {
+    let used = found.token.used?;
+    let successor = found.successor?;
+    let is_recent = grace_ms > 0 && now_ms.saturating_sub(used.at_ms) <= grace_ms;
+    let is_own = presented.successor == Some(successor.id);
+    let is_unused = successor.used.is_none() && now_ms < successor.expires_at_ms;
+    (is_unused && (is_recent || is_own)).then_some(successor)
 }
 
 fn revoke(family: &Family, reason: RevokeReason, refusal: Refusal, now_ms: i64) -> Decision {
@@ -353,14 +367,11 @@ pub enum Recording {
     Answer(Recorded),
 }
 
-/// Decides whether a successor is recorded: one that [`decide`] made already is known, and a dead family gets none.
+/// Decides whether a successor is recorded: one that [`decide`] made already is known, and a dead family gets none,
+/// whatever it died of: a late call does not wake one that was idle for too long.
 pub fn record(rows: &RecordRows, new: &Record, now_ms: i64) -> Recording {
     let refused = Recording::Answer(Recorded::Refused);
-    let Some(family) = rows
-        .family
-        .as_ref()
-        .filter(|it| it.revoked.is_none() && now_ms < it.absolute_until_ms)
-    else {
+    let Some(family) = rows.family.as_ref().filter(|it| it.is_alive(now_ms)) else {
         return refused;
     };
     if let Some(token) = &rows.token {

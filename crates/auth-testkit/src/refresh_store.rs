@@ -28,6 +28,8 @@ macro_rules! refresh_store_cases {
                 a_token_is_followed_by_its_successor,
                 an_unknown_token_is_not_found,
                 within_the_grace_the_same_successor_is_handed_out,
+                who_names_the_same_successor_again_gets_it,
+                the_grace_outlives_the_idle_time,
                 the_loser_gets_the_successor_only_while_it_is_unused,
                 a_replay_after_the_grace_kills_the_family,
                 a_grace_of_zero_has_one_winner,
