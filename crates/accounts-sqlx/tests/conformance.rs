@@ -77,7 +77,8 @@ async fn a_database_that_is_gone_decides_nothing() {
     let grace = std::time::Duration::from_secs(10);
     let failed = store.rotate(&presented, 1, grace).await.unwrap_err();
     assert!(matches!(failed, StoreError::Unavailable(_)), "{failed:?}");
-    let failed = store.count(&FailureKey::of(&["ada"]), 1).await.unwrap_err();
+    let key = FailureKey::sign_in("203.0.113.7".parse().unwrap(), &ada().email);
+    let failed = store.count(&key, 1).await.unwrap_err();
     assert!(matches!(failed, StoreError::Unavailable(_)), "{failed:?}");
     let failed = AuditStore::sweep(&store, 1, 1).await.unwrap_err();
     assert!(matches!(failed, StoreError::Unavailable(_)), "{failed:?}");
