@@ -78,7 +78,10 @@ impl Work for Save<'_> {
         let id = next.id.to_string();
         let (id, email) = (Value::Text(&id), Value::Text(next.email.as_str()));
         // One after the other: changes of accounts are few, and what each looks at stays true until its commit.
-        session.fetch_as(&GUARD, &[]).await?;
+        if session.fetch_as(&GUARD, &[]).await?.is_empty() {
+            // A lock of no row keeps nobody out.
+            return Err(SqlError::corrupt("accounts_guard", "its row is gone"));
+        }
         let same = hold(session, next.id).await?;
         let is_email_taken = count(&session.fetch(EMAIL_TAKEN, &[email, id]).await?)? > 0;
         let held = Held {

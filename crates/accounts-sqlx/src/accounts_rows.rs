@@ -78,7 +78,7 @@ pub(crate) async fn write(
         Value::Text(account.name.as_str()),
         Value::OptionalText(account.password.as_ref().map(PasswordHash::expose)),
         Value::Text(&roles),
-        Value::OptionalInt(account.is_active_admin().then_some(1)),
+        Value::OptionalInt(account.is_admin_with_password().then_some(1)),
         Value::OptionalInt(account.disabled_at_ms),
         Value::Int(i64::try_from(version.0).unwrap_or(i64::MAX)),
         Value::Text(&id),

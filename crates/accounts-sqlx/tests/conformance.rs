@@ -149,6 +149,20 @@ async fn a_row_that_somebody_made_up_is_corrupt() {
     }
 }
 
+/// Without the row that admins wait for each other at, two could take each other's rights: then nothing is saved.
+#[tokio::test]
+async fn a_guard_that_is_gone_guards_nothing() {
+    use sqlx::Connection as _;
+    let server = services::mariadb().await.unwrap();
+    let url = server.database("accounts").await.unwrap();
+    let store = connect(&url).await;
+    let mut connection = sqlx::MySqlConnection::connect(&url).await.unwrap();
+    let emptied = sqlx::query("DELETE FROM accounts_guard");
+    emptied.execute(&mut connection).await.unwrap();
+    let failed = store.save(&ada()).await.unwrap_err();
+    assert!(matches!(failed, StoreError::Corrupt { .. }), "{failed:?}");
+}
+
 #[tokio::test]
 async fn a_schema_of_a_newer_program_is_refused() {
     use sqlx::Connection as _;

@@ -96,9 +96,14 @@ impl Account {
         self.disabled_at_ms.is_none()
     }
 
-    /// Tells whether it is an account that gives others their rights: an admin who may sign in.
+    /// Tells whether it is an account that gives others their rights: an admin who is not disabled.
     pub fn is_active_admin(&self) -> bool {
         self.is_active() && self.roles.contains(&Role::Admin)
+    }
+
+    /// Tells whether it is an admin who can sign in: one without a password gives nobody any rights.
+    pub fn is_admin_with_password(&self) -> bool {
+        self.is_active_admin() && self.password.is_some()
     }
 
     /// What the person may do: what any of the roles may, in the order of the table. Nobody who is disabled may do anything.
