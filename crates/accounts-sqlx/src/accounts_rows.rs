@@ -34,10 +34,9 @@ pub(crate) fn account(row: &Row) -> Result<Account, SqlError> {
     let password = row.optional_text(3)?;
     let password = password.as_deref().map(PasswordHash::parse).transpose();
     let roles = roles_of_text(&row.text(4, TABLE)?);
-    let found = Email::parse(&email).ok().filter(|it| it.as_str() == email);
     Ok(Account {
         id: AccountId::parse(&id).map_err(|_| corrupt("an id that is none"))?,
-        email: found.ok_or_else(|| corrupt("an e-mail address that is none"))?,
+        email: Email::from_stored(&email).map_err(|_| corrupt("an e-mail address that is none"))?,
         name: name.map_err(|_| corrupt("a name that is none"))?,
         password: password.map_err(|_| corrupt("a hash that is none"))?,
         roles: roles.ok_or_else(|| corrupt("a role that is unknown"))?,
