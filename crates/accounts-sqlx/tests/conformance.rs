@@ -163,6 +163,35 @@ async fn a_guard_that_is_gone_guards_nothing() {
     assert!(matches!(failed, StoreError::Corrupt { .. }), "{failed:?}");
 }
 
+/// It is named in words, and nothing is made beside another program's tables.
+#[tokio::test]
+async fn a_schema_of_another_program_is_refused() {
+    use sqlx::Connection as _;
+    let server = services::mariadb().await.unwrap();
+    for table in ["accounts", "audit"] {
+        let made =
+            format!("CREATE TABLE {table} (id BIGINT NOT NULL PRIMARY KEY, email VARCHAR(90))");
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = format!("{}?mode=rwc", file(&folder));
+        let mut connection = sqlx::SqliteConnection::connect(&sqlite).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(made.clone()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let mariadb = server.database("foreign").await.unwrap();
+        let mut connection = sqlx::MySqlConnection::connect(&mariadb).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(made))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        for url in [file(&folder), mariadb] {
+            let refused = SqlAccounts::connect(&url, SqlOptions::default()).await;
+            let is_named = matches!(&refused, Err(SqlError::Foreign { table: it }) if it == table);
+            assert!(is_named, "{refused:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_schema_of_a_newer_program_is_refused() {
     use sqlx::Connection as _;
