@@ -295,15 +295,11 @@ pub fn begin(
             false => Begun::Taken,
         });
     }
-    match account {
-        Some(account) if !account.is_active => {
-            return Beginning::Answer(Begun::SubjectInactive);
-        }
-        Some(account) if account.version != new.account_version => {
-            return Beginning::Answer(Begun::AccountChanged);
-        }
-        Some(_) => {}
-        None => return Beginning::Answer(Begun::SubjectInactive),
+    let Some(account) = account.filter(|it| it.is_active) else {
+        return Beginning::Answer(Begun::SubjectInactive);
+    };
+    if account.version != new.account_version {
+        return Beginning::Answer(Begun::AccountChanged);
     }
     let absolute_until_ms = now_ms.saturating_add(new.absolute_ms.max(1));
     let mut family = Family {

@@ -150,8 +150,8 @@ impl Schema {
     /// Two servers of a cluster do not share an advisory lock: a version that another replica booked meanwhile is done, for
     /// every statement of it can be run again.
     async fn book(&self, session: &mut Session, version: i64) -> Result<(), SqlError> {
-        let booked = session.execute(self.versions.book, &[Value::Int(version)]);
-        match booked.await {
+        let version = [Value::Int(version)];
+        match session.execute(self.versions.book, &version).await {
             Err(error) if error.is_duplicate() => Ok(()),
             booked => booked.map(drop),
         }
