@@ -7,8 +7,9 @@
 //!   present it again.
 //! - `begin` begins nothing of an account that was written since its password was verified: what it compares stays true until
 //!   the family is written.
-//! - A subject has [`MOST_SESSIONS`] living families at most: `begin` ends those that [`crate::ledger::surplus`] says, the
-//!   ones that were used longest ago (of those used at once the one with the largest id), in the same transaction.
+//! - A subject has [`MOST_SESSIONS`](crate::family::MOST_SESSIONS) living families at most: `begin` ends those that
+//!   [`crate::ledger::surplus`] says, the ones that were used longest ago (of those used at once the one with the largest
+//!   id), in the same transaction.
 //! - A dead family never lives again, whatever comes late.
 //! - `revoke` tells how many families lived until then: revoked ones are not counted, and keep their first reason.
 //!   However many they are, it is one statement of a database.
@@ -27,7 +28,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_base::store_error::StoreError;
 
-use crate::family::{Family, MOST_SESSIONS, RevokeReason, Subject};
+use crate::family::{Family, RevokeReason, Subject};
 use crate::id::{FamilyId, TokenId};
 use crate::ledger::{Begun, NewFamily, Presented, Record, Recorded, Refusal};
 
@@ -81,7 +82,7 @@ pub trait RefreshStore: Send + Sync + 'static {
         now_ms: i64,
     ) -> Result<u64, StoreError>;
 
-    /// Tells the living families of a subject, at most `most` of them and [`MOST_SESSIONS`].
+    /// Tells the living families of a subject, at most `most` of them and [`crate::family::MOST_SESSIONS`].
     ///
     /// # Errors
     /// [`StoreError`] when the store is broken.
