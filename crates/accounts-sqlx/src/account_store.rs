@@ -4,9 +4,9 @@ use accounts::account_store::{AccountStore, Held, judge};
 use accounts::{Account, AccountId, Email, Listed, Page, Saved};
 use async_trait::async_trait;
 use auth_base::store_error::StoreError;
-use sql_link::{Mode, Row, Session, SqlError, Statement, Value, Work, locking};
+use sql_link::{Mode, Row, Session, SqlError, Statement, Value, Work};
 
-use crate::accounts_rows::{account, by_id, select, write};
+use crate::accounts_rows::{account, by_id, hold, select, write};
 use crate::database::SqlAccounts;
 
 const TABLE: &str = "accounts";
@@ -19,9 +19,6 @@ const GUARD: Statement = Statement {
     mariadb: "SELECT id FROM accounts_guard WHERE id = 1 FOR UPDATE",
     sqlite: "SELECT 1",
 };
-const HELD: Statement = locking!(
-    "SELECT id, email, name, password_hash, roles, disabled_at, version FROM accounts WHERE id = ?"
-);
 const EMAIL_TAKEN: &str = "SELECT COUNT(*) FROM accounts WHERE email = ? AND id <> ?";
 const OTHER_ADMINS: &str = "SELECT COUNT(*) FROM accounts WHERE active_admin = 1 AND id <> ?";
 
@@ -81,9 +78,11 @@ impl Work for Save<'_> {
         let id = next.id.to_string();
         let (id, email) = (Value::Text(&id), Value::Text(next.email.as_str()));
         // One after the other: changes of accounts are few, and what each looks at stays true until its commit.
-        session.fetch_as(&GUARD, &[]).await?;
-        let same = session.fetch_as(&HELD, &[id]).await?;
-        let same = same.first().map(account).transpose()?;
+        if session.fetch_as(&GUARD, &[]).await?.is_empty() {
+            // A lock of no row keeps nobody out.
+            return Err(SqlError::corrupt("accounts_guard", "its row is gone"));
+        }
+        let same = hold(session, next.id).await?;
         let is_email_taken = count(&session.fetch(EMAIL_TAKEN, &[email, id]).await?)? > 0;
         let held = Held {
             same: same.as_ref(),

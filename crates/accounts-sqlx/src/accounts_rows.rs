@@ -2,7 +2,7 @@
 
 use accounts::account::{roles_as_text, roles_of_text};
 use accounts::{Account, AccountId, Email, PasswordHash, PersonName, Version};
-use sql_link::{Row, Session, SqlError, Value};
+use sql_link::{Row, Session, SqlError, Statement, Value};
 
 const TABLE: &str = "accounts";
 
@@ -17,6 +17,10 @@ macro_rules! select {
 pub(crate) use select;
 
 const BY_ID: &str = select!("WHERE id = ?");
+const HELD: Statement = Statement {
+    mariadb: select!("WHERE id = ? FOR UPDATE"),
+    sqlite: BY_ID,
+};
 const INSERT: &str = "INSERT INTO accounts (email, name, password_hash, roles, active_admin, disabled_at, version, id) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 const UPDATE: &str = "UPDATE accounts SET email = ?, name = ?, password_hash = ?, roles = ?, active_admin = ?, \
@@ -30,10 +34,9 @@ pub(crate) fn account(row: &Row) -> Result<Account, SqlError> {
     let password = row.optional_text(3)?;
     let password = password.as_deref().map(PasswordHash::parse).transpose();
     let roles = roles_of_text(&row.text(4, TABLE)?);
-    let found = Email::parse(&email).ok().filter(|it| it.as_str() == email);
     Ok(Account {
         id: AccountId::parse(&id).map_err(|_| corrupt("an id that is none"))?,
-        email: found.ok_or_else(|| corrupt("an e-mail address that is none"))?,
+        email: Email::from_stored(&email).map_err(|_| corrupt("an e-mail address that is none"))?,
         name: name.map_err(|_| corrupt("a name that is none"))?,
         password: password.map_err(|_| corrupt("a hash that is none"))?,
         roles: roles.ok_or_else(|| corrupt("a role that is unknown"))?,
@@ -52,6 +55,16 @@ pub(crate) async fn by_id(
     rows.first().map(account).transpose()
 }
 
+/// Finds a row, and keeps everybody else from writing to it.
+pub(crate) async fn hold(
+    session: &mut Session,
+    id: AccountId,
+) -> Result<Option<Account>, SqlError> {
+    let id = id.to_string();
+    let rows = session.fetch_as(&HELD, &[Value::Text(&id)]).await?;
+    rows.first().map(account).transpose()
+}
+
 /// Writes a row: a new one for version 1.
 pub(crate) async fn write(
     session: &mut Session,
@@ -64,7 +77,7 @@ pub(crate) async fn write(
         Value::Text(account.name.as_str()),
         Value::OptionalText(account.password.as_ref().map(PasswordHash::expose)),
         Value::Text(&roles),
-        Value::OptionalInt(account.is_active_admin().then_some(1)),
+        Value::OptionalInt(account.is_admin_with_password().then_some(1)),
         Value::OptionalInt(account.disabled_at_ms),
         Value::Int(i64::try_from(version.0).unwrap_or(i64::MAX)),
         Value::Text(&id),

@@ -14,8 +14,26 @@ const SCHEMA: Schema = Schema {
         },
     }],
     allows_newer: false,
-    foreign: None,
+    foreign: Some(FOREIGN),
     at_start: &[],
+};
+
+/// Tables of our names that somebody else made: the column that only ours has is not in them.
+const FOREIGN: Statement = Statement {
+    mariadb: "SELECT t.table_name FROM information_schema.tables t \
+     WHERE t.table_schema = DATABASE() AND t.table_name IN ('accounts', 'login_failures', \
+       'refresh_families', 'refresh_tokens', 'audit') \
+     AND NOT EXISTS (SELECT 1 FROM information_schema.columns c WHERE c.table_schema = t.table_schema \
+       AND c.table_name = t.table_name AND c.column_name = CASE t.table_name \
+       WHEN 'accounts' THEN 'active_admin' WHEN 'login_failures' THEN 'window_ends_at' \
+       WHEN 'refresh_families' THEN 'idle_until' WHEN 'refresh_tokens' THEN 'successor_jti' \
+       WHEN 'audit' THEN 'peer' END) ORDER BY t.table_name",
+    sqlite: "SELECT t.name FROM sqlite_master t WHERE t.type = 'table' AND t.name IN ('accounts', 'login_failures', \
+       'refresh_families', 'refresh_tokens', 'audit') \
+     AND NOT EXISTS (SELECT 1 FROM pragma_table_info(t.name) c WHERE c.name = CASE t.name \
+       WHEN 'accounts' THEN 'active_admin' WHEN 'login_failures' THEN 'window_ends_at' \
+       WHEN 'refresh_families' THEN 'idle_until' WHEN 'refresh_tokens' THEN 'successor_jti' \
+       WHEN 'audit' THEN 'peer' END) ORDER BY t.name",
 };
 
 /// Accounts, failed sign-ins, refresh families and the audit in a database. Clones share the connections.

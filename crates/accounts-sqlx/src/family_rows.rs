@@ -29,6 +29,23 @@ const INSERT: &str = "INSERT INTO refresh_families (subject_kind, subject_id, cr
 const UPDATE: &str = "UPDATE refresh_families SET subject_kind = ?, subject_id = ?, created_at = ?, idle_ms = ?, \
      idle_until = ?, absolute_until = ?, revoked_at = ?, reason = ?, ended_at = ?, agent = ?, address = ?, \
      last_used_at = ? WHERE id = ?";
+const LIVING: &str = "SELECT COUNT(*) FROM refresh_families \
+     WHERE subject_kind = ? AND subject_id = ? AND revoked_at IS NULL AND ended_at > ?";
+const REVOKE_ALL: Statement = Statement {
+    mariadb: "UPDATE refresh_families SET revoked_at = ?, reason = ?, ended_at = LEAST(ended_at, ?) \
+              WHERE subject_kind = ? AND subject_id = ? AND revoked_at IS NULL AND id <> ?",
+    sqlite: "UPDATE refresh_families SET revoked_at = ?, reason = ?, ended_at = MIN(ended_at, ?) \
+             WHERE subject_kind = ? AND subject_id = ? AND revoked_at IS NULL AND id <> ?",
+};
+const REVOKE_OLDEST: Statement = Statement {
+    mariadb: "UPDATE refresh_families SET revoked_at = ?, reason = ?, ended_at = LEAST(ended_at, ?) \
+              WHERE subject_kind = ? AND subject_id = ? AND revoked_at IS NULL AND ended_at > ? \
+              ORDER BY last_used_at, id DESC LIMIT ?",
+    sqlite: "UPDATE refresh_families SET revoked_at = ?, reason = ?, ended_at = MIN(ended_at, ?) \
+             WHERE id IN (SELECT id FROM refresh_families \
+             WHERE subject_kind = ? AND subject_id = ? AND revoked_at IS NULL AND ended_at > ? \
+             ORDER BY last_used_at, id DESC LIMIT ?)",
+};
 
 /// Reads a row of [`select`].
 pub(crate) fn family(row: &Row) -> Result<Family, SqlError> {
@@ -82,6 +99,62 @@ pub(crate) async fn hold(session: &mut Session, id: FamilyId) -> Result<Option<F
     let id = id.to_string();
     let rows = session.fetch_as(&HELD, &[Value::Text(&id)]).await?;
     rows.first().map(family).transpose()
+}
+
+/// Counts the living families of a subject.
+pub(crate) async fn living(
+    session: &mut Session,
+    subject: &Subject,
+    now_ms: i64,
+) -> Result<u64, SqlError> {
+    let id = subject.id();
+    let values = [
+        Value::Text(subject.kind()),
+        Value::Text(&id),
+        Value::Int(now_ms),
+    ];
+    let rows = session.fetch(LIVING, &values).await?;
+    rows.first().map_or(Ok(0), |row| row.count(0, TABLE))
+}
+
+/// Writes all families of a subject that are not revoked as [`accounts::ledger::revoked`] says, but one, and tells how many:
+/// one statement, however many they are.
+pub(crate) async fn revoke_all(
+    session: &mut Session,
+    subject: &Subject,
+    but: Option<FamilyId>,
+    (reason, now_ms): (RevokeReason, i64),
+) -> Result<u64, SqlError> {
+    let (id, but) = (subject.id(), but.map(|id| id.to_string()));
+    let values = [
+        Value::Int(now_ms),
+        Value::Text(reason.as_str()),
+        Value::Int(now_ms),
+        Value::Text(subject.kind()),
+        Value::Text(&id),
+        Value::Text(but.as_deref().unwrap_or_default()),
+    ];
+    session.execute_as(&REVOKE_ALL, &values).await
+}
+
+/// Revokes those living families of a subject that were used longest ago.
+pub(crate) async fn revoke_oldest(
+    session: &mut Session,
+    subject: &Subject,
+    most: u64,
+    now_ms: i64,
+) -> Result<(), SqlError> {
+    let id = subject.id();
+    let values = [
+        Value::Int(now_ms),
+        Value::Text(RevokeReason::TooMany.as_str()),
+        Value::Int(now_ms),
+        Value::Text(subject.kind()),
+        Value::Text(&id),
+        Value::Int(now_ms),
+        Value::Int(i64::try_from(most).unwrap_or(i64::MAX)),
+    ];
+    session.execute_as(&REVOKE_OLDEST, &values).await.map(drop)
 }
 
 /// Writes a new family.

@@ -26,6 +26,7 @@ mod failure_rows;
 mod family_rows;
 mod refresh_rows;
 mod refresh_work;
+mod sweep;
 
 mod account_store;
 mod audit_store;

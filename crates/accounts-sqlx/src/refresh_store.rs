@@ -2,28 +2,23 @@
 
 use std::time::Duration;
 
+use accounts::family::MOST_SESSIONS;
 use accounts::ledger::{NewFamily, Presented, Record, Recorded};
-use accounts::refresh_store::{MOST_SESSIONS, RefreshStore};
+use accounts::refresh_store::RefreshStore;
 use accounts::{Begun, Family, FamilyId, RevokeReason, Rotation, Subject, TokenId, Which};
 use async_trait::async_trait;
 use auth_base::store_error::StoreError;
-use sql_link::{Mode, Session, SqlError, Statement, Value, Work};
+use sql_link::{Mode, Session, SqlError, Value, Work};
 
 use crate::database::SqlAccounts;
 use crate::family_rows::{self, select};
 use crate::refresh_work::{Begin, RecordIt, Revoke, Rotate};
+use crate::sweep::{self, Sweep};
 
 const SESSIONS: &str = select!(
     "WHERE f.subject_kind = ? AND f.subject_id = ? AND f.revoked_at IS NULL AND f.ended_at > ? \
      ORDER BY f.last_used_at DESC, f.id LIMIT ?"
 );
-/// Their tokens go with them.
-const SWEEP: Statement = Statement {
-    mariadb: "DELETE FROM refresh_families WHERE ended_at < ? ORDER BY ended_at LIMIT ?",
-    sqlite: "DELETE FROM refresh_families WHERE id IN \
-             (SELECT id FROM refresh_families WHERE ended_at < ? ORDER BY ended_at LIMIT ?)",
-};
-
 #[async_trait]
 impl RefreshStore for SqlAccounts {
     async fn begin(&self, new: &NewFamily, now_ms: i64) -> Result<Begun, StoreError> {
@@ -91,11 +86,16 @@ impl RefreshStore for SqlAccounts {
     }
 
     async fn sweep(&self, ended_before_ms: i64, most: u32) -> Result<u64, StoreError> {
-        let sweep = Sweep {
-            ended_before_ms,
-            most,
-        };
-        Ok(self.run(&sweep).await?)
+        let mut forgotten = 0;
+        for statement in &sweep::STEPS {
+            let sweep = Sweep {
+                statement,
+                ended_before_ms,
+                most: u64::from(most).saturating_sub(forgotten),
+            };
+            forgotten += self.run(&sweep).await?;
+        }
+        Ok(forgotten)
     }
 }
 
@@ -143,23 +143,5 @@ impl Work for Sessions<'_> {
             Value::Int(self.most.into()),
         ];
         family_rows::families(&session.fetch(SESSIONS, &values).await?)
-    }
-}
-
-struct Sweep {
-    ended_before_ms: i64,
-    most: u32,
-}
-
-impl Work for Sweep {
-    type Output = u64;
-    type Error = SqlError;
-
-    async fn run(&self, session: &mut Session) -> Result<u64, SqlError> {
-        let values = [
-            Value::Int(self.ended_before_ms),
-            Value::Int(self.most.into()),
-        ];
-        session.execute_as(&SWEEP, &values).await
     }
 }

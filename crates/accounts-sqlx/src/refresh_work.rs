@@ -2,12 +2,12 @@
 
 use accounts::family::Token;
 use accounts::ledger::{
-    self, Beginning, Decision, Found, NewFamily, Presented, Record, RecordRows, Recorded, Recording,
+    self, Beginning, Decision, Found, NewFamily, Presented, Record, RecordRows, Recorded,
+    Recording, SignsIn,
 };
 use accounts::{Account, Begun, Family, RevokeReason, Rotated, Rotation, Subject, TokenId, Which};
-use sql_link::{Session, SqlError, Statement, Value, Work};
+use sql_link::{Session, SqlError, Work};
 
-use crate::family_rows::select;
 use crate::{accounts_rows, family_rows, refresh_rows};
 
 /// Whether a subject may go on.
@@ -22,6 +22,18 @@ async fn is_active(session: &mut Session, subject: &Subject) -> Result<bool, Sql
     }
 }
 
+/// The account of a subject, which stays as it is until the commit.
+async fn signs_in(session: &mut Session, subject: &Subject) -> Result<Option<SignsIn>, SqlError> {
+    match subject {
+        Subject::User(id) => {
+            let account = accounts_rows::hold(session, *id).await?;
+            Ok(account.as_ref().map(SignsIn::from))
+        }
+        // A kind that this store does not know may do nothing.
+        _ => Ok(None),
+    }
+}
+
 /// Somebody signs in.
 pub(crate) struct Begin<'a> {
     pub(crate) new: &'a NewFamily,
@@ -33,13 +45,20 @@ impl Work for Begin<'_> {
     type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<Begun, SqlError> {
+        // The account first: of one person's sign-ins and changes, one comes after the other.
+        let account = signs_in(session, &self.new.subject).await?;
         let family = family_rows::hold(session, self.new.id).await?;
         let first = refresh_rows::find(session, self.new.first).await?;
         let held = family.as_ref().map(|family| (family, first.as_ref()));
-        let is_active = is_active(session, &self.new.subject).await?;
-        match ledger::begin(held, self.new, is_active, self.now_ms) {
+        match ledger::begin(held, self.new, account, self.now_ms) {
             Beginning::Answer(begun) => Ok(begun),
             Beginning::Begin(family, first) => {
+                let (subject, now_ms) = (&family.subject, self.now_ms);
+                let living = family_rows::living(session, subject, now_ms).await?;
+                let surplus = ledger::surplus(living);
+                if surplus > 0 {
+                    family_rows::revoke_oldest(session, subject, surplus, now_ms).await?;
+                }
                 family_rows::insert(session, &family).await?;
                 refresh_rows::insert(session, &first).await?;
                 Ok(Begun::Done)
@@ -163,20 +182,6 @@ impl Work for RecordIt<'_> {
     }
 }
 
-/// Families locked at once.
-const CHUNK: i64 = 200;
-
-const LIVING_OF_SUBJECT: Statement = Statement {
-    mariadb: select!(
-        "WHERE f.subject_kind = ? AND f.subject_id = ? AND f.revoked_at IS NULL AND f.id > ? AND f.id <> ? \
-         ORDER BY f.id LIMIT ? FOR UPDATE"
-    ),
-    sqlite: select!(
-        "WHERE f.subject_kind = ? AND f.subject_id = ? AND f.revoked_at IS NULL AND f.id > ? AND f.id <> ? \
-         ORDER BY f.id LIMIT ?"
-    ),
-};
-
 /// Families are revoked.
 pub(crate) struct Revoke<'a> {
     pub(crate) which: &'a Which,
@@ -203,34 +208,6 @@ impl Revoke<'_> {
         };
         self.one(session, family).await
     }
-
-    async fn all(
-        &self,
-        session: &mut Session,
-        subject: &Subject,
-        but: &str,
-    ) -> Result<u64, SqlError> {
-        let (kind, id) = (subject.kind(), subject.id());
-        let (mut count, mut after) = (0, String::new());
-        loop {
-            let values = [
-                Value::Text(kind),
-                Value::Text(&id),
-                Value::Text(&after),
-                Value::Text(but),
-                Value::Int(CHUNK),
-            ];
-            let rows = session.fetch_as(&LIVING_OF_SUBJECT, &values).await?;
-            let families = family_rows::families(&rows)?;
-            let Some(last) = families.last().map(|family| family.id.to_string()) else {
-                return Ok(count);
-            };
-            after = last;
-            for family in families {
-                count += self.one(session, Some(family)).await?;
-            }
-        }
-    }
 }
 
 impl Work for Revoke<'_> {
@@ -244,8 +221,14 @@ impl Work for Revoke<'_> {
                 self.one(session, family).await
             }
             Which::OfToken(token) => self.of_token(session, *token).await,
-            Which::AllOf(subject) => self.all(session, subject, "").await,
-            Which::AllBut(subject, but) => self.all(session, subject, &but.to_string()).await,
+            Which::AllOf(subject) => {
+                let ended = (self.reason, self.now_ms);
+                family_rows::revoke_all(session, subject, None, ended).await
+            }
+            Which::AllBut(subject, but) => {
+                let ended = (self.reason, self.now_ms);
+                family_rows::revoke_all(session, subject, Some(*but), ended).await
+            }
         }
     }
 }

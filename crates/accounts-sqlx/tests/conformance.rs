@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use accounts::{
-    Account, AccountId, AccountStore, AuditStore, Email, FailureKey, FailureStore as _, FamilyId,
-    NewFamily, PersonName, Presented, RefreshIds, RefreshStore as _, RefreshTokenKey, Role, Saved,
-    Seen, Subject, TokenId,
+    Account, AccountId, AccountStore, AuditStore, Begun, Email, FailureKey, FailureStore as _,
+    FamilyId, NewFamily, PersonName, Presented, RefreshIds, RefreshStore as _, RefreshTokenKey,
+    Role, Saved, Seen, Subject, TokenId,
 };
 use accounts_sqlx::{SqlAccounts, SqlError, SqlOptions};
 use auth_base::{StoreError, SystemRandom};
@@ -77,7 +77,8 @@ async fn a_database_that_is_gone_decides_nothing() {
     let grace = std::time::Duration::from_secs(10);
     let failed = store.rotate(&presented, 1, grace).await.unwrap_err();
     assert!(matches!(failed, StoreError::Unavailable(_)), "{failed:?}");
-    let failed = store.count(&FailureKey::of(&["ada"]), 1).await.unwrap_err();
+    let key = FailureKey::sign_in("203.0.113.7".parse().unwrap(), &ada().email);
+    let failed = store.count(&key, 1).await.unwrap_err();
     assert!(matches!(failed, StoreError::Unavailable(_)), "{failed:?}");
     let failed = AuditStore::sweep(&store, 1, 1).await.unwrap_err();
     assert!(matches!(failed, StoreError::Unavailable(_)), "{failed:?}");
@@ -94,7 +95,9 @@ async fn what_lies_in_a_file_is_no_token() {
     let folder = tempfile::tempdir().unwrap();
     let store = connect(&file(&folder)).await;
     let ada = ada();
-    store.save(&ada).await.unwrap();
+    let Saved::Done(account_version) = store.save(&ada).await.unwrap() else {
+        unreachable!("it is new");
+    };
     let ids = RefreshIds {
         family: FamilyId::random(&SystemRandom),
         token: TokenId::random(&SystemRandom),
@@ -103,11 +106,12 @@ async fn what_lies_in_a_file_is_no_token() {
         id: ids.family,
         first: ids.token,
         subject: Subject::User(ada.id),
+        account_version,
         idle_ms: 1_000,
         absolute_ms: 1_000,
         seen: Seen::default(),
     };
-    store.begin(&family, 1).await.unwrap();
+    assert_eq!(store.begin(&family, 1).await.unwrap(), Begun::Done);
     let token = RefreshTokenKey::new([7; 32]).token(&ids);
     let proof = &token.expose()[token.expose().len() - 40..];
     store.close().await;
@@ -142,6 +146,49 @@ async fn a_row_that_somebody_made_up_is_corrupt() {
             matches!(failed, StoreError::Corrupt { .. }),
             "{change}: {failed:?}"
         );
+    }
+}
+
+/// Without the row that admins wait for each other at, two could take each other's rights: then nothing is saved.
+#[tokio::test]
+async fn a_guard_that_is_gone_guards_nothing() {
+    use sqlx::Connection as _;
+    let server = services::mariadb().await.unwrap();
+    let url = server.database("accounts").await.unwrap();
+    let store = connect(&url).await;
+    let mut connection = sqlx::MySqlConnection::connect(&url).await.unwrap();
+    let emptied = sqlx::query("DELETE FROM accounts_guard");
+    emptied.execute(&mut connection).await.unwrap();
+    let failed = store.save(&ada()).await.unwrap_err();
+    assert!(matches!(failed, StoreError::Corrupt { .. }), "{failed:?}");
+}
+
+/// It is named in words, and nothing is made beside another program's tables.
+#[tokio::test]
+async fn a_schema_of_another_program_is_refused() {
+    use sqlx::Connection as _;
+    let server = services::mariadb().await.unwrap();
+    for table in ["accounts", "audit"] {
+        let made =
+            format!("CREATE TABLE {table} (id BIGINT NOT NULL PRIMARY KEY, email VARCHAR(90))");
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = format!("{}?mode=rwc", file(&folder));
+        let mut connection = sqlx::SqliteConnection::connect(&sqlite).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(made.clone()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let mariadb = server.database("foreign").await.unwrap();
+        let mut connection = sqlx::MySqlConnection::connect(&mariadb).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(made))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        for url in [file(&folder), mariadb] {
+            let refused = SqlAccounts::connect(&url, SqlOptions::default()).await;
+            let is_named = matches!(&refused, Err(SqlError::Foreign { table: it }) if it == table);
+            assert!(is_named, "{refused:?}");
+        }
     }
 }
 

@@ -8,14 +8,15 @@ use mesh_api::permission::{Permission, Role};
 use crate::email::Email;
 use crate::id::AccountId;
 use crate::password::PasswordHash;
-use crate::text::{composed, is_hidden, is_joiner};
+use crate::text::{composed, is_hidden, is_joiner, is_visible};
 
 /// Bytes of a name.
 pub const LONGEST_NAME: usize = 200;
 
-/// The text is no name: it is empty, longer than 200 bytes, or holds characters that nobody sees.
+/// The text is no name: it is longer than 200 bytes, has nothing that one sees, or holds characters that nobody
+/// sees besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a name has 1 to 200 bytes and no hidden characters")]
+#[error("a name has 1 to 200 bytes, one of its characters is seen, and none is hidden")]
 pub struct InvalidName;
 
 /// What a person is called on the pages: composed (NFC), without blanks at its ends.
@@ -34,7 +35,7 @@ impl PersonName {
         let name = composed(text.trim());
         let fits = (1..=LONGEST_NAME).contains(&name.len());
         let is_seen = |it: char| !is_hidden(it) || is_joiner(it);
-        match fits && name.chars().all(is_seen) {
+        match fits && name.chars().all(is_seen) && name.chars().any(is_visible) {
             true => Ok(Self(name)),
             false => Err(InvalidName),
         }
@@ -96,9 +97,14 @@ impl Account {
         self.disabled_at_ms.is_none()
     }
 
-    /// Tells whether it is an account that gives others their rights: an admin who may sign in.
+    /// Tells whether it is an account that gives others their rights: an admin who is not disabled.
     pub fn is_active_admin(&self) -> bool {
         self.is_active() && self.roles.contains(&Role::Admin)
+    }
+
+    /// Tells whether it is an admin who can sign in: one without a password gives nobody any rights.
+    pub fn is_admin_with_password(&self) -> bool {
+        self.is_active_admin() && self.password.is_some()
     }
 
     /// What the person may do: what any of the roles may, in the order of the table. Nobody who is disabled may do anything.
@@ -174,7 +180,16 @@ mod tests {
         assert_eq!(PersonName::parse("  Ada \n").unwrap().as_str(), "Ada");
         // A Persian name needs what parts its letters.
         assert!(PersonName::parse("\u{646}\u{6cc}\u{200c}\u{6a9}\u{646}").is_ok());
-        for wrong in ["", " ", "a\u{202e}b", "a\nb", &"a".repeat(201)] {
+        for wrong in [
+            "",
+            " ",
+            "a\u{202e}b",
+            "a\u{3164}b",
+            "a\nb",
+            "\u{200d}\u{200c}",
+            "\u{2800}",
+            &"a".repeat(201),
+        ] {
             assert_eq!(PersonName::parse(wrong), Err(InvalidName), "{wrong:?}");
         }
     }

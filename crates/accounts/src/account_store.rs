@@ -84,7 +84,8 @@ pub enum Saved {
     Changed,
     /// Another account signs in with the address.
     EmailTaken,
-    /// Nobody would be left who gives rights: the last admin cannot be disabled and stays an admin.
+    /// Nobody would be left who gives rights: the last admin with a password cannot be disabled, stays an admin, and keeps
+    /// a password.
     LastAdmin,
 }
 
@@ -95,21 +96,25 @@ pub struct Held<'a> {
     pub same: Option<&'a Account>,
     /// Whether another account has the new e-mail address.
     pub is_email_taken: bool,
-    /// How many others are active admins.
+    /// How many others are admins who can sign in: [`Account::is_admin_with_password`].
     pub other_admins: u64,
 }
 
 /// Decides what becomes of an account that is to be written. [`Saved::Done`] tells the version to write.
 pub fn judge(held: &Held<'_>, next: &Account) -> Saved {
     let version = held.same.map(|same| same.version).unwrap_or_default();
-    let was_admin = held.same.is_some_and(Account::is_active_admin);
+    // An admin who chose no password yet may be the only one: he is not taken away either, but saves nobody else.
+    let is_lost = held.same.is_some_and(|same| {
+        (same.is_active_admin() && !next.is_active_admin())
+            || (same.is_admin_with_password() && !next.is_admin_with_password())
+    });
     if version != next.version {
         return Saved::Changed;
     }
     if held.is_email_taken {
         return Saved::EmailTaken;
     }
-    match was_admin && !next.is_active_admin() && held.other_admins == 0 {
+    match is_lost && held.other_admins == 0 {
         true => Saved::LastAdmin,
         false => Saved::Done(version.next()),
     }

@@ -15,8 +15,8 @@ pub enum InvalidEmail {
     /// It is empty, or longer than 254 bytes, or has more than 64 before the `@`.
     #[error("an e-mail address has 3 to 254 bytes, and 1 to 64 of them before the @")]
     Length,
-    /// It does not have exactly one `@`, with something on both sides.
-    #[error("an e-mail address has one @, with something on both sides")]
+    /// It does not have exactly one `@`, with something on both sides, or there is nothing beside a dot of its domain.
+    #[error("an e-mail address has one @, with something on both sides, also of each dot after it")]
     Form,
     /// It holds a blank or a character that nobody sees.
     #[error("an e-mail address holds no blanks and no hidden characters")]
@@ -49,10 +49,30 @@ impl Email {
         }
         match normal.split_once('@') {
             Some((local, _)) if local.len() > LONGEST_LOCAL => Err(InvalidEmail::Length),
-            Some((local, domain)) if local.is_empty() || domain.is_empty() => {
+            Some((local, domain)) if local.is_empty() || domain.split('.').any(str::is_empty) => {
                 Err(InvalidEmail::Form)
             }
             Some((_, domain)) if !domain.contains('@') => Ok(Self(normal)),
+            _ => Err(InvalidEmail::Form),
+        }
+    }
+
+    /// Reads an address that a store holds, as it was written there. What the normal form was then is not judged again: a
+    /// newer table of letters, or a stricter rule, makes no account unreadable.
+    ///
+    /// # Errors
+    /// [`InvalidEmail`] for what was never one.
+    pub fn from_stored(text: &str) -> Result<Self, InvalidEmail> {
+        if text.len() < 3 || text.len() > LONGEST {
+            return Err(InvalidEmail::Length);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(InvalidEmail::Hidden);
+        }
+        match text.split_once('@') {
+            Some((local, domain)) if !local.is_empty() && !domain.is_empty() => {
+                Ok(Self(text.to_owned()))
+            }
             _ => Err(InvalidEmail::Form),
         }
     }
@@ -106,6 +126,10 @@ mod tests {
             ("@example.org", InvalidEmail::Form),
             ("ada@", InvalidEmail::Form),
             ("ada@b@c", InvalidEmail::Form),
+            ("ada@example.org.", InvalidEmail::Form),
+            ("ada@.example.org", InvalidEmail::Form),
+            ("ada@example..org", InvalidEmail::Form),
+            ("ada\u{3164}@example.org", InvalidEmail::Hidden),
             ("ada lovelace@example.org", InvalidEmail::Hidden),
             ("ada\u{200b}@example.org", InvalidEmail::Hidden),
             ("ada\0@example.org", InvalidEmail::Hidden),
@@ -117,6 +141,26 @@ mod tests {
         assert_eq!(Email::parse(&long), Err(InvalidEmail::Length));
         let long = format!("a@{}", "b".repeat(253));
         assert_eq!(Email::parse(&long), Err(InvalidEmail::Length));
+    }
+
+    #[test]
+    fn what_was_an_address_once_is_read() {
+        for stored in [
+            "ada@example.org",
+            "Ada@example.org.",
+            "ada\u{3164}@example.org",
+        ] {
+            let email = Email::from_stored(stored);
+            assert_eq!(email.as_ref().map(Email::as_str), Ok(stored));
+        }
+        for (stored, why) in [
+            ("", InvalidEmail::Length),
+            ("ada", InvalidEmail::Form),
+            ("@example.org", InvalidEmail::Form),
+            ("ada@b\n", InvalidEmail::Hidden),
+        ] {
+            assert_eq!(Email::from_stored(stored), Err(why), "{stored:?}");
+        }
     }
 
     proptest! {

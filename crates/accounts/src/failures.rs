@@ -13,12 +13,12 @@
 //! at once do not get past the limit.
 //!
 //! ```
-//! use accounts::{FailureKey, FailurePolicy, FailureStore, MemoryAccounts};
+//! use accounts::{Email, FailureKey, FailurePolicy, FailureStore, MemoryAccounts};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (store, policy) = (MemoryAccounts::new(), FailurePolicy::default());
-//! let key = FailureKey::of(&["203.0.113.7", "ada@example.org"]);
+//! let key = FailureKey::sign_in("203.0.113.7".parse()?, &Email::parse("ada@example.org")?);
 //! for attempt in 1..=11 {
 //!     let failures = store.add(&key, 1_000, policy.window).await?;
 //!     assert_eq!(policy.admit(&failures, 1_000).is_ok(), attempt <= 10);
@@ -34,11 +34,14 @@
 //! `auth_testkit::failure_store_cases!`.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_base::store_error::StoreError;
 use sha2::{Digest, Sha256};
+
+use crate::email::Email;
 
 /// Counts failures. The module says what must hold.
 #[async_trait]
@@ -73,13 +76,28 @@ pub trait FailureStore: Send + Sync + 'static {
     async fn sweep(&self, now_ms: i64, most: u32) -> Result<u64, StoreError>;
 }
 
-/// Whose failures are counted: a hash of what is known of the attempt, such as address and e-mail.
+/// Whose failures are counted: a hash of what is known of the attempt.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FailureKey([u8; 32]);
 
 impl FailureKey {
+    /// The key of who signs in as `email` from `address`.
+    ///
+    /// Of an IPv6 address its first 64 bits count: the rest is chosen by whoever has the network. An IPv4 address that is
+    /// written as an IPv6 one (`::ffff:203.0.113.7`) is the IPv4 address.
+    pub fn sign_in(address: IpAddr, email: &Email) -> Self {
+        let network = match address.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let network = u128::from(address) >> 64 << 64;
+                Ipv6Addr::from(network).to_string()
+            }
+        };
+        Self::of(&[&network, email.as_str()])
+    }
+
     /// The key of these parts, in this order.
-    pub fn of(parts: &[&str]) -> Self {
+    fn of(parts: &[&str]) -> Self {
         let mut hash = Sha256::new_with_prefix(b"failures1");
         for part in parts {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -204,6 +222,22 @@ mod tests {
             ..anew
         };
         assert_eq!(count_one(most, 12_000, window).count, u32::MAX);
+    }
+
+    #[test]
+    fn a_guesser_with_a_whole_network_is_one() {
+        let ada = Email::parse("ada@example.org").unwrap();
+        let key = |address: &str| FailureKey::sign_in(address.parse().unwrap(), &ada);
+        assert_eq!(
+            key("2001:db8:1:2::1"),
+            key("2001:db8:1:2:ffff:ffff:ffff:ffff")
+        );
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_eq!(key("::ffff:203.0.113.7"), key("203.0.113.7"));
+        assert_ne!(key("203.0.113.8"), key("203.0.113.7"));
+        let bob = Email::parse("bob@example.org").unwrap();
+        let of_bob = FailureKey::sign_in("203.0.113.7".parse().unwrap(), &bob);
+        assert_ne!(of_bob, key("203.0.113.7"));
     }
 
     #[test]

@@ -9,6 +9,9 @@ pub const LONGEST_AGENT: usize = 256;
 /// Bytes of the address that are kept.
 pub const LONGEST_ADDRESS: usize = 64;
 
+/// Living families of one subject at most: whoever signs in once more ends the one that was used longest ago.
+pub const MOST_SESSIONS: u32 = 200;
+
 /// Who is signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -91,17 +94,20 @@ pub enum RevokeReason {
     EndedByAdmin,
     /// The password was changed.
     PasswordChanged,
+    /// The person signed in once more than [`MOST_SESSIONS`] times, and this one was used longest ago.
+    TooMany,
 }
 
 impl RevokeReason {
     /// All there are.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Reused,
         Self::SubjectInactive,
         Self::SignedOut,
         Self::EndedElsewhere,
         Self::EndedByAdmin,
         Self::PasswordChanged,
+        Self::TooMany,
     ];
 
     /// Its name, as stores keep it.
@@ -113,6 +119,7 @@ impl RevokeReason {
             Self::EndedElsewhere => "ended-elsewhere",
             Self::EndedByAdmin => "ended-by-admin",
             Self::PasswordChanged => "password-changed",
+            Self::TooMany => "too-many",
         }
     }
 

@@ -10,6 +10,7 @@
 //!   subject disabled or gone                  family revoked, refused
 //!   token unused                              used now, successor made: rotated
 //!   used within the grace, successor unused   the same successor again: rotated
+//!   used, and that successor is named again   the same successor again: rotated, while it is unused
 //!   used otherwise                            family revoked, refused: reused
 //! ```
 //!
@@ -17,9 +18,14 @@
 //! the same successor. It is short, and it ends when the successor is used, so that of a thief and the person one is found out
 //! at the next use. With a grace of zero the first wins and every other ends the family.
 //!
+//! Whoever names the successor that is held already is the one who named it first, and did not get the answer to its commit:
+//! nobody else knows the id of a token that was never handed out. He gets the same answer, however late. A repeated answer is
+//! not refused because the used token's own idle time is over meanwhile: what counts is the successor's, and the family's end.
+//!
 //! A clock that was set back is taken for one that stood still: the grace is longer by that much, and nobody is signed out.
 
-use crate::family::{Family, RevokeReason, Revoked, Seen, Subject, Token, Used};
+use crate::account::{Account, Version};
+use crate::family::{Family, MOST_SESSIONS, RevokeReason, Revoked, Seen, Subject, Token, Used};
 use crate::id::{FamilyId, TokenId};
 
 /// What a store holds of a token that is presented.
@@ -113,7 +119,9 @@ pub fn decide(
     if family.revoked.is_some() {
         return Decision::Refuse(Refusal::FamilyRevoked);
     }
-    if now_ms >= token.expires_at_ms || now_ms >= family.absolute_until_ms {
+    let repeated = repeatable(found, presented, now_ms, grace_ms);
+    let is_token_over = repeated.is_none() && now_ms >= token.expires_at_ms;
+    if is_token_over || now_ms >= family.absolute_until_ms {
         return Decision::Refuse(Refusal::Expired);
     }
     if !found.is_subject_active {
@@ -124,14 +132,21 @@ pub fn decide(
             now_ms,
         );
     }
-    let Some(used) = token.used else {
-        return advance(token, family, presented, now_ms);
-    };
-    let is_recent = grace_ms > 0 && now_ms.saturating_sub(used.at_ms) <= grace_ms;
-    match &found.successor {
-        Some(successor) if is_recent && successor.used.is_none() => Decision::Repeat(*successor),
-        _ => revoke(family, RevokeReason::Reused, Refusal::Reused, now_ms),
+    match (repeated, token.used) {
+        (Some(successor), _) => Decision::Repeat(successor),
+        (None, None) => advance(token, family, presented, now_ms),
+        (None, Some(_)) => revoke(family, RevokeReason::Reused, Refusal::Reused, now_ms),
     }
+}
+
+/// The successor that is handed out again: unused, not over, and asked for within the grace, or by the one who named it.
+fn repeatable(found: &Found, presented: &Presented, now_ms: i64, grace_ms: i64) -> Option<Token> {
+    let used = found.token.used?;
+    let successor = found.successor?;
+    let is_recent = grace_ms > 0 && now_ms.saturating_sub(used.at_ms) <= grace_ms;
+    let is_own = presented.successor == Some(successor.id);
+    let is_unused = successor.used.is_none() && now_ms < successor.expires_at_ms;
+    (is_unused && (is_recent || is_own)).then_some(successor)
 }
 
 fn revoke(family: &Family, reason: RevokeReason, refusal: Refusal, now_ms: i64) -> Decision {
@@ -210,12 +225,32 @@ pub struct NewFamily {
     pub first: TokenId,
     /// Who signed in.
     pub subject: Subject,
+    /// The account's version, as it was when the password was verified. A family of another version does not begin.
+    pub account_version: Version,
     /// How long it lives unused, in milliseconds, at least 1.
     pub idle_ms: i64,
     /// How long it lives, however much it is used, in milliseconds, at least 1.
     pub absolute_ms: i64,
     /// What was seen of the browser.
     pub seen: Seen,
+}
+
+/// What a store holds of the account that signs in. It stays so until the family is written: its row is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignsIn {
+    /// Whether it may.
+    pub is_active: bool,
+    /// As it is held now.
+    pub version: Version,
+}
+
+impl From<&Account> for SignsIn {
+    fn from(account: &Account) -> Self {
+        Self {
+            is_active: account.is_active(),
+            version: account.version,
+        }
+    }
 }
 
 /// What became of a family that was to begin.
@@ -225,6 +260,9 @@ pub enum Begun {
     Done,
     /// The account is disabled or gone.
     SubjectInactive,
+    /// The account was written since its password was verified: perhaps the password is another one now. Whoever signs in
+    /// is to be verified again.
+    AccountChanged,
     /// The id is another family's, or this one is dead.
     Taken,
 }
@@ -239,11 +277,14 @@ pub enum Beginning {
 }
 
 /// Decides whether a family begins. `held` is the family of its id, with the token of its first id if that is one of its
-/// tokens.
+/// tokens; `account` is the subject's.
+///
+/// A sign-in that races a change of the password begins no family afterwards: either the family is there before the change,
+/// and is revoked with all others, or the version is another one.
 pub fn begin(
     held: Option<(&Family, Option<&Token>)>,
     new: &NewFamily,
-    is_subject_active: bool,
+    account: Option<SignsIn>,
     now_ms: i64,
 ) -> Beginning {
     if let Some((family, first)) = held {
@@ -254,8 +295,11 @@ pub fn begin(
             false => Begun::Taken,
         });
     }
-    if !is_subject_active {
+    let Some(account) = account.filter(|it| it.is_active) else {
         return Beginning::Answer(Begun::SubjectInactive);
+    };
+    if account.version != new.account_version {
+        return Beginning::Answer(Begun::AccountChanged);
     }
     let absolute_until_ms = now_ms.saturating_add(new.absolute_ms.max(1));
     let mut family = Family {
@@ -272,6 +316,11 @@ pub fn begin(
     family.idle_until_ms = expiry(&family, now_ms);
     let first = issue(new.first, &family, None, now_ms);
     Beginning::Begin(Box::new(family), first)
+}
+
+/// How many of `living` families of a subject end before another one begins.
+pub fn surplus(living: u64) -> u64 {
+    living.saturating_sub(u64::from(MOST_SESSIONS) - 1)
 }
 
 /// A successor that a gateway made itself, and records in a second call.
@@ -314,14 +363,11 @@ pub enum Recording {
     Answer(Recorded),
 }
 
-/// Decides whether a successor is recorded: one that [`decide`] made already is known, and a dead family gets none.
+/// Decides whether a successor is recorded: one that [`decide`] made already is known, and a dead family gets none,
+/// whatever it died of: a late call does not wake one that was idle for too long.
 pub fn record(rows: &RecordRows, new: &Record, now_ms: i64) -> Recording {
     let refused = Recording::Answer(Recorded::Refused);
-    let Some(family) = rows
-        .family
-        .as_ref()
-        .filter(|it| it.revoked.is_none() && now_ms < it.absolute_until_ms)
-    else {
+    let Some(family) = rows.family.as_ref().filter(|it| it.is_alive(now_ms)) else {
         return refused;
     };
     if let Some(token) = &rows.token {

@@ -31,7 +31,7 @@
 //! use std::time::Duration;
 //!
 //! use accounts::{
-//!     Account, AccountId, AccountStore, Email, FamilyId, MemoryAccounts, NewFamily, Password, PasswordHasher, PersonName,
+//!     Account, AccountId, AccountStore, Begun, Email, FamilyId, MemoryAccounts, NewFamily, Password, PasswordHasher, PersonName,
 //!     Presented, RefreshIds, RefreshStore, RefreshTokenKey, Role, Rotation, Saved, Seen, Subject, TokenId,
 //! };
 //! use auth_base::SystemRandom;
@@ -51,16 +51,18 @@
 //! let found = store.by_email(&Email::parse("ada@example.org")?).await?;
 //! let hash = found.as_ref().and_then(|account| account.password.as_ref());
 //! assert!(hasher.verify(&Password::new("correct horse battery staple")?, hash)?);
+//! let ada = found.ok_or("there")?;
 //! let ids = RefreshIds { family: FamilyId::random(&random), token: TokenId::random(&random) };
 //! let family = NewFamily {
 //!     id: ids.family,
 //!     first: ids.token,
 //!     subject: Subject::User(ada.id),
+//!     account_version: ada.version,
 //!     idle_ms: 8 * 3_600_000,
 //!     absolute_ms: 30 * 86_400_000,
 //!     seen: Seen::new("Firefox", "203.0.113.7"),
 //! };
-//! store.begin(&family, 1_000).await?;
+//! assert_eq!(store.begin(&family, 1_000).await?, Begun::Done);
 //! let key = RefreshTokenKey::new([7; 32]);
 //! let cookie = key.token(&ids);
 //!

@@ -5,15 +5,22 @@
 //!   moment. Of many who present one token at once, one makes the successor.
 //! - `rotate` tells what [`crate::ledger::decide`] decided. An `Err` decides nothing: the client keeps its token, and may
 //!   present it again.
+//! - `begin` begins nothing of an account that was written since its password was verified: what it compares stays true until
+//!   the family is written.
+//! - A subject has [`MOST_SESSIONS`](crate::family::MOST_SESSIONS) living families at most: `begin` ends those that
+//!   [`crate::ledger::surplus`] says, the ones that were used longest ago (of those used at once the one with the largest
+//!   id), in the same transaction.
 //! - A dead family never lives again, whatever comes late.
 //! - `revoke` tells how many families lived until then: revoked ones are not counted, and keep their first reason.
+//!   However many they are, it is one statement of a database.
 //! - `sessions` tells the living families of a subject, the one used last first.
-//! - `sweep` forgets families that ended before a moment, with their tokens, and nothing else. A token of a forgotten family
-//!   is one that was never there.
+//! - `sweep` forgets families that ended before a moment, their tokens first, and used tokens of others that expired before
+//!   it; nothing else. It counts rows, tokens and families alike, so that a family of many tokens is forgotten in several
+//!   calls. A token that is forgotten is one that was never there.
 //! - What is corrupt is an `Err`.
 //!
 //! # Implementing
-//! Lock the family's row first, in every call that writes; then load, decide, write. [`crate::MemoryAccounts`] is the complete
+//! Lock the family's row first, in every call that writes, and in `begin` the account's before it; then load, decide, write. [`crate::MemoryAccounts`] is the complete
 //! model to compare with. Prove yours with `auth_testkit::refresh_store_cases!`.
 
 use std::time::Duration;
@@ -24,9 +31,6 @@ use auth_base::store_error::StoreError;
 use crate::family::{Family, RevokeReason, Subject};
 use crate::id::{FamilyId, TokenId};
 use crate::ledger::{Begun, NewFamily, Presented, Record, Recorded, Refusal};
-
-/// Sessions of one subject that are told at most.
-pub const MOST_SESSIONS: u32 = 200;
 
 /// Keeps refresh families. The module says what must hold.
 #[async_trait]
@@ -78,7 +82,7 @@ pub trait RefreshStore: Send + Sync + 'static {
         now_ms: i64,
     ) -> Result<u64, StoreError>;
 
-    /// Tells the living families of a subject, at most `most` of them and [`MOST_SESSIONS`].
+    /// Tells the living families of a subject, at most `most` of them and [`crate::family::MOST_SESSIONS`].
     ///
     /// # Errors
     /// [`StoreError`] when the store is broken.
@@ -89,7 +93,8 @@ pub trait RefreshStore: Send + Sync + 'static {
         most: u32,
     ) -> Result<Vec<Family>, StoreError>;
 
-    /// Forgets families that ended (revoked, idle or old) before `ended_before_ms`, at most `most` of them, and tells how many.
+    /// Forgets tokens and families that ended (revoked, idle or old) before `ended_before_ms`, at most `most` rows of both
+    /// together, and tells how many rows. Zero says that there is nothing more to forget (for a `most` of at least 1).
     ///
     /// # Errors
     /// [`StoreError`] when the store is broken.

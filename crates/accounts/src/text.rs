@@ -9,10 +9,36 @@ pub(crate) fn composed(text: &str) -> String {
         .into_owned()
 }
 
-/// Tells whether a character is one that a reader does not see, or that turns the direction of what follows.
+/// Tells whether a character is one that a reader does not see, or that turns the direction of what follows: a control
+/// character, a line or paragraph separator, or of Unicode's properties Default_Ignorable_Code_Point and Bidi_Control.
 pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fff8}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// Tells whether a character leaves ink: it is neither hidden nor blank.
+pub(crate) fn is_visible(character: char) -> bool {
+    // The Braille pattern of no dots is a letter, and looks like a blank.
+    !is_hidden(character) && !character.is_whitespace() && character != '\u{2800}'
 }
 
 /// Tells whether a character joins or parts its neighbours: nobody sees it, and names in many scripts need it.
@@ -34,6 +60,45 @@ mod tests {
         assert_eq!(clipped("äöü", 6), "äöü");
         assert_eq!(clipped("äöü", 5), "äö");
         assert_eq!(clipped("äöü", 0), "");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_hidden() {
+        let hidden = [
+            '\0',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b5}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200f}',
+            '\u{202e}',
+            '\u{2065}',
+            '\u{2069}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fff0}',
+            '\u{1bca0}',
+            '\u{1d173}',
+            '\u{e0001}',
+            '\u{e0100}',
+            '\u{e0fff}',
+        ];
+        for character in hidden {
+            assert!(is_hidden(character), "{character:?}");
+            assert!(!is_visible(character), "{character:?}");
+        }
+        for character in ['a', '\u{e4}', '\u{627}', '\u{1f980}', '\u{301}'] {
+            assert!(is_visible(character), "{character:?}");
+        }
+        for blank in [' ', '\u{a0}', '\u{3000}', '\u{2800}'] {
+            assert!(!is_visible(blank) && !is_hidden(blank), "{blank:?}");
+        }
     }
 
     #[test]

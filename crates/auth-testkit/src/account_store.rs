@@ -25,6 +25,7 @@ macro_rules! account_store_cases {
                 an_address_is_of_one_account,
                 of_many_who_take_an_address_one_gets_it,
                 the_last_admin_stays,
+                an_admin_without_a_password_saves_nobody,
                 admins_who_disable_each_other_do_not_all_succeed,
                 pages_are_in_order,
             }
@@ -42,6 +43,14 @@ pub fn account(address: &str, roles: &[Role]) -> Account {
     let name = PersonName::parse(&format!("Person {address}")).expect("a name");
     let roles = roles.iter().copied().collect();
     Account::new(AccountId::random(&SystemRandom), email, name, roles)
+}
+
+/// An admin who can sign in, and is in no store yet.
+pub fn admin(address: &str) -> Account {
+    Account {
+        password: Some(PasswordHash::parse(HASH).expect("a hash")),
+        ..account(address, &[Role::Admin])
+    }
 }
 
 /// Writes an account, and tells it as it is held then.
@@ -203,8 +212,12 @@ pub async fn of_many_who_take_an_address_one_gets_it<S: AccountStore + Clone>(st
 
 /// The last admin is neither disabled nor demoted; one of two is. A disabled admin counts for nothing.
 pub async fn the_last_admin_stays<S: AccountStore>(stores: Replicas<S>) {
-    let ada = saved(&stores.one, account("ada@example.org", &[Role::Admin])).await;
-    let bob = saved(&stores.one, account("bob@example.org", &[Role::Operator])).await;
+    let ada = saved(&stores.one, admin("ada@example.org")).await;
+    let bob = Account {
+        roles: BTreeSet::from([Role::Operator]),
+        ..admin("bob@example.org")
+    };
+    let bob = saved(&stores.one, bob).await;
     let demoted = |account: &Account| Account {
         roles: BTreeSet::from([Role::Operator, Role::Viewer]),
         ..account.clone()
@@ -236,6 +249,35 @@ pub async fn the_last_admin_stays<S: AccountStore>(stores: Replicas<S>) {
     saved(&stores.one, disabled(&ada, 2)).await;
 }
 
+/// An admin without a password does not count as the one who stays, and the last password stays too; as the only admin there
+/// is, he stays himself.
+pub async fn an_admin_without_a_password_saves_nobody<S: AccountStore>(stores: Replicas<S>) {
+    let bob = account("bob@example.org", &[Role::Admin]);
+    let bob = saved(&stores.one, bob).await;
+    assert_eq!(
+        save(&stores.one, &disabled(&bob, 1)).await,
+        Saved::LastAdmin
+    );
+    let ada = saved(&stores.one, admin("ada@example.org")).await;
+    let without = |account: &Account| Account {
+        password: None,
+        ..account.clone()
+    };
+    for lost in [disabled(&ada, 1), without(&ada)] {
+        assert_eq!(save(&stores.other, &lost).await, Saved::LastAdmin);
+    }
+    // He may go: somebody who can sign in is left.
+    let bob = saved(&stores.one, disabled(&bob, 1)).await;
+    let bob = Account {
+        disabled_at_ms: None,
+        password: ada.password.clone(),
+        ..bob
+    };
+    let bob = saved(&stores.one, bob).await;
+    saved(&stores.one, without(&ada)).await;
+    assert_eq!(save(&stores.one, &without(&bob)).await, Saved::LastAdmin);
+}
+
 /// Admins who disable each other at the same moment: one is left.
 pub async fn admins_who_disable_each_other_do_not_all_succeed<S: AccountStore + Clone>(
     stores: Replicas<S>,
@@ -244,7 +286,7 @@ pub async fn admins_who_disable_each_other_do_not_all_succeed<S: AccountStore + 
         // Together with whoever is left of the round before.
         for number in 0..3 {
             let address = format!("admin{round}{number}@example.org");
-            saved(&stores.one, account(&address, &[Role::Admin])).await;
+            saved(&stores.one, admin(&address)).await;
         }
         let admins = active_admins(&stores.one).await;
         let at_once = admins.iter().map(|admin| disabled(admin, 1)).collect();

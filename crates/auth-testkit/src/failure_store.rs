@@ -1,9 +1,10 @@
 //! What every [`FailureStore`] must do; [`crate::failure_store_cases`] makes a test of each case.
 #![expect(clippy::expect_used, reason = "a conformance suite fails by panicking")]
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use accounts::{FailureKey, FailurePolicy, FailureStore, Failures};
+use accounts::{Email, FailureKey, FailurePolicy, FailureStore, Failures};
 
 use crate::replicas::Replicas;
 
@@ -31,7 +32,8 @@ const WINDOW: Duration = Duration::from_secs(900);
 const WINDOW_MS: i64 = 900_000;
 
 fn key(name: &str) -> FailureKey {
-    FailureKey::of(&["203.0.113.7", name])
+    let email = Email::parse(&format!("{name}@example.org")).expect("an address");
+    FailureKey::sign_in(Ipv4Addr::new(203, 0, 113, 7).into(), &email)
 }
 
 async fn add(store: &impl FailureStore, name: &str, now_ms: i64) -> Failures {

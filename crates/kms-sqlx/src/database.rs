@@ -14,8 +14,22 @@ const SCHEMA: Schema = Schema {
         },
     }],
     allows_newer: false,
-    foreign: None,
+    foreign: Some(FOREIGN),
     at_start: &[],
+};
+
+/// Tables of our names that somebody else made: the column that only ours has is not in them.
+const FOREIGN: Statement = Statement {
+    mariadb: "SELECT t.table_name FROM information_schema.tables t \
+     WHERE t.table_schema = DATABASE() AND t.table_name IN ('key_rings', 'signing_keys', 'private_keys') \
+     AND NOT EXISTS (SELECT 1 FROM information_schema.columns c WHERE c.table_schema = t.table_schema \
+       AND c.table_name = t.table_name AND c.column_name = CASE t.table_name \
+       WHEN 'key_rings' THEN 'revision' WHEN 'signing_keys' THEN 'active_of' \
+       WHEN 'private_keys' THEN 'sealed_private' END) ORDER BY t.table_name",
+    sqlite: "SELECT t.name FROM sqlite_master t WHERE t.type = 'table' AND t.name IN ('key_rings', 'signing_keys', 'private_keys') \
+     AND NOT EXISTS (SELECT 1 FROM pragma_table_info(t.name) c WHERE c.name = CASE t.name \
+       WHEN 'key_rings' THEN 'revision' WHEN 'signing_keys' THEN 'active_of' \
+       WHEN 'private_keys' THEN 'sealed_private' END) ORDER BY t.name",
 };
 
 /// Connections to a schema that holds keys and rings. Clones share them.

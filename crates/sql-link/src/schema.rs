@@ -138,14 +138,23 @@ impl Schema {
             }
             let statements = migration.statements.of(session.dialect());
             session.control(statements).await?;
-            let version = [Value::Int(migration.version)];
-            session.execute(self.versions.book, &version).await?;
+            self.book(session, migration.version).await?;
             tracing::info!(version = migration.version, "schema migrated");
         }
         for statement in self.at_start {
             session.execute(statement, &[]).await?;
         }
         Ok(())
+    }
+
+    /// Two servers of a cluster do not share an advisory lock: a version that another replica booked meanwhile is done, for
+    /// every statement of it can be run again.
+    async fn book(&self, session: &mut Session, version: i64) -> Result<(), SqlError> {
+        let version = [Value::Int(version)];
+        match session.execute(self.versions.book, &version).await {
+            Err(error) if error.is_duplicate() => Ok(()),
+            booked => booked.map(drop),
+        }
     }
 
     /// Nothing is created and nothing booked beside tables that are not ours.

@@ -71,6 +71,28 @@ const SCHEMA: Schema = Schema {
     at_start: &["INSERT INTO counted (id, n) SELECT 1, 0 WHERE NOT EXISTS (SELECT 1 FROM counted)"],
 };
 
+/// As a replica sees it that read the versions before another one booked them.
+const BOOKED_MEANWHILE: Schema = Schema {
+    versions: schema::Versions {
+        known: "SELECT version FROM link_schema WHERE version < 0",
+        ..SCHEMA.versions
+    },
+    ..SCHEMA
+};
+
+#[tokio::test]
+async fn a_version_that_another_replica_booked_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = services::mariadb().await.unwrap();
+    for url in [file(&folder), server.database("link").await.unwrap()] {
+        let database = connect(&url).await;
+        schema::migrate(&database, &SCHEMA).await.unwrap();
+        schema::migrate(&database, &BOOKED_MEANWHILE).await.unwrap();
+        let booked = database.run(&Ask("SELECT version FROM link_schema")).await;
+        assert_eq!(booked.unwrap().len(), 1);
+    }
+}
+
 async fn connect(url: &str) -> Database {
     let options = SqlOptions::default();
     let opened = Database::connect(url, options, Isolation::ReadCommitted).await;

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS accounts (
   name          VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
   password_hash VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'Argon2id, PHC form',
   roles         VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'names, with commas',
-  active_admin  TINYINT NULL COMMENT '1 for an admin who may sign in',
+  active_admin  TINYINT NULL COMMENT '1 for an admin who can sign in: not disabled, with a password',
   disabled_at   BIGINT NULL COMMENT 'epoch ms',
   version       BIGINT NOT NULL COMMENT 'how often it was written',
   PRIMARY KEY (id),
@@ -62,6 +62,7 @@ CREATE TABLE IF NOT EXISTS refresh_tokens (
   PRIMARY KEY (jti),
   UNIQUE KEY refresh_tokens_parent (parent_jti),
   KEY refresh_tokens_family (family_id),
+  KEY refresh_tokens_expires (expires_at),
   CONSTRAINT refresh_tokens_of_family FOREIGN KEY (family_id) REFERENCES refresh_families (id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS accounts (
   name          TEXT NOT NULL,
   password_hash TEXT NULL, -- Argon2id, PHC form
   roles         TEXT NOT NULL, -- names, with commas
-  active_admin  INTEGER NULL, -- 1 for an admin who may sign in
+  active_admin  INTEGER NULL, -- 1 for an admin who can sign in: not disabled, with a password
   disabled_at   INTEGER NULL, -- epoch ms
   version       INTEGER NOT NULL, -- how often it was written
   PRIMARY KEY (id)
@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS refresh_tokens (
 );
 
 CREATE INDEX IF NOT EXISTS refresh_tokens_family ON refresh_tokens (family_id);
+CREATE INDEX IF NOT EXISTS refresh_tokens_expires ON refresh_tokens (expires_at);
 
 -- Who did what, and how it ended.
 CREATE TABLE IF NOT EXISTS audit (

@@ -27,7 +27,7 @@ impl AccountStore for MemoryAccounts {
         let (mut is_email_taken, mut other_admins) = (false, 0);
         for other in others {
             is_email_taken |= other.email == account.email;
-            other_admins += u64::from(other.is_active_admin());
+            other_admins += u64::from(other.is_admin_with_password());
         }
         let held = Held {
             same: tables.accounts.get(&account.id),

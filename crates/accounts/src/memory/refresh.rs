@@ -1,19 +1,20 @@
 //! Refresh families in memory.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_base::store_error::StoreError;
 
-use crate::family::{Family, RevokeReason, Subject, Token};
+use crate::family::{Family, MOST_SESSIONS, RevokeReason, Subject, Token};
 use crate::id::{FamilyId, TokenId};
 use crate::ledger::{
     self, Beginning, Begun, Decision, Found, NewFamily, Presented, Record, RecordRows, Recorded,
     Recording, Refusal,
 };
 use crate::memory::tables::{MemoryAccounts, Tables};
-use crate::refresh_store::{MOST_SESSIONS, RefreshStore, Rotated, Rotation, Which};
+use crate::refresh_store::{RefreshStore, Rotated, Rotation, Which};
 
 impl Tables {
     /// What is held of a token that is presented.
@@ -39,6 +40,27 @@ impl Tables {
         match token.is_some_and(|id| self.tokens.contains_key(&id)) {
             true => Err(StoreError::Refused("the token's id is taken".into())),
             false => Ok(()),
+        }
+    }
+
+    /// The living families of a subject, the one used last first.
+    fn living(&self, subject: &Subject, now_ms: i64) -> Vec<Family> {
+        let living = self.families.values();
+        let living = living.filter(|it| it.subject == *subject && it.is_alive(now_ms));
+        let mut living: Vec<Family> = living.cloned().collect();
+        living.sort_by_key(|family| (Reverse(family.last_used_at_ms), family.id));
+        living
+    }
+
+    /// Ends those that are too many before another one begins.
+    fn make_room(&mut self, subject: &Subject, now_ms: i64) {
+        let living = self.living(subject, now_ms);
+        let surplus = ledger::surplus(u64::try_from(living.len()).unwrap_or(u64::MAX));
+        let surplus = usize::try_from(surplus).unwrap_or(usize::MAX);
+        for family in living.iter().rev().take(surplus) {
+            if let Some(ended) = ledger::revoked(family, RevokeReason::TooMany, now_ms) {
+                self.families.insert(ended.id, ended);
+            }
         }
     }
 
@@ -69,10 +91,11 @@ impl RefreshStore for MemoryAccounts {
         let mut tables = self.tables();
         let held = tables.families.get(&new.id);
         let held = held.map(|family| (family, tables.tokens.get(&new.first)));
-        match ledger::begin(held, new, tables.is_active(&new.subject), now_ms) {
+        match ledger::begin(held, new, tables.signs_in(&new.subject), now_ms) {
             Beginning::Answer(begun) => Ok(begun),
             Beginning::Begin(family, first) => {
                 tables.check_new(Some(first.id))?;
+                tables.make_room(&family.subject, now_ms);
                 tables.families.insert(family.id, *family);
                 tables.insert(first);
                 Ok(Begun::Done)
@@ -170,29 +193,32 @@ impl RefreshStore for MemoryAccounts {
         now_ms: i64,
         most: u32,
     ) -> Result<Vec<Family>, StoreError> {
-        let tables = self.tables();
-        let living = tables.families.values();
-        let living = living.filter(|it| it.subject == *subject && it.is_alive(now_ms));
-        let mut living: Vec<Family> = living.cloned().collect();
-        living.sort_by_key(|family| (Reverse(family.last_used_at_ms), family.id));
+        let mut living = self.tables().living(subject, now_ms);
         living.truncate(usize::try_from(most.min(MOST_SESSIONS)).unwrap_or(usize::MAX));
         Ok(living)
     }
 
     async fn sweep(&self, ended_before_ms: i64, most: u32) -> Result<u64, StoreError> {
         let mut tables = self.tables();
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let tokens = tables.tokens.values().filter(|token| {
+            let family = tables.families.get(&token.family);
+            let is_ended = family.is_none_or(|it| it.ended_at_ms() < ended_before_ms);
+            is_ended || (token.used.is_some() && token.expires_at_ms < ended_before_ms)
+        });
+        let tokens: Vec<TokenId> = tokens.map(|token| token.id).take(most).collect();
+        for id in &tokens {
+            tables.tokens.remove(id);
+        }
+        let with_tokens: HashSet<FamilyId> = tables.tokens.values().map(|it| it.family).collect();
         let ended = tables
             .families
             .values()
-            .filter(|it| it.ended_at_ms() < ended_before_ms);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let ended: Vec<FamilyId> = ended.map(|family| family.id).take(most).collect();
+            .filter(|it| it.ended_at_ms() < ended_before_ms && !with_tokens.contains(&it.id));
+        let ended: Vec<FamilyId> = ended.map(|it| it.id).take(most - tokens.len()).collect();
         for id in &ended {
             tables.families.remove(id);
         }
-        tables
-            .tokens
-            .retain(|_, token| !ended.contains(&token.family));
-        Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX))
+        Ok(u64::try_from(tokens.len() + ended.len()).unwrap_or(u64::MAX))
     }
 }

@@ -11,6 +11,7 @@ use crate::audit::{AuditCursor, AuditRow};
 use crate::failures::{FailureKey, Failures};
 use crate::family::{Family, Subject, Token};
 use crate::id::{AccountId, FamilyId, TokenId};
+use crate::ledger::SignsIn;
 
 #[derive(Default)]
 pub(super) struct Tables {
@@ -25,6 +26,12 @@ impl Tables {
     pub(super) fn is_active(&self, subject: &Subject) -> bool {
         match subject {
             Subject::User(id) => self.accounts.get(id).is_some_and(Account::is_active),
+        }
+    }
+
+    pub(super) fn signs_in(&self, subject: &Subject) -> Option<SignsIn> {
+        match subject {
+            Subject::User(id) => self.accounts.get(id).map(SignsIn::from),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use accounts::family::{Family, Token};
-use accounts::ledger::{self, Beginning, Decision, Found, RecordRows, Recording};
+use accounts::ledger::{self, Beginning, Decision, Found, RecordRows, Recording, SignsIn};
 use accounts::{
     FamilyId, NewFamily, Presented, Record, Recorded, Refusal, RevokeReason, Rotated, Rotation,
     TokenId,
@@ -214,7 +214,12 @@ impl Broken {
 
 impl Ledger for Broken {
     fn begin(&mut self, new: &NewFamily, now_ms: i64) {
-        if let Beginning::Begin(family, first) = ledger::begin(None, new, self.is_active, now_ms) {
+        let account = SignsIn {
+            is_active: self.is_active,
+            version: new.account_version,
+        };
+        let beginning = ledger::begin(None, new, Some(account), now_ms);
+        if let Beginning::Begin(family, first) = beginning {
             self.families.insert(family.id, *family);
             self.insert(first);
         }

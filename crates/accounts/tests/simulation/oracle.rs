@@ -115,7 +115,7 @@ impl Oracle {
         let is_unused = self
             .tokens
             .get(&successor)
-            .is_some_and(|it| it.used.is_none());
+            .is_some_and(|it| it.used.is_none() && now < it.expires_at);
         is_recent && is_unused
     }
 
@@ -142,7 +142,7 @@ impl Oracle {
                 let Some(successor) = rotated.successor else {
                     return broken(Promise::OneSuccessor, "no successor");
                 };
-                self.may_live(held, now)?;
+                self.may_live(held, (now, grace))?;
                 match held.used {
                     Some(used) => self.repeated(used, successor, (now, grace)),
                     None => self.advanced(presented, successor, now),
@@ -151,14 +151,22 @@ impl Oracle {
         }
     }
 
-    fn may_live(&self, held: Issued, now: i64) -> Result<(), BrokenPromise> {
+    /// Whether a token's time is over. One that was used is answered by its successor, which is younger.
+    fn is_over(&self, held: Issued, (now, grace): (i64, i64)) -> bool {
+        let is_repeatable = held
+            .used
+            .is_some_and(|used| self.is_repeatable(used, now, grace));
+        now >= self.until || (now >= held.expires_at && !is_repeatable)
+    }
+
+    fn may_live(&self, held: Issued, at: (i64, i64)) -> Result<(), BrokenPromise> {
         if self.is_dead {
             return broken(Promise::DeadStaysDead, "a dead family rotates");
         }
         if !self.is_active {
             return broken(Promise::DisabledGoesOn, "who is disabled goes on");
         }
-        match now >= held.expires_at || now >= self.until {
+        match self.is_over(held, at) {
             true => broken(Promise::LivesTooLong, "a token is taken that is over"),
             false => Ok(()),
         }
@@ -210,7 +218,7 @@ impl Oracle {
         is_honest: bool,
         (now, grace): (i64, i64),
     ) -> Result<(), BrokenPromise> {
-        let is_over = now >= held.expires_at || now >= self.until;
+        let is_over = self.is_over(held, (now, grace));
         let is_replay = held
             .used
             .is_some_and(|used| !self.is_repeatable(used, now, grace));

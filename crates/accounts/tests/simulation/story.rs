@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use accounts::{FamilyId, NewFamily, Presented, Record, Rotation, Seen, TokenId};
+use accounts::{FamilyId, NewFamily, Presented, Record, Rotation, Seen, TokenId, Version};
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
@@ -107,6 +107,7 @@ impl<L: Ledger> Story<L> {
             id: FAMILY,
             first,
             subject: SUBJECT,
+            account_version: Version(1),
             idle_ms: idle,
             absolute_ms: absolute,
             seen: Seen::default(),

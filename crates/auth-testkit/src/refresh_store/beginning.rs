@@ -34,6 +34,31 @@ pub async fn nobody_begins_without_an_account<S: AccountStore + RefreshStore>(st
     }
 }
 
+/// A sign-in that was verified before the account was written begins nothing afterwards: neither with the old version, nor,
+/// by a call that is late, after everything was signed out. What began before is asked for again as ever.
+pub async fn a_sign_in_that_races_a_change_begins_nothing<S: AccountStore + RefreshStore>(
+    stores: Replicas<S>,
+) {
+    let (verified, before) = signed_in(&stores).await;
+    let late = new_family(&verified);
+    let changed = saved(&stores.other, verified.clone()).await;
+    assert_eq!(begin(&stores.one, &late, NOW).await, Begun::AccountChanged);
+    assert_eq!(begin(&stores.one, &before, NOW).await, Begun::Done);
+    let all = Which::AllOf(Subject::User(verified.id));
+    let revoked = stores
+        .other
+        .revoke(&all, RevokeReason::PasswordChanged, NOW)
+        .await;
+    assert_eq!(revoked.expect("answered"), 1);
+    assert_eq!(begin(&stores.one, &late, NOW).await, Begun::AccountChanged);
+    let held = stores.one.family(late.id).await.expect("answered");
+    assert_eq!(held, None);
+    // Who is disabled is told so, whatever was verified.
+    begun(&stores.one, &changed, NOW).await;
+    saved(&stores.one, disabled(&changed, NOW)).await;
+    assert_eq!(begin(&stores.one, &late, NOW).await, Begun::SubjectInactive);
+}
+
 /// An id that is another family's, another person's or a dead family's is not taken over.
 pub async fn an_id_is_one_familys<S: AccountStore + RefreshStore>(stores: Replicas<S>) {
     let (ada, new) = signed_in(&stores).await;

@@ -7,7 +7,8 @@ use accounts::{
 };
 
 use super::world::{
-    ABSOLUTE_MS, GRACE, GRACE_MS, NOW, begun, refused, rotated, signed_in, successor, token,
+    ABSOLUTE_MS, GRACE, GRACE_MS, IDLE_MS, NOW, begun, refused, rotated, signed_in, successor,
+    token,
 };
 use crate::replicas::Replicas;
 
@@ -110,7 +111,14 @@ pub async fn a_late_record_wakes_no_dead_family<S: AccountStore + RefreshStore>(
     assert_eq!(revoked.expect("answered"), 1);
     let aged = begun(&stores.one, &ada, NOW).await;
     rotate_only(&stores.one, aged.first, NOW).await;
-    for (family, now) in [(&new, NOW), (&replayed, NOW), (&aged, NOW + ABSOLUTE_MS)] {
+    let idle = begun(&stores.one, &ada, NOW).await;
+    rotate_only(&stores.one, idle.first, NOW).await;
+    for (family, now) in [
+        (&new, NOW),
+        (&replayed, NOW),
+        (&idle, NOW + IDLE_MS),
+        (&aged, NOW + ABSOLUTE_MS),
+    ] {
         let next = Record {
             family: family.id,
             token: token(),

@@ -1,7 +1,7 @@
 //! Cases: sessions that are told, ended and forgotten.
 #![expect(clippy::expect_used, reason = "a conformance suite fails by panicking")]
 
-use accounts::refresh_store::MOST_SESSIONS;
+use accounts::family::MOST_SESSIONS;
 use accounts::{
     AccountStore, FamilyId, RefreshStore, Refusal, RevokeReason, Subject, TokenId, Which,
 };
@@ -153,24 +153,46 @@ pub async fn sessions_are_told<S: AccountStore + RefreshStore>(stores: Replicas<
     assert_eq!(sessions(&stores.one, of, NOW, 10).await, [of_bob.id]);
 }
 
-/// Nobody has so many sessions that some are left.
-pub async fn more_families_than_one_page_are_revoked<S: AccountStore + RefreshStore>(
-    stores: Replicas<S>,
-) {
-    let (ada, new) = signed_in(&stores).await;
-    let count = u64::from(MOST_SESSIONS) + 5;
-    for _ in 0..count {
-        begun(&stores.one, &ada, NOW).await;
+/// Nobody has more sessions than the most: who signs in again ends the one that was used longest ago, and nobody else's.
+pub async fn one_session_more_ends_the_oldest<S: AccountStore + RefreshStore>(stores: Replicas<S>) {
+    let (ada, first) = signed_in(&stores).await;
+    let bob = person(&stores.one, "bob@example.org").await;
+    let of_bob = begun(&stores.one, &bob, NOW - 1).await;
+    let second = begun(&stores.one, &ada, NOW + 1).await;
+    let ended = begun(&stores.one, &ada, NOW - 1).await;
+    revoke(
+        &stores.one,
+        Which::Family(ended.id),
+        RevokeReason::SignedOut,
+        NOW + 1,
+    )
+    .await;
+    for _ in 2..MOST_SESSIONS {
+        begun(&stores.one, &ada, NOW + 2).await;
     }
     let subject = Subject::User(ada.id);
-    let told = sessions(&stores.one, subject, NOW, u32::MAX).await;
-    assert_eq!(told.len(), usize::try_from(MOST_SESSIONS).expect("a few"));
-    let but = Which::AllBut(subject, new.id);
-    assert_eq!(
-        revoke(&stores.one, but, RevokeReason::EndedByAdmin, NOW).await,
-        count
-    );
-    assert_eq!(sessions(&stores.other, subject, NOW, 10).await, [new.id]);
+    let most = usize::try_from(MOST_SESSIONS).expect("a few");
+    let told = sessions(&stores.other, subject, NOW + 3, u32::MAX).await;
+    assert_eq!((told.len(), told.last()), (most, Some(&first.id)));
+    // The one that began first is used: now the second is the one that was not used for longest.
+    successor(&stores.one, first.first, NOW + 3).await;
+    let newest = begun(&stores.other, &ada, NOW + 4).await;
+    let told = sessions(&stores.one, subject, NOW + 4, u32::MAX).await;
+    assert_eq!((told.len(), &told[..2]), (most, &[newest.id, first.id][..]));
+    let dead = family(&stores.one, second.id).await.revoked;
+    let dead = dead.expect("it was revoked");
+    assert_eq!((dead.at_ms, dead.reason), (NOW + 4, RevokeReason::TooMany));
+    let earlier = family(&stores.one, ended.id).await.revoked;
+    assert_eq!(earlier.map(|it| it.reason), Some(RevokeReason::SignedOut));
+    rotated(&stores.one, of_bob.first, NOW + 4).await;
+    // All of them are signed out at once, and when they ended is kept as ever.
+    let but = Which::AllBut(subject, newest.id);
+    let count = revoke(&stores.one, but, RevokeReason::EndedByAdmin, NOW + 5).await;
+    assert_eq!(count, u64::from(MOST_SESSIONS) - 1);
+    let told = sessions(&stores.other, subject, NOW + 5, 10).await;
+    assert_eq!(told, [newest.id]);
+    let dead = family(&stores.one, first.id).await;
+    assert_eq!(dead.ended_at_ms(), NOW + 5);
 }
 
 /// Families that ended before a moment are forgotten with their tokens, a few at a time; others stay.
@@ -193,13 +215,59 @@ pub async fn what_has_ended_is_swept<S: AccountStore + RefreshStore>(stores: Rep
     let held = successor(&stores.one, living.first, NOW + IDLE_MS).await;
     let sweep = async |before, most| stores.other.sweep(before, most).await.expect("answered");
     assert_eq!(sweep(NOW + 5, 10).await, 0);
+    // One row at a time: the only token of one of them, then the rest.
     assert_eq!(sweep(NOW + 6, 1).await, 1);
-    assert_eq!(sweep(NOW + 6, 10).await, 1);
+    assert_eq!(sweep(NOW + 6, 10).await, 3);
+    assert_eq!(sweep(NOW + 6, 10).await, 0);
     let gone = refused(&stores.one, revoked.first, NOW + 6).await;
     assert_eq!(gone, Refusal::NotFound);
+    for forgotten in [revoked.id, second.id] {
+        assert_eq!(stores.one.family(forgotten).await.expect("answered"), None);
+    }
     family(&stores.one, idle.id).await;
-    assert_eq!(sweep(NOW + IDLE_MS + 1, 10).await, 1);
+    assert_eq!(sweep(NOW + IDLE_MS + 1, 10).await, 2);
     assert_eq!(stores.one.family(idle.id).await.expect("answered"), None);
     rotated(&stores.one, held, NOW + IDLE_MS + 1).await;
-    assert_eq!(sweep(NOW + 10 * ABSOLUTE_MS, 10).await, 1);
+    // Three tokens and their family.
+    assert_eq!(sweep(NOW + 10 * ABSOLUTE_MS, 10).await, 4);
+}
+
+/// A family of many tokens is forgotten in pieces, none larger than was asked for.
+pub async fn a_family_of_many_tokens_is_swept_in_pieces<S: AccountStore + RefreshStore>(
+    stores: Replicas<S>,
+) {
+    let (ada, new) = signed_in(&stores).await;
+    let other = begun(&stores.one, &ada, NOW).await;
+    let mut held = new.first;
+    for step in 1..12 {
+        held = successor(&stores.one, held, NOW + step).await;
+    }
+    let which = Which::Family(new.id);
+    revoke(&stores.one, which, RevokeReason::SignedOut, NOW + 20).await;
+    let mut pieces = Vec::new();
+    for _ in 0..4 {
+        let piece = stores.other.sweep(NOW + 21, 5).await;
+        pieces.push(piece.expect("answered"));
+    }
+    // Twelve tokens and their family.
+    assert_eq!(pieces, [5, 5, 3, 0]);
+    assert_eq!(stores.one.family(new.id).await.expect("answered"), None);
+    rotated(&stores.one, other.first, NOW + 21).await;
+}
+
+/// A family that is used for long does not keep its whole past: used tokens that have expired are forgotten, others not.
+pub async fn used_tokens_that_expired_are_swept<S: AccountStore + RefreshStore>(
+    stores: Replicas<S>,
+) {
+    let (_, new) = signed_in(&stores).await;
+    let second = successor(&stores.one, new.first, NOW + IDLE_MS - 1).await;
+    let sweep = async |before| stores.other.sweep(before, 10).await.expect("answered");
+    assert_eq!(sweep(NOW + IDLE_MS).await, 0);
+    assert_eq!(sweep(NOW + IDLE_MS + 1).await, 1);
+    let now = NOW + IDLE_MS + GRACE_MS;
+    let gone = refused(&stores.one, new.first, now).await;
+    assert_eq!(gone, Refusal::NotFound);
+    let third = successor(&stores.one, second, now).await;
+    assert_eq!(sweep(NOW + IDLE_MS + 1).await, 0);
+    rotated(&stores.one, third, now + 1).await;
 }

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use accounts::{
-    AccountStore, Presented, RefreshStore, Refusal, RevokeReason, Rotation, Seen, Which,
+    AccountStore, Begun, Presented, RefreshStore, Refusal, RevokeReason, Rotation, Seen, Which,
 };
 
 use super::world::{
-    ABSOLUTE_MS, GRACE, GRACE_MS, IDLE_MS, NOW, begun, family, refusal, refused, rotate, rotated,
-    signed_in, successor, token,
+    ABSOLUTE_MS, GRACE, GRACE_MS, IDLE_MS, NOW, begin, begun, family, new_family, refusal, refused,
+    rotate, rotated, signed_in, successor, token,
 };
 use crate::account_store::{disabled, saved};
 use crate::replicas::Replicas;
@@ -56,6 +56,59 @@ where
     // What was handed out is taken.
     let held = first.successor.expect("a successor was named");
     rotated(&stores.one, held, NOW + GRACE_MS).await;
+}
+
+/// A gateway that did not get the answer to its commit presents the same token with the same successor: the same answer,
+/// however late and whatever the grace, until the successor was used.
+pub async fn who_names_the_same_successor_again_gets_it<S: AccountStore + RefreshStore>(
+    stores: Replicas<S>,
+) {
+    let (_, new) = signed_in(&stores).await;
+    let named = token();
+    let presented = Presented {
+        token: new.first,
+        successor: Some(named),
+        seen: None,
+    };
+    let late = NOW + GRACE_MS + 1;
+    for (now, grace, is_repeat) in [
+        (NOW, GRACE, false),
+        (NOW, Duration::ZERO, true),
+        (late, GRACE, true),
+        (NOW + IDLE_MS - 1, Duration::ZERO, true),
+    ] {
+        let rotation = stores.other.rotate(&presented, now, grace).await;
+        let Ok(Rotation::Rotated(rotated)) = rotation else {
+            unreachable!("refused: {rotation:?}");
+        };
+        assert_eq!(
+            (rotated.successor, rotated.is_repeat),
+            (Some(named), is_repeat)
+        );
+    }
+    rotated(&stores.one, named, late).await;
+    let replayed = stores.one.rotate(&presented, late, GRACE).await;
+    assert_eq!(refusal(replayed.expect("answered")), Refusal::Reused);
+}
+
+/// A token that was used in the last moment of its idle time has its whole grace; the end of its family has none.
+pub async fn the_grace_outlives_the_idle_time<S: AccountStore + RefreshStore>(stores: Replicas<S>) {
+    let (ada, new) = signed_in(&stores).await;
+    let last = NOW + IDLE_MS - 1;
+    let second = successor(&stores.one, new.first, last).await;
+    for later in [1, GRACE_MS] {
+        let again = rotated(&stores.other, new.first, last + later).await;
+        assert_eq!((again.successor, again.is_repeat), (Some(second), true));
+    }
+    let late = refused(&stores.other, new.first, last + GRACE_MS + 1).await;
+    assert_eq!(late, Refusal::Expired);
+    rotated(&stores.one, second, last + GRACE_MS + 1).await;
+    let mut short = new_family(&ada);
+    short.absolute_ms = 1_000;
+    assert_eq!(begin(&stores.one, &short, NOW).await, Begun::Done);
+    successor(&stores.one, short.first, NOW + 999).await;
+    let ended = refused(&stores.one, short.first, NOW + 1_000).await;
+    assert_eq!(ended, Refusal::Expired);
 }
 
 /// Once the successor was used, who comes with its parent is a thief, or was robbed: also within the grace.

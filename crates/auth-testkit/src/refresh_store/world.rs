@@ -33,6 +33,7 @@ pub(super) fn new_family(of: &Account) -> NewFamily {
         id: FamilyId::random(&SystemRandom),
         first: token(),
         subject: Subject::User(of.id),
+        account_version: of.version,
         idle_ms: IDLE_MS,
         absolute_ms: ABSOLUTE_MS,
         seen: Seen::new("Firefox", "203.0.113.7"),
