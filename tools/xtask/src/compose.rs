@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// Programs as a user's `docker compose up --build` makes them; they take twice as long to build.
     #[arg(long)]
     release: bool,
-    /// Peers that ask for tokens; of two meshes the second does always.
+    /// With peers that ask for tokens.
     #[arg(long)]
     tokens: bool,
     /// Only the stories whose name contains one of these, in one mesh.
@@ -44,7 +44,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
         1
     };
     let meshes: Result<Vec<Mesh>, Error> = (1..=count)
-        .map(|number| Mesh::new(number, profile, options.tokens || number == MESHES))
+        .map(|number| Mesh::new(number, profile, options.tokens))
         .collect();
     let meshes = meshes?;
     let outcome = tokio::select! {
