@@ -102,8 +102,7 @@ pub async fn nobody_is_none<S: AccountStore>(stores: Replicas<S>) {
 
 /// Nothing of an account gets lost, at any time of its life.
 pub async fn what_is_written_is_read<S: AccountStore>(stores: Replicas<S>) {
-    let admin = account("root@example.org", &[Role::Admin]);
-    saved(&stores.one, admin).await;
+    saved(&stores.one, admin("root@example.org")).await;
     let mut ada = account("ada+zo\u{eb}\u{1f980}@example.org", &[]);
     ada.name = PersonName::parse("Ad\u{e4} \u{1f980} Lovelace").expect("a name");
     for change in 0..4 {

@@ -290,3 +290,24 @@ async fn a_key_that_opens_nothing_is_not_well() {
     let failed = wrong.health().await.unwrap_err();
     assert!(matches!(failed, KmsError::Corrupt { .. }), "{failed:?}");
 }
+
+/// It is named in words, and nothing is made beside another program's table.
+#[tokio::test]
+async fn a_schema_of_another_program_is_refused() {
+    use sqlx::Connection as _;
+    let made = "CREATE TABLE private_keys (id BIGINT NOT NULL PRIMARY KEY)";
+    let folder = sqlite();
+    let url = folder.url().await;
+    let new = format!("{url}?mode=rwc");
+    let mut connection = sqlx::SqliteConnection::connect(&new).await.unwrap();
+    sqlx::query(made).execute(&mut connection).await.unwrap();
+    let server = mariadb().await;
+    let other = server.url().await;
+    let mut connection = sqlx::MySqlConnection::connect(&other).await.unwrap();
+    sqlx::query(made).execute(&mut connection).await.unwrap();
+    for url in [url, other] {
+        let refused = KmsDatabase::connect(&url, SqlOptions::default()).await;
+        let words = refused.err().unwrap().to_string();
+        assert!(words.contains("private_keys"), "{words}");
+    }
+}
