@@ -29,6 +29,9 @@ use crate::wrapping_key::{check_plain, is_wrapped_text};
 /// A provider has so long for one call, unless something else is said.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 
+/// No key that is worth wrapping has fewer.
+const LEAST_KEY_BYTES: usize = 16;
+
 /// So many public keys are remembered. The one that came first is forgotten first.
 pub const MAX_KNOWN_KEYS: usize = 1024;
 
@@ -209,8 +212,12 @@ impl CheckedKeyManagement {
     }
 }
 
-/// Whether a text that should be wrapped is the key itself. It finds who is broken, not who is cunning.
+/// Whether a text that should be wrapped is the key itself. It finds who is broken, not who is cunning. A few bytes may stand
+/// in any text.
 fn shows(wrapped: &str, plain: &[u8]) -> bool {
+    if plain.len() < LEAST_KEY_BYTES {
+        return false;
+    }
     let texts = [
         STANDARD_NO_PAD.encode(plain),
         URL_SAFE_NO_PAD.encode(plain),

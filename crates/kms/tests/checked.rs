@@ -285,7 +285,7 @@ async fn what_does_not_unwrap_to_itself_was_never_wrapped() {
     for lie in [Lie::WrapsAnother, Lie::WrappedNoText, Lie::WrapsNothing] {
         let (kms, kid) = checked(lie);
         kms.generate_wrapping(&kid).await.unwrap();
-        let refused = kms.wrap(&kid, b"a key").await.unwrap_err();
+        let refused = kms.wrap(&kid, &[3; 32]).await.unwrap_err();
         assert!(
             matches!(refused, KmsError::WrongWrapping(_)),
             "{lie:?}: {refused:?}"
