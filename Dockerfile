@@ -73,7 +73,8 @@ WORKDIR /tmp
 # What is skipped is about processes and machines, not about a mesh.
 ENTRYPOINT ["/stories/deps/e2e", "--test-threads=1", "--skip", "configuration::", "--skip", "demo::", "--skip", "footprint::", \
             "--skip", "soak::", "--skip", "faults_alarm::", "--skip", "faults_clock::", "--skip", "faults_crashes::", \
-            "--skip", "faults_links::", "--skip", "front_door::", "--skip", "key_server::", "--skip", "wrapped_keys::"]
+            "--skip", "faults_links::", "--skip", "front_door::", "--skip", "key_server::", "--skip", "wrapped_keys::", \
+            "--skip", "behind_the_gateway::"]
 
 FROM runtime AS peer
 USER 10001:10001
