@@ -109,6 +109,7 @@ pub mod refresh_token;
 pub mod audit;
 
 pub mod memory;
+pub mod private_api;
 
 mod text;
 

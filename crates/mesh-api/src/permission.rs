@@ -65,6 +65,12 @@ impl Permission {
             Self::KeysRotate => "keys:rotate",
         }
     }
+
+    /// Reads what [`Self::as_str`] tells.
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|permission| permission.as_str() == name)
+    }
 }
 
 impl fmt::Display for Permission {

@@ -52,6 +52,7 @@ impl Gateway {
             audience: "consumer",
             subject: "42",
             subject_kind: SubjectKind::User,
+            name: None,
             scope: Scopes::default(),
             permissions: Vec::new(),
             request_id: "r-1",

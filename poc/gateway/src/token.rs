@@ -63,6 +63,7 @@ pub async fn internal(
         audience: &holder.audience,
         subject: &holder.subject,
         subject_kind: SubjectKind::User,
+        name: None,
         scope: Scopes::default(),
         permissions: holder.permissions(),
         request_id: "command-line",

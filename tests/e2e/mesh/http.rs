@@ -170,6 +170,7 @@ impl Gateway {
             audience: peer.name(),
             subject: "42",
             subject_kind: SubjectKind::User,
+            name: None,
             scope: Scopes::default(),
             permissions: permissions.collect(),
             request_id: "story",

@@ -86,6 +86,7 @@ impl Issuer {
             audience: "orders",
             subject: "42",
             subject_kind: SubjectKind::User,
+            name: None,
             scope: Scopes::parse("user.request").expect("scopes"),
             permissions: vec!["AUDITOR".to_owned()],
             request_id: "r-1",

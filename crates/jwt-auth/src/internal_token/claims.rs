@@ -33,6 +33,9 @@ pub struct InternalClaims {
     pub sub: String,
     /// What kind of caller that is.
     pub sub_kind: SubjectKind,
+    /// What people call the caller, such as an e-mail address: for logs and pages, never to decide anything by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What the request is part of.
     pub scope: Scopes,
     /// What the caller may do.

@@ -22,6 +22,8 @@ pub struct InternalGrant<'a> {
     pub subject: &'a str,
     /// What kind of caller that is.
     pub subject_kind: SubjectKind,
+    /// What people call the caller.
+    pub name: Option<&'a str>,
     /// What the request is part of.
     pub scope: Scopes,
     /// What the caller may do.
@@ -83,6 +85,7 @@ impl InternalTokenIssuer {
             aud: grant.audience.to_owned(),
             sub: grant.subject.to_owned(),
             sub_kind: grant.subject_kind,
+            name: grant.name.map(str::to_owned),
             scope: grant.scope,
             permissions: grant.permissions,
             request_id: grant.request_id.to_owned(),

@@ -41,6 +41,8 @@ pub struct InternalContext {
     pub subject: String,
     /// What kind of caller that is. The original's form does not say; there everybody but `system` is a user.
     pub subject_kind: SubjectKind,
+    /// What people call the caller, where the gateway says it: for logs and pages, never to decide anything by.
+    pub name: Option<String>,
     /// What the request is part of.
     pub scope: Scopes,
     /// What the caller may do.
@@ -197,6 +199,7 @@ impl InternalTokenVerifier {
         Ok(InternalContext {
             subject: claims.sub,
             subject_kind: claims.sub_kind,
+            name: claims.name,
             scope: claims.scope,
             permissions: claims.permissions,
             request_id: claims.request_id,
@@ -221,6 +224,7 @@ impl InternalTokenVerifier {
         Ok(InternalContext {
             subject: claims.sub,
             subject_kind,
+            name: None,
             scope: claims.scope,
             permissions: claims.permissions,
             request_id: claims.request_id,

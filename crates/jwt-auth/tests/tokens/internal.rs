@@ -20,6 +20,7 @@ fn grant(audience: &'static str) -> InternalGrant<'static> {
         audience,
         subject: "42",
         subject_kind: SubjectKind::User,
+        name: None,
         scope: Scopes::parse("user.request").unwrap(),
         permissions: vec!["ADMIN".to_owned()],
         request_id: "r-1",
@@ -245,6 +246,7 @@ fn only_a_number_is_read_as_one() {
     let mut context = jwt_auth::InternalContext {
         subject: String::new(),
         subject_kind: SubjectKind::User,
+        name: None,
         scope: Scopes::default(),
         permissions: Vec::new(),
         request_id: String::new(),

@@ -120,7 +120,10 @@ mod tests {
         async fn admit(&self, permission: Permission, _: Sent<'_>) -> Result<Caller, Denied> {
             let caller = Caller {
                 subject: "s".repeat(8 * 1024),
+                name: None,
                 kind: CallerKind::Client,
+                permissions: vec![permission],
+                session: None,
                 request_id: Some("\u{e9}".repeat(4 * 1024)),
                 until_ms: None,
                 headers: Vec::new(),

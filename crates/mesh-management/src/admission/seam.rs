@@ -35,8 +35,14 @@ pub enum CallerKind {
 pub struct Caller {
     /// The name, as the issuer of its token has it.
     pub subject: String,
+    /// What people call the caller, where the gateway says it.
+    pub name: Option<String>,
     /// What kind of caller it is.
     pub kind: CallerKind,
+    /// All that the caller may do here: what a page offers.
+    pub permissions: Vec<Permission>,
+    /// The session that the request is part of, where a person has signed in.
+    pub session: Option<String>,
     /// The request's name in logs, where the gateway gave it one.
     pub request_id: Option<String>,
     /// When what lets it in ends, in epoch milliseconds: an answer that goes on for longer ends with it.
@@ -46,6 +52,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// What the caller is called in the audit: as people call it, or as its token has it.
+    pub fn actor(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.subject)
+    }
+
     /// For how long an answer to this caller may go on from `now_ms` on: five seconds more than what lets it in. `None` where
     /// that has no end.
     pub fn left(&self, now_ms: i64) -> Option<Duration> {

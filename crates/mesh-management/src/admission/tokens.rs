@@ -36,9 +36,13 @@ impl TokenAdmission {
             headers: challenge(rejection.into()),
             ..Denied::forbidden(permission)
         })?;
+        let scopes = passed.context.claims.scope;
         Ok(Caller {
             subject: passed.context.claims.sub,
+            name: None,
             kind: CallerKind::Client,
+            permissions: known(scopes.iter()),
+            session: None,
             request_id: None,
             until_ms: Some(passed.context.claims.exp.saturating_mul(1000)),
             headers: passed.headers,
@@ -62,6 +66,9 @@ impl TokenAdmission {
         allowed.map_err(|_| Denied::forbidden(permission))?;
         Ok(Caller {
             subject: passed.context.subject,
+            name: passed.context.name,
+            permissions: known(passed.context.permissions.iter().map(String::as_str)),
+            session: passed.context.session,
             kind: match passed.context.subject_kind {
                 SubjectKind::User => CallerKind::User,
                 SubjectKind::Client => CallerKind::Client,
@@ -72,6 +79,11 @@ impl TokenAdmission {
             headers: passed.headers,
         })
     }
+}
+
+/// Those that are permissions here: a token may name those of other services too.
+fn known<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Permission> {
+    names.filter_map(Permission::parse).collect()
 }
 
 #[async_trait]

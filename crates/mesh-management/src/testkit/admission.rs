@@ -111,6 +111,7 @@ impl Issuer {
             audience: "own",
             subject: "42",
             subject_kind: SubjectKind::User,
+            name: None,
             scope: Scopes::default(),
             permissions: permissions.map(|it| it.as_str().to_owned()).collect(),
             request_id: "r-1",
@@ -257,7 +258,10 @@ impl Admission for Soon {
     async fn admit(&self, _: Permission, _: Sent<'_>) -> Result<Caller, Denied> {
         Ok(Caller {
             subject: "42".to_owned(),
+            name: None,
             kind: CallerKind::User,
+            permissions: vec![Permission::MeshRead],
+            session: None,
             request_id: None,
             until_ms: Some(SystemClock.now_ms() - 4_500),
             headers: Vec::new(),

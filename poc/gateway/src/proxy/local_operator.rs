@@ -55,6 +55,7 @@ impl Who for LocalOperator {
         }
         Ok(Caller {
             subject: self.subject.clone(),
+            name: None,
             kind: SubjectKind::User,
             permissions: self.role.permissions().to_vec(),
             session: None,

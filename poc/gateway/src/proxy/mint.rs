@@ -60,6 +60,7 @@ impl Mint {
             audience: wanted.audience,
             subject: &caller.subject,
             subject_kind: caller.kind,
+            name: caller.name.as_deref(),
             scope: Scopes::default(),
             permissions: permissions.collect(),
             request_id: wanted.request_id,

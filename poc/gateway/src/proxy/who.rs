@@ -44,8 +44,10 @@ pub enum Profile {
 /// Who calls.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Whose name is in the peers' logs.
+    /// Who it is: an account's id, or a client's.
     pub subject: String,
+    /// What people call the caller, where that is something else: it is in the peers' logs and on their pages.
+    pub name: Option<String>,
     /// What kind of caller that is.
     pub kind: SubjectKind,
     /// What it may do.
