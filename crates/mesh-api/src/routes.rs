@@ -240,18 +240,22 @@ pub const ROUTES: &[Route] = &[
 /// The permission that a request asks for, by its method and its path below the prefix as they were sent; `None` for what is
 /// no route of this table. HEAD asks as GET does.
 pub fn permission_of(method: &str, path: &str) -> Option<Permission> {
+    if matches!(method, "GET" | "HEAD") && path == EVENTS {
+        return Some(MeshRead);
+    }
+    route_of(method, path).map(|route| route.permission)
+}
+
+/// The route that a request is for, by its method and its path below the prefix as they were sent.
+pub fn route_of(method: &str, path: &str) -> Option<&'static Route> {
     let method = match method {
         "GET" | "HEAD" => Get,
         "POST" => Post,
         "DELETE" => Delete,
         _ => return None,
     };
-    if method == Get && path == EVENTS {
-        return Some(MeshRead);
-    }
     let mut routes = ROUTES.iter().chain([&DELETE_TARGET_FORM]);
-    let route = routes.find(|route| route.method == method && matches(route.path, path));
-    route.map(|route| route.permission)
+    routes.find(|route| route.method == method && matches(route.path, path))
 }
 
 /// Compares segment by segment: a name in braces stands for any segment but an empty one.

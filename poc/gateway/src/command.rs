@@ -1,5 +1,7 @@
 //! The command line.
 
+mod places;
+mod proxy;
 mod serve;
 
 use std::io::Write as _;
@@ -12,6 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use mesh_api::permission::Role;
 use url::Url;
 
+use crate::command::places::Failure;
+use crate::command::proxy::LocalProxy;
 use crate::command::serve::Serve;
 use crate::keys::{self, KEY_SET};
 use crate::token::{self, Holder, MAX_MINUTES};
@@ -34,7 +38,9 @@ enum Command {
     /// Prints a token for one peer: an access token, or with --method and --uri an internal one for that request.
     Token(Token),
     /// Shows dashboards to whoever uses this machine, in one role: listens on it alone, and stops on Ctrl-C.
-    Proxy(Serve),
+    Proxy(LocalProxy),
+    /// Lets people sign in, and shows them dashboards; stops on SIGTERM or Ctrl-C.
+    Serve(Box<Serve>),
 }
 
 #[derive(Subcommand)]
@@ -113,9 +119,6 @@ fn target(text: &str) -> Result<String, String> {
     }
 }
 
-/// Why nothing was printed.
-type Failure = Box<dyn std::error::Error>;
-
 /// Reads the command line and does what it says. Only the token goes to standard output.
 pub fn main() -> ExitCode {
     match run(Options::parse()) {
@@ -143,7 +146,8 @@ fn run(options: Options) -> Result<(), Failure> {
             keys::publish(&folders, &to)?;
             return print(&format!("{} keys in {}", folders.len(), to.display()));
         }
-        Command::Proxy(serve) => return serve.run(),
+        Command::Proxy(proxy) => return proxy.run(),
+        Command::Serve(serve) => return serve.run(),
         Command::Token(asked) => asked,
     };
     let signer = Arc::new(keys::load(&asked.folder.dir)?);
@@ -199,6 +203,10 @@ mod tests {
         assert!(!parses(&format!("{proxy} --upstream b")));
         assert!(!parses(&format!("{proxy} --requests-per-second 0")));
         assert!(!parses("gateway proxy --role operator"));
+        assert!(parses("gateway serve --upstream a=http://127.0.0.1:3003"));
+        assert!(!parses(
+            "gateway serve --upstream a=http://b --public-url http://mesh.example"
+        ));
         assert!(!parses("gateway keys publish --to jwks.json"));
         for wrong in [
             "gateway",

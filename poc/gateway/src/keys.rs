@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use accounts::RefreshTokenKey;
+use auth_base::random::{Random, SystemRandom};
 use jwt_auth::jwks::Jwks;
 use jwt_auth::private_key::InvalidPrivateKey;
 use jwt_auth::{Algorithm, MemorySigner, PrivateKey, PublicJwk, Signer};
@@ -15,6 +17,9 @@ pub const SIGNING_KEY: &str = "signing-key.json";
 
 /// The public keys, a JWK set for `GATEWAY_KEYS` of every peer.
 pub const KEY_SET: &str = "jwks.json";
+
+/// What refresh tokens are made with, which only its owner may read (0600).
+pub const REFRESH_KEYS: &str = "refresh-token-keys";
 
 /// A key in a file is no longer, in bytes.
 const MOST: u64 = 16 * 1024;
@@ -37,8 +42,8 @@ pub enum KeysError {
     /// Others may read it, and be the gateway.
     #[error("{0} may be read by others: chmod 600")]
     Open(PathBuf),
-    /// The file holds no private key.
-    #[error("{0} holds no private key")]
+    /// The file holds no key.
+    #[error("{0} holds no key, or something else besides")]
     NoKey(PathBuf),
     /// No key can be made or used here.
     #[error(transparent)]
@@ -103,17 +108,57 @@ fn create_new(path: &Path, mode: u32) -> io::Result<File> {
 /// When there is none.
 pub fn load(folder: &Path) -> Result<impl Signer, KeysError> {
     let path = folder.join(SIGNING_KEY);
-    let mut content = Zeroizing::new(Vec::new());
-    let file = File::open(&path).map_err(at(&path))?;
-    let mode = file.metadata().map_err(at(&path))?.permissions().mode();
+    let content = read_own(&path)?;
+    let key = PrivateKey::from_jwk(&content).map_err(|_| KeysError::NoKey(path))?;
+    Ok(MemorySigner::new(&key)?)
+}
+
+/// Reads what refresh tokens are made with, and makes it where there is none: a line of 64 hexadecimal digits for each key. The
+/// first makes tokens, and all open them.
+///
+/// # Errors
+/// When the file cannot be read or made, others may read it, or a line is no key.
+pub fn refresh_token_key(folder: &Path) -> Result<RefreshTokenKey, KeysError> {
+    let path = folder.join(REFRESH_KEYS);
+    match create_new(&path, 0o600) {
+        Ok(mut file) => {
+            let mut key = Zeroizing::new([0; 32]);
+            SystemRandom.fill(&mut *key);
+            let line = Zeroizing::new(format!("{}\n", &*Zeroizing::new(hex::encode(*key))));
+            let written = file.write_all(line.as_bytes());
+            written.and_then(|()| file.sync_all()).map_err(at(&path))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(at(&path)(error)),
+    }
+    let content = read_own(&path)?;
+    let lines = content.split(|byte| *byte == b'\n');
+    let lines = lines.map(<[u8]>::trim_ascii).filter(|it| !it.is_empty());
+    let mut keys = lines.map(|line| {
+        let mut key = Zeroizing::new([0; 32]);
+        let read = hex::decode_to_slice(line, &mut *key);
+        read.map(|()| key)
+            .map_err(|_| KeysError::NoKey(path.clone()))
+    });
+    let first = keys
+        .next()
+        .ok_or_else(|| KeysError::NoKey(path.clone()))??;
+    keys.try_fold(RefreshTokenKey::new(*first), |all, key| {
+        Ok(all.and_older(*key?))
+    })
+}
+
+fn read_own(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    let mut content = Zeroizing::new(Vec::with_capacity(4096));
+    let file = File::open(path).map_err(at(path))?;
+    let mode = file.metadata().map_err(at(path))?.permissions().mode();
     if mode & 0o077 != 0 {
-        return Err(KeysError::Open(path));
+        return Err(KeysError::Open(path.to_owned()));
     }
     file.take(MOST)
         .read_to_end(&mut content)
-        .map_err(at(&path))?;
-    let key = PrivateKey::from_jwk(&content).map_err(|_| KeysError::NoKey(path))?;
-    Ok(MemorySigner::new(&key)?)
+        .map_err(at(path))?;
+    Ok(content)
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> KeysError {
@@ -152,6 +197,30 @@ mod tests {
         assert_eq!(published.keys(), [public.clone(), next]);
         assert!(publish(&[folder.with_extension("none")], &set).is_err());
         assert_eq!(*load(&folder).unwrap().key(), public);
+    }
+
+    #[test]
+    fn refresh_tokens_are_opened_with_every_key_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = accounts::RefreshIds {
+            family: accounts::FamilyId::random(&SystemRandom),
+            token: accounts::TokenId::random(&SystemRandom),
+        };
+        let made = refresh_token_key(folder.path()).unwrap().token(&ids);
+        let again = refresh_token_key(folder.path()).unwrap();
+        assert_eq!(again.open(made.expose()), Some(ids));
+        let path = folder.path().join(REFRESH_KEYS);
+        let first = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{}\n{first}", "ab".repeat(32))).unwrap();
+        let changed = refresh_token_key(folder.path()).unwrap();
+        assert_eq!(changed.open(made.expose()), Some(ids));
+        assert_ne!(changed.token(&ids).expose(), made.expose());
+        fs::write(&path, "ab").unwrap();
+        let refused = refresh_token_key(folder.path());
+        assert!(matches!(refused, Err(KeysError::NoKey(_))));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = refresh_token_key(folder.path());
+        assert!(matches!(refused, Err(KeysError::Open(_))));
     }
 
     #[test]

@@ -8,7 +8,11 @@
 //!
 //! It is a library with a thin `main`, so that tests and `cargo demo` start the same thing in their process.
 
+mod audit;
 pub mod command;
 pub mod keys;
+mod metrics;
+mod pages;
 pub mod proxy;
+pub mod sign_in;
 pub mod token;

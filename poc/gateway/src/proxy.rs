@@ -10,7 +10,9 @@
 //! [`Who`] is the seam to whatever knows who calls. Everything else is independent of it: [`LocalOperator`] lets in whoever
 //! reaches the port, as `kubectl proxy` does, and therefore listens on this machine alone.
 
-mod cookies;
+mod arrival;
+mod change;
+pub(crate) mod cookies;
 mod flood;
 mod forward;
 mod head;
@@ -28,7 +30,10 @@ mod server;
 mod tunnel;
 mod who;
 
+pub(crate) use self::arrival::{Arrival, OwnRoutes};
+pub(crate) use self::flood::Flood;
 pub use self::forward::Limits;
+pub use self::head::{InvalidOrigin, Origin};
 pub use self::local_operator::{LocalOperator, NotLoopback};
 pub use self::refusal::Refusal;
 pub use self::routing::{InvalidUpstream, Upstream, Upstreams};

@@ -1,91 +1,126 @@
-//! `gateway proxy`.
+//! `gateway serve`.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use mesh_api::permission::Role;
-use mesh_management::edge::{Hosts, host_name};
+use mesh_management::edge::host_name;
+use url::{Host, Url};
 
+use crate::command::places::{self, Failure, Places};
 use crate::keys;
-use crate::proxy::{LocalOperator, Proxy, Settings, Upstream};
-
-/// Why the proxy ends.
-type Failure = Box<dyn std::error::Error>;
+use crate::proxy::{Origin, Proxy, Upstream};
+use crate::sign_in::{Lifetimes, SignInSettings};
 
 #[derive(Args)]
 pub(super) struct Serve {
-    /// Where the keys are.
-    #[arg(long, env = "GATEWAY_DIR", default_value = "gateway-keys")]
-    dir: PathBuf,
-    /// What whoever uses it may do: viewer, operator or admin.
-    #[arg(long)]
-    role: Role,
-    /// Whose name is in the peers' logs.
-    #[arg(long, default_value = "local-operator")]
-    subject: String,
-    /// A peer, as NAME=http://HOST:PORT. The first has its dashboard at the first --listen, and so on; all are managed
-    /// below /api/v1/peers/NAME/.
-    #[arg(long = "upstream", value_name = "NAME=URL", required = true)]
-    upstreams: Vec<Upstream>,
-    /// Where a dashboard is shown: an address of this machine alone.
+    #[command(flatten)]
+    places: Places,
+    /// The accounts service, as NAME=http://HOST:PORT: tokens are for that name.
     #[arg(
-        long = "listen",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:3100"
+        long,
+        env = "ACCOUNTS",
+        value_name = "NAME=URL",
+        default_value = "accounts=http://127.0.0.1:3200"
     )]
-    listens: Vec<SocketAddr>,
-    /// Where /livez and /readyz of the gateway itself are answered; nowhere unless given.
-    #[arg(long, value_name = "ADDRESS")]
-    probes: Option<SocketAddr>,
-    /// A name that it answers to, besides localhost and addresses.
-    #[arg(long = "host", value_name = "NAME", value_parser = name)]
-    hosts: Vec<String>,
-    /// How often one address may ask.
-    #[arg(long, default_value_t = Settings::REQUESTS_PER_SECOND)]
-    requests_per_second: NonZeroU32,
+    accounts: Upstream,
+    /// Where browsers find the gateway. Over https its cookies are for TLS alone; over http it is for this machine alone.
+    #[arg(long, env = "PUBLIC_URL", default_value = "http://localhost:3100", value_parser = public_url)]
+    public_url: Url,
+    /// An origin whose pages may ask with their user's cookies, as https://app.example.
+    #[arg(
+        long = "cors-origin",
+        env = "CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    origins: Vec<Origin>,
+    /// Gives the refresh token the name that clients of the original know.
+    #[arg(long, env = "COOKIE_COMPAT")]
+    cookie_compat: bool,
+    /// How long an access token counts, in seconds: rights follow within this time.
+    #[arg(long, default_value_t = 900, value_parser = clap::value_parser!(u32).range(5..=3600))]
+    access_seconds: u32,
+    /// How long a session lives that is not used, in hours.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=720))]
+    idle_hours: u32,
+    /// How long one lives whose person wants to be remembered, in days.
+    #[arg(long, env = "JWT_REFRESH_REMEMBER_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=365))]
+    remember_days: u32,
+    /// How often one address may prove who it is, in a quarter of an hour.
+    #[arg(long, env = "AUTH_RATE_MAX", default_value_t = SignInSettings::ATTEMPTS)]
+    attempts: NonZeroU32,
 }
 
-fn name(text: &str) -> Result<String, String> {
-    host_name(text).ok_or_else(|| "is no name of a host, without a port".to_owned())
+fn public_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| "is no URL".to_owned())?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let is_local = match url.host() {
+        Some(Host::Domain(name)) => matches!(name, "localhost" | "localhost."),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        _ if !is_bare || !url.username().is_empty() || url.password().is_some() => {
+            Err("has more than a scheme, a host and a port".to_owned())
+        }
+        "https" => Ok(url),
+        "http" if is_local => Ok(url),
+        "http" => Err("needs https: over http everybody on the way reads the cookies".to_owned()),
+        _ => Err("is no https URL".to_owned()),
+    }
 }
 
 impl Serve {
-    /// Serves until SIGTERM or SIGINT. The addresses go to standard output, one a line, and the log to standard error.
+    /// Serves until it is asked to stop.
     pub(super) fn run(self) -> Result<(), Failure> {
-        tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .init();
-        let runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = { runtime }.enable_all().build()?;
-        runtime.block_on(self.serve())
+        places::run(async {
+            let signer = Arc::new(keys::load(&self.places.dir)?);
+            let key = keys::refresh_token_key(&self.places.dir)?;
+            let hour = Duration::from_secs(3600);
+            let sign_in = SignInSettings {
+                cookie_compat: self.cookie_compat,
+                lifetimes: Lifetimes {
+                    access: Duration::from_secs(self.access_seconds.into()),
+                    idle: hour * self.idle_hours,
+                    remembered: hour * 24 * self.remember_days,
+                },
+                attempts: self.attempts,
+                ..SignInSettings::new(self.accounts, self.public_url, key)
+            };
+            let name = sign_in.public_url.host_str().and_then(host_name);
+            let mut settings = self.places.settings(name);
+            settings.origins = self.origins;
+            Ok(Proxy::with_sign_in(settings, sign_in, signer).await?)
+        })
     }
+}
 
-    async fn serve(self) -> Result<(), Failure> {
-        let who = LocalOperator::new(self.role, self.subject, &self.listens)?;
-        let signer = Arc::new(keys::load(&self.dir)?);
-        let settings = Settings {
-            probes: self.probes,
-            hosts: Hosts::only(self.hosts),
-            requests_per_second: self.requests_per_second,
-            ..Settings::new(self.upstreams, self.listens)
-        };
-        let proxy = Proxy::bind(settings, Arc::new(who), signer).await?;
-        proxy.stop().on_signals()?;
-        let mut lines = String::new();
-        let probes = proxy.probes().map(|address| ("probes".to_owned(), address));
-        for (name, address) in proxy.dashboards().iter().cloned().chain(probes) {
-            lines.push_str(&format!("{name} http://{address}\n"));
+#[cfg(test)]
+mod tests {
+    use super::public_url;
+
+    #[test]
+    fn cookies_do_not_travel_in_the_clear() {
+        for good in [
+            "https://mesh.example",
+            "https://mesh.example:8443/",
+            "http://localhost:3100",
+            "http://127.0.0.1:3100",
+            "http://[::1]:3100",
+        ] {
+            assert!(public_url(good).is_ok(), "{good}");
         }
-        {
-            let mut output = std::io::stdout().lock();
-            output.write_all(lines.as_bytes())?;
-            output.flush()?;
+        for bad in [
+            "http://mesh.example",
+            "https://mesh.example/a",
+            "https://u:p@mesh.example",
+            "ftp://localhost",
+            "mesh.example",
+        ] {
+            assert!(public_url(bad).is_err(), "{bad}");
         }
-        Ok(proxy.run_until_stopped().await?)
     }
 }

@@ -2,8 +2,17 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+/// The access token, on pages of this machine without TLS.
+pub(crate) const ACCESS: &str = "access";
+/// The refresh token there, and where clients of the original are to find it.
+pub(crate) const REFRESH: &str = "refreshToken";
+/// The access token over TLS.
+pub(crate) const HOST_ACCESS: &str = "__Host-access";
+/// The refresh token over TLS.
+pub(crate) const HOST_REFRESH: &str = "__Host-refresh";
+
 /// What they are called.
-const OURS: [&str; 4] = ["access", "refreshToken", "__Host-access", "__Host-refresh"];
+const OURS: [&str; 4] = [ACCESS, REFRESH, HOST_ACCESS, HOST_REFRESH];
 
 /// Takes ours out of a request.
 pub(super) fn hide(headers: &mut HeaderMap) {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
@@ -14,7 +15,7 @@ const MAX_ADDRESSES: usize = 16 * 1024;
 const BURST_SECONDS: u32 = 2;
 
 /// A rate for each address, and one that is shared when there are too many of them.
-pub(super) struct Flood {
+pub(crate) struct Flood {
     addresses: DefaultKeyedRateLimiter<IpAddr>,
     others: DefaultDirectRateLimiter,
 }
@@ -23,7 +24,17 @@ impl Flood {
     /// Lets each address ask so often a second.
     pub(super) fn new(per_second: NonZeroU32) -> Self {
         let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(BURST_SECONDS - 1));
-        let quota = Quota::per_second(per_second).allow_burst(burst);
+        Self::with(Quota::per_second(per_second).allow_burst(burst))
+    }
+
+    /// Lets each address ask so often in a while: all at once, or now and then.
+    pub(crate) fn per_window(most: NonZeroU32, window: Duration) -> Self {
+        let each = window / most.get();
+        let quota = Quota::with_period(each.max(Duration::from_millis(1)));
+        Self::with(quota.unwrap_or(Quota::per_second(most)).allow_burst(most))
+    }
+
+    fn with(quota: Quota) -> Self {
         Self {
             addresses: RateLimiter::keyed(quota),
             others: RateLimiter::direct(quota),
@@ -34,7 +45,7 @@ impl Flood {
     ///
     /// # Errors
     /// 429 when there were too many of this address.
-    pub(super) fn check(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Refusal> {
         if self.addresses.len() >= MAX_ADDRESSES {
             if self.others.check().is_err() {
                 return Err(Refusal::too_many());

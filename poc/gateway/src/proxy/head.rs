@@ -1,15 +1,17 @@
 //! What the head of a request must be, and what of it counts.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, PathAndQuery};
-use axum::http::{HeaderMap, HeaderName, Method, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use hmac_auth::client_address::TrustedProxies;
 use mesh_api::problem::Problem;
 use mesh_management::edge::Hosts;
 use mesh_management::guard;
 use mesh_management_axum::answer::Headers;
+use url::Url;
 
 use crate::proxy::refusal::Refusal;
 use crate::proxy::{hop_by_hop, request_line};
@@ -66,15 +68,54 @@ fn is_made_by_a_page(headers: &HeaderMap) -> bool {
     site.is_some_and(|site| site != "none") || headers.contains_key(header::ORIGIN)
 }
 
+/// The origin of a page: scheme, host and port, as a browser writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+/// The text is no origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no origin, such as https://app.example")]
+pub struct InvalidOrigin;
+
+impl Origin {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Origin {
+    type Err = InvalidOrigin;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        let url = Url::parse(text).map_err(|_| InvalidOrigin)?;
+        let origin = url.origin().ascii_serialization();
+        match matches!(url.scheme(), "http" | "https") && origin == text {
+            true => Ok(Self(origin)),
+            false => Err(InvalidOrigin),
+        }
+    }
+}
+
 /// Who we are, and whom we believe.
 pub(super) struct Edge {
     /// The names that we answer to.
     pub(super) hosts: Hosts,
     /// The proxies before us.
     pub(super) proxies: TrustedProxies,
+    /// The origins whose pages may ask, besides our own.
+    pub(super) origins: Vec<Origin>,
 }
 
 impl Edge {
+    /// Whether a page of a listed origin asks.
+    fn is_listed(&self, headers: &HeaderMap) -> bool {
+        let mut sent = headers.get_all(header::ORIGIN).iter();
+        let origin = sent.next().map(HeaderValue::as_bytes);
+        let is = |listed: &Origin| Some(listed.0.as_bytes()) == origin;
+        sent.next().is_none() && self.origins.iter().any(is)
+    }
+
     /// Checks a head, and takes out of its headers what is for one connection and what nobody may claim.
     ///
     /// # Errors
@@ -89,7 +130,10 @@ impl Edge {
         })?;
         let target = request_line::target(&parts.method, &parts.uri, &parts.headers)?;
         // Before anybody's `Connection` takes away what tells of the page.
-        let site = guard::from_this_site(None, &headers);
+        let site = match self.is_listed(&parts.headers) {
+            true => Ok(()),
+            false => guard::from_this_site(None, &headers),
+        };
         if is_part_of_a_page(&parts.method, &parts.headers) {
             // No page of another site needs our answers, nor may it use up what the operator may ask.
             site.clone()?;
@@ -132,6 +176,7 @@ mod tests {
         let edge = Edge {
             hosts: Hosts::only([]),
             proxies: TrustedProxies::new(proxies.iter().map(|it| it.parse().unwrap()).collect()),
+            origins: vec!["https://app.example".parse().unwrap()],
         };
         let request = Request::get("/a?b").header("host", "localhost:3100");
         let request = headers.iter().fold(request, |request, (name, value)| {

@@ -62,6 +62,7 @@ impl Who for LocalOperator {
             // A page of another site reaches this machine too.
             profile: Profile::Browser,
             ended: self.ended.clone(),
+            until_ms: None,
             answer: Vec::new(),
         })
     }
@@ -109,6 +110,7 @@ mod tests {
             target: "/",
             headers: &headers,
             address: listen.ip(),
+            request_id: "r",
             audience: "one",
             is_forwarded,
         };

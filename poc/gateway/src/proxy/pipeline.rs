@@ -1,12 +1,17 @@
 //! The order in which a request is judged, and handed on.
 
+use std::future::pending;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use auth_base::clock::{Clock, SystemClock};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
+};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -15,10 +20,14 @@ use hyper::body::Incoming;
 use hyper::upgrade::{self, OnUpgrade};
 use jwt_auth::guard::INTERNAL_CHALLENGE;
 use mesh_management::guard;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::AuditLog;
+use crate::metrics::Metrics;
+use crate::proxy::arrival::{Arrival, OwnRoutes};
+use crate::proxy::change::Change;
 use crate::proxy::flood::Flood;
 use crate::proxy::forward::{Forwarder, Limits};
 use crate::proxy::head::{Edge, Head};
@@ -30,6 +39,8 @@ use crate::proxy::who::{self, Caller, Profile, Who};
 use crate::proxy::{cookies, hop_by_hop, permission, tunnel};
 
 const INTERNAL_AUTH: HeaderName = HeaderName::from_static(jwt_auth::guard::INTERNAL_AUTH);
+/// A year.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -42,6 +53,13 @@ pub(super) struct Shared {
     pub(super) flood: Flood,
     pub(super) upstreams: Upstreams,
     pub(super) who: Arc<dyn Who>,
+    /// What the gateway answers itself.
+    pub(super) own: Option<OwnRoutes>,
+    /// Where changes are written down.
+    pub(super) audit: Option<AuditLog>,
+    /// Whether pages come over TLS.
+    pub(super) is_secure: bool,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) mint: Mint,
     pub(super) forwarder: Forwarder,
     pub(super) limits: Limits,
@@ -60,13 +78,13 @@ pub(super) struct Entry {
 }
 
 /// A request of which all is known.
-struct Journey<'a> {
-    request_id: &'a str,
-    head: Head,
-    upstream: Arc<Upstream>,
+pub(super) struct Journey<'a> {
+    pub(super) request_id: &'a str,
+    pub(super) head: Head,
+    pub(super) upstream: Arc<Upstream>,
     /// Path and query, as the peer gets them.
-    target: PathAndQuery,
-    caller: Caller,
+    pub(super) target: PathAndQuery,
+    pub(super) caller: Caller,
     /// The caller's side of a WebSocket.
     upgrade: OnUpgrade,
 }
@@ -85,8 +103,13 @@ pub(super) async fn handle(
         tracing::debug!(request_id, %method, status, code, "refused by the gateway");
         refusal.into_response()
     });
+    entry.shared.metrics.answered(response.status().as_u16());
+    let headers = response.headers_mut();
     if let Ok(request_id) = HeaderValue::try_from(request_id) {
-        response.headers_mut().insert(REQUEST_ID, request_id);
+        headers.insert(REQUEST_ID, request_id);
+    }
+    if entry.shared.is_secure {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
     }
     response
 }
@@ -103,12 +126,20 @@ impl Entry {
         let (mut parts, body) = request.into_parts();
         let head = shared.edge.admit(&mut parts, connection)?;
         shared.flood.check(head.address)?;
+        if let Some(own) = shared.own.as_ref()
+            && (own.covers)(head.target.path())
+        {
+            let arrival = Arrival::new(&head, request_id);
+            let request = Request::from_parts(parts, body);
+            return Ok(own.answer(arrival, request).await);
+        }
         let (upstream, target) = shared.upstreams.find(&self.dashboard, &head.target)?;
         if head.is_page && upstream.name != self.dashboard.name {
             // A page is a peer's own: it is the operator at that peer, and at no other.
             return Err(Refusal::another_peer());
         }
-        let mut caller = self.identify(&parts, &head, &upstream.name).await?;
+        let identifying = self.identify(&parts, &head, &upstream.name, request_id);
+        let mut caller = identifying.await?;
         // Cookies that were renewed are not lost with a refusal.
         let answer = mem::take(&mut caller.answer);
         let journey = Journey {
@@ -119,7 +150,15 @@ impl Entry {
             caller,
             upgrade,
         };
-        match self.hand_on(journey, parts, body).await {
+        let written = shared.audit.as_ref().and_then(|audit| {
+            let changes = !guard::is_safe(parts.method.as_str());
+            changes.then(|| (audit.clone(), Change::new(&journey, &parts.method)))
+        });
+        let handed_on = self.hand_on(journey, parts, body).await;
+        if let Some((audit, change)) = written {
+            audit.write(change.ended(&handed_on));
+        }
+        match handed_on {
             Ok(mut response) => {
                 if !answer.is_empty() {
                     // No cache keeps whose cookies these are.
@@ -152,7 +191,7 @@ impl Entry {
             target: target.as_str(),
         };
         let token = shared.mint.token(caller, &wanted).await?;
-        prepare(&mut parts, head);
+        prepare(&mut parts, head, shared.is_secure);
         parts.headers.insert(INTERNAL_AUTH, token);
         if let Ok(request_id) = HeaderValue::try_from(journey.request_id) {
             parts.headers.insert(REQUEST_ID, request_id);
@@ -165,12 +204,19 @@ impl Entry {
     }
 
     /// Asks who calls, within a bound.
-    async fn identify(&self, parts: &Parts, head: &Head, peer: &str) -> Result<Caller, Refusal> {
+    async fn identify(
+        &self,
+        parts: &Parts,
+        head: &Head,
+        peer: &str,
+        request_id: &str,
+    ) -> Result<Caller, Refusal> {
         let request = who::Request {
             method: &parts.method,
             target: head.target.as_str(),
             headers: &parts.headers,
             address: head.address,
+            request_id,
             audience: peer,
             is_forwarded: head.is_forwarded,
         };
@@ -204,12 +250,13 @@ impl Entry {
         cookies::keep_others(&mut parts.headers);
         let is_stream = parts.headers.get(CONTENT_TYPE).is_some_and(is_events);
         parts.version = Version::HTTP_11;
-        let (shared, ended) = (&self.shared, journey.caller.ended);
+        let shared = &self.shared;
+        let ended = ended(&journey.caller);
         let stop = shared.stop.clone();
         let body = match peer {
             Some(peer) if is_websocket && journey.head.is_websocket => {
                 hop_by_hop::websocket(&mut parts.headers);
-                let over = async move { either(ended, stop).await };
+                let over = async move { either(ended, stop.cancelled()).await };
                 let idle = shared.limits.idle_tunnel;
                 shared
                     .tunnels
@@ -221,8 +268,8 @@ impl Entry {
             None => {
                 let over = async move {
                     match is_stream {
-                        true => either(ended, stop).await,
-                        false => ended.cancelled().await,
+                        true => either(ended, stop.cancelled()).await,
+                        false => ended.await,
                     }
                 };
                 Body::new(Relay::new(body, is_stream, shared.limits.idle, over))
@@ -232,10 +279,25 @@ impl Entry {
     }
 }
 
-async fn either(one: CancellationToken, other: CancellationToken) {
+/// When nothing of a caller may go on.
+fn ended(caller: &Caller) -> impl Future<Output = ()> + Send + 'static {
+    let (ended, until_ms) = (caller.ended.clone(), caller.until_ms);
+    let left = until_ms.map(|until| until.saturating_sub(SystemClock.now_ms()).max(0));
+    async move {
+        let over = async {
+            match left {
+                Some(left) => sleep(Duration::from_millis(left.unsigned_abs())).await,
+                None => pending().await,
+            }
+        };
+        either(ended.cancelled(), over).await;
+    }
+}
+
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
     tokio::select! {
-        () = one.cancelled() => {}
-        () = other.cancelled() => {}
+        () = one => {}
+        () = other => {}
     }
 }
 
@@ -253,7 +315,7 @@ fn authorize(caller: &Caller, head: &Head, method: &Method, path: &str) -> Resul
 }
 
 /// Takes out of a request what no peer may see, and says where it came from.
-fn prepare(parts: &mut Parts, head: &Head) {
+fn prepare(parts: &mut Parts, head: &Head, is_secure: bool) {
     parts.version = Version::HTTP_11;
     let headers = &mut parts.headers;
     headers.remove(AUTHORIZATION);
@@ -261,10 +323,14 @@ fn prepare(parts: &mut Parts, head: &Head) {
     cookies::hide(headers);
     let address = HeaderValue::try_from(head.address.to_string()).ok();
     let host = headers.get(HOST).cloned();
+    let scheme = match is_secure {
+        true => "https",
+        false => "http",
+    };
     let forwarded = [
         (FORWARDED_FOR, address),
         (FORWARDED_HOST, host),
-        (FORWARDED_PROTO, Some(HeaderValue::from_static("http"))),
+        (FORWARDED_PROTO, Some(HeaderValue::from_static(scheme))),
     ];
     for (name, value) in forwarded {
         if let Some(value) = value {

@@ -44,7 +44,7 @@ impl Refusal {
     }
 
     /// 403 `FORBIDDEN`: the caller may not do this.
-    pub(super) fn forbidden(permission: Permission) -> Self {
+    pub(crate) fn forbidden(permission: Permission) -> Self {
         Denied::forbidden(permission).problem.into()
     }
 

@@ -73,7 +73,7 @@ fn has_user(authority: &Authority) -> bool {
 
 impl Upstream {
     /// The URL of a request to it.
-    pub(super) fn url(&self, target: PathAndQuery) -> Option<Uri> {
+    pub(crate) fn url(&self, target: PathAndQuery) -> Option<Uri> {
         let url = Uri::builder().scheme(Scheme::HTTP);
         let url = url.authority(self.authority.clone());
         url.path_and_query(target).build().ok()

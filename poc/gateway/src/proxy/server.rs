@@ -14,16 +14,21 @@ use peer_kit::shutdown::Stop;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::{AuditLog, AuditWriter};
+use crate::metrics::Metrics;
+use crate::proxy::arrival::OwnRoutes;
 use crate::proxy::flood::Flood;
 use crate::proxy::forward::{Forwarder, Limits};
-use crate::proxy::head::Edge;
+use crate::proxy::head::{Edge, Origin};
 use crate::proxy::mint::Mint;
 use crate::proxy::pipeline::{Entry, Shared, handle};
 use crate::proxy::probes;
 use crate::proxy::routing::{InvalidUpstream, Upstream, Upstreams};
 use crate::proxy::who::Who;
+use crate::sign_in::{SignIn, SignInSettings};
 
 /// What the proxy is told.
 #[derive(Clone, Debug)]
@@ -41,6 +46,8 @@ pub struct Settings {
     pub proxies: TrustedProxies,
     /// How often one address may ask.
     pub requests_per_second: NonZeroU32,
+    /// The origins whose pages may ask, besides the gateway's own.
+    pub origins: Vec<Origin>,
     /// How long it waits.
     pub limits: Limits,
 }
@@ -58,6 +65,7 @@ impl Settings {
             hosts: Hosts::only([]),
             proxies: TrustedProxies::default(),
             requests_per_second: Self::REQUESTS_PER_SECOND,
+            origins: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -92,7 +100,18 @@ pub struct Proxy {
     listeners: Vec<(TcpListener, Router)>,
     dashboards: Vec<(String, SocketAddr)>,
     probes: Option<SocketAddr>,
+    writer: Option<AuditWriter>,
     stop: Stop,
+}
+
+/// Whoever gets in, and what belongs to it.
+struct Entrance {
+    who: Arc<dyn Who>,
+    own: Option<OwnRoutes>,
+    audit: Option<AuditLog>,
+    writer: Option<AuditWriter>,
+    is_secure: bool,
+    metrics: Arc<Metrics>,
 }
 
 impl Proxy {
@@ -103,6 +122,44 @@ impl Proxy {
     pub async fn bind(
         settings: Settings,
         who: Arc<dyn Who>,
+        signer: Arc<dyn Signer>,
+    ) -> Result<Self, ProxyError> {
+        let entrance = Entrance {
+            who,
+            own: None,
+            audit: None,
+            writer: None,
+            is_secure: false,
+            metrics: Arc::new(Metrics::new()),
+        };
+        Self::behind(settings, entrance, signer).await
+    }
+
+    /// Listens, for people who sign in; else as [`Self::bind`].
+    ///
+    /// # Errors
+    /// Those of [`Self::bind`].
+    pub async fn with_sign_in(
+        settings: Settings,
+        sign_in: SignInSettings,
+        signer: Arc<dyn Signer>,
+    ) -> Result<Self, ProxyError> {
+        let (metrics, is_secure) = (Arc::new(Metrics::new()), sign_in.is_secure());
+        let sign_in = SignIn::new(sign_in, &signer, &metrics);
+        let entrance = Entrance {
+            who: sign_in.who,
+            own: Some(sign_in.own),
+            audit: Some(sign_in.audit),
+            writer: Some(sign_in.writer),
+            is_secure,
+            metrics,
+        };
+        Self::behind(settings, entrance, signer).await
+    }
+
+    async fn behind(
+        settings: Settings,
+        entrance: Entrance,
         signer: Arc<dyn Signer>,
     ) -> Result<Self, ProxyError> {
         let (listens, upstreams) = (settings.listens.len(), settings.upstreams.len());
@@ -116,10 +173,15 @@ impl Proxy {
             edge: Edge {
                 hosts: settings.hosts,
                 proxies: settings.proxies,
+                origins: settings.origins,
             },
             flood: Flood::new(settings.requests_per_second),
             upstreams: Upstreams::new(settings.upstreams)?,
-            who,
+            who: entrance.who,
+            own: entrance.own,
+            audit: entrance.audit,
+            is_secure: entrance.is_secure,
+            metrics: Arc::clone(&entrance.metrics),
             mint: Mint::new(signer),
             forwarder: Forwarder::new(&settings.limits),
             limits: settings.limits,
@@ -131,6 +193,7 @@ impl Proxy {
             listeners: Vec::new(),
             dashboards: Vec::new(),
             probes: None,
+            writer: entrance.writer,
             stop,
         };
         for (dashboard, address) in dashboards.into_iter().zip(settings.listens) {
@@ -144,7 +207,7 @@ impl Proxy {
             proxy.dashboards.push((name, address));
         }
         if let Some(address) = settings.probes {
-            let router = probes::router(proxy.stop.token());
+            let router = probes::router(proxy.stop.token(), entrance.metrics);
             proxy.probes = Some(proxy.listen(address, router).await?);
         }
         Ok(proxy)
@@ -186,8 +249,11 @@ impl Proxy {
             shared,
             listeners,
             stop,
+            writer,
             ..
         } = self;
+        let written = CancellationToken::new();
+        let writing = writer.map(|writer| tokio::spawn(writer.run(written.clone())));
         let mut serving = JoinSet::new();
         for (listener, router) in listeners {
             let stopped = stop.token().cancelled_owned();
@@ -203,6 +269,10 @@ impl Proxy {
             }
             shared.tunnels.close();
             shared.tunnels.wait().await;
+            written.cancel();
+            if let Some(writing) = writing {
+                writing.await.map_err(io::Error::other)?;
+            }
             Ok(())
         };
         tokio::select! {

@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub headers: &'a HeaderMap,
     /// Where it came from, proxies considered.
     pub address: IpAddr,
+    /// Its name in logs.
+    pub request_id: &'a str,
     /// The peer that it is for.
     pub audience: &'a str,
     /// Whether another proxy has handed it on: it then comes from somewhere else than its connection.
@@ -58,6 +60,9 @@ pub struct Caller {
     pub profile: Profile,
     /// Cancelled when nothing of it may go on, such as at the end of its session: open answers and WebSockets end then.
     pub ended: CancellationToken,
+    /// When what lets it in ends, in epoch milliseconds: open answers and WebSockets end then at the latest. `None` where that
+    /// has no end.
+    pub until_ms: Option<i64>,
     /// Headers of its answer, such as cookies that were renewed.
     pub answer: Vec<(HeaderName, HeaderValue)>,
 }

@@ -1,0 +1,135 @@
+//! People sign in: sessions over the accounts service, and the routes of the gateway's own.
+//!
+//! ```text
+//!   browser ─► /login ─► forms ──┐                         ┌─► accounts service (private API)
+//!   client  ─► /api/v1/auth ─────┼─► sessions ─► accounts ─┤
+//!   request ─► who (People) ─────┘      │                  └─► audit
+//!                                       └─► live: what is open of a session, and ends with it
+//! ```
+
+pub(crate) mod accounts;
+
+mod access;
+mod account_pages;
+mod cookies;
+mod forms;
+mod front_door;
+mod live;
+mod native;
+mod routes;
+mod session_api;
+mod sessions;
+mod who;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::accounts::RefreshTokenKey;
+use jwt_auth::Signer;
+use url::Url;
+
+pub use self::sessions::Lifetimes;
+
+use crate::audit::{self, AuditLog, AuditWriter};
+use crate::metrics::Metrics;
+use crate::proxy::{Flood, OwnRoutes, Upstream, Who};
+use crate::sign_in::accounts::AccountsClient;
+use crate::sign_in::cookies::Cookies;
+use crate::sign_in::front_door::FrontDoor;
+use crate::sign_in::sessions::Sessions;
+use crate::sign_in::who::People;
+
+/// Attempts to prove who one is are counted over this time.
+const ATTEMPTS_WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// What sign-in is told.
+#[derive(Clone)]
+pub struct SignInSettings {
+    /// The accounts service; tokens are for its name.
+    pub accounts: Upstream,
+    /// Where browsers find the gateway: over `https` its cookies are for that alone.
+    pub public_url: Url,
+    /// Whether the refresh token has the name that clients of the original know.
+    pub cookie_compat: bool,
+    /// How long sessions last.
+    pub lifetimes: Lifetimes,
+    /// How often one address may prove who it is, in a quarter of an hour.
+    pub attempts: NonZeroU32,
+    /// What refresh tokens are made with. Whoever has it and a copy of the database is everybody.
+    pub key: RefreshTokenKey,
+}
+
+impl SignInSettings {
+    /// So many attempts of one address, where nothing is said.
+    pub const ATTEMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
+
+    /// Sign-in over `accounts` at `public_url`.
+    pub fn new(accounts: Upstream, public_url: Url, key: RefreshTokenKey) -> Self {
+        Self {
+            accounts,
+            public_url,
+            cookie_compat: false,
+            lifetimes: Lifetimes::default(),
+            attempts: Self::ATTEMPTS,
+            key,
+        }
+    }
+
+    /// Whether browsers come over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.public_url.scheme() == "https"
+    }
+}
+
+/// Sign-in of one gateway.
+pub(crate) struct SignIn {
+    pub(crate) who: Arc<dyn Who>,
+    pub(crate) own: OwnRoutes,
+    pub(crate) audit: AuditLog,
+    pub(crate) writer: AuditWriter,
+}
+
+impl SignIn {
+    /// Puts it together. Access tokens are signed with `signer`.
+    pub(crate) fn new(
+        settings: SignInSettings,
+        signer: &Arc<dyn Signer>,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        let cookies = match settings.is_secure() {
+            true => Cookies::SECURE,
+            false => Cookies::PLAIN,
+        };
+        let cookies = match settings.cookie_compat {
+            true => cookies.compat(),
+            false => cookies,
+        };
+        let accounts = AccountsClient::new(settings.accounts, Arc::clone(signer));
+        let (audit, writer) = audit::queue(accounts.clone());
+        let url = settings.public_url.as_str().trim_end_matches('/');
+        let sessions = Arc::new(Sessions::new(
+            accounts,
+            Arc::clone(signer),
+            settings.key,
+            url,
+            cookies,
+            settings.lifetimes,
+            Arc::clone(metrics),
+        ));
+        let door = FrontDoor {
+            sessions: Arc::clone(&sessions),
+            audit: audit.clone(),
+            attempts: Flood::per_window(settings.attempts, ATTEMPTS_WINDOW),
+        };
+        Self {
+            who: Arc::new(People(sessions)),
+            own: OwnRoutes {
+                router: routes::router(Arc::new(door)),
+                covers: routes::covers,
+            },
+            audit,
+            writer,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Signing in and out with plain forms.
+
+use accounts::private_api::{LookAtLink, Person, RedeemLink, Validate, code};
+use axum::Extension;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+use tokio::time::sleep;
+use zeroize::Zeroizing;
+
+use crate::pages;
+use crate::proxy::Arrival;
+use crate::sign_in::accounts::AccountsError;
+use crate::sign_in::front_door::{AGAIN, FrontDoor, Shared, local, page, see, seen};
+use crate::sign_in::sessions::AnswerHeaders;
+
+/// What stands in the address of the page.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LoginForm {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: Zeroizing<String>,
+    next: Option<String>,
+    remember: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LinkAddress {
+    #[serde(default)]
+    token: Zeroizing<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LinkForm {
+    #[serde(default)]
+    token: Zeroizing<String>,
+    password: Option<Zeroizing<String>>,
+    again: Option<Zeroizing<String>>,
+}
+
+/// GET `/login`.
+pub(super) async fn show_login(Query(asked): Query<Asked>) -> Response {
+    let next = local(asked.next.as_deref());
+    page(200, pages::login(next, "", false, None))
+}
+
+/// POST `/login`.
+pub(super) async fn login(
+    State(door): Shared,
+    Extension(arrival): Extension<Arrival>,
+    headers: HeaderMap,
+    form: Result<Form<LoginForm>, FormRejection>,
+) -> Response {
+    let Ok(Form(form)) = form else {
+        let text = "This is no form of this page.";
+        return page(400, pages::login("/", "", false, Some(text)));
+    };
+    let next = local(form.next.as_deref());
+    let is_remembered = form.remember.is_some();
+    let again = |status: u16, text: &str| {
+        page(
+            status,
+            pages::login(next, &form.email, is_remembered, Some(text)),
+        )
+    };
+    if form.email.is_empty() || form.password.is_empty() {
+        return again(400, "Type your e-mail address and your password.");
+    }
+    let began = door
+        .by_password(
+            &form.email,
+            &form.password,
+            is_remembered,
+            false,
+            &arrival,
+            &headers,
+        )
+        .await;
+    match began {
+        Ok(answer) => see(next, answer),
+        Err(error) => {
+            let (status, text) = said(&error);
+            again(status, &text)
+        }
+    }
+}
+
+/// What a person reads who was not let in.
+fn said(error: &AccountsError) -> (u16, String) {
+    match error {
+        AccountsError::Unavailable => (
+            503,
+            "Signing in is not possible at the moment. Try again in a few seconds.".to_owned(),
+        ),
+        AccountsError::Refused {
+            status: 429,
+            retry_after,
+            ..
+        } => {
+            let minutes = retry_after.unwrap_or(60).div_ceil(60).max(1);
+            let text = format!("Too many attempts failed. Try again in {minutes} minutes.");
+            (429, text)
+        }
+        AccountsError::Refused { .. } => (
+            401,
+            "This e-mail address and password do not fit.".to_owned(),
+        ),
+    }
+}
+
+/// POST `/logout`.
+pub(super) async fn logout(
+    State(door): Shared,
+    Extension(arrival): Extension<Arrival>,
+    headers: HeaderMap,
+) -> Response {
+    let (is_certain, cleared) = door.sessions.sign_out(seen(&headers, &arrival)).await;
+    match is_certain {
+        true => see("/login", cleared),
+        false => {
+            let text = "You are signed out in this browser, but the accounts service could not be \
+                 told. Until it is back, somebody who has copied your session could go on.";
+            let mut response = page(503, pages::message(503, "Signed out here", text));
+            response.headers_mut().extend(cleared);
+            response
+        }
+    }
+}
+
+/// GET `/login/link`: shows whose link it is, and uses nothing up.
+pub(super) async fn show_link(
+    State(door): Shared,
+    Extension(arrival): Extension<Arrival>,
+    Query(address): Query<LinkAddress>,
+) -> Response {
+    door.link_page(&arrival, address.token, 200, None).await
+}
+
+/// POST `/login/link`: uses it up.
+pub(super) async fn use_link(
+    State(door): Shared,
+    Extension(arrival): Extension<Arrival>,
+    headers: HeaderMap,
+    form: Result<Form<LinkForm>, FormRejection>,
+) -> Response {
+    let Ok(Form(form)) = form else {
+        return page(400, pages::link_gone());
+    };
+    if form.password.as_deref() != form.again.as_deref() {
+        let text = "The two passwords are not the same.";
+        return door.link_page(&arrival, form.token, 400, Some(text)).await;
+    }
+    let seen = seen(&headers, &arrival);
+    let asked = RedeemLink {
+        token: form.token.clone(),
+        password: form.password,
+        browser: seen.browser(),
+    };
+    let redeemed = door.sessions.accounts.redeem_link(seen.request_id, &asked);
+    let began = match redeemed.await {
+        Ok(person) => door.sessions.begin(person, false, false, seen).await,
+        Err(error) => Err(error),
+    };
+    match began {
+        Ok(answer) => see("/", answer),
+        Err(AccountsError::Refused { code, message, .. }) if code == code::WEAK_PASSWORD => {
+            door.link_page(&arrival, form.token, 400, Some(&message))
+                .await
+        }
+        Err(AccountsError::Refused { status: 401, .. }) => page(410, pages::link_gone()),
+        Err(error) => {
+            let (status, text) = said(&error);
+            door.link_page(&arrival, form.token, status, Some(&text))
+                .await
+        }
+    }
+}
+
+impl FrontDoor {
+    /// Lets somebody in by a password. When the account was written between judging the password and beginning the session, it
+    /// is judged once more.
+    pub(super) async fn by_password(
+        &self,
+        email: &str,
+        password: &Zeroizing<String>,
+        is_remembered: bool,
+        is_native: bool,
+        arrival: &Arrival,
+        headers: &HeaderMap,
+    ) -> Result<AnswerHeaders, AccountsError> {
+        let seen = seen(headers, arrival);
+        let asked = Validate {
+            email: email.to_owned(),
+            password: password.clone(),
+            browser: seen.browser(),
+        };
+        let mut is_again = false;
+        loop {
+            let person = self.sessions.accounts.validate(seen.request_id, &asked);
+            let person: Person = person.await.inspect_err(|error| {
+                self.sessions.metrics.sign_in(match error {
+                    AccountsError::Refused { .. } => "refused",
+                    AccountsError::Unavailable => "unavailable",
+                });
+            })?;
+            let began = self
+                .sessions
+                .begin(person, is_remembered, is_native, seen)
+                .await;
+            match began {
+                Err(AccountsError::Refused { code, .. }) if code == code::CHANGED && !is_again => {
+                    is_again = true;
+                    sleep(AGAIN).await;
+                }
+                began => {
+                    if began.is_ok() {
+                        self.sessions.metrics.sign_in("done");
+                    }
+                    return began;
+                }
+            }
+        }
+    }
+
+    async fn link_page(
+        &self,
+        arrival: &Arrival,
+        token: Zeroizing<String>,
+        status: u16,
+        error: Option<&str>,
+    ) -> Response {
+        let asked = LookAtLink {
+            token: token.clone(),
+        };
+        let shown = self
+            .sessions
+            .accounts
+            .look_at_link(&arrival.request_id, &asked);
+        match shown.await {
+            Ok(shown) => page(status, pages::link(&shown, &token, error)),
+            Err(AccountsError::Refused { .. }) => page(410, pages::link_gone()),
+            Err(AccountsError::Unavailable) => {
+                let text = "The link cannot be looked at now. It is not used up: try again.";
+                page(503, pages::message(503, "Try again", text))
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What the routes of sign-in share, and what is asked before each of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use accounts::private_api::AuditEntry;
+use auth_base::clock::{Clock, SystemClock};
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jwt_auth::SubjectKind;
+use mesh_api::permission::Permission;
+use mesh_api::problem::{Problem, REQUEST_LIMIT};
+use mesh_management::guard;
+use tokio::time::timeout;
+
+use crate::audit::AuditLog;
+use crate::pages;
+use crate::proxy::{Arrival, Flood, Refusal};
+use crate::sign_in::access::SignedIn;
+use crate::sign_in::accounts::{AccountsError, Acting};
+use crate::sign_in::sessions::{AnswerHeaders, Seen, Sessions};
+use crate::sign_in::who;
+
+/// The routes' state.
+pub(super) struct FrontDoor {
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) audit: AuditLog,
+    /// How often one address may prove who it is.
+    pub(super) attempts: Flood,
+}
+
+pub(super) type Shared = State<Arc<FrontDoor>>;
+
+impl FrontDoor {
+    /// Writes down what the gateway itself has decided about somebody's request.
+    pub(super) fn write(&self, arrival: &Arrival, actor: &str, action: &str, why: Option<&str>) {
+        self.audit.write(AuditEntry {
+            at_ms: SystemClock.now_ms(),
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            outcome: match why {
+                None => "done",
+                Some(_) => "refused",
+            }
+            .to_owned(),
+            reason: why.map(str::to_owned),
+            request_id: Some(arrival.request_id.clone()),
+            address: Some(arrival.address.to_string()),
+            ..AuditEntry::default()
+        });
+    }
+}
+
+/// What of a request tells whose session it has.
+pub(super) fn seen<'a>(headers: &'a axum::http::HeaderMap, arrival: &'a Arrival) -> Seen<'a> {
+    Seen {
+        headers,
+        address: arrival.address,
+        request_id: &arrival.request_id,
+    }
+}
+
+/// In the name of somebody who has signed in.
+pub(super) fn acting<'a>(person: &'a SignedIn, arrival: &'a Arrival) -> Acting<'a> {
+    Acting {
+        subject: &person.id,
+        kind: SubjectKind::User,
+        name: Some(&person.email),
+        permissions: &person.permissions,
+        request_id: &arrival.request_id,
+    }
+}
+
+/// No page of another site changes anything here, and nobody keeps a connection by sending slowly.
+pub(super) async fn guarded(request: Request, next: Next) -> Response {
+    let site = request
+        .extensions()
+        .get::<Arrival>()
+        .map(|it| it.site.clone());
+    if !guard::is_safe(request.method().as_str())
+        && let Some(Err(problem)) = site
+    {
+        return Refusal::from(problem).into_response();
+    }
+    let answered = timeout(REQUEST_LIMIT, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        Refusal::from(Problem::new(
+            408,
+            "REQUEST_TIMEOUT",
+            "the request did not come in time",
+        ))
+        .into_response()
+    })
+}
+
+/// Counts attempts of an address to prove who it is.
+pub(super) async fn counted(State(door): Shared, request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<Arrival>().map(|it| it.address);
+    match address.map(|address| door.attempts.check(address)) {
+        Some(Err(refusal)) => refusal.into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+/// Lets in whoever has signed in, and renews the cookies on the way.
+pub(super) async fn signed_in(State(door): Shared, mut request: Request, next: Next) -> Response {
+    let Some(arrival) = request.extensions().get::<Arrival>().cloned() else {
+        return Refusal::auth_unavailable().into_response();
+    };
+    let seen = seen(request.headers(), &arrival);
+    let identified = match door.sessions.identify(seen).await {
+        Ok(identified) => identified,
+        Err(stranger) => {
+            return who::refuse(stranger, request.method(), &arrival.target, &seen).into_response();
+        }
+    };
+    request.extensions_mut().insert(identified.person);
+    let mut response = next.run(request).await;
+    if !identified.answer.is_empty() {
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(CACHE_CONTROL, no_store);
+    }
+    for (name, value) in identified.answer {
+        response.headers_mut().append(name, value);
+    }
+    response
+}
+
+/// Asks for a permission of the gateway's own.
+pub(super) fn require(person: &SignedIn, permission: Permission) -> Result<(), Refusal> {
+    match person.permissions.contains(&permission) {
+        true => Ok(()),
+        false => Err(Refusal::forbidden(permission)),
+    }
+}
+
+/// A page, with what a browser may do with it.
+pub(super) fn page(status: u16, html: String) -> Response {
+    let mut response = axum::response::Html(html).into_response();
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, pages::POLICY),
+        // The address of a link's page is a secret.
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Leads a browser on.
+pub(super) fn see(to: &str, answer: AnswerHeaders) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(to) = HeaderValue::try_from(to) {
+        headers.insert(LOCATION, to);
+    }
+    for (name, value) in answer {
+        headers.append(name, value);
+    }
+    response
+}
+
+/// Where a browser is led after it has signed in: a path of this site, or its first page.
+pub(super) fn local(next: Option<&str>) -> &str {
+    let is_local = |path: &&str| {
+        let mut bytes = path.bytes();
+        // "//host" and "/\host" are other sites.
+        bytes.next() == Some(b'/')
+            && !matches!(bytes.next(), Some(b'/' | b'\\'))
+            && path
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+            && path.len() <= 2048
+            && !path.starts_with("/login")
+            && !path.starts_with("/logout")
+    };
+    next.filter(is_local).unwrap_or("/")
+}
+
+/// What the accounts service refuses or does not answer, as a problem.
+pub(super) fn problem(error: AccountsError) -> Refusal {
+    match error {
+        AccountsError::Unavailable => Refusal::auth_unavailable(),
+        AccountsError::Refused {
+            status,
+            code,
+            message,
+            field,
+            retry_after,
+        } => {
+            let known = [
+                "CHANGED",
+                "EMAIL_TAKEN",
+                "LAST_ADMIN",
+                "WEAK_PASSWORD",
+                "INVALID",
+                "TOO_MANY_ATTEMPTS",
+                "INVALID_LINK",
+            ];
+            let code = known.into_iter().find(|known| *known == code);
+            let mut refusal = Refusal::from(Problem {
+                field,
+                ..Problem::new(status, code.unwrap_or("ACCOUNTS_REFUSED"), message)
+            });
+            let retry_after = retry_after.map(HeaderValue::from);
+            let retry_after = retry_after.map(|value| (RETRY_AFTER, value));
+            refusal.headers.extend(retry_after);
+            refusal
+        }
+    }
+}
+
+/// How long an attempt waits that is made again because the account was written meanwhile.
+pub(super) const AGAIN: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_led_to_this_site_alone() {
+        for path in ["/", "/clients/x?y=1", "/account/audit"] {
+            assert_eq!(local(Some(path)), path);
+        }
+        for path in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\\b",
+            "/a b",
+            "/login?next=/",
+            "/logout",
+            "/a\r\nset-cookie: x",
+        ] {
+            assert_eq!(local(Some(path)), "/", "{path}");
+        }
+        assert_eq!(local(None), "/");
+    }
+}
