@@ -34,10 +34,11 @@
 //! `auth_testkit::failure_store_cases!`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth_base::network::network_of;
 use auth_base::store_error::StoreError;
 use sha2::{Digest, Sha256};
 
@@ -83,16 +84,9 @@ pub struct FailureKey([u8; 32]);
 impl FailureKey {
     /// The key of who signs in as `email` from `address`.
     ///
-    /// Of an IPv6 address its first 64 bits count: the rest is chosen by whoever has the network. An IPv4 address that is
-    /// written as an IPv6 one (`::ffff:203.0.113.7`) is the IPv4 address.
+    /// The whole network of an IPv6 address counts as one ([`network_of`]).
     pub fn sign_in(address: IpAddr, email: &Email) -> Self {
-        let network = match address.to_canonical() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => {
-                let network = u128::from(address) >> 64 << 64;
-                Ipv6Addr::from(network).to_string()
-            }
-        };
+        let network = network_of(address).to_string();
         Self::of(&[&network, email.as_str()])
     }
 

@@ -42,6 +42,7 @@ pub mod request;
 pub mod secret;
 pub mod server_url;
 
+pub mod network;
 pub mod nonce_store;
 pub mod store_error;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use accounts::private_api::{AuditEntries, AuditEntry};
+use auth_base::Backoff;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -13,9 +14,8 @@ use crate::sign_in::accounts::{AccountsClient, AccountsError};
 const MAX_WAITING: usize = 10_000;
 /// So many go in one call.
 const MAX_BATCH: usize = 100;
-/// The first and the longest pause after a call that failed.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Pauses after calls that failed.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
 /// When the gateway stops, what waits is written within this time.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -92,7 +92,7 @@ impl AuditWriter {
     }
 
     async fn write(&self, rows: &AuditEntries) {
-        let mut pause = FIRST_PAUSE;
+        let mut failures = 0;
         loop {
             match self.accounts.write_audit(rows).await {
                 Ok(()) => return,
@@ -102,8 +102,8 @@ impl AuditWriter {
                     return;
                 }
             }
-            sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
+            sleep(PAUSES.pause(failures)).await;
+            failures = failures.saturating_add(1);
         }
     }
 }

@@ -13,6 +13,7 @@
 mod arrival;
 mod change;
 pub(crate) mod cookies;
+mod cors;
 mod flood;
 mod forward;
 mod head;

@@ -1,9 +1,10 @@
 //! How often one address may ask.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use auth_base::network::network_of;
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::proxy::refusal::Refusal;
@@ -56,17 +57,8 @@ impl Flood {
         if self.addresses.len() >= MAX_ADDRESSES {
             return Ok(());
         }
-        let checked = self.addresses.check_key(&network(address));
+        let checked = self.addresses.check_key(&network_of(address));
         checked.map_err(|_| Refusal::too_many())
-    }
-}
-
-/// Whoever has an IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    const NETWORK: u128 = !0 << 64;
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
-        address => address,
     }
 }
 

@@ -19,15 +19,8 @@ use crate::proxy::{hop_by_hop, request_line};
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// What proxies add.
-const PROXIED: [&str; 6] = [
-    "forwarded",
-    "via",
-    "x-real-ip",
-    FORWARDED_FOR,
-    "x-forwarded-host",
-    "x-forwarded-proto",
-];
+/// What proxies add, besides `X-Forwarded-…`.
+const PROXIED: [&str; 3] = ["forwarded", "via", "x-real-ip"];
 
 /// What only we say, besides `X-Forwarded-…`.
 const CLAIMS: [HeaderName; 4] = [
@@ -144,15 +137,17 @@ impl Edge {
             return Err(Refusal::malformed("a GET or HEAD has no body"));
         }
         let is_page = is_made_by_a_page(&parts.headers);
-        let is_forwarded = PROXIED.iter().any(|name| parts.headers.contains_key(*name));
+        // As well before anybody's `Connection`.
+        let claims = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
+        let claimed: Vec<_> = parts.headers.keys().filter(claims).cloned().collect();
+        let is_proxied = |name: &&str| parts.headers.contains_key(*name);
+        let is_forwarded = !claimed.is_empty() || PROXIED.iter().any(is_proxied);
         let forwarded = parts.headers.get_all(FORWARDED_FOR).iter();
         let forwarded = forwarded.map(|value| value.as_bytes());
         let address = self.proxies.client_address(Some(connection), forwarded);
         let address = address.ok_or_else(|| Refusal::malformed("the address is not known"))?;
         let asks = hop_by_hop::strip(&mut parts.headers);
-        let claims = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
-        let forwarded: Vec<_> = parts.headers.keys().filter(claims).cloned().collect();
-        for name in CLAIMS.iter().chain(&forwarded) {
+        for name in CLAIMS.iter().chain(&claimed) {
             parts.headers.remove(name);
         }
         Ok(Head {
@@ -208,6 +203,31 @@ mod tests {
             (head.target.as_str(), head.address.to_string()),
             ("/a?b", "127.0.0.1".into())
         );
+    }
+
+    #[test]
+    fn whatever_a_proxy_adds_tells_of_it() {
+        for header in [
+            ("x-forwarded-anything", "1"),
+            ("via", "1.1 a"),
+            ("forwarded", "x"),
+        ] {
+            let (head, _) = admit(&[], &[header]);
+            assert!(head.unwrap_or_else(|_| unreachable!()).is_forwarded);
+        }
+        let (head, _) = admit(&[], &[("accept", "*/*")]);
+        assert!(!head.unwrap_or_else(|_| unreachable!()).is_forwarded);
+    }
+
+    #[test]
+    fn a_page_of_a_listed_origin_may_ask() {
+        let headers = [
+            ("origin", "https://app.example"),
+            ("sec-fetch-site", "cross-site"),
+        ];
+        let (head, _) = admit(&[], &headers);
+        assert!(head.unwrap_or_else(|_| unreachable!()).site.is_ok());
+        assert!("https://app.example/".parse::<Origin>().is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::audit::{AuditLog, AuditWriter};
 use crate::metrics::Metrics;
 use crate::proxy::arrival::OwnRoutes;
+use crate::proxy::cors;
 use crate::proxy::flood::Flood;
 use crate::proxy::forward::{Forwarder, Limits};
 use crate::proxy::head::{Edge, Origin};
@@ -173,7 +174,7 @@ impl Proxy {
             edge: Edge {
                 hosts: settings.hosts,
                 proxies: settings.proxies,
-                origins: settings.origins,
+                origins: settings.origins.clone(),
             },
             flood: Flood::new(settings.requests_per_second),
             upstreams: Upstreams::new(settings.upstreams)?,
@@ -203,6 +204,7 @@ impl Proxy {
                 dashboard,
             };
             let router = Router::new().fallback(handle).with_state(entry);
+            let router = cors::allow(router, &settings.origins);
             let address = proxy.listen(address, router).await?;
             proxy.dashboards.push((name, address));
         }
