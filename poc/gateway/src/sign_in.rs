@@ -121,6 +121,7 @@ impl SignIn {
             sessions: Arc::clone(&sessions),
             audit: audit.clone(),
             attempts: Flood::per_window(settings.attempts, ATTEMPTS_WINDOW),
+            url: url.to_owned(),
         };
         Self {
             who: Arc::new(People(sessions)),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
-use crate::pages;
+use crate::pages::{self, Frame, LinkError, Login, LoginError};
 use crate::proxy::Arrival;
 use crate::sign_in::accounts::AccountsError;
 use crate::sign_in::front_door::{AGAIN, FrontDoor, Shared, local, page, see, seen};
@@ -49,7 +49,11 @@ pub(super) struct LinkForm {
 /// GET `/login`.
 pub(super) async fn show_login(Query(asked): Query<Asked>) -> Response {
     let next = local(asked.next.as_deref());
-    page(200, pages::login(next, "", false, None))
+    let login = Login {
+        next,
+        ..Login::default()
+    };
+    page(200, pages::login(&login))
 }
 
 /// POST `/login`.
@@ -60,20 +64,20 @@ pub(super) async fn login(
     form: Result<Form<LoginForm>, FormRejection>,
 ) -> Response {
     let Ok(Form(form)) = form else {
-        let text = "This is no form of this page.";
-        return page(400, pages::login("/", "", false, Some(text)));
+        return see("/login", Vec::new());
     };
     let next = local(form.next.as_deref());
     let is_remembered = form.remember.is_some();
-    let again = |status: u16, text: &str| {
-        page(
-            status,
-            pages::login(next, &form.email, is_remembered, Some(text)),
-        )
+    let again = |error: &AccountsError| {
+        let (status, error) = said(error);
+        let login = Login {
+            next,
+            email: &form.email,
+            remember: is_remembered,
+            error: Some(error),
+        };
+        page(status, pages::login(&login))
     };
-    if form.email.is_empty() || form.password.is_empty() {
-        return again(400, "Type your e-mail address and your password.");
-    }
     let began = door
         .by_password(
             &form.email,
@@ -86,33 +90,26 @@ pub(super) async fn login(
         .await;
     match began {
         Ok(answer) => see(next, answer),
-        Err(error) => {
-            let (status, text) = said(&error);
-            again(status, &text)
-        }
+        Err(error) => again(&error),
     }
 }
 
-/// What a person reads who was not let in.
-fn said(error: &AccountsError) -> (u16, String) {
+/// What a person is told who was not let in.
+fn said(error: &AccountsError) -> (u16, LoginError) {
     match error {
-        AccountsError::Unavailable => (
-            503,
-            "Signing in is not possible at the moment. Try again in a few seconds.".to_owned(),
-        ),
+        AccountsError::Unavailable => (503, LoginError::Unavailable),
         AccountsError::Refused {
             status: 429,
             retry_after,
             ..
         } => {
-            let minutes = retry_after.unwrap_or(60).div_ceil(60).max(1);
-            let text = format!("Too many attempts failed. Try again in {minutes} minutes.");
-            (429, text)
+            let retry_after_seconds = u64::from(retry_after.unwrap_or(60));
+            let error = LoginError::TooManyAttempts {
+                retry_after_seconds,
+            };
+            (429, error)
         }
-        AccountsError::Refused { .. } => (
-            401,
-            "This e-mail address and password do not fit.".to_owned(),
-        ),
+        AccountsError::Refused { .. } => (401, LoginError::WrongCredentials),
     }
 }
 
@@ -128,7 +125,7 @@ pub(super) async fn logout(
         false => {
             let text = "You are signed out in this browser, but the accounts service could not be \
                  told. Until it is back, somebody who has copied your session could go on.";
-            let mut response = page(503, pages::message(503, "Signed out here", text));
+            let mut response = page(503, pages::message(&Frame::default(), 503, "Signed out here", text));
             response.headers_mut().extend(cleared);
             response
         }
@@ -155,8 +152,8 @@ pub(super) async fn use_link(
         return page(400, pages::link_gone());
     };
     if form.password.as_deref() != form.again.as_deref() {
-        let text = "The two passwords are not the same.";
-        return door.link_page(&arrival, form.token, 400, Some(text)).await;
+        let error = Some(LinkError::NotTheSame);
+        return door.link_page(&arrival, form.token, 400, error).await;
     }
     let seen = seen(&headers, &arrival);
     let asked = RedeemLink {
@@ -172,14 +169,14 @@ pub(super) async fn use_link(
     match began {
         Ok(answer) => see("/", answer),
         Err(AccountsError::Refused { code, message, .. }) if code == code::WEAK_PASSWORD => {
-            door.link_page(&arrival, form.token, 400, Some(&message))
-                .await
+            let error = LinkError::WeakPassword(Some(&message).filter(|it| !it.is_empty()).map(String::as_str));
+            door.link_page(&arrival, form.token, 400, Some(error)).await
         }
         Err(AccountsError::Refused { status: 401, .. }) => page(410, pages::link_gone()),
         Err(error) => {
-            let (status, text) = said(&error);
-            door.link_page(&arrival, form.token, status, Some(&text))
-                .await
+            let (status, error) = said(&error);
+            let error = Some(LinkError::Login(error));
+            door.link_page(&arrival, form.token, status, error).await
         }
     }
 }
@@ -235,7 +232,7 @@ impl FrontDoor {
         arrival: &Arrival,
         token: Zeroizing<String>,
         status: u16,
-        error: Option<&str>,
+        error: Option<LinkError<'_>>,
     ) -> Response {
         let asked = LookAtLink {
             token: token.clone(),
@@ -249,7 +246,7 @@ impl FrontDoor {
             Err(AccountsError::Refused { .. }) => page(410, pages::link_gone()),
             Err(AccountsError::Unavailable) => {
                 let text = "The link cannot be looked at now. It is not used up: try again.";
-                page(503, pages::message(503, "Try again", text))
+                page(503, pages::message(&Frame::default(), 503, "Try again", text))
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::audit::AuditLog;
 use crate::pages;
 use crate::proxy::{Arrival, Flood, Refusal};
 use crate::sign_in::access::SignedIn;
-use crate::sign_in::accounts::{AccountsError, Acting};
+use crate::sign_in::accounts::{AccountsError, Acting, query};
 use crate::sign_in::sessions::{AnswerHeaders, Seen, Sessions};
 use crate::sign_in::who;
 
@@ -33,11 +33,18 @@ pub(super) struct FrontDoor {
     pub(super) audit: AuditLog,
     /// How often one address may prove who it is.
     pub(super) attempts: Flood,
+    /// Where browsers find the gateway, without a slash at its end.
+    pub(super) url: String,
 }
 
 pub(super) type Shared = State<Arc<FrontDoor>>;
 
 impl FrontDoor {
+    /// The address of a one-time link's page.
+    pub(super) fn link_url(&self, token: &str) -> String {
+        format!("{}/login/link?{}", self.url, query(&[("token", token)]))
+    }
+
     /// Writes down what the gateway itself has decided about somebody's request.
     pub(super) fn write(&self, arrival: &Arrival, actor: &str, action: &str, why: Option<&str>) {
         self.audit.write(AuditEntry {
@@ -149,7 +156,7 @@ pub(super) fn page(status: u16, html: String) -> Response {
         (CACHE_CONTROL, "no-store"),
         (CONTENT_SECURITY_POLICY, pages::POLICY),
         // The address of a link's page is a secret.
-        (REFERRER_POLICY, "no-referrer"),
+        (REFERRER_POLICY, "same-origin"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
