@@ -10,5 +10,6 @@
 
 pub mod command;
 pub mod keys;
+pub mod pages;
 pub mod proxy;
 pub mod token;
