@@ -102,6 +102,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "gateway",
         &[
+            "accounts",
             "auth-base",
             "axum-serve",
             "hmac-auth",

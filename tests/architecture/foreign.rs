@@ -125,6 +125,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ),
     ("sqlx", &["services", "sql-link", "xtask"]),
     ("governor", &["gateway", "kms-server"]),
+    ("maud", &["gateway"]),
     ("moka", &["jwt-auth-client"]),
     (
         "axum",

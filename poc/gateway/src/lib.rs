@@ -12,7 +12,7 @@ mod audit;
 pub mod command;
 pub mod keys;
 mod metrics;
-mod pages;
+pub mod pages;
 pub mod proxy;
 pub mod sign_in;
 pub mod token;

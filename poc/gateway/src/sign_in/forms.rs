@@ -125,7 +125,10 @@ pub(super) async fn logout(
         false => {
             let text = "You are signed out in this browser, but the accounts service could not be \
                  told. Until it is back, somebody who has copied your session could go on.";
-            let mut response = page(503, pages::message(&Frame::default(), 503, "Signed out here", text));
+            let mut response = page(
+                503,
+                pages::message(&Frame::default(), 503, "Signed out here", text),
+            );
             response.headers_mut().extend(cleared);
             response
         }
@@ -169,7 +172,11 @@ pub(super) async fn use_link(
     match began {
         Ok(answer) => see("/", answer),
         Err(AccountsError::Refused { code, message, .. }) if code == code::WEAK_PASSWORD => {
-            let error = LinkError::WeakPassword(Some(&message).filter(|it| !it.is_empty()).map(String::as_str));
+            let error = LinkError::WeakPassword(
+                Some(&message)
+                    .filter(|it| !it.is_empty())
+                    .map(String::as_str),
+            );
             door.link_page(&arrival, form.token, 400, Some(error)).await
         }
         Err(AccountsError::Refused { status: 401, .. }) => page(410, pages::link_gone()),
@@ -246,7 +253,10 @@ impl FrontDoor {
             Err(AccountsError::Refused { .. }) => page(410, pages::link_gone()),
             Err(AccountsError::Unavailable) => {
                 let text = "The link cannot be looked at now. It is not used up: try again.";
-                page(503, pages::message(&Frame::default(), 503, "Try again", text))
+                page(
+                    503,
+                    pages::message(&Frame::default(), 503, "Try again", text),
+                )
             }
         }
     }

@@ -3,8 +3,8 @@
 use accounts::private_api::{AuditQuery, AuditRows};
 use axum::Extension;
 use axum::extract::{RawQuery, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::pages;
@@ -150,7 +150,9 @@ mod tests {
 
     #[test]
     fn a_form_asks_for_what_is_filled_in() {
-        let asked = read(Some("actor=ada%40example.org&peer=&from=2026-12-01T02%3A30&x=1"));
+        let asked = read(Some(
+            "actor=ada%40example.org&peer=&from=2026-12-01T02%3A30&x=1",
+        ));
         let wanted = AuditQuery {
             actor: Some("ada@example.org".to_owned()),
             from_ms: Some(1_796_092_200_000),

@@ -274,7 +274,8 @@ impl FrontDoor {
                 see(&format!("/account/people?{to}"), Vec::new())
             }
             Err(AccountsError::Refused { code, .. }) if code == code::CHANGED => {
-                let text = "Somebody else has changed this account meanwhile. Look at it, and try again.";
+                let text =
+                    "Somebody else has changed this account meanwhile. Look at it, and try again.";
                 let notice = Some(Notice::Refused(text));
                 self.people(person, arrival, 1, notice, &Invitation::default())
                     .await
