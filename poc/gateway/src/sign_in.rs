@@ -119,7 +119,6 @@ impl SignIn {
         ));
         let door = FrontDoor {
             sessions: Arc::clone(&sessions),
-            audit: audit.clone(),
             attempts: Flood::per_window(settings.attempts, ATTEMPTS_WINDOW),
             url: url.to_owned(),
         };

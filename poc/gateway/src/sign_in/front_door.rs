@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use accounts::private_api::AuditEntry;
-use auth_base::clock::{Clock, SystemClock};
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, RETRY_AFTER,
@@ -19,7 +17,6 @@ use mesh_api::problem::{Problem, REQUEST_LIMIT};
 use mesh_management::guard;
 use tokio::time::timeout;
 
-use crate::audit::AuditLog;
 use crate::pages;
 use crate::proxy::{Arrival, Flood, Refusal};
 use crate::sign_in::access::SignedIn;
@@ -30,7 +27,6 @@ use crate::sign_in::who;
 /// The routes' state.
 pub(super) struct FrontDoor {
     pub(super) sessions: Arc<Sessions>,
-    pub(super) audit: AuditLog,
     /// How often one address may prove who it is.
     pub(super) attempts: Flood,
     /// Where browsers find the gateway, without a slash at its end.
@@ -43,24 +39,6 @@ impl FrontDoor {
     /// The address of a one-time link's page.
     pub(super) fn link_url(&self, token: &str) -> String {
         format!("{}/login/link?{}", self.url, query(&[("token", token)]))
-    }
-
-    /// Writes down what the gateway itself has decided about somebody's request.
-    pub(super) fn write(&self, arrival: &Arrival, actor: &str, action: &str, why: Option<&str>) {
-        self.audit.write(AuditEntry {
-            at_ms: SystemClock.now_ms(),
-            actor: actor.to_owned(),
-            action: action.to_owned(),
-            outcome: match why {
-                None => "done",
-                Some(_) => "refused",
-            }
-            .to_owned(),
-            reason: why.map(str::to_owned),
-            request_id: Some(arrival.request_id.clone()),
-            address: Some(arrival.address.to_string()),
-            ..AuditEntry::default()
-        });
     }
 }
 
