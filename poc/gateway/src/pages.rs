@@ -43,6 +43,8 @@ pub const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'sel
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use accounts::private_api::{
         AuditEntry, AuditQuery, AuditRows, LinkKind, LinkShown, Session, User, UserPage,
     };
@@ -293,9 +295,7 @@ mod tests {
                 assert_eq!(page.matches(once).count(), 1, "{name}: {once}");
             }
             let ids = values(&page, "id");
-            let mut unique = ids.clone();
-            unique.sort_unstable();
-            unique.dedup();
+            let unique: BTreeSet<_> = ids.iter().collect();
             assert_eq!(unique.len(), ids.len(), "{name}: an id is there twice");
             for attribute in ["for", "aria-describedby", "aria-labelledby"] {
                 for id in values(&page, attribute).iter().flat_map(|it| it.split(' ')) {
@@ -307,6 +307,17 @@ mod tests {
                 .filter(|it| it.starts_with("th ") || **it == "th")
             {
                 assert!(head.contains("scope="), "{name}: <{head}>");
+            }
+        }
+    }
+
+    #[test]
+    fn no_tag_has_an_attribute_twice() {
+        for (name, page) in every_page("ada@example.org") {
+            for tag in tags(&page) {
+                let all = attributes(tag);
+                let unique: BTreeSet<_> = all.iter().collect();
+                assert_eq!(unique.len(), all.len(), "{name}: <{tag}>");
             }
         }
     }

@@ -31,12 +31,7 @@ pub fn audit(frame: &Frame<'_>, query: &AuditQuery, rows: &AuditRows) -> String 
         } @else {
             (table(&rows.rows))
         }
-        nav.pager aria-label="Pages of the audit" {
-            @if query.after.is_some() { a.button.quiet href=(address("/account/audit", query, Page::First)) { "Newest" } }
-            @if let Some(next) = &rows.next {
-                a.button.quiet rel="next" href=(address("/account/audit", query, Page::After(next))) { "Older" }
-            }
-        }
+        (pager(query, rows.next.as_deref()))
     };
     framed(frame, Here::Audit, "Audit", &content)
 }
@@ -73,7 +68,7 @@ fn moment(name: &str, label: &str, at_ms: Option<i64>) -> Markup {
     html! {
         div.field {
             label for=(name) { (label) }
-            input id=(name) name=(name) type="datetime-local" step="any" value=[at_ms.map(to_input)];
+            input id=(name) name=(name) type="datetime-local" value=[at_ms.map(to_input)];
         }
     }
 }
@@ -125,10 +120,24 @@ fn row(entry: &AuditEntry) -> Markup {
             (cell("Action", Some(&entry.action)))
             (cell("Subject", Some(&entry.subject)))
             (cell("Peer", entry.peer.as_ref()))
-            td data-label="Outcome" { span.state class=(tone) { (entry.outcome) } }
+            td data-label="Outcome" { span class={ "state " (tone) } { (entry.outcome) } }
             (cell("Reason", entry.reason.as_ref()))
             (cell("Request", entry.request_id.as_ref()))
             (cell("Address", entry.address.as_ref()))
+        }
+    }
+}
+
+fn pager(query: &AuditQuery, next: Option<&str>) -> Markup {
+    let newest = query.after.is_some();
+    html! {
+        @if newest || next.is_some() {
+            nav.pager aria-label="Pages of the audit" {
+                @if newest { a.button.quiet href=(address("/account/audit", query, Page::First)) { "Newest" } }
+                @if let Some(next) = next {
+                    a.button.quiet rel="next" href=(address("/account/audit", query, Page::After(next))) { "Older" }
+                }
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn people(frame: &Frame<'_>, page: &UserPage, me: &str, invitation: &Invitat
                 div.headline {
                     div {
                         h1 { "People" }
-                        p.lead { (count(page.total)) " can be let in here. What each may do is said by roles." }
+                        p.lead { (count(page.total)) ", by e-mail address. What they may do is in their roles." }
                     }
                 }
                 @if page.users.is_empty() {
@@ -196,7 +196,7 @@ fn pager(page: &UserPage) -> Markup {
         @if pages > 1 {
             nav.pager aria-label="Pages of people" {
                 p { "Page " (page.page) " of " (pages) }
-                @if page.page > 1 { a.button.quiet rel="prev" href=(to(page.page - 1)) { "Before" } }
+                @if page.page > 1 { a.button.quiet rel="prev" href=(to(page.page - 1)) { "Previous" } }
                 @if u64::from(page.page) < pages { a.button.quiet rel="next" href=(to(page.page + 1)) { "Next" } }
             }
         }

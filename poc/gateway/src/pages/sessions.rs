@@ -94,7 +94,7 @@ fn row(session: &Session, is_this: bool, whose: Option<Whose<'_>>) -> Markup {
     html! {
         tr {
             th scope="row" {
-                @if session.agent.is_empty() { (short) } @else {
+                @if session.agent.is_empty() { span.who { (short) } } @else {
                     details.more { summary { bdi { (short) } } p.hint { bdi { (session.agent) } } }
                 }
                 @if is_this { " " span.tag.this { "This browser" } }
