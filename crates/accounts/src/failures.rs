@@ -86,14 +86,13 @@ impl FailureKey {
     /// Of an IPv6 address its first 64 bits count: the rest is chosen by whoever has the network. An IPv4 address that is
     /// written as an IPv6 one (`::ffff:203.0.113.7`) is the IPv4 address.
     pub fn sign_in(address: IpAddr, email: &Email) -> Self {
-        let network = match address.to_canonical() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => {
-                let network = u128::from(address) >> 64 << 64;
-                Ipv6Addr::from(network).to_string()
-            }
-        };
-        Self::of(&[&network, email.as_str()])
+        Self::of(&[&network(address), email.as_str()])
+    }
+
+    /// The key of what is done from `address` without naming an account: `what` is a fixed word, such as `link`. It counts
+    /// apart from every [`Self::sign_in`], as a word holds no `@`.
+    pub fn of_address(address: IpAddr, what: &'static str) -> Self {
+        Self::of(&[&network(address), what])
     }
 
     /// The key of these parts, in this order.
@@ -109,6 +108,17 @@ impl FailureKey {
     /// The key as a text: 64 hex digits.
     pub fn to_hex(self) -> String {
         hex::encode(self.0)
+    }
+}
+
+/// The network of an address, as a text.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            Ipv6Addr::from(network).to_string()
+        }
     }
 }
 
