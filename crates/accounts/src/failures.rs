@@ -86,8 +86,13 @@ impl FailureKey {
     ///
     /// The whole network of an IPv6 address counts as one ([`network_of`]).
     pub fn sign_in(address: IpAddr, email: &Email) -> Self {
-        let network = network_of(address).to_string();
-        Self::of(&[&network, email.as_str()])
+        Self::of(&[&network_of(address).to_string(), email.as_str()])
+    }
+
+    /// The key of what is done from `address` without naming an account: `what` is a fixed word, such as `link`. It counts
+    /// apart from every [`Self::sign_in`], as a word holds no `@`.
+    pub fn of_address(address: IpAddr, what: &'static str) -> Self {
+        Self::of(&[&network_of(address).to_string(), what])
     }
 
     /// The key of these parts, in this order.

@@ -106,6 +106,8 @@ pub mod ledger;
 pub mod refresh_store;
 pub mod refresh_token;
 
+pub mod link;
+
 pub mod audit;
 
 pub mod memory;
@@ -125,6 +127,7 @@ pub use crate::failures::{FailureKey, FailurePolicy, FailureStore, Failures, Too
 pub use crate::family::{Family, RevokeReason, Seen, Subject};
 pub use crate::id::{AccountId, AuditId, FamilyId, TokenId};
 pub use crate::ledger::{Begun, NewFamily, Presented, Record, Recorded, Refusal};
+pub use crate::link::{Link, LinkKey, LinkToken};
 pub use crate::memory::MemoryAccounts;
 pub use crate::password::{Password, PasswordHash, PasswordHasher};
 pub use crate::refresh_store::{RefreshStore, Rotated, Rotation, Which};
