@@ -3,7 +3,7 @@
 
 mod backends;
 mod clients;
-mod dashboards;
+mod front_door;
 mod options;
 mod peers;
 mod tokens;
@@ -20,7 +20,7 @@ use services::output::{OutputGone, complain, say};
 use tokio::runtime::Builder;
 
 use crate::backends::Backends;
-use crate::dashboards::Dashboards;
+use crate::front_door::FrontDoor;
 use crate::options::{Error, Options};
 use crate::peers::Peers;
 use crate::tokens::Tokens;
@@ -58,24 +58,25 @@ async fn run(options: &Options) -> Result<(), Error> {
         () = stop.asked() => return Ok(()),
     };
     let peers = Peers::new(backends, ports, tokens)?;
-    let dashboards = Dashboards::start(&peers, options.free_ports).await?;
+    let front_door = FrontDoor::start(&peers, options.free_ports).await?;
     let outcome = tokio::select! {
-        outcome = show(options, &peers, dashboards.as_ref(), start) => outcome,
+        outcome = show(options, &peers, front_door.as_ref(), start) => outcome,
         () = stop.asked() => Ok(()),
     };
     let said = say("\nStopping ...");
-    if let Some(dashboards) = dashboards {
-        dashboards.stop().await?;
-    }
+    let closed = match front_door {
+        Some(front_door) => front_door.stop().await,
+        None => Ok(()),
+    };
     peers.stop_all().await;
-    outcome.and(Ok(said?))
+    outcome.and(closed).and(Ok(said?))
 }
 
 /// Starts the peers, loads the clients, and says what to look at; ends when a peer does, or after the check.
 async fn show(
     options: &Options,
     peers: &Peers,
-    dashboards: Option<&Dashboards>,
+    front_door: Option<&FrontDoor>,
     start: Instant,
 ) -> Result<(), Error> {
     for place in &PLACES {
@@ -89,7 +90,7 @@ async fn show(
         "The mesh is up after {:.1} s.\n",
         start.elapsed().as_secs_f64()
     ))?;
-    tour::explain(peers, dashboards)?;
+    tour::explain(peers, front_door)?;
     if options.check {
         return tour::take(peers).await;
     }

@@ -36,8 +36,11 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value = "embedded")]
     pub(crate) services: Services,
     /// Who may use management, pages and metrics.
-    #[arg(long, env, value_enum, default_value = "open")]
-    pub(crate) management_auth: ManagementAuth,
+    #[arg(long, env, value_enum, default_value = "tokens")]
+    management_auth: ManagementAuth,
+    /// Nobody signs in: whoever reaches the ports, which are this machine's, may do everything.
+    #[arg(long)]
+    open: bool,
     /// Where the gateway's keys are, or shall be made; in a folder of this run unless given.
     #[arg(long, env)]
     pub(crate) gateway_dir: Option<PathBuf>,
@@ -47,4 +50,11 @@ pub(crate) struct Options {
     /// Bring the mesh up, take the printed tour, stop a peer and start it again, and end.
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+impl Options {
+    /// Whether the peers ask for tokens, and people sign in.
+    pub(crate) fn asks(&self) -> bool {
+        !self.open && self.management_auth == ManagementAuth::Tokens
+    }
 }

@@ -9,7 +9,7 @@ use jwt_auth::Signer;
 use mesh_api::permission::Role;
 use tempfile::TempDir;
 
-use crate::options::{Error, ManagementAuth, Options};
+use crate::options::{Error, Options};
 
 /// Who issues access tokens to these peers.
 pub(crate) const ISSUER: &str = "http://localhost:3100";
@@ -25,7 +25,7 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// What issues tokens, if the peers shall ask for them: with the keys of `gateway_dir`, or keys of this run.
     pub(crate) fn of(options: &Options) -> Result<Option<Self>, Error> {
-        if options.management_auth != ManagementAuth::Tokens {
+        if !options.asks() {
             return Ok(None);
         }
         let (folder, made) = match &options.gateway_dir {

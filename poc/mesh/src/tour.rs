@@ -7,7 +7,7 @@ use services::output::{OutputGone, say};
 use tokio::time::sleep;
 
 use crate::clients::BILLING;
-use crate::dashboards::{Dashboards, ROLE};
+use crate::front_door::{ADMIN, FrontDoor};
 use crate::options::Error;
 use crate::peers::{Peers, mode};
 use crate::tokens::{ISSUER, Tokens};
@@ -45,11 +45,15 @@ fn steps() -> [Step; 3] {
 }
 
 /// Prints where everything is and what to try.
-pub(crate) fn explain(peers: &Peers, dashboards: Option<&Dashboards>) -> Result<(), OutputGone> {
+pub(crate) fn explain(peers: &Peers, front_door: Option<&FrontDoor>) -> Result<(), OutputGone> {
     let mut authority = String::new();
+    if let Some(front_door) = front_door {
+        explain_sign_in(front_door)?;
+        say("\nThe peers' own ports take tokens only:\n")?;
+    }
     for (place, url) in peers.urls() {
         let url = url.as_str().trim_end_matches('/');
-        let dashboard = if place.name.starts_with("leptos-") {
+        let dashboard = if place.name.starts_with("leptos-") && front_door.is_none() {
             ", dashboard"
         } else {
             ""
@@ -71,7 +75,6 @@ pub(crate) fn explain(peers: &Peers, dashboards: Option<&Dashboards>) -> Result<
         None => say("\nOpen a dashboard and ensure a client; or try:\n")?,
         Some(tokens) => {
             bearer = " -H \"authorization: Bearer $TOKEN\"";
-            explain_dashboards(dashboards)?;
             explain_tokens(tokens)?;
         }
     }
@@ -87,13 +90,18 @@ pub(crate) fn explain(peers: &Peers, dashboards: Option<&Dashboards>) -> Result<
     Ok(())
 }
 
-/// Says where a browser sees the dashboards.
-fn explain_dashboards(dashboards: Option<&Dashboards>) -> Result<(), OutputGone> {
+/// Says how to sign in, and what is behind it. The link and the password are of this run alone.
+fn explain_sign_in(front_door: &FrontDoor) -> Result<(), OutputGone> {
     say(format_args!(
-        "\nManagement, pages and metrics ask for a token. To a browser the gateway adds it, in the role {ROLE}:\n"
+        "Open this address in a browser. It signs you in, once, within 15 minutes:\n\n  {}\n",
+        front_door.link()
     ))?;
-    for (name, address) in dashboards.map_or(&[][..], Dashboards::addresses) {
-        let url = format!("http://{address}");
+    say(format_args!(
+        "Later you sign in as {ADMIN} with the password {}\n",
+        front_door.password().expose()
+    ))?;
+    for (name, url) in front_door.dashboards() {
+        let url = url.as_str().trim_end_matches('/');
         say(format_args!("  {:<13} {url:<24} of {name}", "dashboard"))?;
     }
     Ok(())

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Use free ports instead of 3001 to 3004.
     #[arg(long)]
     free_ports: bool,
+    /// Nobody signs in: whoever reaches the ports, which are this machine's, may do everything.
+    #[arg(long)]
+    open: bool,
     /// Bring the mesh up, try what is printed, and stop.
     #[arg(long)]
     check: bool,
@@ -51,6 +54,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
     }
     for (flag, asked) in [
         ("--free-ports", options.free_ports),
+        ("--open", options.open),
         ("--check", options.check),
     ] {
         if asked {

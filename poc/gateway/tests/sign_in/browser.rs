@@ -72,7 +72,9 @@ impl Browser {
         let mut request = self.client.request(method, url).body(body.to_owned());
         if !self.cookies.is_empty() {
             let pairs = self.cookies.iter();
-            let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
+            let pairs: Vec<_> = pairs
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             request = request.header(COOKIE, pairs.join("; "));
         }
         for (name, value) in headers {

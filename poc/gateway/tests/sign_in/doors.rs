@@ -19,9 +19,12 @@ async fn a_token_of_one_kind_opens_no_other_door_of_the_gateway() {
         audience: front.url(),
         subject: front.id(ADA).await,
     };
-    let machine = token::access(front.signer(), &front.url(), &holder, std::time::Duration::from_secs(60));
-    let machine = machine.await.unwrap().token;
-    let internal = token::internal(front.signer(), &holder, "GET", "/api/state").await.unwrap();
+    let (url, minute) = (front.url(), std::time::Duration::from_secs(60));
+    let machine = token::access(front.signer(), &url, &holder, minute).await;
+    let machine = machine.unwrap().token;
+    let internal = token::internal(front.signer(), &holder, "GET", "/api/state")
+        .await
+        .unwrap();
     let link = front.sign_in_link(ADA).await;
     for (kind, token) in [
         ("machine", machine.expose()),
@@ -34,9 +37,15 @@ async fn a_token_of_one_kind_opens_no_other_door_of_the_gateway() {
             let refused = thief.get("/api/state").await;
             assert_eq!(refused.status, 401, "{kind} as {cookie}");
         }
-        for value in [token.to_owned(), format!("Bearer {token}"), format!("DPoP {token}")] {
+        for value in [
+            token.to_owned(),
+            format!("Bearer {token}"),
+            format!("DPoP {token}"),
+        ] {
             let mut thief = front.browser();
-            thief.cookies.insert("refreshToken".to_owned(), token.to_owned());
+            thief
+                .cookies
+                .insert("refreshToken".to_owned(), token.to_owned());
             let header = ("authorization", value.as_str());
             let refused = thief.keep("GET", "/api/state", &[header], "").await;
             assert_eq!(refused.status, 401, "{kind} in Authorization");
@@ -49,8 +58,15 @@ async fn a_token_of_one_kind_opens_no_other_door_of_the_gateway() {
     }
     for token in [access, refresh, &link] {
         let headers = [("x-internal-auth", token.as_str())];
-        front.browser().ask("GET", "/api/state", &headers, "").await.is(401);
-        let looked = front.browser().ask("GET", &format!("/login/link?token={access}"), &[], "").await;
+        front
+            .browser()
+            .ask("GET", "/api/state", &headers, "")
+            .await
+            .is(401);
+        let looked = front
+            .browser()
+            .ask("GET", &format!("/login/link?token={access}"), &[], "")
+            .await;
         looked.is(410);
     }
     // Cookies are not looked at where a machine says who it is.

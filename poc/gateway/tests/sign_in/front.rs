@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use accounts::private_api::{LinkKind, MakeLink, NewUser};
-use accounts_server::config::{Settings as AccountsSettings, Store};
-use accounts_server::service::{Accounts, Caller, Policy};
 use accounts_server::Application;
+use accounts_server::config::{Settings as AccountsSettings, Store};
+use accounts_server::service::{Accounts, Caller};
+use auth_base::{ManualClock, Secret};
 use gateway::keys;
 use gateway::proxy::{Origin, Proxy, Settings, Upstream};
 use gateway::sign_in::SignInSettings;
 use jwt_auth::{
-    AccessGrant, AccessTokenIssuer, InternalContext, InternalRequest, InternalTokenVerifier, Jwks, ManualClock,
+    AccessGrant, AccessTokenIssuer, InternalContext, InternalRequest, InternalTokenVerifier, Jwks,
     MemoryKeySource, MemoryNonceStore, ReplayGuard, Signer,
 };
 use tempfile::TempDir;
@@ -67,15 +68,10 @@ impl Front {
         keys::init(&folder).unwrap();
         let database = made.path().join("accounts.sqlite");
         let keys = Jwks::new([keys::load(&folder).unwrap().key().clone()]);
-        let settings = AccountsSettings {
-            store: Store::Sql(format!("sqlite://{}?mode=rwc", database.display()).into()),
-            keys: Arc::new(MemoryKeySource::new(keys)),
-            policy: Policy {
-                grace: Duration::from_millis(told.grace_ms),
-                ..Policy::default()
-            },
-            ..AccountsSettings::for_tests()
-        };
+        let store = Store::Sql(Secret::new(format!("sqlite://{}", database.display())));
+        let keys = Arc::new(MemoryKeySource::new(keys));
+        let mut settings = AccountsSettings::new(store, keys);
+        settings.policy.grace = Duration::from_millis(told.grace_ms);
         let application = Application::bind(settings).await.unwrap();
         let accounts = application.accounts().clone();
         let link = Link::to(application.address()).await;
@@ -87,7 +83,10 @@ impl Front {
                 roles: vec![role.to_owned()],
                 password: Some(PASSWORD.to_owned().into()),
             };
-            accounts.create_user(&Caller::system(), &user).await.unwrap();
+            accounts
+                .create_user(&Caller::command_line(), &user)
+                .await
+                .unwrap();
         }
         let mut front = Self {
             address: ([127, 0, 0, 1], 0).into(),
@@ -156,15 +155,17 @@ impl Front {
             user_id: self.id(email).await,
             kind: LinkKind::SignIn,
         };
-        let made = self.accounts.make_link(&Caller::system(), &asked);
-        made.await.unwrap().token.to_string()
+        let caller = Caller::command_line();
+        let made = self.accounts.make_link(&caller, &asked).await.unwrap();
+        made.token.to_string()
     }
 
     /// An access token as a browser has it whose life is over.
     pub(crate) async fn expired_access(&self, browser: &Browser) -> String {
         let token = &browser.cookies["access"];
         let claims = token.split('.').nth(1).unwrap();
-        let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims);
+        let claims =
+            base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims);
         let claims: serde_json::Value = serde_json::from_slice(&claims.unwrap()).unwrap();
         let text = |name: &str| claims[name].as_str().unwrap().to_owned();
         let mut grant = AccessGrant::of_client("browser", self.url());

@@ -7,6 +7,7 @@
 )]
 
 #[path = "../proxy/upstream.rs"]
+#[expect(dead_code, reason = "the tests of the proxy use more of it")]
 mod upstream;
 
 mod browser;

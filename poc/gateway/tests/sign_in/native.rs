@@ -17,11 +17,18 @@ async fn a_client_of_the_original_signs_in_goes_on_and_signs_out() {
         ("[1", 400, "Missing credentials"),
         (&*credentials("wrong"), 401, "Invalid email or password"),
     ] {
-        let refused = client.keep("POST", "/api/v1/auth/login", &[JSON], body).await;
+        let refused = client
+            .keep("POST", "/api/v1/auth/login", &[JSON], body)
+            .await;
         assert_eq!(refused.is(status).body, format!("{{\"error\":\"{text}\"}}"));
     }
     let done = client
-        .keep("POST", "/api/v1/auth/login", &[JSON], &credentials(PASSWORD))
+        .keep(
+            "POST",
+            "/api/v1/auth/login",
+            &[JSON],
+            &credentials(PASSWORD),
+        )
         .await;
     assert_eq!(done.is(200).body, "");
     assert_eq!(done.header("cache-control"), "no-store");
@@ -33,23 +40,41 @@ async fn a_client_of_the_original_signs_in_goes_on_and_signs_out() {
 
     let bare = ("authorization", access.as_str());
     let before = front.link.requests();
-    let secure = client.keep("GET", "/api/v1/health/secure", &[bare], "").await;
+    let secure = client
+        .keep("GET", "/api/v1/health/secure", &[bare], "")
+        .await;
     assert!(secure.is(200).set().is_empty());
-    client.keep("GET", "/api/v1/peers/one/state", &[bare], "").await.is(200);
+    client
+        .keep("GET", "/api/v1/peers/one/state", &[bare], "")
+        .await
+        .is(200);
     assert_eq!(front.link.requests(), before, "a valid token costs no call");
 
     let renewed = client.get("/api/v1/health/secure").await;
-    assert_eq!(renewed.is(200).header("authorization").matches('.').count(), 2);
+    assert_eq!(
+        renewed.is(200).header("authorization").matches('.').count(),
+        2
+    );
     assert!(renewed.set().contains_key("refreshToken"));
 
     let mut alone = front.browser();
-    let refused = alone.keep("GET", "/api/v1/health/secure", &[bare], "").await;
-    assert!(refused.is(401).body.contains("Access denied: no refresh token"));
+    let refused = alone
+        .keep("GET", "/api/v1/health/secure", &[bare], "")
+        .await;
+    assert!(
+        refused
+            .is(401)
+            .body
+            .contains("Access denied: no refresh token")
+    );
 
     let out = client.keep("POST", "/api/v1/auth/logout", &[], "").await;
     assert_eq!(out.is(200).body, "");
     assert!(client.cookies.is_empty());
-    client.keep("POST", "/api/v1/auth/logout", &[], "").await.is(200);
+    client
+        .keep("POST", "/api/v1/auth/logout", &[], "")
+        .await
+        .is(200);
     client.get("/api/v1/health").await.is(200);
 }
 
@@ -64,11 +89,22 @@ async fn pages_of_a_listed_origin_may_ask_and_no_others() {
     let mut client = front.browser();
     let headers = [JSON, ("origin", app), ("sec-fetch-site", "cross-site")];
     let body = credentials(PASSWORD);
-    let done = client.keep("POST", "/api/v1/auth/login", &headers, &body).await;
+    let done = client
+        .keep("POST", "/api/v1/auth/login", &headers, &body)
+        .await;
     assert_eq!(done.is(200).header("access-control-allow-origin"), app);
     assert_eq!(done.header("access-control-allow-credentials"), "true");
-    assert_eq!(done.header("access-control-expose-headers"), "authorization");
-    let other = [JSON, ("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
-    let refused = client.ask("POST", "/api/v1/auth/login", &other, &body).await;
+    assert_eq!(
+        done.header("access-control-expose-headers"),
+        "authorization"
+    );
+    let other = [
+        JSON,
+        ("origin", "https://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    let refused = client
+        .ask("POST", "/api/v1/auth/login", &other, &body)
+        .await;
     assert_eq!(refused.is(403).header("access-control-allow-origin"), "");
 }

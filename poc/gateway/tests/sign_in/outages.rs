@@ -52,7 +52,9 @@ async fn signing_out_works_in_the_browser_while_the_accounts_service_is_away() {
     assert!(ada.cookies.is_empty());
     // At this gateway the access token is worth nothing either.
     let mut thief = front.browser();
-    thief.cookies.insert("access".to_owned(), copy.cookies["access"].clone());
+    thief
+        .cookies
+        .insert("access".to_owned(), copy.cookies["access"].clone());
     thief.get("/api/state").await.is(401);
 }
 

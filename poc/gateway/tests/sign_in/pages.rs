@@ -14,7 +14,11 @@ async fn a_person_sees_and_ends_the_own_sessions_without_a_script() {
     let ended = here.send("/account/sessions/end", &[("but", "this")]).await;
     assert_eq!(ended.is(303).location(), "/account/sessions?ended=1");
     let page = here.open(ended.location()).await;
-    assert!(page.is(200).body.contains("One session was ended"), "{}", page.body);
+    assert!(
+        page.is(200).body.contains("One session was ended"),
+        "{}",
+        page.body
+    );
     there.get("/").await.is(401);
     here.open("/account/style.css").await.is(200);
 }
@@ -25,25 +29,48 @@ async fn an_admin_invites_somebody_who_chooses_a_password() {
     let mut ada = front.signed_in(ADA).await;
     let page = ada.open("/account/people").await;
     assert!(page.is(200).body.contains(BOB), "{}", page.body);
-    let fields = [("email", "cyd@example.org"), ("name", "Cyd"), ("roles", "viewer")];
+    let fields = [
+        ("email", "cyd@example.org"),
+        ("name", "Cyd"),
+        ("roles", "viewer"),
+    ];
     let made = ada.send("/account/people", &fields).await;
     let (_, token) = made.is(200).body.split_once("/login/link?token=").unwrap();
-    let token: String = token.chars().take_while(|it| it.is_ascii_alphanumeric() || "-_".contains(*it)).collect();
+    let token: String = token
+        .chars()
+        .take_while(|it| it.is_ascii_alphanumeric() || "-_".contains(*it))
+        .collect();
     let again = ada.send("/account/people", &fields).await;
-    assert!(again.is(400).body.contains("has this address already"), "{}", again.body);
+    assert!(
+        again.is(400).body.contains("has this address already"),
+        "{}",
+        again.body
+    );
 
     let mut cyd = front.browser();
     let page = cyd.open(&format!("/login/link?token={token}")).await;
-    assert!(page.is(200).body.contains("cyd@example.org"), "{}", page.body);
+    assert!(
+        page.is(200).body.contains("cyd@example.org"),
+        "{}",
+        page.body
+    );
     for (password, again, text) in [
-        ("long enough and odd 47", "another one entirely", "not the same"),
+        (
+            "long enough and odd 47",
+            "another one entirely",
+            "not the same",
+        ),
         ("short", "short", "12 characters"),
     ] {
         let fields = [("token", &*token), ("password", password), ("again", again)];
         let refused = cyd.send("/login/link", &fields).await;
         assert!(refused.is(400).body.contains(text), "{}", refused.body);
     }
-    let fields = [("token", &*token), ("password", PASSWORD), ("again", PASSWORD)];
+    let fields = [
+        ("token", &*token),
+        ("password", PASSWORD),
+        ("again", PASSWORD),
+    ];
     cyd.send("/login/link", &fields).await.is(303);
     cyd.get("/api/state").await.is(200);
     cyd.open("/account/people").await.is(403);
@@ -57,7 +84,9 @@ async fn changes_are_in_the_audit_with_who_made_them() {
     let front = Front::start().await;
     let (mut ada, mut bob) = (front.signed_in(ADA).await, front.signed_in(BOB).await);
     bob.keep("POST", "/api/ensure", &[], "{}").await.is(200);
-    let request = bob.keep("POST", "/api/mesh/peers/two/stop", &[], "{}").await;
+    let request = bob
+        .keep("POST", "/api/mesh/peers/two/stop", &[], "{}")
+        .await;
     let id = request.header("x-request-id").to_owned();
     front.until_audited(&mut ada, &id).await;
     let page = ada.open("/account/audit?actor=bob%40example.org").await;
@@ -66,7 +95,11 @@ async fn changes_are_in_the_audit_with_who_made_them() {
     }
     let csv = ada.open("/account/audit.csv?action=ensure").await;
     assert!(csv.is(200).header("content-type").starts_with("text/csv"));
-    assert!(csv.body.lines().count() == 2 && csv.body.contains(BOB), "{}", csv.body);
+    assert!(
+        csv.body.lines().count() == 2 && csv.body.contains(BOB),
+        "{}",
+        csv.body
+    );
     let json = ada.open("/account/audit.json?action=ensure").await;
     let json: serde_json::Value = serde_json::from_str(&json.is(200).body).unwrap();
     assert_eq!(json["rows"][0]["actor"], BOB);

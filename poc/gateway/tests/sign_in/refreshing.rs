@@ -41,20 +41,29 @@ async fn fifty_requests_at_once_get_one_session() {
     ada.get("/api/state").await.is(200);
     // The one that came last goes on too.
     at_other.cookies.extend(answers[8].set());
-    at_other.cookies.insert("access".to_owned(), "over".to_owned());
+    at_other
+        .cookies
+        .insert("access".to_owned(), "over".to_owned());
     at_other.get("/api/state").await.is(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_grace_of_zero_one_wins_and_a_replay_ends_the_session() {
-    let front = Front::told(Told { grace_ms: 0, ..Told::default() }).await;
+    let front = Front::told(Told {
+        grace_ms: 0,
+        ..Told::default()
+    })
+    .await;
     let mut ada = front.signed_in(ADA).await;
     ada.cookies.insert("access".to_owned(), "over".to_owned());
-    let thief = ada.clone();
+    let mut thief = ada.clone();
     ada.get("/api/state").await.is(200);
-    let mut thief = crate::browser::Browser { at: front.another_gateway().await, ..thief };
+    thief.at = front.another_gateway().await;
     thief.get("/api/state").await.is(401);
-    assert!(thief.cookies.is_empty(), "what is decided takes the cookies away");
+    assert!(
+        thief.cookies.is_empty(),
+        "what is decided takes the cookies away"
+    );
     // The person is out as well: one of the two was a copy.
     ada.cookies.insert("access".to_owned(), "over".to_owned());
     ada.get("/api/state").await.is(401);
@@ -62,7 +71,11 @@ async fn with_a_grace_of_zero_one_wins_and_a_replay_ends_the_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_long_after_ends_the_session() {
-    let front = Front::told(Told { grace_ms: 1, ..Told::default() }).await;
+    let front = Front::told(Told {
+        grace_ms: 1,
+        ..Told::default()
+    })
+    .await;
     let mut ada = front.signed_in(ADA).await;
     let first = ada.clone();
     for _ in 0..2 {

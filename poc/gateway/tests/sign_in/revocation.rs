@@ -12,7 +12,9 @@ use crate::front::{ADA, BOB, Front, status_of};
 async fn events(browser: &Browser) -> TcpStream {
     let mut stream = TcpStream::connect(browser.at).await.unwrap();
     let cookies = browser.cookies.iter();
-    let cookies: Vec<_> = cookies.map(|(name, value)| format!("{name}={value}")).collect();
+    let cookies: Vec<_> = cookies
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let request = format!(
         "GET /events HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\n\r\n",
         browser.at,
@@ -37,7 +39,11 @@ async fn a_session_that_is_revoked_ends_within_a_second_and_others_live() {
     let front = Front::start().await;
     let (mut here, there) = (front.signed_in(ADA).await, front.signed_in(ADA).await);
     let bob = front.signed_in(BOB).await;
-    let mut streams = [events(&here).await, events(&there).await, events(&bob).await];
+    let mut streams = [
+        events(&here).await,
+        events(&there).await,
+        events(&bob).await,
+    ];
     let sessions = here.get("/api/v1/sessions").await;
     let listed: serde_json::Value = serde_json::from_str(&sessions.is(200).body).unwrap();
     let current = listed["current"].as_str().unwrap();
@@ -51,7 +57,10 @@ async fn a_session_that_is_revoked_ends_within_a_second_and_others_live() {
     assert!(start.elapsed() < Duration::from_secs(1));
     let mut there = there;
     let refused = there.get("/api/state").await;
-    assert!(refused.is(401).body.contains("SESSION_EXPIRED"), "{refused:?}");
+    assert!(
+        refused.is(401).body.contains("SESSION_EXPIRED"),
+        "{refused:?}"
+    );
     assert!(there.cookies.is_empty());
     assert!(!ends(&mut streams[0], Duration::from_millis(200)).await);
     assert!(!ends(&mut streams[2], Duration::from_millis(10)).await);
@@ -76,9 +85,14 @@ async fn nobody_ends_the_sessions_of_others() {
     let told: serde_json::Value = serde_json::from_str(&told.body).unwrap();
     let path = format!("/api/v1/sessions/{}", told["sid"].as_str().unwrap());
     let answer = bob.keep("DELETE", &path, &[], "").await;
-    assert!(answer.status >= 400 || answer.body.contains("\"ended\":0"), "{answer:?}");
+    assert!(
+        answer.status >= 400 || answer.body.contains("\"ended\":0"),
+        "{answer:?}"
+    );
     ada.get("/api/state").await.is(200);
-    bob.get(&format!("/account/sessions?of={}", front.id(ADA).await)).await.is(403);
+    bob.get(&format!("/account/sessions?of={}", front.id(ADA).await))
+        .await
+        .is(403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,12 +104,18 @@ async fn who_is_disabled_is_out_at_once_and_who_has_other_roles_has_other_rights
     let path = format!("/account/people/{id}/roles");
     ada.send(&path, &[("roles", "viewer")]).await.is(303);
     let refused = bob.keep("POST", "/api/sync", &[], "{}").await;
-    assert!(refused.is(403).body.contains("credentials:write"), "{refused:?}");
+    assert!(
+        refused.is(403).body.contains("credentials:write"),
+        "{refused:?}"
+    );
     bob.get("/api/state").await.is(200);
     let mut stream = events(&bob).await;
     let disable = format!("/account/people/{id}/disable");
     let asked = ada.send(&disable, &[]).await;
-    assert!(asked.is(200).body.contains("Disable bob@example.org?"), "{asked:?}");
+    assert!(
+        asked.is(200).body.contains("Disable bob@example.org?"),
+        "{asked:?}"
+    );
     ada.send(&disable, &[("sure", "yes")]).await.is(303);
     assert!(ends(&mut stream, Duration::from_secs(1)).await);
     bob.get("/api/state").await.is(401);

@@ -9,13 +9,24 @@ async fn whoever_signs_in_comes_to_a_peer_by_name_and_no_peer_sees_the_cookies()
     let mut ada = front.browser();
     let led = ada.open("/clients/http/billing?x=1").await;
     led.is(303);
-    assert_eq!(led.location(), "/login?next=%2Fclients%2Fhttp%2Fbilling%3Fx%3D1");
+    assert_eq!(
+        led.location(),
+        "/login?next=%2Fclients%2Fhttp%2Fbilling%3Fx%3D1"
+    );
     ada.get("/api/state").await.is(401);
     let page = ada.open("/login?next=%2Ftargets").await;
-    assert!(page.is(200).body.contains("value=\"/targets\""), "{}", page.body);
+    assert!(
+        page.is(200).body.contains("value=\"/targets\""),
+        "{}",
+        page.body
+    );
 
     let wrong = ada.sign_in(ADA, "wrong").await;
-    assert!(wrong.is(401).body.contains("role=\"alert\""), "{}", wrong.body);
+    assert!(
+        wrong.is(401).body.contains("role=\"alert\""),
+        "{}",
+        wrong.body
+    );
     assert!(!wrong.body.contains("value=\"wrong\""), "{}", wrong.body);
     assert!(ada.cookies.is_empty());
     let fields = [("email", ADA), ("password", PASSWORD), ("next", "/targets")];
@@ -23,7 +34,10 @@ async fn whoever_signs_in_comes_to_a_peer_by_name_and_no_peer_sees_the_cookies()
     assert_eq!(done.is(303).location(), "/targets");
     for cookie in done.headers.get_all("set-cookie") {
         let text = cookie.to_str().unwrap();
-        assert!(text.contains("HttpOnly") && text.contains("SameSite=Lax"), "{text}");
+        assert!(
+            text.contains("HttpOnly") && text.contains("SameSite=Lax"),
+            "{text}"
+        );
         assert!(!text.contains("Secure"), "{text}");
     }
 
@@ -58,12 +72,23 @@ async fn a_page_of_another_site_signs_nobody_in_or_out() {
         [("sec-fetch-site", "cross-site"), ("accept", "text/html")],
         [("sec-fetch-site", "same-site"), ("accept", "text/html")],
     ] {
-        for path in ["/login", "/logout", "/login/link", "/api/v1/auth/login", "/account/sessions/end"] {
+        for path in [
+            "/login",
+            "/logout",
+            "/login/link",
+            "/api/v1/auth/login",
+            "/account/sessions/end",
+        ] {
             let refused = ada.ask("POST", path, &headers, form).await;
-            assert!(refused.is(403).body.contains("CROSS_SITE_REQUEST"), "{refused:?}");
+            assert!(
+                refused.is(403).body.contains("CROSS_SITE_REQUEST"),
+                "{refused:?}"
+            );
             assert!(refused.set().is_empty());
         }
-        ada.ask("DELETE", "/api/v1/sessions", &headers, "").await.is(403);
+        ada.ask("DELETE", "/api/v1/sessions", &headers, "")
+            .await
+            .is(403);
     }
     ada.get("/").await.is(200);
 }
@@ -89,7 +114,10 @@ async fn unknown_users_are_refused_in_the_same_words() {
     let known = browser.sign_in(ADA, "wrong").await;
     let unknown = browser.sign_in("eve@example.org", "wrong").await;
     assert_eq!(known.status, unknown.status);
-    assert_eq!(body(&known.body, ADA), body(&unknown.body, "eve@example.org"));
+    assert_eq!(
+        body(&known.body, ADA),
+        body(&unknown.body, "eve@example.org")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,8 +134,14 @@ async fn a_link_signs_in_once_and_looking_at_it_uses_nothing_up() {
     bob.get("/").await.is(200);
     let mut other = front.browser();
     other.open(&path).await.is(410);
-    other.send("/login/link", &[("token", &token)]).await.is(410);
+    other
+        .send("/login/link", &[("token", &token)])
+        .await
+        .is(410);
     assert!(other.cookies.is_empty());
     // What a browser may do is not asked of who has a link to somebody else.
-    Browser::new(front.address).open("/login/link?token=x").await.is(410);
+    Browser::new(front.address)
+        .open("/login/link?token=x")
+        .await
+        .is(410);
 }
