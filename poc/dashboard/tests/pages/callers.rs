@@ -29,14 +29,14 @@ fn seen_with(permissions: &[Permission], data: PageData) -> Document {
         permissions: permissions.to_vec(),
         has_session: false,
     };
-    read(PageData {
+    read(&PageData {
         caller: Some(caller),
         ..data
     })
 }
 
-fn read(data: PageData) -> Document {
-    Document::parse(&draw(&data))
+fn read(data: &PageData) -> Document {
+    Document::parse(&draw(data))
 }
 
 /// Where the forms of a page go that change something, in their order.
@@ -56,13 +56,13 @@ fn links(document: &Document, path: &str) -> usize {
 #[test]
 fn where_nobody_is_asked_everything_is_offered_and_nobody_named() {
     for data in pages() {
-        let document = read(data.clone());
+        let document = read(&data);
         let text = document.text();
         assert!(!text.contains("Signed in as") && !text.contains("Only people with"));
         assert_eq!(links(&document, "/account/"), 0);
         let open = actions(&document);
         assert!(!open.is_empty() && !open.iter().any(|action| action == "/logout"));
-        let mut of_admin = actions(&read(seen_by(Role::Admin, data)));
+        let mut of_admin = actions(&read(&seen_by(Role::Admin, data)));
         of_admin.retain(|action| action != "/logout");
         assert_eq!(of_admin, open, "who may do all is offered all");
     }
@@ -76,7 +76,7 @@ fn the_header_says_who_is_signed_in_and_leads_out() {
         (Role::Admin, "Signed in as ada@example.org (admin)", 1),
     ] {
         for data in pages() {
-            let document = read(seen_by(role, data));
+            let document = read(&seen_by(role, data));
             assert!(document.text().contains(words), "{}", document.text());
             let out = document.elements("form");
             let out = out.filter(|form| form.attribute("action") == Some("/logout"));
@@ -111,7 +111,7 @@ fn a_hostile_name_is_text() {
 fn a_viewer_is_offered_nothing_and_told_why() {
     for data in pages() {
         let page = data.page;
-        let document = read(seen_by(Role::Viewer, data));
+        let document = read(&seen_by(Role::Viewer, data));
         assert_eq!(actions(&document), ["/logout"], "{page:?}");
         let text = document.text();
         let said: usize = [CREDENTIALS, TARGETS]
@@ -123,7 +123,7 @@ fn a_viewer_is_offered_nothing_and_told_why() {
         assert!(!text.contains("Give one a secret"), "{page:?}");
     }
     assert!(
-        read(seen_by(Role::Viewer, samples::empty()))
+        read(&seen_by(Role::Viewer, samples::empty()))
             .text()
             .contains("Nobody has ensured one here.")
     );
@@ -132,9 +132,9 @@ fn a_viewer_is_offered_nothing_and_told_why() {
 #[test]
 fn an_operator_is_offered_all_that_a_peer_does() {
     for data in pages() {
-        let mut of_operator = actions(&read(seen_by(Role::Operator, data.clone())));
+        let mut of_operator = actions(&read(&seen_by(Role::Operator, data.clone())));
         of_operator.retain(|action| action != "/logout");
-        assert_eq!(of_operator, actions(&read(data)));
+        assert_eq!(of_operator, actions(&read(&data)));
     }
 }
 
@@ -178,7 +178,7 @@ fn each_permission_offers_its_own_forms() {
 /// A form that was refused while the permission was there, and is not any more.
 #[test]
 fn what_was_entered_in_a_form_that_is_gone_shows_nowhere() {
-    let document = read(seen_by(Role::Viewer, samples::mistake()));
+    let document = read(&seen_by(Role::Viewer, samples::mistake()));
     assert_eq!(actions(&document), ["/logout"]);
     assert!(document.text().contains("no address and no network"));
 }
