@@ -124,6 +124,13 @@ impl Role {
             Self::Admin => &Permission::ALL,
         }
     }
+
+    /// The smallest role that has all of `permissions`: what their holder is called.
+    pub fn smallest_with(permissions: &[Permission]) -> Self {
+        let has_all = |role: &Self| permissions.iter().all(|it| role.permissions().contains(it));
+        // The last one has all there are.
+        Self::ALL.into_iter().find(has_all).unwrap_or(Self::Admin)
+    }
 }
 
 impl fmt::Display for Role {
@@ -177,5 +184,27 @@ mod tests {
             ]
         );
         assert_eq!(Role::Admin.permissions(), Permission::ALL);
+    }
+
+    #[test]
+    fn permissions_are_called_by_the_smallest_role_that_has_them_all() {
+        for role in Role::ALL {
+            assert_eq!(Role::smallest_with(role.permissions()), role);
+        }
+        for (permissions, role) in [
+            (&[][..], Role::Viewer),
+            (&[Permission::CredentialsUse], Role::Operator),
+            (
+                &[Permission::TargetsWrite, Permission::MeshRead],
+                Role::Operator,
+            ),
+            (&[Permission::KeysRotate], Role::Admin),
+            (
+                &[Permission::MeshRead, Permission::AccountsWrite],
+                Role::Admin,
+            ),
+        ] {
+            assert_eq!(Role::smallest_with(permissions), role, "{permissions:?}");
+        }
     }
 }

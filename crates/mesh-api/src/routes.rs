@@ -69,10 +69,16 @@ impl Operation {
 impl Operation {
     /// The path of its route.
     pub fn path(self) -> &'static str {
-        let mut routes = ROUTES.iter();
-        routes
-            .find(|route| route.operation == self)
-            .map_or("", |route| route.path)
+        self.route().map_or("", |route| route.path)
+    }
+
+    /// What its caller must be allowed to do; `None` where [`ROUTES`] does not have it.
+    pub fn permission(self) -> Option<Permission> {
+        self.route().map(|route| route.permission)
+    }
+
+    fn route(self) -> Option<&'static Route> {
+        ROUTES.iter().find(|route| route.operation == self)
     }
 }
 
@@ -298,6 +304,7 @@ mod tests {
             };
             let path = route.path.replace("{queue}", "a%20peer");
             assert_eq!(permission_of(method, &path), Some(route.permission));
+            assert_eq!(route.operation.permission(), Some(route.permission));
             assert_eq!(permission_of("PATCH", &path), None);
         }
         assert_eq!(permission_of("HEAD", "/state"), Some(MeshRead));

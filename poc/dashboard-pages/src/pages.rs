@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::random::SystemRandom;
-use dashboard::page::{PageData, Query};
+use dashboard::page::{self, PageData, Query};
 use hmac_propagation::queue::PeerName;
 use mesh_api::decode;
 use mesh_api::problem::Problem;
 use mesh_management::Management;
+use mesh_management::admission::Caller;
 use mesh_management::form::Forms;
 use serde::de::DeserializeOwned;
 use tokio::task::spawn_blocking;
@@ -30,6 +31,8 @@ pub struct Visit {
     pub client: Option<(String, String)>,
     /// The query, without the question mark.
     pub query: Option<String>,
+    /// Who was let in; absent where nobody is asked.
+    pub caller: Option<Caller>,
 }
 
 /// The pages of one peer.
@@ -70,6 +73,7 @@ impl Pages {
             peer: self.peer.clone(),
             at: self.clock.now_ms(),
             live: assets.start.is_some(),
+            caller: visit.caller.as_ref().map(shown),
             outcome: self.forms.outcome(visit.query.as_deref()),
             peer_urls: self
                 .management
@@ -166,6 +170,15 @@ impl Pages {
         let status = if timeline.known { 200 } else { 404 };
         data.timeline = Some(timeline);
         Ok(status)
+    }
+}
+
+/// What a page shows of who was let in: nothing that could let anybody in.
+fn shown(caller: &Caller) -> page::Caller {
+    page::Caller {
+        name: caller.actor().to_owned(),
+        permissions: caller.permissions.clone(),
+        has_session: caller.session.is_some(),
     }
 }
 

@@ -26,6 +26,16 @@ pub(crate) fn page(page: Page, client_key: Option<(Track, &str)>, query: &Query)
     }
 }
 
+/// Where the gateway tells whether the session goes on.
+#[cfg(feature = "hydrate")]
+pub(crate) const SESSION: &str = "/api/v1/session";
+
+/// Where one signs in at the gateway; it leads to `next` afterwards.
+#[cfg(any(test, feature = "hydrate"))]
+pub(crate) fn login(next: &str) -> String {
+    format!("/login?next={}", encode(next))
+}
+
 /// Writes a query, with its question mark where there is any.
 pub(crate) fn search(query: &Query) -> String {
     let mut text = String::new();
@@ -87,5 +97,13 @@ mod tests {
             "/clients/http/a"
         );
         assert_eq!(page(Page::Targets, None, &query), "/targets");
+    }
+
+    #[test]
+    fn who_signs_in_again_comes_back_to_the_page() {
+        assert_eq!(
+            login("/?filter=a%26b"),
+            "/login?next=%2F%3Ffilter%3Da%2526b"
+        );
     }
 }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::notice::{notice, problem};
 use crate::page::{Page, PageData};
 use crate::state::{Connection, State};
-use crate::{browser, client, health, icon, matrix, targets};
+use crate::{browser, caller, client, health, icon, matrix, targets};
 
 /// The whole page.
 pub(crate) fn app(data: PageData) -> impl IntoView {
@@ -41,6 +41,7 @@ fn header(state: State) -> impl IntoView + use<> {
     .map(|(page, address)| link(page, address, state.page));
     view! {
         <header class="top">
+            {caller::account(state)}
             <a class="brand" href="/">
                 {icon::shape(|| "mesh-shape")}
                 <span class="product">"hmac-mesh"</span>

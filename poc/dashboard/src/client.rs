@@ -5,10 +5,11 @@ use mesh_api::routes::Operation;
 use mesh_api::timeline::Timeline;
 use mesh_api::track::Track;
 
+use crate::drive::{self, Sheet, sheets};
 use crate::entry::Form;
 use crate::field::NEWER;
 use crate::state::State;
-use crate::{drive, name, signed_call, time, timeline};
+use crate::{name, signed_call, time, timeline};
 
 /// The client's page.
 pub(crate) fn page(state: State) -> impl IntoView + use<> {
@@ -33,7 +34,7 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
                         <h1 id="client"><bdi>{name::shown(&client_id)}</bdi></h1>
                         <p class="lead">{move || state.timeline.with(|timeline| timeline.as_ref().map(|timeline| about(state, timeline)))}</p>
                     </div>
-                    {move || known().then(|| resync(state, &of_client, track))}
+                    {move || known().then(|| resync(state, &of_client, track)).flatten()}
                 </div>
                 {now(state)}
                 {timeline::section(state)}
@@ -86,45 +87,26 @@ fn now(state: State) -> impl IntoView + use<> {
     }
 }
 
-fn resync(state: State, client_id: &str, track: Track) -> impl IntoView + use<> {
-    let form = Form::new(state, Operation::Resync);
-    form.around(view! {
+fn resync(state: State, client_id: &str, track: Track) -> Option<impl IntoView + use<>> {
+    let form = Form::new(state, Operation::Resync)?;
+    Some(form.around(view! {
         <input type="hidden" name="clientId" value=client_id.to_owned()/>
         <input type="hidden" name="track" value=track.as_str()/>
         {form.consent(NEWER, "overwrite")}
         {form.send("Send its state again", "Sending…", "quiet")}
-    })
+    }))
 }
 
 fn panel(state: State, client_id: &str) -> impl IntoView + use<> {
-    let forms = [
-        (Operation::Rotate, "Rotate"),
-        (Operation::CallTarget, "Call"),
-        (Operation::Revoke, "Revoke"),
+    let call = signed_call::form(state, client_id);
+    let offered = [
+        Sheet::new(Operation::Rotate, "Rotate", drive::rotate(state, client_id)),
+        Sheet::new(Operation::CallTarget, "Call", call),
+        Sheet::new(Operation::Revoke, "Revoke", drive::revoke(state, client_id)),
     ];
-    let said = state
-        .said
-        .with_untracked(|said| said.as_ref().map(|outcome| outcome.operation));
-    let open = forms
-        .iter()
-        .position(|(operation, _)| said == Some(*operation))
-        .unwrap_or_default();
-    let tabs = forms
-        .into_iter()
-        .enumerate()
-        .map(|(index, (operation, label))| {
-            let id = format!("tab-{}", operation.as_str());
-            view! {
-                <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
-                <label for=id>{label}</label>
-            }
-        });
     view! {
         <aside class="panel" id="drive" aria-label="This client">
-            <div class="tabs" role="group" aria-label="What to do">{tabs.collect_view()}</div>
-            <div class="sheet" data-tab="rotate">{drive::rotate(state, client_id)}</div>
-            <div class="sheet" data-tab="callTarget">{signed_call::form(state, client_id)}</div>
-            <div class="sheet" data-tab="revoke">{drive::revoke(state, client_id)}</div>
+            {sheets(state, offered)}
             {drive::suggestions(state)}
         </aside>
     }

@@ -1,5 +1,6 @@
 //! What changes credentials: ensure, rotate, revoke, and a signed call to try one.
 
+use leptos::either::Either;
 use leptos::prelude::*;
 use mesh_api::mesh::{MeshCell, MeshClient};
 use mesh_api::routes::Operation;
@@ -11,49 +12,85 @@ use crate::field::{ALLOWED_IPS, CLIENT_ID, EXPIRES_AT, LEAVING, SECRET, TARGETS,
 use crate::matrix::cell::inside;
 use crate::signed_call;
 use crate::state::State;
-use crate::{address, name, words};
+use crate::{address, caller, name, words};
 
 /// The forms beside the matrix.
 pub(crate) fn panel(state: State) -> impl IntoView + use<> {
-    let forms = [
-        (Operation::Ensure, "Ensure"),
-        (Operation::Rotate, "Rotate"),
-        (Operation::Revoke, "Revoke"),
-        (Operation::CallTarget, "Call"),
+    let offered = [
+        Sheet::new(Operation::Ensure, "Ensure", ensure(state)),
+        Sheet::new(Operation::Rotate, "Rotate", rotate(state, "")),
+        Sheet::new(Operation::Revoke, "Revoke", revoke(state, "")),
+        Sheet::new(Operation::CallTarget, "Call", signed_call::form(state, "")),
     ];
-    let said = state
-        .said
-        .with_untracked(|said| said.as_ref().map(|outcome| outcome.operation));
-    let open = forms
-        .iter()
-        .position(|(operation, _)| said == Some(*operation))
-        .unwrap_or_default();
-    let tabs = forms
-        .into_iter()
-        .enumerate()
-        .map(|(index, (operation, label))| {
-            let id = format!("tab-{}", operation.as_str());
-            view! {
-                <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
-                <label for=id>{label}</label>
-            }
-        });
     view! {
         <aside class="panel" id="drive" aria-label="Drive propagation">
-            <div class="tabs" role="group" aria-label="What to do">{tabs.collect_view()}</div>
-            <div class="sheet" data-tab="ensure">{ensure(state)}</div>
-            <div class="sheet" data-tab="rotate">{rotate(state, "")}</div>
-            <div class="sheet" data-tab="revoke">{revoke(state, "")}</div>
-            <div class="sheet" data-tab="callTarget">{signed_call::form(state, "")}</div>
+            {sheets(state, offered)}
             {way(state)}
             {suggestions(state)}
         </aside>
     }
 }
 
-fn ensure(state: State) -> impl IntoView {
-    let form = Form::new(state, Operation::Ensure);
-    form.around(view! {
+/// A form of a panel.
+pub(crate) struct Sheet {
+    operation: Operation,
+    label: &'static str,
+    /// `None` where the caller may not send it.
+    form: Option<AnyView>,
+}
+
+impl Sheet {
+    /// A form, under a tab of this label.
+    pub(crate) fn new<V: IntoView + 'static>(
+        operation: Operation,
+        label: &'static str,
+        form: Option<V>,
+    ) -> Self {
+        Self {
+            operation,
+            label,
+            form: form.map(IntoAny::into_any),
+        }
+    }
+}
+
+/// The forms of a panel, one at a time: those that the caller may send, or who may send the first of them.
+pub(crate) fn sheets<const N: usize>(state: State, offered: [Sheet; N]) -> impl IntoView + use<N> {
+    let first = offered.first().map(|sheet| sheet.operation);
+    let allowed = offered.into_iter().filter_map(|sheet| {
+        let form = sheet.form?;
+        Some((sheet.operation, sheet.label, form))
+    });
+    let allowed: Vec<_> = allowed.collect();
+    if allowed.is_empty() {
+        return Either::Left(first.map(caller::only_others));
+    }
+    let said = state
+        .said
+        .with_untracked(|said| said.as_ref().map(|outcome| outcome.operation));
+    let open = allowed
+        .iter()
+        .position(|(operation, ..)| said == Some(*operation))
+        .unwrap_or_default();
+    let (mut tabs, mut sheets) = (Vec::new(), Vec::new());
+    for (index, (operation, label, form)) in allowed.into_iter().enumerate() {
+        let name = operation.as_str();
+        let id = format!("tab-{name}");
+        tabs.push(view! {
+            <input type="radio" name="drive" id=id.clone() class="tab" checked=index == open/>
+            <label for=id>{label}</label>
+        });
+        sheets.push(view! { <div class="sheet" data-tab=name>{form}</div> });
+    }
+    Either::Right(view! {
+        <div class="tabs" role="group" aria-label="What to do">{tabs}</div>
+        {sheets}
+    })
+}
+
+fn ensure(state: State) -> Option<impl IntoView> {
+    let form = Form::new(state, Operation::Ensure)?;
+    Some(form.around(view! {
         <p class="purpose">"Gives a client a secret, here and on the chosen peers. A known client gets the new one."</p>
         {form.text(CLIENT_ID, "", "client-ids")}
         {form.secret(SECRET)}
@@ -66,33 +103,33 @@ fn ensure(state: State) -> impl IntoView {
         </details>
         {form.general_mistake()}
         {form.send("Ensure client", "Ensuring…", "primary")}
-    })
+    }))
 }
 
 /// Gives a client a new secret; `client` is given on its own page.
-pub(crate) fn rotate(state: State, client: &str) -> impl IntoView + use<> {
-    let form = Form::new(state, Operation::Rotate);
-    form.around(view! {
+pub(crate) fn rotate(state: State, client: &str) -> Option<impl IntoView + use<>> {
+    let form = Form::new(state, Operation::Rotate)?;
+    Some(form.around(view! {
         <p class="purpose">"Gives a known client a new secret, here and on the targets it is booked for."</p>
         {form.text(CLIENT_ID, client, "client-ids")}
         {form.secret(SECRET)}
         {form.choice(TRACK, tracks_from(state))}
         {form.general_mistake()}
         {form.send("Rotate secret", "Rotating…", "primary")}
-    })
+    }))
 }
 
 /// Takes a client away; `client` is given on its own page.
-pub(crate) fn revoke(state: State, client: &str) -> impl IntoView + use<> {
-    let form = Form::new(state, Operation::Revoke);
-    form.around(view! {
+pub(crate) fn revoke(state: State, client: &str) -> Option<impl IntoView + use<>> {
+    let form = Form::new(state, Operation::Revoke)?;
+    Some(form.around(view! {
         <p class="purpose">"Takes a client away. Its requests are refused as soon as a peer has applied it."</p>
         {form.text(CLIENT_ID, client, "client-ids")}
         {form.targets(LEAVING)}
         {form.choice(TRACK, tracks_from(state))}
         {form.general_mistake()}
         {form.send("Revoke client", "Revoking…", "danger")}
-    })
+    }))
 }
 
 fn tracks() -> Vec<(String, String)> {

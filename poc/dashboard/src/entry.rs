@@ -30,25 +30,28 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// A form of an operation.
-    pub(crate) fn new(state: State, operation: Operation) -> Self {
+    /// A form of an operation; `None` where the caller may not do it.
+    pub(crate) fn new(state: State, operation: Operation) -> Option<Self> {
         let action = format!("/api{}", operation.path());
         Self::scoped(state, operation.as_str(), action, operation, |_| true)
     }
 
-    /// One of several forms of an operation; `mine` tells what came of this one.
+    /// One of several forms of an operation; `mine` tells what came of this one. `None` where the caller may not do it.
     pub(crate) fn scoped(
         state: State,
         id: impl Into<String>,
         action: impl Into<String>,
         operation: Operation,
         mine: impl Fn(&Outcome) -> bool,
-    ) -> Self {
+    ) -> Option<Self> {
+        if !state.may(operation) {
+            return None;
+        }
         let outcome = state
             .said
             .get_untracked()
             .filter(|outcome| outcome.operation == operation && mine(outcome));
-        Self {
+        Some(Self {
             state,
             id: id.into(),
             operation,
@@ -58,7 +61,7 @@ impl Form {
             pending: RwSignal::new(false),
             note: RwSignal::new(""),
             fields: StoredValue::default(),
-        }
+        })
     }
 
     /// Tells whether it was sent and refused before this page was drawn.

@@ -70,7 +70,7 @@ fn peer(state: State, name: String) -> impl IntoView + use<> {
             {move || peer.with(|peer| facts(state, peer))}
             {move || {
                 let (name, running) = (peer.with(|peer| peer.name.clone()), kind.get() != PeerState::Stopped);
-                peer.with(|peer| peer.controllable).then(|| control(state, &name, running))
+                peer.with(|peer| peer.controllable).then(|| control(state, &name, running)).flatten()
             }}
         </li>
     }
@@ -150,8 +150,8 @@ fn never_synced(peer: &PeerHealth) -> &'static str {
     }
 }
 
-/// Stops and starts it, where this process can.
-fn control(state: State, name: &str, running: bool) -> impl IntoView + use<> {
+/// Stops and starts it, where this process can and the caller may.
+fn control(state: State, name: &str, running: bool) -> Option<impl IntoView + use<>> {
     let (operation, label, busy, class) = match running {
         true => (Operation::StopPeer, "Stop this peer", "Stopping…", "quiet"),
         false => (
@@ -165,9 +165,9 @@ fn control(state: State, name: &str, running: bool) -> impl IntoView + use<> {
     let action = format!("/api/mesh/peers/{}/{verb}", address::encode(name));
     let form = Form::scoped(state, format!("control-{name}"), action, operation, |_| {
         false
-    });
-    form.around(view! {
+    })?;
+    Some(form.around(view! {
         {form.general_mistake()}
         {form.send(label, busy, class)}
-    })
+    }))
 }

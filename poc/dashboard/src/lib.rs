@@ -9,6 +9,7 @@ pub mod page;
 mod render;
 
 mod app;
+mod caller;
 mod client;
 mod drive;
 mod health;

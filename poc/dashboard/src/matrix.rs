@@ -33,14 +33,16 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
 
 fn agreement(state: State) -> impl IntoView + use<> {
     let summary = state.matrix.summary;
-    let sync = Form::new(state, Operation::Sync);
+    let sync = Form::new(state, Operation::Sync)
+        .map(|sync| sync.around(sync.send("Send what waits", "Sending…", "quiet")));
+    let ensures = state.may(Operation::Ensure);
     view! {
         <div class="headline">
             <div>
                 <h1 id="agreement">{move || agree(summary.get())}</h1>
-                <p class="lead">{move || rest(summary.get())}</p>
+                <p class="lead">{move || rest(summary.get(), ensures)}</p>
             </div>
-            {sync.around(sync.send("Send what waits", "Sending…", "quiet"))}
+            {sync}
         </div>
     }
 }
@@ -65,9 +67,13 @@ fn agree(summary: MeshSummary) -> String {
     }
 }
 
-fn rest(summary: MeshSummary) -> String {
+/// Says what of it is to be done; `ensures` tells whether the caller may begin.
+fn rest(summary: MeshSummary, ensures: bool) -> String {
     match summary.clients.saturating_sub(summary.in_sync) {
-        _ if summary.clients == 0 => "Ensure a client, and watch it reach every peer.".to_owned(),
+        _ if summary.clients == 0 && ensures => {
+            "Ensure a client, and watch it reach every peer.".to_owned()
+        }
+        _ if summary.clients == 0 => "Nobody has ensured one here.".to_owned(),
         0 => "Every peer holds exactly what it should.".to_owned(),
         1 => "1 client is not everywhere as it should be.".to_owned(),
         many => format!("{many} clients are not everywhere as they should be."),
@@ -227,17 +233,24 @@ fn nothing(state: State) -> impl IntoView + use<> {
             "Nothing needs attention".to_owned(),
             Either::Left(view! { <a href="/">"Show all clients"</a> }),
         ),
-        None => (
-            "No client yet".to_owned(),
-            Either::Right(view! {
-                <span>
-                    "Give one a secret: fill in " <a href="#ensure-clientId">"Ensure"</a>
-                    ", choose the peers that shall know it, and send. Its row appears here and fills as they acknowledge."
-                </span>
-            }),
-        ),
+        None => ("No client yet".to_owned(), Either::Right(first(state))),
     };
     view! { <div class="empty"><h2>{what}</h2><p>{next}</p></div> }
+}
+
+/// How there comes to be a client.
+fn first(state: State) -> impl IntoView + use<> {
+    match state.may(Operation::Ensure) {
+        true => Either::Left(view! {
+            <span>
+                "Give one a secret: fill in " <a href="#ensure-clientId">"Ensure"</a>
+                ", choose the peers that shall know it, and send. Its row appears here and fills as they acknowledge."
+            </span>
+        }),
+        false => Either::Right(
+            "Its row appears here once one is ensured, and fills as the peers acknowledge.",
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -254,7 +267,7 @@ mod tests {
         };
         assert_eq!(agree(summary), "3 of 4 peers agree on 128 clients");
         assert_eq!(
-            rest(summary),
+            rest(summary, true),
             "2 clients are not everywhere as they should be."
         );
         let summary = MeshSummary {

@@ -3,6 +3,7 @@
 use mesh_api::health::MeshHealth;
 use mesh_api::mesh::MeshPage;
 use mesh_api::outcome::Outcome;
+use mesh_api::permission::Permission;
 use mesh_api::problem::Problem;
 use mesh_api::target::TargetState;
 use mesh_api::timeline::Timeline;
@@ -20,6 +21,9 @@ pub struct PageData {
     pub at: i64,
     /// Whether there is a bundle that makes it live.
     pub live: bool,
+    /// Who it is drawn for; absent where nobody is asked who they are, and everybody may do everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Caller>,
     /// The matrix; also on the page of the targets, for its names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mesh: Option<MeshPage>,
@@ -42,6 +46,18 @@ pub struct PageData {
     pub query: Query,
     /// The peers that a signed call may go to.
     pub peer_urls: Vec<String>,
+}
+
+/// Who a page is drawn for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Caller {
+    /// What people call the caller.
+    pub name: String,
+    /// All that the caller may do.
+    pub permissions: Vec<Permission>,
+    /// Whether the caller signed in at the gateway, and can sign out there.
+    pub has_session: bool,
 }
 
 /// Which page.

@@ -10,18 +10,18 @@ use crate::entry::Form;
 use crate::field::{CALLED, CLIENT_ID, SIGNING_SECRET};
 use crate::state::State;
 
-/// Calls a peer as a client; `client` is given on its own page.
-pub(crate) fn form(state: State, client: &str) -> impl IntoView + use<> {
-    let form = Form::new(state, Operation::CallTarget);
+/// Calls a peer as a client; `client` is given on its own page. `None` where the caller may not.
+pub(crate) fn form(state: State, client: &str) -> Option<impl IntoView + use<>> {
+    let form = Form::new(state, Operation::CallTarget)?;
     let peers = state.peer_urls.get_value();
     if peers.is_empty() {
-        return Either::Left(view! {
+        return Some(Either::Left(view! {
             <p class="purpose">"This peer knows no other peer's address: set "<code>"PEER_URLS"</code>" and start it again to call one."</p>
-        });
+        }));
     }
     let choices = peers.into_iter().map(|peer| (peer.clone(), peer)).collect();
     let answer = answer(&form);
-    Either::Right(form.around(view! {
+    Some(Either::Right(form.around(view! {
         <p class="purpose">"Signs a request to a peer's " <code>"/api/echo"</code> " as a client would, and shows what comes back."</p>
         {form.text(CLIENT_ID, client, "client-ids")}
         {form.choice(CALLED, choices)}
@@ -29,7 +29,7 @@ pub(crate) fn form(state: State, client: &str) -> impl IntoView + use<> {
         {form.general_mistake()}
         {form.send("Call the peer", "Calling…", "primary")}
         {answer}
-    }))
+    })))
 }
 
 fn answer(form: &Form) -> impl IntoView + use<> {

@@ -11,7 +11,7 @@ use mesh_api::timeline::Timeline;
 use mesh_api::track::Track;
 
 use crate::address;
-use crate::page::{Page, PageData, Query};
+use crate::page::{Caller, Page, PageData, Query};
 
 /// What the page knows. Handles only: copies share it.
 #[derive(Clone, Copy)]
@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub(crate) page: Page,
     /// The peer that shows it.
     pub(crate) peer: StoredValue<String>,
+    /// Who looks at it; `None` where nobody is asked.
+    pub(crate) caller: StoredValue<Option<Caller>>,
     /// The time; it moves in the browser only.
     pub(crate) now: RwSignal<i64>,
     /// Whether changes arrive.
@@ -109,6 +111,7 @@ impl State {
         Self {
             page: data.page,
             peer: StoredValue::new(data.peer),
+            caller: StoredValue::new(data.caller),
             now: RwSignal::new(data.at),
             connection: RwSignal::new(Connection::Still),
             query: RwSignal::new(data.query),
@@ -124,7 +127,24 @@ impl State {
         }
     }
 
-    /// The address of this page: where a form goes back to.
+    /// Tells whether the caller signed in at the gateway.
+    #[cfg(feature = "hydrate")]
+    pub(crate) fn has_session(self) -> bool {
+        self.caller
+            .with_value(|caller| caller.as_ref().is_some_and(|caller| caller.has_session))
+    }
+
+    /// Tells whether the caller may do it: where nobody is asked, everybody may. The surface asks again.
+    pub(crate) fn may(self, operation: Operation) -> bool {
+        self.caller.with_value(|caller| match caller {
+            None => true,
+            Some(caller) => operation
+                .permission()
+                .is_some_and(|permission| caller.permissions.contains(&permission)),
+        })
+    }
+
+    /// The address of this page: where a form goes back to, and who signs in again.
     pub(crate) fn back(self) -> String {
         let query = self.query.get_untracked();
         let key = self.timeline.with_untracked(|timeline| {

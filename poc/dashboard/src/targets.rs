@@ -9,7 +9,7 @@ use mesh_api::target::TargetState;
 use crate::entry::Form;
 use crate::field::{NAME, NEWER, NOTE, PROPAGATION_SECRET};
 use crate::state::State;
-use crate::{address, time};
+use crate::{address, caller, time};
 
 /// The inventory's page.
 pub(crate) fn page(state: State) -> impl IntoView + use<> {
@@ -21,8 +21,12 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
                 .enumerate()
                 .map(|(index, target)| item(state, index, target))
                 .collect_view();
-            view! { <ul class="inventory">{rows}</ul> {(!others).then(nothing)} }
+            view! { <ul class="inventory">{rows}</ul> {(!others).then(|| nothing(state))} }
         })
+    };
+    let panel = match add(state) {
+        Some(add) => Either::Left(add),
+        None => Either::Right(caller::only_others(Operation::PutTarget)),
     };
     view! {
         <div class="with-panel">
@@ -35,21 +39,25 @@ pub(crate) fn page(state: State) -> impl IntoView + use<> {
                 </div>
                 {list}
             </section>
-            <aside class="panel" aria-label="Add a target">{add(state)}</aside>
+            <aside class="panel" aria-label="Add a target">{panel}</aside>
         </div>
     }
 }
 
-fn nothing() -> impl IntoView + use<> {
+fn nothing(state: State) -> impl IntoView + use<> {
+    let next = state.may(Operation::PutTarget).then_some(
+        " Add the first target: the name of another peer, and the secret its events bear.",
+    );
     view! {
         <div class="empty">
             <h2>"No target yet"</h2>
-            <p>"What is ensured here stays on this peer. Add the first target: the name of another peer, and the secret its events bear."</p>
+            <p>"What is ensured here stays on this peer." {next}</p>
         </div>
     }
 }
 
-fn add(state: State) -> impl IntoView {
+/// `None` where the caller may not.
+fn add(state: State) -> Option<impl IntoView> {
     let listed = move |name: &str| {
         state.targets.with_untracked(|targets| {
             targets
@@ -69,8 +77,8 @@ fn add(state: State) -> impl IntoView {
         "/api/targets",
         Operation::PutTarget,
         mine,
-    );
-    form.around(view! {
+    )?;
+    Some(form.around(view! {
         <h2>"Add a target"</h2>
         <p class="purpose">"A known name gets the new secret and note."</p>
         {form.text(NAME, "", "")}
@@ -78,7 +86,7 @@ fn add(state: State) -> impl IntoView {
         {form.text(NOTE, "", "")}
         {form.general_mistake()}
         {form.send("Save target", "Saving…", "primary")}
-    })
+    }))
 }
 
 fn item(state: State, index: usize, target: TargetState) -> impl IntoView + use<> {
@@ -116,29 +124,32 @@ fn item(state: State, index: usize, target: TargetState) -> impl IntoView + use<
     }
 }
 
-fn actions(state: State, index: usize, target: &TargetState) -> impl IntoView + use<> {
+/// What the caller may do with a target; `None` where that is nothing.
+fn actions(state: State, index: usize, target: &TargetState) -> Option<impl IntoView + use<>> {
+    let resync = resync(state, index, target);
+    let edit = edit(state, index, target);
+    let delete = delete(state, index, target);
+    let any = resync.is_some() || edit.is_some() || delete.is_some();
+    any.then(|| view! { <div class="actions">{resync} {edit} {delete}</div> })
+}
+
+fn resync(state: State, index: usize, target: &TargetState) -> Option<impl IntoView + use<>> {
     let name = target.target_amqp_queue.clone();
-    let resync = Form::scoped(
+    let form = Form::scoped(
         state,
         format!("resync-{index}"),
         "/api/resync",
         Operation::Resync,
         named("target", &name),
-    );
-    view! {
-        <div class="actions">
-            {resync.around(view! {
-                <input type="hidden" name="target" value=name/>
-                {resync.consent(NEWER, "overwrite")}
-                {resync.send("Send all again", "Sending…", "quiet")}
-            })}
-            {edit(state, index, target)}
-            {delete(state, index, target)}
-        </div>
-    }
+    )?;
+    Some(form.around(view! {
+        <input type="hidden" name="target" value=name/>
+        {form.consent(NEWER, "overwrite")}
+        {form.send("Send all again", "Sending…", "quiet")}
+    }))
 }
 
-fn edit(state: State, index: usize, target: &TargetState) -> impl IntoView + use<> {
+fn edit(state: State, index: usize, target: &TargetState) -> Option<impl IntoView + use<>> {
     let name = target.target_amqp_queue.clone();
     let mine = named("targetAmqpQueue", &name);
     let mine = move |outcome: &Outcome| {
@@ -150,8 +161,8 @@ fn edit(state: State, index: usize, target: &TargetState) -> impl IntoView + use
         "/api/targets",
         Operation::PutTarget,
         mine,
-    );
-    view! {
+    )?;
+    Some(view! {
         <details open=form.was_refused()>
             <summary>"Change"</summary>
             {form.around(view! {
@@ -162,11 +173,11 @@ fn edit(state: State, index: usize, target: &TargetState) -> impl IntoView + use
                 {form.send("Save changes", "Saving…", "primary")}
             })}
         </details>
-    }
+    })
 }
 
 /// Asks once more, and says what stands against it.
-fn delete(state: State, index: usize, target: &TargetState) -> impl IntoView + use<> {
+fn delete(state: State, index: usize, target: &TargetState) -> Option<impl IntoView + use<>> {
     let name = target.target_amqp_queue.clone();
     let action = format!("/api/targets/{}", address::encode(&name));
     let form = Form::scoped(
@@ -175,7 +186,7 @@ fn delete(state: State, index: usize, target: &TargetState) -> impl IntoView + u
         action,
         Operation::DeleteTarget,
         |_| false,
-    );
+    )?;
     let words = match target.booked_clients {
         0 => format!("No client is booked for {name}. Changes are not sent to it any more."),
         1 => format!(
@@ -185,7 +196,7 @@ fn delete(state: State, index: usize, target: &TargetState) -> impl IntoView + u
             "{many} clients are booked for {name}. Revoke them there first: until then the target stays."
         ),
     };
-    view! {
+    Some(view! {
         <details>
             <summary class="dangerous">"Delete"</summary>
             {form.around(view! {
@@ -195,7 +206,7 @@ fn delete(state: State, index: usize, target: &TargetState) -> impl IntoView + u
                 {form.send("Delete this target", "Deleting…", "danger")}
             })}
         </details>
-    }
+    })
 }
 
 /// Tells whether an outcome is about what was entered in a field.

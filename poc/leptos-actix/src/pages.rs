@@ -3,11 +3,12 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 use actix_web::web::{Data, Path, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use dashboard_pages::pages::{Page, Pages, Visit};
 use dashboard_pages::reply::Reply;
 use mesh_api::problem::Problem;
 use mesh_management::Gate;
+use mesh_management::admission::Caller;
 use mesh_management::form::accept::wants_html;
 use mesh_management_actix::admit::gated;
 use mesh_management_actix::answer::refuse;
@@ -59,8 +60,12 @@ async fn visit(
     client: Option<(String, String)>,
     request: &HttpRequest,
 ) -> HttpResponse {
-    let query = request.uri().query().map(str::to_owned);
-    send(pages.answer(page, Visit { client, query }).await)
+    let visit = Visit {
+        client,
+        query: request.uri().query().map(str::to_owned),
+        caller: request.extensions().get::<Caller>().cloned(),
+    };
+    send(pages.answer(page, visit).await)
 }
 
 fn header<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {

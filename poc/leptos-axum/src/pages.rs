@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRef, Path, RawQuery, State};
@@ -10,11 +9,16 @@ use axum::http::header::{ACCEPT, ACCEPT_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use dashboard_pages::pages::{Page, Pages, Visit};
 use dashboard_pages::reply::Reply;
 use mesh_api::problem::Problem;
+use mesh_management::admission::Caller;
 use mesh_management::form::accept::wants_html;
 use mesh_management_axum::answer::refuse;
+
+/// Who was let in, where somebody was asked.
+type LetIn = Option<Extension<Caller>>;
 
 /// The routes of the pages, and of the files that they load.
 pub(crate) fn router<S>() -> Router<S>
@@ -24,12 +28,10 @@ where
 {
     let page = |page| {
         get(
-            async move |State(pages): State<Arc<Pages>>, RawQuery(query): RawQuery| {
-                let visit = Visit {
-                    client: None,
-                    query,
-                };
-                send(pages.answer(page, visit).await)
+            async move |State(pages): State<Arc<Pages>>,
+                        RawQuery(query): RawQuery,
+                        caller: LetIn| {
+                send(pages.answer(page, visit(None, query, caller)).await)
             },
         )
     };
@@ -46,14 +48,19 @@ async fn client(
     client: Result<Path<(String, String)>, PathRejection>,
     method: Method,
     RawQuery(query): RawQuery,
+    caller: LetIn,
     headers: HeaderMap,
 ) -> Response {
     let client = client.ok().map(|Path(client)| client);
     // To axum nothing is a name too, but not at the end of a path.
     if client.as_ref().is_some_and(|(track, _)| track.is_empty()) {
-        return not_found(State(pages), method, RawQuery(query), headers).await;
+        return not_found(State(pages), method, RawQuery(query), caller, headers).await;
     }
-    send(pages.answer(Page::Client, Visit { client, query }).await)
+    send(
+        pages
+            .answer(Page::Client, visit(client, query, caller))
+            .await,
+    )
 }
 
 /// A file that pages load.
@@ -71,17 +78,26 @@ pub(crate) async fn not_found(
     State(pages): State<Arc<Pages>>,
     method: Method,
     RawQuery(query): RawQuery,
+    caller: LetIn,
     headers: HeaderMap,
 ) -> Response {
     let accept = headers.get(ACCEPT).and_then(|it| it.to_str().ok());
     if method != Method::GET || !wants_html(accept) {
         return refuse(Problem::no_route());
     }
-    let visit = Visit {
-        client: None,
+    send(
+        pages
+            .answer(Page::NotFound, visit(None, query, caller))
+            .await,
+    )
+}
+
+fn visit(client: Option<(String, String)>, query: Option<String>, caller: LetIn) -> Visit {
+    Visit {
+        client,
         query,
-    };
-    send(pages.answer(Page::NotFound, visit).await)
+        caller: caller.map(|Extension(caller)| caller),
+    }
 }
 
 fn send(reply: Reply) -> Response {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use leptos::ev;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use mesh_api::health::PeerHealth;
 use mesh_api::mesh::{MeshClient, MeshSummary, PeerSummary};
 use mesh_api::track::Track;
@@ -14,8 +15,9 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::{Event, EventSource, MessageEvent};
 
+use crate::address;
 use crate::browser::matrix::refresh;
-use crate::browser::recent;
+use crate::browser::{fetch, recent};
 use crate::page::Page;
 use crate::state::{Connection, State, change};
 
@@ -123,18 +125,44 @@ fn open(state: State) {
     SOURCE.replace(Some(source));
 }
 
-/// The browser connects again by itself, but not to a peer that refused.
+/// The browser connects again by itself, but not where it was refused. Who has signed in may be refused because the session has
+/// ended: the gateway is asked, once for each refusal. A stream that just ends asks nothing: the next one renews what has expired.
 fn lost(state: State) {
     state.connection.set(Connection::Lost);
     let is_closed = |source: &EventSource| source.ready_state() == EventSource::CLOSED;
-    if SOURCE.with_borrow(|source| source.as_ref().is_some_and(is_closed)) {
-        SOURCE.take();
-        let again = move || {
-            if !document().hidden() {
-                open(state);
-            }
-        };
-        set_timeout(again, ASK_AGAIN);
+    if !SOURCE.with_borrow(|source| source.as_ref().is_some_and(is_closed)) {
+        return;
+    }
+    SOURCE.take();
+    if !state.has_session() {
+        return open_later(state);
+    }
+    spawn_local(async move {
+        match fetch::get(address::SESSION).await {
+            Some(answer) if answer.status == 401 => sign_in(state),
+            // A gateway that does not answer, none at all, or a session that goes on.
+            _ => open_later(state),
+        }
+    });
+}
+
+fn open_later(state: State) {
+    let again = move || {
+        if !document().hidden() {
+            open(state);
+        }
+    };
+    set_timeout(again, ASK_AGAIN);
+}
+
+/// Leaves for the gateway's form, which leads back to this page.
+fn sign_in(state: State) {
+    if window()
+        .location()
+        .assign(&address::login(&state.back()))
+        .is_err()
+    {
+        open_later(state);
     }
 }
 

@@ -12,6 +12,8 @@ const LIMIT: u32 = 15_000;
 pub(super) struct Answer {
     /// Whether it did what was asked.
     pub(super) ok: bool,
+    /// The HTTP status.
+    pub(super) status: u16,
     /// The body.
     pub(super) body: String,
 }
@@ -48,6 +50,7 @@ async fn send(address: &str, request: &RequestInit) -> Result<Answer, JsValue> {
         .unwrap_or_default();
     Ok(Answer {
         ok: response.ok(),
+        status: response.status(),
         body,
     })
 }

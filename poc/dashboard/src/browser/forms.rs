@@ -94,10 +94,10 @@ fn outcome(
         None => Err(failed(
             "the peer did not answer: nothing is known of what it did",
         )),
-        Some(Answer { ok: true, body }) => Ok(serde_json::from_str(&body).unwrap_or_default()),
-        Some(Answer { ok: false, body }) => {
-            Err(serde_json::from_str(&body).unwrap_or_else(|_| failed("the peer failed")))
-        }
+        Some(Answer { ok: true, body, .. }) => Ok(serde_json::from_str(&body).unwrap_or_default()),
+        Some(Answer {
+            ok: false, body, ..
+        }) => Err(serde_json::from_str(&body).unwrap_or_else(|_| failed("the peer failed"))),
     };
     Outcome::new(operation, &answered, values)
 }

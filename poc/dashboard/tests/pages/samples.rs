@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use dashboard::page::{Page, PageData, Query};
+use dashboard::page::{Caller, Page, PageData, Query};
 use mesh_api::health::{MeshHealth, MissingPart, PeerHealth, PeerState, QueueState};
 use mesh_api::mesh::{CellState, MeshCell, MeshClient, MeshPage, MeshSummary, PeerSummary};
 use mesh_api::outcome::Outcome;
+use mesh_api::permission::Role;
 use mesh_api::problem::Problem;
 use mesh_api::routes::Operation;
 use mesh_api::state::{DeliveryStatus, PivotState};
@@ -46,7 +47,22 @@ pub(crate) fn all() -> Vec<(&'static str, PageData)> {
         ("targets", targets()),
         ("health", health()),
         ("not-found", page(Page::NotFound)),
+        ("viewer", seen_by(Role::Viewer, matrix())),
+        ("admin", seen_by(Role::Admin, targets())),
     ]
+}
+
+/// A page as somebody sees it who has signed in.
+pub(crate) fn seen_by(role: Role, data: PageData) -> PageData {
+    let caller = Caller {
+        name: "ada@example.org".to_owned(),
+        permissions: role.permissions().to_vec(),
+        has_session: true,
+    };
+    PageData {
+        caller: Some(caller),
+        ..data
+    }
 }
 
 /// A page that shows nothing yet.

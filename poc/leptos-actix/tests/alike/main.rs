@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod behind_a_proxy;
 #[cfg(test)]
+mod callers;
+#[cfg(test)]
 mod html;
 #[cfg(test)]
 mod live;

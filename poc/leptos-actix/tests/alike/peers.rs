@@ -35,11 +35,15 @@ pub(crate) const SECRET: &str = "a-secret-of-a-client-1";
 /// The names of the two unless told.
 const NAMES: [&str; 2] = ["leptos-axum", "leptos-actix"];
 
+/// What a configuration says besides: a variable and its value.
+pub(crate) type Said = (&'static str, String);
+
 /// The peer on axum and the one on actix-web, in this order.
 pub(crate) struct Peers {
     pub(crate) all: [Peer; 2],
     memory: Memory,
     folder: TempDir,
+    said: Vec<Said>,
 }
 
 /// A running peer.
@@ -60,7 +64,13 @@ impl Peers {
     /// The same under other names.
     pub(crate) async fn named(names: [&'static str; 2]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::on(Memory::default(), folder, names).await
+        Self::on(Memory::default(), folder, names, Vec::new()).await
+    }
+
+    /// The same, and `said` besides.
+    pub(crate) async fn with(said: Vec<Said>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::on(Memory::default(), folder, NAMES, said).await
     }
 
     /// Stops both and starts them again on what they had.
@@ -69,10 +79,11 @@ impl Peers {
             all,
             memory,
             folder,
+            said,
         } = self;
         let names = [all[0].name, all[1].name];
         stop(all).await;
-        Self::on(memory, folder, names).await
+        Self::on(memory, folder, names, said).await
     }
 
     /// What a peer holds.
@@ -85,10 +96,15 @@ impl Peers {
         stop(self.all).await;
     }
 
-    async fn on(memory: Memory, folder: TempDir, names: [&'static str; 2]) -> Self {
+    async fn on(
+        memory: Memory,
+        folder: TempDir,
+        names: [&'static str; 2],
+        said: Vec<Said>,
+    ) -> Self {
         peer_kit::tls::install_provider();
         let addresses = [free(), free()];
-        let axum = config(&leptos_axum::DEFAULTS, &folder, names, addresses);
+        let axum = config(&leptos_axum::DEFAULTS, &folder, names, addresses, &said);
         let backends = memory.backends(&axum);
         let axum = leptos_axum::start(axum, backends).await.unwrap();
         let [on_axum, on_actix] = names;
@@ -97,6 +113,7 @@ impl Peers {
             &folder,
             [on_actix, on_axum],
             [addresses[1], addresses[0]],
+            &said,
         );
         let backends = memory.backends(&actix);
         let actix = leptos_actix::start(actix, backends).await.unwrap();
@@ -111,6 +128,7 @@ impl Peers {
             all,
             memory,
             folder,
+            said,
         }
     }
 }
@@ -142,6 +160,7 @@ fn config(
     folder: &TempDir,
     [own, other]: [&str; 2],
     addresses: [SocketAddr; 2],
+    said: &[Said],
 ) -> Config {
     let database = folder.path().join(format!("{own}.sqlite"));
     let mut urls = [
@@ -149,7 +168,7 @@ fn config(
         format!("{other}=http://{}", addresses[1]),
     ];
     urls.sort();
-    let source = Source::from_pairs([
+    let own = [
         ("PORT", addresses[0].port().to_string()),
         ("AMQP_URL", "amqp://nobody:nobody@127.0.0.1:1/v".to_owned()),
         ("AMQP_QUEUE", own.to_owned()),
@@ -168,7 +187,8 @@ fn config(
         ("PEER_URLS", urls.join(",")),
         ("ALLOWED_HOSTS", "peer.example".to_owned()),
         ("KEEP_ALIVE_MS", "6500".to_owned()),
-    ]);
+    ];
+    let source = Source::from_pairs(own.into_iter().chain(said.iter().cloned()));
     Config::load(&source, defaults).unwrap()
 }
 
@@ -219,12 +239,17 @@ impl Peer {
 
     /// The answer to who wants to read a page.
     pub(crate) async fn page(&self, path: &str) -> Response {
-        self.client
-            .get(self.url(path))
-            .header("accept", "text/html")
-            .send()
-            .await
-            .unwrap()
+        self.page_with(path, "").await
+    }
+
+    /// The same with a token of the gateway, if there is one.
+    pub(crate) async fn page_with(&self, path: &str, token: &str) -> Response {
+        let mut request = self.client.get(self.url(path));
+        request = request.header("accept", "text/html");
+        if !token.is_empty() {
+            request = request.header("x-internal-auth", token);
+        }
+        request.send().await.unwrap()
     }
 
     fn url(&self, path: &str) -> String {
