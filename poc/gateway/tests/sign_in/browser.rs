@@ -51,6 +51,7 @@ impl Answer {
 
 impl Browser {
     pub(crate) fn new(at: SocketAddr) -> Self {
+        peer_kit::tls::install_provider();
         let client = Client::builder().redirect(Policy::none());
         Self {
             client: client.build().unwrap(),
