@@ -1,7 +1,7 @@
 //! The program: it makes the first admin, it names every mistake, and it ends when it is asked to.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -101,4 +101,26 @@ fn every_mistake_is_named_before_anything_starts() {
         assert!(told.contains(mistake), "{told}");
     }
     assert!(!told.contains("mine"), "{told}");
+}
+
+#[test]
+fn it_serves_until_it_is_asked_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("jwks.json");
+    std::fs::write(&keys, r#"{"keys":[]}"#).unwrap();
+    let mut running = program()
+        .args(["--memory", "--listen=127.0.0.1:0", "--gateway-keys"])
+        .arg(&keys)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(running.stderr.take().unwrap()).lines();
+    let mut lines = lines.map(Result::unwrap);
+    let first = lines.next().unwrap();
+    assert!(first.contains("ACCOUNTS_LINK_KEY is not given"), "{first}");
+    assert!(lines.any(|line| line.contains("listening")));
+    let pid = running.id().to_string();
+    let asked = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(asked.success());
+    assert!(running.wait().unwrap().success());
 }

@@ -178,9 +178,13 @@ impl Accounts {
     }
 }
 
-/// What anybody knows about a person: it makes a password no better.
+/// What anybody knows about a person and of us: it makes a password no better.
 pub(crate) fn known(account: &Account) -> Vec<String> {
-    vec![account.email.to_string(), account.name.to_string()]
+    vec![
+        account.email.to_string(),
+        account.name.to_string(),
+        "hmac-mesh".to_owned(),
+    ]
 }
 
 fn kind_name(kind: LinkKind) -> &'static str {

@@ -10,4 +10,5 @@ mod secrets;
 mod sessions;
 mod sign_in;
 mod support;
+mod sweep;
 mod users;

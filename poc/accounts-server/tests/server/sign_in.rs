@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use accounts_server::{Operation, Policy};
 use serde_json::json;
 
-use crate::support::{OTHER_PASSWORD, PASSWORD, Server, Who};
+use crate::support::{Claims, OTHER_PASSWORD, PASSWORD, Server, Who};
 
 #[tokio::test]
 async fn a_right_password_tells_who_it_is() {
@@ -94,6 +94,27 @@ async fn the_eleventh_failure_waits_and_nobody_else_does() {
             (429, &json!("TOO_MANY_ATTEMPTS"))
         );
     }
+    let claims = Claims {
+        audience: "accounts",
+        scope: "auth.validate",
+        method: "POST",
+        uri: "/internal/auth/validate",
+    };
+    let token = server.token(&Who::System, &claims).await;
+    let body =
+        json!({ "email": "ada@example.org", "password": PASSWORD, "address": "203.0.113.7" });
+    let request = server.request("POST", claims.uri).body(body.to_string());
+    let answer = request
+        .header("x-internal-auth", token)
+        .send()
+        .await
+        .unwrap();
+    let seconds: u64 = answer.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((800..=900).contains(&seconds), "{seconds}");
     assert_eq!(server.sign_in("bob@example.org", PASSWORD).await.0, 200);
     let rows = server
         .audit("?action=login&outcome=refused&limit=500")
