@@ -9,14 +9,12 @@ use accounts::{
     Begun, Family, FamilyId, LinkKey, MemoryAccounts, NewFamily, Presented, Record, Recorded,
     RefreshStore, RevokeReason, Rotation, Subject, TokenId, Which,
 };
-use accounts_server::service::Problem;
-use accounts_server::{Accounts, Policy, Stores};
+use accounts_server::service::{Caller, Problem};
+use accounts_server::{Accounts, Policy, Store, Stores};
 use async_trait::async_trait;
-use auth_base::{StoreError, SystemClock, SystemRandom};
+use auth_base::{Secret, StoreError, SystemClock, SystemRandom};
 
-use accounts_server::service::Caller;
-
-use crate::support::id;
+use crate::support::{Server, id};
 
 #[derive(Clone, Default)]
 struct Breakable {
@@ -143,4 +141,32 @@ async fn a_call_that_was_cut_off_is_finished_by_the_same_call() {
     assert_eq!(living().await, 0);
     let refused = accounts.rotate_token(&caller, &rotated).await.unwrap_err();
     assert_eq!(refused.status(), 401);
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_decides_nothing() {
+    let database = services::private_mariadb().await.unwrap();
+    let url = database.database("accounts").await.unwrap();
+    let server = Server::start(Store::Sql(Secret::new(url)), Policy::default(), ()).await;
+    let user = server.person("ada@example.org", &["viewer"]).await;
+    let (_, jti) = server.session(&user).await;
+    let ready = server.request("GET", "/readyz").send().await.unwrap();
+    assert_eq!(ready.status(), 200);
+    drop(database);
+    let (status, answer) = server.rotate(&jti, &id()).await;
+    assert!([503, 504].contains(&status), "{status} {answer}");
+    let code = answer["code"].as_str().unwrap();
+    assert!(["DB_UNAVAILABLE", "DB_TIMEOUT"].contains(&code), "{answer}");
+    assert!(answer["error"].is_string() && answer["message"].is_string());
+    assert!(!answer.to_string().contains("mysql"), "{answer}");
+    // What was known before is kept for a second.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    for path in ["/readyz", "/v1/health/db"] {
+        let away = server.request("GET", path).send().await.unwrap();
+        assert_eq!(away.status(), 503, "{path}");
+    }
+    for path in ["/livez", "/v1/health"] {
+        let alive = server.request("GET", path).send().await.unwrap();
+        assert_eq!(alive.status(), 200, "{path}");
+    }
 }
