@@ -46,6 +46,18 @@ const ARROWS: &[(&str, &[&str])] = &[
             "kms-sqlx",
         ],
     ),
+    (
+        "accounts-server",
+        &[
+            "accounts",
+            "accounts-sqlx",
+            "auth-base",
+            "axum-serve",
+            "jwt-auth",
+            "jwt-auth-axum",
+            "peer-kit",
+        ],
+    ),
     ("hmac-message", &["auth-base", "hmac-auth"]),
     ("hmac-auth-redis", &["auth-base", "hmac-auth", "redis-link"]),
     ("hmac-auth-axum", &["hmac-auth"]),

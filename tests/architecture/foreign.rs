@@ -130,6 +130,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     (
         "axum",
         &[
+            "accounts-server",
             "hmac-auth-axum",
             "hmac-testkit",
             "authority",

@@ -374,5 +374,14 @@ mod tests {
             "--link-key=hidden",
         ]);
         assert!(!format!("{arguments:?}").contains("hidden"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jwks.json");
+        std::fs::write(&path, r#"{"keys":[]}"#).unwrap();
+        let keys = format!("--gateway-keys={}", path.display());
+        let key = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
+        let link_key = format!("--link-key={key}");
+        let settings = load(&["--database-url=mysql://root:hidden@h/a", &keys, &link_key]);
+        let shown = format!("{:?}", settings.unwrap());
+        assert!(!shown.contains("hidden") && !shown.contains(key), "{shown}");
     }
 }

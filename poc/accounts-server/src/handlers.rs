@@ -77,8 +77,8 @@ async fn redeem_link(
     body: Body,
 ) -> Result<Response, Refusal> {
     let asked: RedeemLink = read(body, "Missing token")?;
-    let done = accounts.redeem_link(&Caller::new(context), &asked).await;
-    ok(done)
+    let caller = Caller::new(context);
+    ok(to_its_end(async move { accounts.redeem_link(&caller, &asked).await }).await)
 }
 
 async fn record_token(
@@ -172,7 +172,7 @@ async fn change_user(
     let id = text(id)?;
     let asked: ChangeUser = read(body, "name, roles, disabled and version are known")?;
     let caller = Caller::new(context);
-    ok(accounts.change_user(&caller, &id, &asked).await)
+    ok(to_its_end(async move { accounts.change_user(&caller, &id, &asked).await }).await)
 }
 
 async fn disable_user(
@@ -181,7 +181,7 @@ async fn disable_user(
     id: Id,
 ) -> Result<Response, Refusal> {
     let (caller, id) = (Caller::new(context), text(id)?);
-    ok(accounts.disable_user(&caller, &id).await)
+    ok(to_its_end(async move { accounts.disable_user(&caller, &id).await }).await)
 }
 
 async fn append_audit(
@@ -198,6 +198,14 @@ async fn audit(State(accounts): Shared, asked: Asked<AuditQuery>) -> Result<Resp
     let Query(asked) =
         asked.map_err(|_| Problem::invalid("query", "a parameter is unknown, or is none"))?;
     ok(accounts.audit(&asked).await)
+}
+
+/// Goes on when the caller hangs up: an account that was written still loses its sessions.
+async fn to_its_end<T: Send + 'static>(
+    call: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::spawn(call).await;
+    done.unwrap_or(Err(Problem::Internal))
 }
 
 fn ok(done: Result<impl Serialize, Problem>) -> Result<Response, Refusal> {

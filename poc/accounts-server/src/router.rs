@@ -15,8 +15,8 @@ use crate::answer::Refusal;
 use crate::handlers::handler;
 use crate::health;
 use crate::operation::{Operation, Route};
-use crate::service::Accounts;
 use crate::service::caller::WRITES_ACCOUNTS;
+use crate::service::{Accounts, Problem};
 
 /// A body may have so many bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -54,9 +54,7 @@ fn guard(route: &Route, tokens: &InternalTokenVerifier) -> InternalGuard {
 /// Who sends his body byte by byte does not keep us; and nothing that is said here is kept on the way.
 async fn within_the_limit(request: Request, next: Next) -> Response {
     let answer = tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await;
-    let mut answer = answer.unwrap_or_else(|_| {
-        Refusal::Request(StatusCode::REQUEST_TIMEOUT, "Request timeout").into_response()
-    });
+    let mut answer = answer.unwrap_or_else(|_| Refusal::Problem(Problem::TimedOut).into_response());
     let no_store = HeaderValue::from_static("no-store");
     answer.headers_mut().insert(CACHE_CONTROL, no_store);
     answer

@@ -64,7 +64,7 @@ impl Place {
     /// Tells whether `typed` is the password of `hash`. What is none costs the same.
     ///
     /// # Errors
-    /// [`Problem::Busy`], [`Problem::Hashing`].
+    /// [`Problem::Busy`], [`Problem::Internal`].
     pub async fn verify(
         self,
         typed: Option<Password>,
@@ -76,7 +76,7 @@ impl Place {
                 None => (nothing()?, None),
             };
             let verified = hasher.verify(&typed, hash.as_ref());
-            verified.map_err(|HashingFailed| Problem::Hashing)
+            verified.map_err(|HashingFailed| Problem::Internal)
         })
         .await
     }
@@ -84,7 +84,7 @@ impl Place {
     /// Judges a password that is to be chosen, and hashes it. `known` is what anybody knows about its person.
     ///
     /// # Errors
-    /// [`Problem::WeakPassword`], [`Problem::Busy`], [`Problem::Hashing`].
+    /// [`Problem::WeakPassword`], [`Problem::Busy`], [`Problem::Internal`].
     pub async fn choose(
         self,
         password: Password,
@@ -94,7 +94,7 @@ impl Place {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             strength::judge(&password, &known)?;
             let hashed = hasher.hash(&password);
-            hashed.map_err(|HashingFailed| Problem::Hashing)
+            hashed.map_err(|HashingFailed| Problem::Internal)
         })
         .await
     }
@@ -114,11 +114,11 @@ impl Place {
             drop((core, place));
             done
         });
-        done.await.map_err(|_| Problem::Hashing)?
+        done.await.map_err(|_| Problem::Internal)?
     }
 }
 
 /// Any password: whose hash is absent is refused whatever it is.
 fn nothing() -> Result<Password, Problem> {
-    Password::new("nobody's password").map_err(|_| Problem::Hashing)
+    Password::new("nobody's password").map_err(|_| Problem::Internal)
 }

@@ -6,7 +6,8 @@ use accounts::private_api::{
     LinkKind, LinkShown, LookAtLink, MadeLink, MakeLink, Person, RedeemLink, code,
 };
 use accounts::{
-    Account, AccountId, FailureKey, Link, Password, RevokeReason, Saved, Subject, Which, link,
+    Account, AccountId, FailureKey, Link, Outcome, Password, RevokeReason, Saved, Subject, Which,
+    link,
 };
 use auth_base::error_chain::chain;
 use auth_base::store_error::StoreError;
@@ -93,30 +94,47 @@ impl Accounts {
             }
             return Err(problem);
         }
-        let opened = self.open(&asked.token).await;
-        if let Err(Problem::InvalidLink) = &opened {
+        let redeemed = self.redeem(asked, key.as_ref()).await;
+        if let Err(Problem::InvalidLink) = &redeemed {
             self.write_down(caller, refused(code::INVALID_LINK)).await;
         }
-        let (link, account) = opened?;
-        // A link that is genuine was not guessed, whatever becomes of the password.
-        self.forgive(key.as_ref()).await?;
-        let account = match link.kind {
-            LinkKind::SignIn => account,
-            LinkKind::ChoosePassword => self.with_password(account, asked).await?,
+        let (link, account) = redeemed?;
+        let ended = match link.kind {
+            LinkKind::SignIn => Ok(0),
+            LinkKind::ChoosePassword => {
+                self.end_all(account.id, RevokeReason::PasswordChanged)
+                    .await
+            }
         };
-        let account = self.used(account).await?;
-        if link.kind == LinkKind::ChoosePassword {
-            let ended = self.end_all(account.id, RevokeReason::PasswordChanged);
-            ended.await.map_err(Problem::Unfinished)?;
-        }
         let email = account.email.as_str();
         let record = Record {
             reason: Some(kind_name(link.kind)),
+            outcome: match ended {
+                Ok(_) => Outcome::Done,
+                Err(_) => Outcome::Failed,
+            },
             ..Record::done(email, "link.redeem", email)
         };
         let from = asked.browser.address.as_deref();
         self.write_down(caller, record.from(from)).await;
+        ended.map_err(Problem::Unfinished)?;
         Ok(person(&account))
+    }
+
+    /// Opens a link and writes its account, with the new password if the link is for one.
+    async fn redeem(
+        &self,
+        asked: &RedeemLink,
+        key: Option<&FailureKey>,
+    ) -> Result<(Link, Account), Problem> {
+        let (link, account) = self.open(&asked.token).await?;
+        // A link that is genuine was not guessed, whatever becomes of the password.
+        self.forgive(key).await?;
+        let account = match link.kind {
+            LinkKind::SignIn => account,
+            LinkKind::ChoosePassword => self.with_password(account, asked).await?,
+        };
+        Ok((link, self.used(account).await?))
     }
 
     /// Opens a link that still counts.
@@ -178,9 +196,13 @@ impl Accounts {
     }
 }
 
-/// What anybody knows about a person: it makes a password no better.
+/// What anybody knows about a person and of us: it makes a password no better.
 pub(crate) fn known(account: &Account) -> Vec<String> {
-    vec![account.email.to_string(), account.name.to_string()]
+    vec![
+        account.email.to_string(),
+        account.name.to_string(),
+        "hmac-mesh".to_owned(),
+    ]
 }
 
 fn kind_name(kind: LinkKind) -> &'static str {

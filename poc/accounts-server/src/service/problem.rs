@@ -9,7 +9,7 @@ use jwt_auth::InternalRejection;
 
 /// Why a call is not done.
 ///
-/// To blame are the caller, or, for [`Self::Busy`], [`Self::Unfinished`], [`Self::Hashing`] and [`Self::Store`], this side.
+/// To blame are the caller, or this side: [`Self::Busy`] and whatever follows it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -66,9 +66,12 @@ pub enum Problem {
     /// The account was written, but its sessions could not be ended. The same call again finishes it.
     #[error("the account was changed, and its sessions live until the call is made again")]
     Unfinished(#[source] StoreError),
-    /// A password could not be hashed.
-    #[error("a password could not be hashed")]
-    Hashing,
+    /// Something of this program failed: there was no memory for a hash.
+    #[error("the call could not be done")]
+    Internal,
+    /// It took too long. It may have been done all the same.
+    #[error("the call was not done in time")]
+    TimedOut,
     /// The store is broken.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -89,9 +92,10 @@ impl Problem {
             Self::NotFound => 404,
             Self::Changed | Self::FamilyDead | Self::EmailTaken | Self::LastAdmin => 409,
             Self::TooManyAttempts { .. } => 429,
-            Self::Hashing => 500,
+            Self::Internal => 500,
             Self::Busy | Self::Unfinished(_) => 503,
             Self::Denied(rejection) => rejection.status(),
+            Self::TimedOut => 504,
             Self::Store(error) => database(error).0,
         }
     }
@@ -111,7 +115,8 @@ impl Problem {
             Self::LastAdmin => Some(code::LAST_ADMIN),
             Self::Denied(rejection) => Some(rejection.code()),
             Self::Busy => Some("BUSY"),
-            Self::Hashing => Some("INTERNAL_ERROR"),
+            Self::Internal => Some("INTERNAL_ERROR"),
+            Self::TimedOut => Some("TIMEOUT"),
             Self::Unfinished(_) => Some("DB_UNAVAILABLE"),
             Self::Store(error) => Some(database(error).1),
         }

@@ -14,6 +14,21 @@ pub struct Stores {
 }
 
 impl Stores {
+    /// Keeps each in a store of its own. They share a database all the same: a refresh looks at its account.
+    pub fn new(
+        accounts: Arc<dyn AccountStore>,
+        failures: Arc<dyn FailureStore>,
+        refresh: Arc<dyn RefreshStore>,
+        audit: Arc<dyn AuditStore>,
+    ) -> Self {
+        Self {
+            accounts,
+            failures,
+            refresh,
+            audit,
+        }
+    }
+
     /// Keeps all of it in one store, whose clones share what they hold.
     pub fn of<S>(store: S) -> Self
     where
