@@ -98,7 +98,12 @@ impl Browser {
         body: &str,
     ) -> Answer {
         let answer = self.ask(method, path, headers, body).await;
-        for (name, value) in answer.set() {
+        // Those of the peer are of no interest.
+        for (name, value) in answer
+            .set()
+            .into_iter()
+            .filter(|(name, _)| name != "theirs")
+        {
             match value.is_empty() {
                 true => self.cookies.remove(&name),
                 false => self.cookies.insert(name, value),

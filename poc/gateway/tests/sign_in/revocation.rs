@@ -16,7 +16,7 @@ async fn events(browser: &Browser) -> TcpStream {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let request = format!(
-        "GET /events HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\n\r\n",
+        "GET /events HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\nconnection: close\r\n\r\n",
         browser.at,
         cookies.join("; ")
     );
