@@ -15,10 +15,12 @@ pub(crate) struct Dashboard<'a> {
 }
 
 impl<'a> Dashboard<'a> {
-    /// Opens a browser; no page yet.
+    /// Opens a browser, and signs in where people do; no page of the dashboard yet.
     pub(crate) async fn open(running: &'a Running, peer: &'static str, options: Options) -> Self {
+        let session = Session::open(options).await;
+        running.sign_in(&session, peer).await;
         Self {
-            session: Session::open(options).await,
+            session,
             running,
             peer,
             options,

@@ -16,6 +16,7 @@ mod look;
 mod looks;
 mod mesh;
 mod mistakes;
+mod people;
 mod screenshots;
 mod secrets;
 mod session;

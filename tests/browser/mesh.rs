@@ -1,11 +1,12 @@
 //! The mesh under the browser: four programs on real servers, or all in one process as `cargo demo` runs them.
 //!
-//! Their peers ask for tokens, which a browser has none of: it sees them through the gateway's proxy. With
+//! Their peers ask for tokens, which a browser has none of: whoever uses it signs in at the gateway. With
 //! `HMAC_MESH_MANAGEMENT_AUTH=open` nobody is asked, and a browser comes to them directly.
 
 use std::path::PathBuf;
 
-use e2e::gateway::{Keys, Proxy, proxy};
+use e2e::front_door::{ADMIN, FrontDoor, PASSWORD, cookies, front_door};
+use e2e::gateway::Keys;
 use e2e::programs::program;
 use e2e::wait::until;
 use serde_json::Value;
@@ -14,6 +15,7 @@ use services::{Process, http};
 use tempfile::TempDir;
 use url::Url;
 
+use crate::session::Session;
 use crate::slot::Slot;
 
 /// The peers with pages.
@@ -25,11 +27,21 @@ pub(crate) struct Running {
     /// Where a browser sees the pages, in the order of [`WITH_PAGES`]; at the peers themselves where nobody is asked.
     dashboards: Vec<Url>,
     logs: Vec<PathBuf>,
-    _proxy: Option<(Proxy, Keys)>,
+    /// Who signs in, where people do.
+    person: Option<Person>,
+    door: Option<(FrontDoor, Keys)>,
     _processes: Vec<Process>,
     _servers: Option<Box<Servers>>,
     _folder: TempDir,
     _slot: Slot,
+}
+
+/// Somebody who signs in.
+struct Person {
+    email: String,
+    password: String,
+    /// The value of `Cookie` of a session that programs use.
+    cookies: String,
 }
 
 /// Whether the peers ask for tokens: unless the run is told otherwise.
@@ -40,6 +52,11 @@ fn asks() -> bool {
 
 /// Starts the peers' own programs on RabbitMQ, MariaDB and Redis, and waits until all are ready.
 pub(crate) async fn start() -> Running {
+    start_with(900).await
+}
+
+/// The same, with access tokens that count for so many seconds.
+pub(crate) async fn start_with(access_seconds: u32) -> Running {
     let slot = Slot::take().await;
     let ports = services::mesh::ports(false).expect("four ports");
     let servers = Servers::start(ports).await.expect("the servers");
@@ -71,20 +88,23 @@ pub(crate) async fn start() -> Running {
         .map(|port| Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL"))
         .to_vec();
     let mut dashboards = Vec::new();
-    let mut shown = None;
+    let (mut person, mut door) = (None, None);
     if let Some(keys) = keys {
-        let log = folder.path().join("gateway.log");
         let upstreams = WITH_PAGES.map(|name| (name, urls[place(name)].as_str()));
-        let proxy = proxy(&keys, "operator", &upstreams, upstreams.len(), &log).await;
-        dashboards.clone_from(&proxy.dashboards);
-        logs.push(log);
-        shown = Some((proxy, keys));
+        let shown = upstreams.len();
+        let opening = front_door(&keys, &upstreams, shown, access_seconds, folder.path());
+        let opened = opening.await;
+        dashboards.clone_from(&opened.dashboards);
+        logs.extend(opened.logs.iter().cloned());
+        person = Some(Person::new(&dashboards[0], ADMIN, PASSWORD).await);
+        door = Some((opened, keys));
     }
     let running = Running {
         urls,
         dashboards,
         logs,
-        _proxy: shown,
+        person,
+        door,
         _processes: processes,
         _servers: Some(Box::new(servers)),
         _folder: folder,
@@ -132,15 +152,38 @@ pub(crate) async fn demo() -> Running {
     });
     let dashboards: Vec<Url> = shown.collect();
     assert_eq!(dashboards.is_empty(), !asks(), "{printed}");
+    let person = match dashboards.first() {
+        None => None,
+        Some(dashboard) => {
+            let (_, said) = printed.split_once("sign in as ").expect("who signs in");
+            let mut words = said.split_whitespace();
+            let email = words.next().expect("an e-mail address");
+            let password = words.nth(3).expect("a password");
+            Some(Person::new(dashboard, email, password).await)
+        }
+    };
     Running {
         urls,
         dashboards,
         logs: vec![log],
-        _proxy: None,
+        person,
+        door: None,
         _processes: vec![process],
         _servers: None,
         _folder: folder,
         _slot: slot,
+    }
+}
+
+impl Person {
+    async fn new(gateway: &Url, email: &str, password: &str) -> Self {
+        let mut gateway = gateway.clone();
+        gateway.set_host(Some("127.0.0.1")).expect("an address");
+        Self {
+            cookies: cookies(&gateway, email, password).await,
+            email: email.to_owned(),
+            password: password.to_owned(),
+        }
     }
 }
 
@@ -162,7 +205,11 @@ impl Running {
         body: Option<Value>,
     ) -> Value {
         let body = body.map(|body| body.to_string());
-        let (status, answer) = http::exchange(method, self.url(peer, path), body)
+        let mut url = self.url(peer, path);
+        url.set_host(Some("127.0.0.1")).expect("an address");
+        let header = self.person.as_ref();
+        let header = header.map(|person| ("cookie", person.cookies.clone()));
+        let (status, answer) = http::exchange_with(method, url, header, body)
             .await
             .expect("an answer");
         assert!(
@@ -170,6 +217,28 @@ impl Running {
             "{method} {path} on {peer}: {status} {answer}"
         );
         serde_json::from_str(&answer).expect("JSON")
+    }
+
+    /// Signs in at a dashboard, where people do.
+    pub(crate) async fn sign_in(&self, session: &Session, peer: &str) {
+        let Some(person) = &self.person else { return };
+        session.goto(&self.url(peer, "/login?next=%2Flivez")).await;
+        session.fill("#email", &person.email).await;
+        session.fill("#password", &person.password).await;
+        session.click("form[action='/login'] button").await;
+        until("somebody is signed in", async || {
+            let url = session.url().await;
+            match url.path() {
+                "/livez" => Ok(()),
+                _ => Err(url),
+            }
+        })
+        .await;
+    }
+
+    /// The programs of the front door, where they are.
+    pub(crate) fn door(&self) -> Option<&FrontDoor> {
+        self.door.as_ref().map(|(door, _)| door)
     }
 
     /// Whatever the peers have logged so far.

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use e2e::wait::DEADLINE;
 use fantoccini::elements::Element;
-use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
 use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -81,6 +81,19 @@ impl Session {
     /// Opens a page and waits until it is loaded.
     pub(crate) async fn goto(&self, url: &Url) {
         bounded("opening a page", self.client.goto(url.as_str())).await;
+    }
+
+    /// Opens one more tab and goes there; returns the one before.
+    pub(crate) async fn tab(&self) -> WindowHandle {
+        let before = bounded("the tab", self.client.window()).await;
+        let opened = bounded("a new tab", self.client.new_window(true)).await;
+        self.switch_to(opened.handle).await;
+        before
+    }
+
+    /// Goes to a tab.
+    pub(crate) async fn switch_to(&self, tab: WindowHandle) {
+        bounded("going to a tab", self.client.switch_to_window(tab)).await;
     }
 
     /// The address of the page.

@@ -30,6 +30,11 @@ impl Keys {
         Self(folder)
     }
 
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
     /// What `GATEWAY_KEYS` of every peer names.
     pub fn set(&self) -> PathBuf {
         self.0.path().join("jwks.json")
@@ -74,25 +79,28 @@ pub async fn proxy(
         argument("--listen", "127.0.0.1:0".to_owned());
     }
     let process = Process::start(&command, &[], log).expect("the gateway starts");
-    let dashboards = until("the gateway listens", async || {
-        let printed = std::fs::read_to_string(log).unwrap_or_default();
-        let urls: Vec<Url> = upstreams
-            .iter()
-            .take(shown)
-            .filter_map(|(name, _)| {
-                let line = printed
-                    .lines()
-                    .find(|line| line.starts_with(&format!("{name} ")))?;
-                Url::parse(line.split(' ').nth(1)?).ok()
-            })
-            .collect();
-        match urls.len() == shown {
-            true => Ok(urls),
-            false => Err(printed),
-        }
-    });
+    let names: Vec<&str> = upstreams
+        .iter()
+        .take(shown)
+        .map(|(name, _)| *name)
+        .collect();
     Proxy {
-        dashboards: dashboards.await,
+        dashboards: listening(log, &names).await,
         process,
     }
+}
+
+/// Where a gateway that prints to `log` listens for these dashboards.
+pub(crate) async fn listening(log: &Path, names: &[&str]) -> Vec<Url> {
+    let address = |printed: &str, name: &str| {
+        let mut lines = printed.lines();
+        let line = lines.find(|line| line.starts_with(&format!("{name} ")))?;
+        Url::parse(line.split(' ').nth(1)?).ok()
+    };
+    until("the gateway listens", async || {
+        let printed = std::fs::read_to_string(log).unwrap_or_default();
+        let urls: Option<Vec<Url>> = names.iter().map(|name| address(&printed, name)).collect();
+        urls.ok_or(printed)
+    })
+    .await
 }

@@ -1,5 +1,6 @@
 //! End-to-end stories over real processes and real servers: what all of them use. The programs of the guides are compiled here.
 
+pub mod front_door;
 pub mod gateway;
 pub mod programs;
 pub mod wait;

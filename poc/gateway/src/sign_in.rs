@@ -13,7 +13,7 @@ mod access;
 mod account_pages;
 mod cookies;
 mod forms;
-mod front_door;
+pub(crate) mod front_door;
 mod live;
 mod native;
 mod routes;

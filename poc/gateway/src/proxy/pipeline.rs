@@ -37,6 +37,7 @@ use crate::proxy::relay::Relay;
 use crate::proxy::routing::{Upstream, Upstreams};
 use crate::proxy::who::{self, Caller, Profile, Who};
 use crate::proxy::{cookies, hop_by_hop, permission, tunnel};
+use crate::sign_in::front_door;
 
 const INTERNAL_AUTH: HeaderName = HeaderName::from_static(jwt_auth::guard::INTERNAL_AUTH);
 /// A year.
@@ -97,11 +98,17 @@ pub(super) async fn handle(
 ) -> Response {
     let request_id = entry.shared.mint.request_id();
     let method = request.method().clone();
+    let opens_page = entry.shared.own.is_some()
+        && method == Method::GET
+        && front_door::accepts_html(request.headers());
     let passing = entry.pass(address.ip(), request, &request_id).await;
     let mut response = passing.unwrap_or_else(|refusal| {
         let (status, code) = (refusal.problem.status, &*refusal.problem.error);
         tracing::debug!(request_id, %method, status, code, "refused by the gateway");
-        refusal.into_response()
+        match opens_page && status >= 400 {
+            true => front_door::refusal_page(refusal),
+            false => refusal.into_response(),
+        }
     });
     entry.shared.metrics.answered(response.status().as_u16());
     let headers = response.headers_mut();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jwt_auth::SubjectKind;
@@ -17,7 +17,7 @@ use mesh_api::problem::{Problem, REQUEST_LIMIT};
 use mesh_management::guard;
 use tokio::time::timeout;
 
-use crate::pages;
+use crate::pages::{self, Frame};
 use crate::proxy::{Arrival, Flood, Refusal};
 use crate::sign_in::access::SignedIn;
 use crate::sign_in::accounts::{AccountsError, Acting, query};
@@ -43,7 +43,7 @@ impl FrontDoor {
 }
 
 /// What of a request tells whose session it has.
-pub(super) fn seen<'a>(headers: &'a axum::http::HeaderMap, arrival: &'a Arrival) -> Seen<'a> {
+pub(super) fn seen<'a>(headers: &'a HeaderMap, arrival: &'a Arrival) -> Seen<'a> {
     Seen {
         headers,
         address: arrival.address,
@@ -102,7 +102,8 @@ pub(super) async fn signed_in(State(door): Shared, mut request: Request, next: N
     let identified = match door.sessions.identify(seen).await {
         Ok(identified) => identified,
         Err(stranger) => {
-            return who::refuse(stranger, request.method(), &arrival.target, &seen).into_response();
+            let refusal = who::refuse(stranger, request.method(), &arrival.target, &seen);
+            return answer(refusal, &request);
         }
     };
     request.extensions_mut().insert(identified.person);
@@ -115,6 +116,15 @@ pub(super) async fn signed_in(State(door): Shared, mut request: Request, next: N
         response.headers_mut().append(name, value);
     }
     response
+}
+
+/// A refusal, as a page for whoever opens one.
+fn answer(refusal: Refusal, request: &Request) -> Response {
+    let is_page = refusal.problem.status >= 400 && accepts_html(request.headers());
+    match is_page && request.method() == Method::GET {
+        true => refusal_page(refusal),
+        false => refusal.into_response(),
+    }
 }
 
 /// Asks for a permission of the gateway's own.
@@ -139,6 +149,37 @@ pub(super) fn page(status: u16, html: String) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    response
+}
+
+/// Whether whoever asks reads pages.
+pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter();
+    let mut texts = accepted.filter_map(|it| it.to_str().ok());
+    texts.any(|text| text.contains("text/html"))
+}
+
+/// What the gateway refuses, for whoever opens a page.
+pub(crate) fn refusal_page(refusal: Refusal) -> Response {
+    let (status, code) = (refusal.problem.status, &refusal.problem.error);
+    let title = match status {
+        403 => "Not for you",
+        404 => "There is nothing here",
+        429 => "Too many requests",
+        502..=504 => "Not possible now",
+        _ => "That was refused",
+    };
+    let kept = match status {
+        503 => " You stay signed in.",
+        _ => "",
+    };
+    let message = &refusal.problem.message;
+    let text = format!("{message} ({code}).{kept}");
+    let mut response = page(
+        status,
+        pages::message(&Frame::default(), status, title, &text),
+    );
+    response.headers_mut().extend(refusal.headers);
     response
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::http::header::{ACCEPT, AUTHORIZATION, LOCATION};
+use axum::http::header::{AUTHORIZATION, LOCATION};
 use axum::http::{HeaderValue, Method};
 use jwt_auth::SubjectKind;
 use mesh_api::problem::Problem;
 
 use crate::proxy::{Caller, Profile, Refusal, Request, Who};
 use crate::sign_in::accounts::query;
+use crate::sign_in::front_door::accepts_html;
 use crate::sign_in::sessions::{AnswerHeaders, Seen, Sessions, Stranger};
 
 /// Open answers go on for so much longer than the access token, in milliseconds: clocks differ.
@@ -67,7 +68,7 @@ pub(super) fn refuse(
         true => "UNAUTHENTICATED",
         false => "SESSION_EXPIRED",
     };
-    let opens_page = *method == Method::GET && accepts_html(seen);
+    let opens_page = *method == Method::GET && accepts_html(seen.headers);
     let mut refusal = Refusal::from(match opens_page {
         true => Problem::new(303, code, message),
         false => Problem::new(401, code, message),
@@ -81,10 +82,4 @@ pub(super) fn refuse(
             .extend(location.ok().map(|location| (LOCATION, location)));
     }
     refusal
-}
-
-pub(super) fn accepts_html(seen: &Seen<'_>) -> bool {
-    let accepted = seen.headers.get_all(ACCEPT).iter();
-    let mut texts = accepted.filter_map(|it| it.to_str().ok());
-    texts.any(|text| text.contains("text/html"))
 }
