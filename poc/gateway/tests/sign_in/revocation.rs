@@ -76,6 +76,34 @@ async fn signing_out_ends_what_is_open() {
     assert!(ends(&mut stream, Duration::from_secs(1)).await);
 }
 
+/// The answer to a rotation is on its way when the person signs out: it opens nothing any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_while_a_refresh_is_under_way_wins() {
+    let front = Front::start().await;
+    let mut ada = front.signed_in(ADA).await;
+    ada.cookies.insert("access".to_owned(), "over".to_owned());
+    front.link.hold_rotations();
+    let tab = ada.clone();
+    let before = front.link.requests();
+    let refreshing = tokio::spawn(async move { tab.ask("GET", "/api/state", &[], "").await });
+    timeout(Duration::from_secs(5), async {
+        while front.link.requests() == before {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await
+    .unwrap();
+    ada.send("/logout", &[]).await.is(303);
+    front.link.let_go();
+    let refreshed = refreshing.await.unwrap();
+    refreshed.is(401);
+    assert!(
+        refreshed.set().values().all(String::is_empty),
+        "{refreshed:?}"
+    );
+    assert!(front.one.seen().is_empty(), "no peer is asked");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_ends_the_sessions_of_others() {
     let front = Front::start().await;
