@@ -10,7 +10,7 @@ use auth_base::clock::{Clock, SystemClock};
 use auth_base::secret::Secret;
 
 use crate::delivery::plan::by_credential;
-use crate::delivery::{Delivery, DeliveryStatus};
+use crate::delivery::{Delivery, DeliveryStatus, Transition};
 use crate::lock::lock;
 use crate::management::{
     Accepted, AckMark, ChangeRequest, FullyPropagated, LocalChange, Management, ManagementError,
@@ -18,6 +18,7 @@ use crate::management::{
     SentMark, SettledQuery, SettledRow, SettledScope,
 };
 use crate::memory::management::state::State;
+use crate::origin::Origin;
 use crate::peer_store::CredentialKey;
 use crate::queue::PeerName;
 
@@ -36,6 +37,23 @@ pub struct DeliveryView {
     pub reason: Option<String>,
     /// How often it was claimed since its last change.
     pub attempts: u32,
+}
+
+/// One row of the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Whose credential.
+    pub key: CredentialKey,
+    /// On which target; `None` is the credential itself.
+    pub target: Option<PeerName>,
+    /// What happened.
+    pub transition: Transition,
+    /// Which change it happened to.
+    pub generation: u64,
+    /// When, epoch milliseconds.
+    pub at_ms: i64,
+    /// Who asked for it.
+    pub origin: Origin,
 }
 
 /// A complete [`Management`] without a disk.
@@ -89,6 +107,13 @@ impl MemoryManagement {
         let row = state.credentials.get(key)?.deliveries.get(target)?;
         Some(view(key, target, &row.delivery))
     }
+
+    /// What happened to a credential and its deliveries, the oldest first; of all credentials the last 10,000 entries are kept.
+    pub fn history(&self, key: &CredentialKey) -> Vec<AuditEntry> {
+        let state = lock(&self.state);
+        let entries = state.audit.iter().filter(|entry| entry.key == *key);
+        entries.cloned().collect()
+    }
 }
 
 fn view(key: &CredentialKey, target: &PeerName, delivery: &Delivery) -> DeliveryView {
@@ -113,7 +138,7 @@ impl Management for MemoryManagement {
             let name = PeerName::parse(target);
             name.is_ok_and(|name| state.targets.contains_key(&name))
         })?;
-        Ok(state.store(&request.key, plan))
+        Ok(state.store(&request.key, plan, &request.origin))
     }
 
     async fn rotate_credential_secret(
@@ -122,7 +147,7 @@ impl Management for MemoryManagement {
     ) -> Result<Accepted, ManagementError> {
         let mut state = lock(&self.state);
         let plan = state.before(&rotation.key).rotate(rotation)?;
-        Ok(state.store(&rotation.key, plan))
+        Ok(state.store(&rotation.key, plan, &rotation.origin))
     }
 
     async fn fetch_pending_propagations(
@@ -185,10 +210,11 @@ impl Management for MemoryManagement {
         rows: &[ResyncRow],
         now_ms: i64,
         floor_ts: Option<i64>,
+        origin: &Origin,
     ) -> Result<(), ManagementError> {
         let mut state = lock(&self.state);
         for (key, named) in by_credential(rows) {
-            state.rebook(key, &named, (now_ms, floor_ts));
+            state.rebook(key, &named, (now_ms, floor_ts), origin);
         }
         Ok(())
     }

@@ -20,14 +20,21 @@ pub(super) fn head(state: State, change: &Change, newest: bool) -> impl IntoView
             format!("{reached} of {targets} acknowledged, then overtaken"),
         ),
     };
+    let by = change.by.clone().map(by);
     view! {
         <div class="change">
             <span class="number">{format!("#{}", change.generation)}</span>
             <strong>{history::words(&change.what).to_owned()}</strong>
+            {by}
             <span class="when">{time::both(state, change.at)}</span>
             <span class=format!("reached {class}")>{icon::shape(move || class)} {words}</span>
         </div>
     }
+}
+
+/// Who asked for it: a text of somebody else, which may run in the other direction.
+fn by(actor: String) -> impl IntoView {
+    view! { <span class="by">"by " <bdi>{actor}</bdi></span> }
 }
 
 fn all(targets: usize) -> String {

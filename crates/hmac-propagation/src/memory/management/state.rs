@@ -1,21 +1,28 @@
 //! The rows of [`super::MemoryManagement`]: what is read of them, and where what [`crate::delivery`] says is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use auth_base::secret::Secret;
 
 use crate::delivery::plan::{Before, Content, Credential, Plan};
-use crate::delivery::{ClaimWindow, Delivery, Moved};
+use crate::delivery::{ClaimWindow, Delivery, Moved, Step};
 use crate::management::{
     Accepted, DesiredRecord, PendingPropagation, PendingQuery, ResyncRow, SettledRow,
 };
+use crate::memory::management::AuditEntry;
+use crate::origin::Origin;
 use crate::peer_store::CredentialKey;
 use crate::queue::PeerName;
+
+/// Entries of the audit that are kept.
+const AUDIT_ENTRIES: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) targets: BTreeMap<PeerName, Secret>,
     pub(super) credentials: BTreeMap<CredentialKey, CredentialRow>,
+    /// The oldest first.
+    pub(super) audit: VecDeque<AuditEntry>,
 }
 
 #[derive(Debug)]
@@ -41,7 +48,15 @@ impl State {
         }
     }
 
-    pub(super) fn store(&mut self, key: &CredentialKey, plan: Plan) -> Accepted {
+    pub(super) fn store(&mut self, key: &CredentialKey, plan: Plan, origin: &Origin) -> Accepted {
+        let generation = plan.credential.generation;
+        if plan.deliveries.is_empty() {
+            self.note((key, None, generation), &plan.step, origin);
+        }
+        for booking in &plan.deliveries {
+            let slot = (key, Some(booking.target.as_str()), generation);
+            self.note(slot, &plan.step, origin);
+        }
         let row = self
             .credentials
             .entry(key.clone())
@@ -77,16 +92,24 @@ impl State {
         key: &CredentialKey,
         named: &[(&str, u64)],
         (now_ms, floor_ts): (i64, Option<i64>),
+        origin: &Origin,
     ) {
         let rebooking = self.before(key).rebook(named, now_ms, floor_ts);
         if let Some(row) = self.credentials.get_mut(key)
             && let Some(rebooking) = rebooking
         {
             row.credential = rebooking.credential;
+            let generation = row.credential.generation;
+            let mut targets = Vec::new();
             for (target, delivery) in rebooking.deliveries {
                 if let Some(row) = row.delivery(&target) {
                     row.delivery = delivery;
+                    targets.push(target);
                 }
+            }
+            for target in targets {
+                let slot = (key, Some(target.as_str()), generation);
+                self.note(slot, &rebooking.step, origin);
             }
         }
     }
@@ -110,6 +133,10 @@ impl State {
                 let delivery = row.delivery.clone();
                 let claim = delivery.claim((&key, name), query, now_ms, *random, message);
                 row.delivery = claim.delivery;
+                let generation = row.delivery.generation;
+                if let Some(step) = &claim.step {
+                    self.note((&key, Some(name), generation), step, &query.origin);
+                }
                 claimed.push(claim.row);
             }
         }
@@ -129,7 +156,32 @@ impl State {
         };
         let moved = change(row.delivery.clone());
         row.delivery = moved.delivery;
-        !moved.steps.is_empty()
+        let (generation, happened) = (row.delivery.generation, !moved.steps.is_empty());
+        for step in &moved.steps {
+            // Nobody asked for it.
+            self.note((key, Some(target), generation), step, &Origin::default());
+        }
+        happened
+    }
+
+    /// Adds an entry to the audit.
+    fn note(
+        &mut self,
+        (key, target, generation): (&CredentialKey, Option<&str>, u64),
+        step: &Step,
+        origin: &Origin,
+    ) {
+        if self.audit.len() >= AUDIT_ENTRIES {
+            self.audit.pop_front();
+        }
+        self.audit.push_back(AuditEntry {
+            key: key.clone(),
+            target: target.and_then(|target| PeerName::parse(target).ok()),
+            transition: step.transition,
+            generation,
+            at_ms: step.at_ms,
+            origin: origin.clone(),
+        });
     }
 
     /// In the order of credential and target.
