@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::history::{self, Change};
 use crate::moment::duration;
 use crate::state::State;
-use crate::{icon, time};
+use crate::{icon, name, time};
 
 /// A change's head: which one, what, when, and how far it came.
 pub(super) fn head(state: State, change: &Change, newest: bool) -> impl IntoView + use<> {
@@ -34,7 +34,7 @@ pub(super) fn head(state: State, change: &Change, newest: bool) -> impl IntoView
 
 /// Who asked for it: a text of somebody else, which may run in the other direction.
 fn by(actor: String) -> impl IntoView {
-    view! { <span class="by">"by " <bdi>{actor}</bdi></span> }
+    view! { <span class="by">"by " <bdi>{name::shown(&actor)}</bdi></span> }
 }
 
 fn all(targets: usize) -> String {
