@@ -10,13 +10,14 @@ use auth_base::clock::{Clock, SystemClock};
 use auth_base::secret::Secret;
 
 use crate::delivery::plan::by_credential;
-use crate::delivery::{Delivery, DeliveryStatus, Transition};
+use crate::delivery::{Delivery, DeliveryStatus};
 use crate::lock::lock;
 use crate::management::{
     Accepted, AckMark, ChangeRequest, FullyPropagated, LocalChange, Management, ManagementError,
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope, Rotation,
     SentMark, SettledQuery, SettledRow, SettledScope,
 };
+use crate::memory::audit::AuditEntry;
 use crate::memory::management::state::State;
 use crate::origin::Origin;
 use crate::peer_store::CredentialKey;
@@ -37,23 +38,6 @@ pub struct DeliveryView {
     pub reason: Option<String>,
     /// How often it was claimed since its last change.
     pub attempts: u32,
-}
-
-/// One row of the audit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditEntry {
-    /// Whose credential.
-    pub key: CredentialKey,
-    /// On which target; `None` is the credential itself.
-    pub target: Option<PeerName>,
-    /// What happened.
-    pub transition: Transition,
-    /// Which change it happened to.
-    pub generation: u64,
-    /// When, epoch milliseconds.
-    pub at_ms: i64,
-    /// Who asked for it.
-    pub origin: Origin,
 }
 
 /// A complete [`Management`] without a disk.
@@ -110,9 +94,7 @@ impl MemoryManagement {
 
     /// What happened to a credential and its deliveries, the oldest first; of all credentials the last 10,000 entries are kept.
     pub fn history(&self, key: &CredentialKey) -> Vec<AuditEntry> {
-        let state = lock(&self.state);
-        let entries = state.audit.iter().filter(|entry| entry.key == *key);
-        entries.cloned().collect()
+        lock(&self.state).audit.of(key)
     }
 }
 

@@ -9,7 +9,7 @@ use auth_base::random::SystemRandom;
 use auth_base::secret::Secret;
 use futures_util::{StreamExt as _, stream};
 use hmac_auth::memory::MemoryCredentialStore;
-use hmac_propagation::memory::management::AuditEntry;
+use hmac_propagation::memory::audit::AuditEntry;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, Track};

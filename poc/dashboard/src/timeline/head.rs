@@ -20,7 +20,7 @@ pub(super) fn head(state: State, change: &Change, newest: bool) -> impl IntoView
             format!("{reached} of {targets} acknowledged, then overtaken"),
         ),
     };
-    let by = change.by.clone().map(by);
+    let by = change.by.as_deref().map(by);
     view! {
         <div class="change">
             <span class="number">{format!("#{}", change.generation)}</span>
@@ -33,8 +33,8 @@ pub(super) fn head(state: State, change: &Change, newest: bool) -> impl IntoView
 }
 
 /// Who asked for it: a text of somebody else, which may run in the other direction.
-fn by(actor: String) -> impl IntoView {
-    view! { <span class="by">"by " <bdi>{name::shown(&actor)}</bdi></span> }
+fn by(actor: &str) -> impl IntoView + use<> {
+    view! { <span class="by">"by " <bdi>{name::shown(actor)}</bdi></span> }
 }
 
 fn all(targets: usize) -> String {

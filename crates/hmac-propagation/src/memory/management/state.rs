@@ -1,28 +1,24 @@
 //! The rows of [`super::MemoryManagement`]: what is read of them, and where what [`crate::delivery`] says is kept.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use auth_base::secret::Secret;
 
 use crate::delivery::plan::{Before, Content, Credential, Plan};
-use crate::delivery::{ClaimWindow, Delivery, Moved, Step};
+use crate::delivery::{ClaimWindow, Delivery, Moved};
 use crate::management::{
     Accepted, DesiredRecord, PendingPropagation, PendingQuery, ResyncRow, SettledRow,
 };
-use crate::memory::management::AuditEntry;
+use crate::memory::audit::Audit;
 use crate::origin::Origin;
 use crate::peer_store::CredentialKey;
 use crate::queue::PeerName;
-
-/// Entries of the audit that are kept.
-const AUDIT_ENTRIES: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) targets: BTreeMap<PeerName, Secret>,
     pub(super) credentials: BTreeMap<CredentialKey, CredentialRow>,
-    /// The oldest first.
-    pub(super) audit: VecDeque<AuditEntry>,
+    pub(super) audit: Audit,
 }
 
 #[derive(Debug)]
@@ -51,11 +47,11 @@ impl State {
     pub(super) fn store(&mut self, key: &CredentialKey, plan: Plan, origin: &Origin) -> Accepted {
         let generation = plan.credential.generation;
         if plan.deliveries.is_empty() {
-            self.note((key, None, generation), &plan.step, origin);
+            self.audit.note((key, None, generation), &plan.step, origin);
         }
         for booking in &plan.deliveries {
             let slot = (key, Some(booking.target.as_str()), generation);
-            self.note(slot, &plan.step, origin);
+            self.audit.note(slot, &plan.step, origin);
         }
         let row = self
             .credentials
@@ -100,16 +96,12 @@ impl State {
         {
             row.credential = rebooking.credential;
             let generation = row.credential.generation;
-            let mut targets = Vec::new();
             for (target, delivery) in rebooking.deliveries {
                 if let Some(row) = row.delivery(&target) {
                     row.delivery = delivery;
-                    targets.push(target);
+                    let slot = (key, Some(target.as_str()), generation);
+                    self.audit.note(slot, &rebooking.step, origin);
                 }
-            }
-            for target in targets {
-                let slot = (key, Some(target.as_str()), generation);
-                self.note(slot, &rebooking.step, origin);
             }
         }
     }
@@ -135,7 +127,8 @@ impl State {
                 row.delivery = claim.delivery;
                 let generation = row.delivery.generation;
                 if let Some(step) = &claim.step {
-                    self.note((&key, Some(name), generation), step, &query.origin);
+                    self.audit
+                        .note((&key, Some(name), generation), step, &query.origin);
                 }
                 claimed.push(claim.row);
             }
@@ -159,29 +152,10 @@ impl State {
         let (generation, happened) = (row.delivery.generation, !moved.steps.is_empty());
         for step in &moved.steps {
             // Nobody asked for it.
-            self.note((key, Some(target), generation), step, &Origin::default());
+            self.audit
+                .note((key, Some(target), generation), step, &Origin::default());
         }
         happened
-    }
-
-    /// Adds an entry to the audit.
-    fn note(
-        &mut self,
-        (key, target, generation): (&CredentialKey, Option<&str>, u64),
-        step: &Step,
-        origin: &Origin,
-    ) {
-        if self.audit.len() >= AUDIT_ENTRIES {
-            self.audit.pop_front();
-        }
-        self.audit.push_back(AuditEntry {
-            key: key.clone(),
-            target: target.and_then(|target| PeerName::parse(target).ok()),
-            transition: step.transition,
-            generation,
-            at_ms: step.at_ms,
-            origin: origin.clone(),
-        });
     }
 
     /// In the order of credential and target.
