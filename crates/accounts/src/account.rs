@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use auth_base::text::is_hidden;
 use mesh_api::permission::{Permission, Role};
 
 use crate::email::Email;
 use crate::id::AccountId;
 use crate::password::PasswordHash;
-use crate::text::{composed, is_hidden, is_joiner, is_visible};
+use crate::text::{composed, is_joiner, is_visible};
 
 /// Bytes of a name.
 pub const LONGEST_NAME: usize = 200;

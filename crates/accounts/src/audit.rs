@@ -13,9 +13,9 @@
 
 use async_trait::async_trait;
 use auth_base::store_error::StoreError;
+use auth_base::text::seen;
 
 use crate::id::AuditId;
-use crate::text::{clipped, is_hidden};
 
 /// Rows on one page at most.
 pub const LARGEST_PAGE: u32 = 500;
@@ -90,11 +90,7 @@ pub struct AuditText(String);
 impl AuditText {
     /// Takes a text.
     pub fn new(text: &str) -> Self {
-        let seen = clipped(text, 4 * LONGEST_TEXT)
-            .chars()
-            .filter(|it| !is_hidden(*it));
-        let seen: String = seen.collect();
-        Self(clipped(&seen, LONGEST_TEXT).to_owned())
+        Self(seen(text, LONGEST_TEXT))
     }
 
     /// The text.

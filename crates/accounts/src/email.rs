@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::text::{composed, is_hidden};
+use auth_base::text::is_hidden;
+
+use crate::text::composed;
 
 /// Bytes of an address (RFC 5321, 4.5.3.1).
 pub const LONGEST: usize = 254;

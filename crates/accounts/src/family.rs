@@ -1,8 +1,9 @@
 //! A refresh family: one sign-in of one browser, and all refresh tokens that descend from it. It is what a person knows as a
 //! session.
 
+use auth_base::text::seen;
+
 use crate::id::{AccountId, FamilyId, TokenId};
-use crate::text::{clipped, is_hidden};
 
 /// Bytes of the agent that are kept.
 pub const LONGEST_AGENT: usize = 256;
@@ -54,16 +55,9 @@ pub struct Seen {
 impl Seen {
     /// Takes what the browser calls itself (256 bytes are kept) and its address (64 bytes). What nobody sees is taken out.
     pub fn new(agent: &str, address: &str) -> Self {
-        let kept = |text: &str, most| {
-            let seen: String = clipped(text, 4 * most)
-                .chars()
-                .filter(|it| !is_hidden(*it))
-                .collect();
-            clipped(&seen, most).to_owned()
-        };
         Self {
-            agent: kept(agent, LONGEST_AGENT),
-            address: kept(address, LONGEST_ADDRESS),
+            agent: seen(agent, LONGEST_AGENT),
+            address: seen(address, LONGEST_ADDRESS),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Texts of people: normalised, bounded, without what nobody sees.
 
+use auth_base::text::is_hidden;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 /// Composes a text (Unicode NFC), so that it is the same bytes however it was typed.
@@ -7,32 +8,6 @@ pub(crate) fn composed(text: &str) -> String {
     ComposingNormalizerBorrowed::new_nfc()
         .normalize(text)
         .into_owned()
-}
-
-/// Tells whether a character is one that a reader does not see, or that turns the direction of what follows: a control
-/// character, a line or paragraph separator, or of Unicode's properties Default_Ignorable_Code_Point and Bidi_Control.
-pub(crate) fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{17b4}'..='\u{17b5}'
-                | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fff8}'
-                | '\u{1bca0}'..='\u{1bca3}'
-                | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
 }
 
 /// Tells whether a character leaves ink: it is neither hidden nor blank.
@@ -46,21 +21,9 @@ pub(crate) fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}')
 }
 
-/// Cuts a text to at most `most` bytes, between two characters.
-pub(crate) fn clipped(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_is_cut_between_characters() {
-        assert_eq!(clipped("äöü", 6), "äöü");
-        assert_eq!(clipped("äöü", 5), "äö");
-        assert_eq!(clipped("äöü", 0), "");
-    }
 
     #[test]
     fn what_nobody_sees_is_hidden() {

@@ -1,5 +1,6 @@
 //! What every family of crates stands on: time and randomness as arguments, secrets that do not show themselves, the URLs of
-//! servers, the head of a request, what a store may fail with, and the store of nonces that guards against replay.
+//! servers, the head of a request, texts for people to read, what a store may fail with, and the store of nonces that guards
+//! against replay.
 //!
 //! This crate does no I/O and knows no web framework, no database's client and no protocol.
 //!
@@ -41,6 +42,7 @@ pub mod random;
 pub mod request;
 pub mod secret;
 pub mod server_url;
+pub mod text;
 
 pub mod network;
 pub mod nonce_store;

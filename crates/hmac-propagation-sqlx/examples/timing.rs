@@ -9,6 +9,7 @@ use hmac_auth::{Change, ClientId, Clock, Secret, SystemClock, hash_client_secret
 use hmac_propagation::management::{
     AckMark, ChangeOperation, ChangeRequest, FullyPropagated, Management, PendingQuery, SentMark,
 };
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
@@ -64,6 +65,7 @@ fn ensure(
         targets: targets.to_vec(),
         now_ms,
         floor_ts: None,
+        origin: Origin::default(),
     })
 }
 
@@ -75,9 +77,10 @@ async fn singles(
     let timer = Timer::start(store);
     for n in 0..SINGLES {
         store
-            .upsert_target(
+            .seed_target(
                 &targets[0],
                 &Secret::new("propagation-secret"),
+                false,
                 None,
                 now + n as i64,
             )
@@ -111,6 +114,7 @@ async fn pages(store: &SqlManagement, now: i64) -> Result<(), Box<dyn Error>> {
             randoms: (0..PAGE)
                 .map(|n| ((page << 64) + n as u128).to_be_bytes())
                 .collect(),
+            origin: Origin::default(),
         };
         let timer = Timer::start(store);
         let rows = store.fetch_pending_propagations(&query).await?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::delivery::plan::{Before, Booking, Content, Plan, by_credential};
 use hmac_propagation::management::{Accepted, ChangeRequest, ManagementError, ResyncRow, Rotation};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::CredentialKey;
 use serde_json::json;
 
@@ -36,7 +37,7 @@ impl Work for AcceptChanges<'_> {
                 known.contains(target) || state.deliveries.contains_key(target)
             });
             results.push(match plan {
-                Ok(plan) => Ok(state.keep(&request.key, plan, self.vault)?),
+                Ok(plan) => Ok(state.keep(&request.key, plan, &request.origin, self.vault)?),
                 Err(refused) => Err(refused),
             });
         }
@@ -86,7 +87,7 @@ impl Work for Rotate<'_> {
         let mut states = States::load(session, std::iter::once(key)).await?;
         let state = states.of(key);
         let plan = state.before(key).rotate(self.rotation)?;
-        let accepted = state.keep(key, plan, self.vault)?;
+        let accepted = state.keep(key, plan, &self.rotation.origin, self.vault)?;
         states.store(session).await?;
         Ok(accepted)
     }
@@ -97,6 +98,7 @@ pub(crate) struct Rebook<'a> {
     pub(crate) rows: &'a [ResyncRow],
     pub(crate) now_ms: i64,
     pub(crate) floor_ts: Option<i64>,
+    pub(crate) origin: &'a Origin,
 }
 
 impl Work for Rebook<'_> {
@@ -107,7 +109,7 @@ impl Work for Rebook<'_> {
         let mut states = States::load(session, self.rows.iter().map(|row| &row.key)).await?;
         for (key, named) in by_credential(self.rows) {
             let moment = (self.now_ms, self.floor_ts);
-            states.of(key).rebook(key, &named, moment);
+            states.of(key).rebook(key, &named, moment, self.origin);
         }
         states.store(session).await
     }
@@ -236,6 +238,7 @@ impl CredentialState {
         &mut self,
         key: &CredentialKey,
         plan: Plan,
+        origin: &Origin,
         vault: &Vault,
     ) -> Result<Accepted, SqlError> {
         let (track, client_id) = names(key);
@@ -253,12 +256,12 @@ impl CredentialState {
             credential: plan.credential,
         };
         if plan.deliveries.is_empty() {
-            self.audit.push(row.audit(&plan.step));
+            self.audit.push(row.audit(&plan.step, origin));
         }
         self.credential = Some(Kept::changed(row, self.credential.as_ref()));
         for booking in plan.deliveries {
             let row = self.booked(key, booking, vault)?;
-            self.audit.push(row.audit(&plan.step));
+            self.audit.push(row.audit(&plan.step, origin));
             let target = row.target.clone();
             let kept = Kept::changed(row, self.deliveries.get(&target));
             self.deliveries.insert(target, kept);
@@ -307,6 +310,7 @@ impl CredentialState {
         key: &CredentialKey,
         named: &[(&str, u64)],
         (now_ms, floor_ts): (i64, Option<i64>),
+        origin: &Origin,
     ) {
         let Some(rebooking) = self.before(key).rebook(named, now_ms, floor_ts) else {
             return;
@@ -317,7 +321,7 @@ impl CredentialState {
         for (target, delivery) in rebooking.deliveries {
             if let Some(kept) = self.deliveries.get_mut(&target) {
                 (kept.row.delivery, kept.changed) = (delivery, true);
-                self.audit.push(kept.row.audit(&rebooking.step));
+                self.audit.push(kept.row.audit(&rebooking.step, origin));
             }
         }
     }

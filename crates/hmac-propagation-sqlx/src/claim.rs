@@ -56,7 +56,7 @@ impl Work for Claim<'_> {
                     .clone()
                     .claim(slot, self.query, found.now_ms, *random, message);
             row.delivery = claim.delivery;
-            audit.extend(claim.step.map(|step| row.audit(&step)));
+            audit.extend(claim.step.map(|step| row.audit(&step, &self.query.origin)));
             written.push(row.write_progress());
             claimed.push(claim.row);
         }

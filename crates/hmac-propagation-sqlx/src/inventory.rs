@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use auth_base::secret::Secret;
 use hmac_propagation::management::{ManagementError, Operation};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::queue::PeerName;
 use serde_json::json;
 
@@ -43,6 +44,9 @@ const KEEP_TS: &str = "UPDATE hmac_credential SET change_ts = (SELECT MAX(p.last
      WHERE change_ts < (SELECT MAX(p.last_ts) FROM hmac_credential_target p \
        WHERE p.target_amqp_queue = ? AND p.track = hmac_credential.track AND p.client_id = hmac_credential.client_id)";
 const FORGET_DELETED: &str = "DELETE FROM hmac_credential_target WHERE target_amqp_queue = ?";
+// About no client: the names of one are empty, and no history of one has it.
+const AUDIT: &str = "INSERT INTO hmac_credential_target_audit \
+     (at_ms, track, client_id, target_amqp_queue, transition, generation, actor, request_id) VALUES (?, '', '', ?, ?, 0, ?, ?)";
 const DELETE: &str = "DELETE FROM hmac_propagation_target WHERE target_amqp_queue = ?";
 
 /// A deletion that arrived holds its target no longer.
@@ -111,13 +115,34 @@ pub enum TargetUpserted {
     Updated,
 }
 
+impl TargetUpserted {
+    /// The word for it in the audit.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "target.create",
+            Self::Updated => "target.update",
+        }
+    }
+}
+
+/// Who writes a row of the inventory.
+#[derive(Clone, Copy)]
+pub(crate) enum Writer<'a> {
+    /// The configuration, at each start; the peer's own row too. The audit does not tell of it.
+    Configuration {
+        /// Whether it is the peer's own row.
+        is_self: bool,
+    },
+    /// A caller, who may not write the peer's own row.
+    Caller(&'a Origin),
+}
+
 /// Writes a row of the inventory.
 pub(crate) struct UpsertTarget<'a> {
     pub(crate) name: &'a PeerName,
     pub(crate) secret: &'a Secret,
     pub(crate) note: Option<&'a str>,
-    /// Seeding may write the peer's own row; an operator may not.
-    pub(crate) as_self: Option<bool>,
+    pub(crate) writer: Writer<'a>,
     pub(crate) now_ms: i64,
     pub(crate) vault: &'a Vault,
 }
@@ -134,38 +159,69 @@ impl Work for UpsertTarget<'_> {
             Some(row) => row.int(1, TARGET)? != 0,
             None => false,
         };
-        if was_self && self.as_self.is_none() {
-            return Ok(Err(InventoryError::SelfTarget {
-                target: name.to_owned(),
-            }));
-        }
-        let is_self = i64::from(self.as_self.unwrap_or(false));
+        let is_self = match self.writer {
+            Writer::Caller(_) if was_self => {
+                return Ok(Err(InventoryError::SelfTarget {
+                    target: name.to_owned(),
+                }));
+            }
+            Writer::Caller(_) => 0,
+            Writer::Configuration { is_self } => i64::from(is_self),
+        };
         let sealed = self
             .vault
             .seal(&Place::propagation_secret(name), self.secret.expose())?;
         let (sealed, note) = (Value::Text(&sealed), Value::OptionalText(self.note));
         let (is_self, now) = (Value::Int(is_self), Value::Int(self.now_ms));
-        if stored.is_empty() {
+        let upserted = if stored.is_empty() {
             let values = [Value::Text(name), sealed, note, is_self, now, now];
             session.execute(INSERT, &values).await?;
-            return Ok(Ok(TargetUpserted::Created));
+            TargetUpserted::Created
+        } else {
+            let values = [sealed, note, is_self, now, Value::Text(name)];
+            session.execute(UPDATE, &values).await?;
+            TargetUpserted::Updated
+        };
+        if let Writer::Caller(origin) = self.writer {
+            audit(session, name, upserted.as_str(), self.now_ms, origin).await?;
         }
-        let values = [sealed, note, is_self, now, Value::Text(name)];
-        session.execute(UPDATE, &values).await?;
-        Ok(Ok(TargetUpserted::Updated))
+        Ok(Ok(upserted))
     }
 }
 
+/// Writes down that the inventory was changed, and who asked.
+async fn audit(
+    session: &mut Session,
+    target: &str,
+    transition: &str,
+    now_ms: i64,
+    origin: &Origin,
+) -> Result<(), SqlError> {
+    let values = [
+        Value::Int(now_ms),
+        Value::Text(target),
+        Value::Text(transition),
+        Value::OptionalText(origin.actor()),
+        Value::OptionalText(origin.request_id()),
+    ];
+    session.execute(AUDIT, &values).await?;
+    Ok(())
+}
+
 /// Deletes a row of the inventory, with the deliveries of deletions that arrived.
-pub(crate) struct DeleteTarget<'a>(pub(crate) &'a str);
+pub(crate) struct DeleteTarget<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) now_ms: i64,
+    pub(crate) origin: &'a Origin,
+}
 
 impl Work for DeleteTarget<'_> {
     type Output = Result<(), InventoryError>;
     type Error = SqlError;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Output, SqlError> {
-        let target = || self.0.to_owned();
-        let name = Value::Text(self.0);
+        let target = || self.name.to_owned();
+        let name = Value::Text(self.name);
         let lock = &Statements::of(session.dialect()).lock_target;
         let stored = session.fetch(lock, &[name]).await?;
         let Some(row) = stored.first() else {
@@ -194,6 +250,14 @@ impl Work for DeleteTarget<'_> {
         session.execute(KEEP_TS, &[name, name]).await?;
         session.execute(FORGET_DELETED, &[name]).await?;
         session.execute(DELETE, &[name]).await?;
+        audit(
+            session,
+            self.name,
+            "target.delete",
+            self.now_ms,
+            self.origin,
+        )
+        .await?;
         Ok(Ok(()))
     }
 }

@@ -10,6 +10,7 @@ use hmac_propagation::management::{
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
     SettledQuery, SettledRow,
 };
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use secrets_at_rest::reseal::Progress;
@@ -21,6 +22,7 @@ use crate::database::{Database, Work};
 use crate::error::SqlError;
 use crate::inventory::{
     DeleteTarget, InventoryError, ListTargets, PeerSecrets, Target, TargetUpserted, UpsertTarget,
+    Writer,
 };
 use crate::marks::{MarkAcknowledged, MarkPropagated, MarkSent, Reopen};
 use crate::options::SqlOptions;
@@ -90,7 +92,7 @@ impl SqlManagement {
         self.run(&ListTargets).await
     }
 
-    /// Adds a target or replaces its secret (and its note when one is given).
+    /// Adds a target or replaces its secret (and its note when one is given), as `origin` asked: the audit has it.
     ///
     /// # Errors
     /// [`InventoryError::SelfTarget`] for this peer's own row; [`InventoryError::Management`] of the database.
@@ -100,8 +102,10 @@ impl SqlManagement {
         secret: &Secret,
         note: Option<&str>,
         now_ms: i64,
+        origin: &Origin,
     ) -> Result<TargetUpserted, InventoryError> {
-        self.write_target(name, secret, note, None, now_ms).await
+        self.write_target(name, secret, note, Writer::Caller(origin), now_ms)
+            .await
     }
 
     /// Writes a target from the configuration at start: the peer's own row too (`is_self`), which an operator cannot touch.
@@ -116,18 +120,34 @@ impl SqlManagement {
         note: Option<&str>,
         now_ms: i64,
     ) -> Result<TargetUpserted, InventoryError> {
-        self.write_target(name, secret, note, Some(is_self), now_ms)
-            .await
+        self.write_target(
+            name,
+            secret,
+            note,
+            Writer::Configuration { is_self },
+            now_ms,
+        )
+        .await
     }
 
     /// Deletes a target that nothing is booked for (deletions that arrived do not count, and go with it). The name may
-    /// be one that is no valid peer name.
+    /// be one that is no valid peer name. The audit has it, and who asked.
     ///
     /// # Errors
     /// [`InventoryError::SelfTarget`], [`InventoryError::UnknownTarget`], [`InventoryError::TargetInUse`] with how many
     /// clients are booked; [`InventoryError::Management`] of the database.
-    pub async fn delete_target(&self, name: &str) -> Result<(), InventoryError> {
-        self.run(&DeleteTarget(name)).await?
+    pub async fn delete_target(
+        &self,
+        name: &str,
+        now_ms: i64,
+        origin: &Origin,
+    ) -> Result<(), InventoryError> {
+        let work = DeleteTarget {
+            name,
+            now_ms,
+            origin,
+        };
+        self.run(&work).await?
     }
 
     /// Reads a page of at most `limit` credentials (500 at most) with their deliveries and the inventory. No secret is in
@@ -243,7 +263,7 @@ impl SqlManagement {
         name: &PeerName,
         secret: &Secret,
         note: Option<&str>,
-        as_self: Option<bool>,
+        writer: Writer<'_>,
         now_ms: i64,
     ) -> Result<TargetUpserted, InventoryError> {
         let vault = &self.vault;
@@ -251,7 +271,7 @@ impl SqlManagement {
             name,
             secret,
             note,
-            as_self,
+            writer,
             now_ms,
             vault,
         };
@@ -339,12 +359,14 @@ impl Management for SqlManagement {
         rows: &[ResyncRow],
         now_ms: i64,
         floor_ts: Option<i64>,
+        origin: &Origin,
     ) -> Result<(), ManagementError> {
         for rows in rows.chunks(ITEMS_A_TRANSACTION) {
             let rebook = Rebook {
                 rows,
                 now_ms,
                 floor_ts,
+                origin,
             };
             self.run(&rebook).await?;
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hmac_propagation::delivery::{Delivery, Moved, Step, Transition};
 use hmac_propagation::management::{AckMark, FullyPropagated, Reopening, SentMark};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus};
 
 use crate::database::{Bulks, JsonRow, Session, Work};
@@ -74,7 +75,7 @@ impl Work for MarkPropagated<'_> {
         }
         let audit = self.0.iter().filter_map(|mark| {
             let credential = credentials.get(&mark.key)?;
-            Some(credential.audit(&propagated(mark)))
+            Some(credential.audit(&propagated(mark), &Origin::default()))
         });
         let audit: Vec<JsonRow> = audit.collect();
         session.execute_bulk(&statements.insert_audit, &audit).await
@@ -122,7 +123,9 @@ async fn change<M>(
         };
         let moved = change(row.delivery.clone(), mark);
         row.delivery = moved.delivery;
-        audit.extend(moved.steps.iter().map(|step| row.audit(step)));
+        // Nobody asked for it.
+        let nobody = Origin::default();
+        audit.extend(moved.steps.iter().map(|step| row.audit(step, &nobody)));
         if !moved.steps.is_empty() {
             (*changed, count) = (true, count + 1);
         }

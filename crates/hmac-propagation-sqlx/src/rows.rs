@@ -6,6 +6,7 @@ use hmac_auth::secret_hash::SecretHash;
 use hmac_propagation::delivery::plan::Credential;
 use hmac_propagation::delivery::{Delivery, DeliveryStatus, Step};
 use hmac_propagation::management::{DesiredRecord, Operation};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use serde_json::json;
 
@@ -78,7 +79,7 @@ impl CredentialRow {
     }
 
     /// The audit row of something that happened to the credential as a whole.
-    pub(crate) fn audit(&self, step: &Step) -> JsonRow {
+    pub(crate) fn audit(&self, step: &Step, origin: &Origin) -> JsonRow {
         let credential = &self.credential;
         let rest = [
             json!(credential.generation),
@@ -86,7 +87,7 @@ impl CredentialRow {
             json!(null),
             json!(credential.change_ts),
         ];
-        audit(&self.key, None, step, rest)
+        audit(&self.key, None, step, rest, origin)
     }
 }
 
@@ -164,7 +165,7 @@ impl DeliveryRow {
     }
 
     /// The audit row of something that just happened to the delivery.
-    pub(crate) fn audit(&self, step: &Step) -> JsonRow {
+    pub(crate) fn audit(&self, step: &Step, origin: &Origin) -> JsonRow {
         let delivery = &self.delivery;
         let rest = [
             json!(delivery.generation),
@@ -172,7 +173,7 @@ impl DeliveryRow {
             json!(delivery.event_id),
             json!(delivery.last_ts),
         ];
-        audit(&self.key, Some(&self.target), step, rest)
+        audit(&self.key, Some(&self.target), step, rest, origin)
     }
 }
 
@@ -221,12 +222,14 @@ fn audit(
     target: Option<&str>,
     step: &Step,
     rest: [serde_json::Value; 4],
+    origin: &Origin,
 ) -> JsonRow {
     let mut row = vec![json!(step.at_ms)];
     row.extend(write_credential_key(key));
     row.extend([json!(target), json!(step.transition.as_str())]);
     row.extend(rest);
     row.push(json!(step.reason.as_deref().map(cut)));
+    row.extend([json!(origin.actor()), json!(origin.request_id())]);
     row
 }
 

@@ -7,13 +7,22 @@ use crate::options::SqlOptions;
 
 const SCHEMA: Schema = Schema {
     versions: sql_link::versions!("hmac_propagation_schema", "hmac-schema"),
-    migrations: &[Migration {
-        version: 1,
-        statements: Statement {
-            mariadb: include_str!("../migrations/mariadb/0001_schema.sql"),
-            sqlite: include_str!("../migrations/sqlite/0001_schema.sql"),
+    migrations: &[
+        Migration {
+            version: 1,
+            statements: Statement {
+                mariadb: include_str!("../migrations/mariadb/0001_schema.sql"),
+                sqlite: include_str!("../migrations/sqlite/0001_schema.sql"),
+            },
         },
-    }],
+        Migration {
+            version: 2,
+            statements: Statement {
+                mariadb: include_str!("../migrations/mariadb/0002_origin.sql"),
+                sqlite: include_str!("../migrations/sqlite/0002_origin.sql"),
+            },
+        },
+    ],
     // Replicas of several versions share a schema while they are replaced.
     allows_newer: true,
     foreign: Some(FOREIGN),

@@ -24,7 +24,7 @@ static ONE_CREDENTIAL: LazyLock<String> = LazyLock::new(|| {
 
 const AUDIT: &str = "hmac_credential_target_audit";
 const COUNTS: &str = "SELECT status, COUNT(*) FROM hmac_credential_target GROUP BY status";
-const HISTORY: &str = "SELECT id, at_ms, target_amqp_queue, transition, generation, attempt_count, event_id, ts, reason \
+const HISTORY: &str = "SELECT id, at_ms, target_amqp_queue, transition, generation, attempt_count, event_id, ts, reason, actor, request_id \
      FROM hmac_credential_target_audit WHERE track = ? AND client_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
 // Looks at the oldest rows only: they come in the order of time, but for clocks and commits that overtake each other.
 const OLD_AUDIT: &str = "SELECT MAX(id) FROM (SELECT id, at_ms FROM hmac_credential_target_audit \
@@ -127,6 +127,8 @@ pub struct AuditEntry {
     pub event_id: Option<String>,
     pub ts: Option<i64>,
     pub reason: Option<String>,
+    pub actor: Option<String>,
+    pub request_id: Option<String>,
 }
 
 /// How many deliveries there are of each status.
@@ -365,6 +367,8 @@ impl Work for ReadHistory<'_> {
                 event_id: row.optional_text(6)?,
                 ts: row.optional_int(7)?,
                 reason: row.optional_text(8)?,
+                actor: row.optional_text(9)?,
+                request_id: row.optional_text(10)?,
             });
         }
         Ok(entries)

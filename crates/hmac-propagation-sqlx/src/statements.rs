@@ -61,6 +61,8 @@ const AUDIT: Columns = &[
     ("event_id", Kind::Text),
     ("ts", Kind::Int),
     ("reason", Kind::Text),
+    ("actor", Kind::Text),
+    ("request_id", Kind::Text),
 ];
 
 /// Where a status stands in a condition, it stands for what [`DeliveryStatus`] says of it: an index finds the rows that may

@@ -25,6 +25,7 @@ use crate::management::{
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
     SettledQuery, SettledRow,
 };
+use crate::origin::Origin;
 use crate::peer_store::{
     AckResult, Applied, Apply, CredentialKey, FinalStatus, InFlight, PeerStore, Stamp, Track,
 };
@@ -176,7 +177,7 @@ bounded! {
         fn mark_target_error(mark: &AckMark) -> ();
         fn mark_credential_fully_propagated(mark: &FullyPropagated) -> ();
         fn resync_rows(query: &ResyncQuery) -> Vec<ResyncRow>;
-        fn rebook(rows: &[ResyncRow], now_ms: i64, floor_ts: Option<i64>) -> ();
+        fn rebook(rows: &[ResyncRow], now_ms: i64, floor_ts: Option<i64>, origin: &Origin) -> ();
         fn settled_rows(query: &SettledQuery) -> Vec<SettledRow>;
         fn reopen(rows: &[Reopening], now_ms: i64) -> u64;
         fn settled_changes(after: Option<&CredentialKey>, limit: usize) -> Vec<SettledRow>;

@@ -72,6 +72,7 @@ impl Changes {
             targets: self.check_targets(&revoke.targets)?,
             now_ms: self.context.now_ms(),
             floor_ts: None,
+            origin: revoke.origin,
         };
         let revoked = self.change(vec![Ok(request)]).await.pop();
         let (key, _) = revoked.unwrap_or(Err(PropagationError::Closed))?;
@@ -89,6 +90,7 @@ impl Changes {
             secret_hash: hash_client_secret(&rotate.secret, self.secret_token.as_ref()),
             now_ms: self.context.now_ms(),
             floor_ts: cursors.into_iter().flatten().next().map(|stamp| stamp.ts),
+            origin: rotate.origin,
         };
         let accepted = management.rotate_credential_secret(&rotation).await?;
         let client_id = key.client_id.clone();
@@ -231,6 +233,7 @@ impl Changes {
             targets,
             now_ms,
             floor_ts: None,
+            origin: ensure.origin,
         })
     }
 

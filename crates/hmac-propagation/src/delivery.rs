@@ -478,6 +478,7 @@ mod tests {
     use hmac_auth::secret_hash::SecretHash;
 
     use super::*;
+    use crate::origin::Origin;
     use crate::peer_store::Track;
 
     const NOW: i64 = 1_700_000_000_000;
@@ -499,6 +500,7 @@ mod tests {
             limit: 1,
             source: PeerName::parse("source").unwrap(),
             randoms: vec![[0; 16]],
+            origin: Origin::default(),
         }
     }
 

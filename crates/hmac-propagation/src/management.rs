@@ -24,6 +24,7 @@ use hmac_auth::allowed_ips::AllowedIps;
 use hmac_auth::credential::{Change, ClientId};
 use hmac_auth::secret_hash::SecretHash;
 
+use crate::origin::Origin;
 use crate::peer_store::{CredentialKey, FinalStatus};
 use crate::queue::PeerName;
 
@@ -87,6 +88,8 @@ pub struct ChangeRequest {
     pub now_ms: i64,
     /// `change_ts` must be larger than this (the peer's cursor), if given.
     pub floor_ts: Option<i64>,
+    /// Who asked, for the audit.
+    pub origin: Origin,
 }
 
 /// One rotation: a new secret for a known credential and for every target that should hold it.
@@ -100,6 +103,8 @@ pub struct Rotation {
     pub now_ms: i64,
     /// `change_ts` must be larger than this (the peer's cursor), if given.
     pub floor_ts: Option<i64>,
+    /// Who asked, for the audit.
+    pub origin: Origin,
 }
 
 /// A change that the management store has accepted: from here on it must converge.
@@ -133,6 +138,8 @@ pub struct PendingQuery {
     /// What is random in the ids of the events, one for each row. A mark counts only for the claim it belongs to, which its
     /// event id tells.
     pub randoms: Vec<[u8; 16]>,
+    /// Who asked for the sync, for the audit.
+    pub origin: Origin,
 }
 
 /// One row claimed for sending. Claiming allots the event id and the `ts`, raises the attempt count and sets a lease,
@@ -217,6 +224,7 @@ pub struct FullyPropagated {
 ///
 /// # Contract
 /// - A change is accepted as one transaction: credential, deliveries and audit rows, or nothing.
+/// - The audit rows of a change, a rebooking or a claim say who asked for it ([`Origin`]); nothing that is sent does.
 /// - Each transition of a delivery is the one of [`crate::delivery`], made while nobody else can make another (a lock on the
 ///   row, or one writer). A mark that comes late changes nothing and is no error.
 /// - A plain secret is never stored: only its hash comes this far, and that is stored encrypted.
@@ -266,12 +274,13 @@ pub trait Management: Send + Sync + 'static {
 
     /// Makes rows pending again with their content unchanged, in a new generation, so that their next event is newer than
     /// everything this peer has sent: its `ts` is larger than every `ts` used so far for the credential, and than
-    /// `floor_ts`, if given. A row whose generation has moved is left.
+    /// `floor_ts`, if given. A row whose generation has moved is left. `origin` is who asked, for the audit.
     async fn rebook(
         &self,
         rows: &[ResyncRow],
         now_ms: i64,
         floor_ts: Option<i64>,
+        origin: &Origin,
     ) -> Result<(), ManagementError>;
 
     /// Lists the rows of one target that say `success`, in the order of (track, client id). An empty page is the end.

@@ -3,6 +3,7 @@
 //! They keep every sentence of the traits' contracts and run the same conformance suites as RabbitMQ, Redis and MariaDB. What they
 //! do not do is outlive the process.
 
+pub mod audit;
 pub mod broker;
 mod ledger;
 pub mod management;

@@ -7,6 +7,7 @@ use hmac_auth::credential::{Change, ClientId};
 use hmac_auth::credentials::SECRET_BYTES;
 
 use crate::management::Operation;
+use crate::origin::Origin;
 use crate::peer_store::Track;
 
 /// Gives a client a secret, here and on the targets.
@@ -24,6 +25,8 @@ pub struct Ensure {
     pub allowed_ips: Change<Vec<String>>,
     /// Expiry in epoch milliseconds; `Set(None)` clears.
     pub expires_at: Change<Option<i64>>,
+    /// Who asks; it stays at this peer.
+    pub origin: Origin,
 }
 
 impl Ensure {
@@ -36,6 +39,7 @@ impl Ensure {
             track: Track::Http,
             allowed_ips: Change::Keep,
             expires_at: Change::Keep,
+            origin: Origin::default(),
         }
     }
 
@@ -48,6 +52,12 @@ impl Ensure {
     /// Concerns another track.
     pub fn track(mut self, track: Track) -> Self {
         self.track = track;
+        self
+    }
+
+    /// Says who asks.
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
         self
     }
 
@@ -82,6 +92,8 @@ pub struct Rotate {
     pub secret: Secret,
     /// The track.
     pub track: Track,
+    /// Who asks; it stays at this peer.
+    pub origin: Origin,
 }
 
 impl Rotate {
@@ -91,12 +103,19 @@ impl Rotate {
             client_id: client_id.into(),
             secret,
             track: Track::Http,
+            origin: Origin::default(),
         }
     }
 
     /// Concerns another track.
     pub fn track(mut self, track: Track) -> Self {
         self.track = track;
+        self
+    }
+
+    /// Says who asks.
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
         self
     }
 }
@@ -110,6 +129,8 @@ pub struct Revoke {
     pub targets: Vec<String>,
     /// The track.
     pub track: Track,
+    /// Who asks; it stays at this peer.
+    pub origin: Origin,
 }
 
 impl Revoke {
@@ -119,6 +140,7 @@ impl Revoke {
             client_id: client_id.into(),
             targets: Vec::new(),
             track: Track::Http,
+            origin: Origin::default(),
         }
     }
 
@@ -133,6 +155,12 @@ impl Revoke {
         self.track = track;
         self
     }
+
+    /// Says who asks.
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
 }
 
 /// Sends again what is booked.
@@ -142,6 +170,8 @@ pub struct Resync {
     pub scope: Resynced,
     /// What becomes of a newer change of another source at a target.
     pub newer: Newer,
+    /// Who asks; it stays at this peer.
+    pub origin: Origin,
 }
 
 /// What a resync sends again.
@@ -175,6 +205,7 @@ impl Resync {
         Self {
             scope: Resynced::Target(target.into()),
             newer: Newer::Keep,
+            origin: Origin::default(),
         }
     }
 
@@ -184,12 +215,19 @@ impl Resync {
         Self {
             scope: Resynced::Client { client_id, track },
             newer: Newer::Keep,
+            origin: Origin::default(),
         }
     }
 
     /// Says what becomes of a newer change of another source at a target.
     pub fn newer(mut self, newer: Newer) -> Self {
         self.newer = newer;
+        self
+    }
+
+    /// Says who asks.
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
         self
     }
 }

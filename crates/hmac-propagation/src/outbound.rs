@@ -20,6 +20,7 @@ use crate::dispatch::{Dispatch, Page};
 use crate::error::PropagationError;
 use crate::management::{PendingPropagation, PendingQuery};
 use crate::options::{Resync, SyncSummary};
+use crate::origin::Origin;
 use crate::own_store::OwnStore;
 use crate::resync::Resyncs;
 
@@ -97,10 +98,10 @@ impl Outbound {
     }
 
     /// Sends what waits, for a caller who waits.
-    pub(crate) async fn sync(&self) -> Result<SyncSummary, PropagationError> {
+    pub(crate) async fn sync(&self, origin: &Origin) -> Result<SyncSummary, PropagationError> {
         let started = Instant::now();
         let _one_at_a_time = self.turn_of_a_caller().await?;
-        self.sync_in_turn(started).await
+        self.sync_in_turn(started, origin).await
     }
 
     /// A caller waits for an earlier sync no longer than for a store. Many callers at once would else
@@ -114,17 +115,21 @@ impl Outbound {
     async fn sync_when_free(&self) -> Result<SyncSummary, PropagationError> {
         let started = Instant::now();
         let _one_at_a_time = self.turn.lock().await;
-        self.sync_in_turn(started).await
+        self.sync_in_turn(started, &Origin::default()).await
     }
 
-    async fn sync_in_turn(&self, started: Instant) -> Result<SyncSummary, PropagationError> {
+    async fn sync_in_turn(
+        &self,
+        started: Instant,
+        origin: &Origin,
+    ) -> Result<SyncSummary, PropagationError> {
         self.context.management()?;
         self.own_store.repair().await?;
         self.check_connected()?;
         let mut summary = SyncSummary::default();
         let mut clients = HashSet::new();
         let overdue = self.checks_overdue_now();
-        let mut claimed = self.claim(overdue).await?;
+        let mut claimed = self.claim(overdue, origin).await?;
         for _ in 0..MAX_PAGES {
             if claimed.is_empty() {
                 break;
@@ -133,7 +138,7 @@ impl Outbound {
             clients.extend(claimed.iter().map(|row| row.key.clone()));
             let ahead = async {
                 if full && !self.context.closing.has_begun() {
-                    self.claim(overdue).await
+                    self.claim(overdue, origin).await
                 } else {
                     Ok(Vec::new())
                 }
@@ -167,11 +172,16 @@ impl Outbound {
         let started = Instant::now();
         let scope = self.resyncs.scope(resync.scope)?;
         let _one_at_a_time = self.turn_of_a_caller().await?;
-        self.resyncs.rebook(scope, resync.newer).await?;
-        self.sync_in_turn(started).await
+        let origin = &resync.origin;
+        self.resyncs.rebook(scope, resync.newer, origin).await?;
+        self.sync_in_turn(started, origin).await
     }
 
-    async fn claim(&self, overdue: bool) -> Result<Vec<PendingPropagation>, PropagationError> {
+    async fn claim(
+        &self,
+        overdue: bool,
+        origin: &Origin,
+    ) -> Result<Vec<PendingPropagation>, PropagationError> {
         let (context, settings) = (&self.context, &self.context.settings);
         let query = PendingQuery {
             now_ms: context.now_ms(),
@@ -181,6 +191,7 @@ impl Outbound {
             limit: settings.page,
             source: context.name.clone(),
             randoms: (0..settings.page).map(|_| context.random_bytes()).collect(),
+            origin: origin.clone(),
         };
         let management = context.management()?;
         Ok(management.fetch_pending_propagations(&query).await?)

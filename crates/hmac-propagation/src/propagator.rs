@@ -26,6 +26,7 @@ use crate::error::PropagationError;
 use crate::inbound::{Inbound, Trust};
 use crate::lock::lock;
 use crate::options::{Ensure, Ensured, Resync, Revoke, Rotate, SyncSummary};
+use crate::origin::Origin;
 use crate::outbound::Outbound;
 use crate::own_store::OwnStore;
 use crate::progress::ProgressEvent;
@@ -163,12 +164,13 @@ impl Propagator {
     }
 
     /// Sends what waits, page after page. Two at once, here or in replicas, do not send a row twice.
+    /// `origin` is who asks: what is sent again by it says so in the audit.
     ///
     /// # Errors
     /// When a store or the broker is away, or when an earlier sync is still at work after [`Settings::store_timeout`](crate::options::Settings::store_timeout); what was not
     /// sent waits for the next sync.
-    pub async fn sync(&self) -> Result<SyncSummary, PropagationError> {
-        self.running.outbound.sync().await
+    pub async fn sync(&self, origin: &Origin) -> Result<SyncSummary, PropagationError> {
+        self.running.outbound.sync(origin).await
     }
 
     /// Sends the current state again, newer than everything this peer sent before: to bootstrap a target, or to heal one. Rows that another

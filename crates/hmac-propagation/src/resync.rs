@@ -11,6 +11,7 @@ use crate::drift::{View, Views};
 use crate::error::PropagationError;
 use crate::management::{ResyncQuery, ResyncRow, ResyncScope};
 use crate::options::{Newer, Resynced};
+use crate::origin::Origin;
 use crate::overtaken::divide;
 use crate::peer_store::PeerStore;
 use crate::progress::Progress;
@@ -46,6 +47,7 @@ impl Resyncs {
         &self,
         scope: ResyncScope,
         newer: Newer,
+        origin: &Origin,
     ) -> Result<(), PropagationError> {
         let (management, limit) = (self.context.management()?, self.context.settings.page);
         let mut query = ResyncQuery {
@@ -63,7 +65,7 @@ impl Resyncs {
             let now_ms = self.context.now_ms();
             // What overwrites is newer than whatever is there; else a change that is on its way wins.
             let floor_ts = (newer == Newer::Overwrite).then(|| now_ms - 1);
-            management.rebook(&rows, now_ms, floor_ts).await?;
+            management.rebook(&rows, now_ms, floor_ts, origin).await?;
             let about = rows.iter().map(|row| (&row.key, Some(row.target.as_str())));
             self.context.progress.send(Progress::Rebooked, about);
             if !full {

@@ -22,6 +22,7 @@ use hmac_propagation::management::{
 };
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Revoke};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -97,7 +98,7 @@ reached! {
     fn mark_target_error(mark: &AckMark) -> ();
     fn mark_credential_fully_propagated(mark: &FullyPropagated) -> ();
     fn resync_rows(query: &ResyncQuery) -> Vec<ResyncRow>;
-    fn rebook(rows: &[ResyncRow], now_ms: i64, floor_ts: Option<i64>) -> ();
+    fn rebook(rows: &[ResyncRow], now_ms: i64, floor_ts: Option<i64>, origin: &Origin) -> ();
     fn settled_rows(query: &SettledQuery) -> Vec<SettledRow>;
     fn reopen(rows: &[Reopening], now_ms: i64) -> u64;
     fn settled_changes(after: Option<&CredentialKey>, limit: usize) -> Vec<SettledRow>;

@@ -18,6 +18,7 @@ use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::drift::DriftReport;
 use hmac_propagation::error::PropagationError;
 use hmac_propagation::options::{Ensure, Newer, Resync, Revoke};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::Track;
 
 use world::{FIRST, INTERVAL, Mood, SECOND, World, ensure, hash, hash_of};
@@ -303,7 +304,7 @@ async fn a_newer_change_of_another_source_is_left_alone() {
         };
         for source in [one, two] {
             source.propagator().check_drift().await.unwrap();
-            source.propagator().sync().await.unwrap();
+            source.propagator().sync(&Origin::default()).await.unwrap();
             source.settled().await;
         }
         assert_eq!(world.target.hash("shared"), Some(hash(SECOND)), "{first}");
@@ -344,7 +345,7 @@ async fn what_the_own_store_knows_to_be_changed_elsewhere_is_not_brought_back() 
     );
     assert_eq!(world.report("target").superseded, 1);
     other.propagator().check_drift().await.unwrap();
-    other.propagator().sync().await.unwrap();
+    other.propagator().sync(&Origin::default()).await.unwrap();
     other.settled().await;
     assert_eq!(world.target.hash("shared"), None);
 }
@@ -546,9 +547,19 @@ async fn healing_loses_against_a_change_that_comes_meanwhile() {
     world.hold_deliveries(true);
     world.target.flush();
     world.source.propagator().check_drift().await.unwrap();
-    world.source.propagator().sync().await.unwrap();
+    world
+        .source
+        .propagator()
+        .sync(&Origin::default())
+        .await
+        .unwrap();
     world.rotate("raced", SECOND).await;
-    world.source.propagator().sync().await.unwrap();
+    world
+        .source
+        .propagator()
+        .sync(&Origin::default())
+        .await
+        .unwrap();
     world.hold_deliveries(false);
     world.settled().await;
     assert_eq!(world.target.hash("raced"), Some(hash(SECOND)));

@@ -17,6 +17,7 @@ use hmac_auth::memory::MemoryCredentialStore;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Settings};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{
     AckResult, Applied, Apply, CredentialKey, FinalStatus, InFlight, PeerStore, Stamp, Track,
 };
@@ -162,6 +163,7 @@ impl World {
             track: Track::Http,
             allowed_ips: Change::Keep,
             expires_at: Change::Keep,
+            origin: Origin::default(),
         };
         self.source.ensure(ensure).await.unwrap();
     }

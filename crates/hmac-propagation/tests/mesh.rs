@@ -19,6 +19,7 @@ use hmac_propagation::error::PropagationError;
 use hmac_propagation::event_id::event_id;
 use hmac_propagation::management::Operation;
 use hmac_propagation::options::{Ensure, Newer, Resync, Revoke, Rotate, Settings};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::progress::{Progress, ProgressEvent};
 use tokio::sync::broadcast::error::TryRecvError;
@@ -136,6 +137,7 @@ async fn rotate_and_revoke_converge() {
         client_id: client.into(),
         secret: Secret::new(SECOND),
         track: Track::Http,
+        origin: Origin::default(),
     };
     source.rotate(rotate("client")).await.unwrap();
     mesh.all_rows(DeliveryStatus::Success).await;
@@ -149,6 +151,7 @@ async fn rotate_and_revoke_converge() {
             client_id: "client".into(),
             targets,
             track: Track::Http,
+            origin: Origin::default(),
         })
         .await
         .unwrap();
@@ -195,7 +198,11 @@ async fn an_offline_target_catches_up_and_its_queue_stays_bounded() {
         .await
         .unwrap();
     for _ in 0..20 {
-        mesh.source.propagator.sync().await.unwrap();
+        mesh.source
+            .propagator
+            .sync(&Origin::default())
+            .await
+            .unwrap();
     }
     assert_eq!(
         mesh.bus.depth(&name("consumer")),
@@ -238,6 +245,7 @@ async fn a_resync_heals_a_target_that_lost_everything() {
             client_id: "revoked".into(),
             targets: vec!["consumer".into()],
             track: Track::Http,
+            origin: Origin::default(),
         })
         .await
         .unwrap();
@@ -280,6 +288,7 @@ async fn one_bad_row_blocks_nobody() {
         client_id: "bad".into(),
         secret: Secret::new(SECOND),
         track: Track::Http,
+        origin: Origin::default(),
     };
     mesh.source.propagator.rotate(rotate).await.unwrap();
     mesh.source
@@ -323,7 +332,7 @@ async fn a_page_of_bad_rows_does_not_end_a_sync() {
         .ensure(ensure("good", FIRST, &["consumer"]))
         .await
         .unwrap();
-    let summary = source.sync().await.unwrap();
+    let summary = source.sync(&Origin::default()).await.unwrap();
     assert_eq!(
         (summary.targets_published, summary.targets_retrying),
         (1, 1)

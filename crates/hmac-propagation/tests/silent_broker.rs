@@ -11,6 +11,7 @@ use hmac_propagation::broker::{
 };
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Settings};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
 use tokio::sync::watch;
@@ -75,7 +76,8 @@ async fn many_syncs_at_once_end_in_time() {
         source.ensure(ensure.targets(["target"])).await.unwrap();
     }
     let started = Instant::now();
-    let outcomes = join_all((0..8).map(|_| source.sync())).await;
+    let nobody = Origin::default();
+    let outcomes = join_all((0..8).map(|_| source.sync(&nobody))).await;
     let took = started.elapsed();
     assert!(took <= bound, "the last of 8 syncs took {took:?}");
     assert!(outcomes.iter().all(

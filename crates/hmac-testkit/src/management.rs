@@ -9,6 +9,7 @@ pub mod changes;
 pub mod claims;
 pub mod marks;
 pub mod order;
+pub mod origins;
 pub mod resync;
 pub mod settled;
 
@@ -25,6 +26,7 @@ use hmac_propagation::management::{
     Accepted, AckMark, ChangeOperation, ChangeRequest, FullyPropagated, LocalChange, Management,
     ManagementError, PendingPropagation, PendingQuery, ResyncRow, Rotation, SentMark, SettledRow,
 };
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 use hmac_propagation::queue::PeerName;
 
@@ -54,6 +56,19 @@ pub struct ObservedRow {
     pub attempts: u32,
 }
 
+/// One row of the audit as an operator would see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedStep {
+    /// On which target; `None` is the credential itself.
+    pub target: Option<String>,
+    /// What happened.
+    pub transition: String,
+    /// Who asked for it.
+    pub actor: Option<String>,
+    /// In which request.
+    pub request_id: Option<String>,
+}
+
 /// Reads and sets up what the trait does not show.
 #[async_trait]
 pub trait Inspect: Send + Sync {
@@ -65,6 +80,8 @@ pub trait Inspect: Send + Sync {
     async fn pass(&self, ms: i64);
     /// One row; `None` when the credential is not booked for the target.
     async fn row(&self, key: &CredentialKey, target: &PeerName) -> Option<ObservedRow>;
+    /// What the audit says of a credential and its deliveries, the oldest first.
+    async fn steps(&self, key: &CredentialKey) -> Vec<ObservedStep>;
 }
 
 /// Makes a test of each case for one implementation, in a module of its name; `$make` is an expression for an empty
@@ -93,6 +110,12 @@ macro_rules! management_cases {
                     client_ids_are_compared_byte_by_byte,
                     a_batch_is_accepted_in_its_order,
                     parallel_changes_are_all_counted,
+                }
+                origins {
+                    a_change_says_who_asked,
+                    each_of_a_batch_says_who_asked,
+                    what_is_said_again_says_who_asked,
+                    a_claim_says_who_asked_for_the_sync,
                 }
                 claims {
                     a_row_from_before_the_clock_was_set_back_is_claimed,
@@ -246,7 +269,7 @@ impl Source {
     async fn rebook(&self, rows: &[ResyncRow], now_ms: i64) {
         let rebooked = self
             .management()
-            .rebook(rows, now_ms, Some(now_ms - 1))
+            .rebook(rows, now_ms, Some(now_ms - 1), &Origin::default())
             .await;
         rebooked.expect("rebooked");
     }
@@ -332,6 +355,7 @@ fn ensure_with(
         targets: peers(targets),
         now_ms,
         floor_ts: None,
+        origin: Origin::default(),
     }
 }
 
@@ -342,6 +366,7 @@ fn revoke(key: &CredentialKey, targets: &[&str], now_ms: i64) -> ChangeRequest {
         targets: peers(targets),
         now_ms,
         floor_ts: None,
+        origin: Origin::default(),
     }
 }
 
@@ -351,6 +376,7 @@ fn rotation(key: &CredentialKey, plain: &str, now_ms: i64) -> Rotation {
         secret_hash: hash(plain),
         now_ms,
         floor_ts: None,
+        origin: Origin::default(),
     }
 }
 
@@ -365,6 +391,7 @@ fn query(now_ms: i64, limit: usize) -> PendingQuery {
         limit,
         source: peer("source"),
         randoms: (0..limit).map(random).collect(),
+        origin: Origin::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use hmac_propagation::management::Management;
 use hmac_propagation::memory::MemoryManagement;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
-use hmac_testkit::management::{Inspect, ObservedRow, Source};
+use hmac_testkit::management::{Inspect, ObservedRow, ObservedStep, Source};
 
 hmac_testkit::management_cases!(memory, source());
 
@@ -50,5 +50,16 @@ impl Inspect for Rows {
             reason: row.reason,
             attempts: row.attempts,
         })
+    }
+
+    async fn steps(&self, key: &CredentialKey) -> Vec<ObservedStep> {
+        let history = self.memory.history(key).into_iter();
+        let steps = history.map(|entry| ObservedStep {
+            target: entry.target.map(|target| target.to_string()),
+            transition: entry.transition.as_str().to_owned(),
+            actor: entry.origin.actor().map(str::to_owned),
+            request_id: entry.origin.request_id().map(str::to_owned),
+        });
+        steps.collect()
     }
 }

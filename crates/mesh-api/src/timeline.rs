@@ -92,4 +92,10 @@ pub struct HistoryEntry {
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who asked for it: a person's e-mail address, or a client's name. Absent where nobody did, and where nobody is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The request in which they did, as logs name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }

@@ -1,14 +1,17 @@
-//! The extractor of requests.
+//! The extractors of requests.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::error::InternalError;
 use actix_web::web::Data;
-use actix_web::{Error, FromRequest, HttpRequest};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use mesh_api::problem::Problem;
 use mesh_api::routes::Operation;
 use mesh_management::Surface;
+use mesh_management::admission::{Caller, Origin};
 use mesh_management::surface::{Answer, Reply};
 use serde::de::DeserializeOwned;
 
@@ -36,6 +39,18 @@ impl<T: DeserializeOwned> FromRequest for Input<T> {
                 Err(answer) => Err(InternalError::from_response("refused", send(answer)).into()),
             }
         })
+    }
+}
+
+/// Who asks, as the gate before the route found it.
+pub(crate) struct By(pub(crate) Origin);
+
+impl FromRequest for By {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(Caller::origin(request.extensions().get()))))
     }
 }
 

@@ -26,7 +26,7 @@ use mesh_management::admission::Caller;
 use crate::admit::gated;
 use crate::answer::{refuse, send, stream};
 use crate::edge::as_sent;
-use crate::input::{At, Input};
+use crate::input::{At, By, Input};
 use crate::limit::limit;
 use crate::resource::{READ, read, resource};
 
@@ -103,40 +103,65 @@ fn name(queue: Queue) -> String {
     queue.map(Path::into_inner).unwrap_or_default()
 }
 
-async fn ensure(on: Data<Surface>, Input(ensure, reply): Input<Ensure>) -> HttpResponse {
-    send(reply.answer(on.management().ensure(ensure).await))
+async fn ensure(
+    on: Data<Surface>,
+    By(origin): By,
+    Input(ensure, reply): Input<Ensure>,
+) -> HttpResponse {
+    send(reply.answer(on.management().ensure(ensure, origin).await))
 }
 
-async fn rotate(on: Data<Surface>, Input(rotate, reply): Input<Rotate>) -> HttpResponse {
-    send(reply.answer(on.management().rotate(rotate).await))
+async fn rotate(
+    on: Data<Surface>,
+    By(origin): By,
+    Input(rotate, reply): Input<Rotate>,
+) -> HttpResponse {
+    send(reply.answer(on.management().rotate(rotate, origin).await))
 }
 
-async fn revoke(on: Data<Surface>, Input(revoke, reply): Input<Revoke>) -> HttpResponse {
-    send(reply.answer(on.management().revoke(revoke).await))
+async fn revoke(
+    on: Data<Surface>,
+    By(origin): By,
+    Input(revoke, reply): Input<Revoke>,
+) -> HttpResponse {
+    send(reply.answer(on.management().revoke(revoke, origin).await))
 }
 
-async fn sync(on: Data<Surface>, Input(Nothing {}, reply): Input<Nothing>) -> HttpResponse {
-    send(reply.answer(on.management().sync().await))
+async fn sync(
+    on: Data<Surface>,
+    By(origin): By,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> HttpResponse {
+    send(reply.answer(on.management().sync(&origin).await))
 }
 
-async fn resync(on: Data<Surface>, Input(resync, reply): Input<Resync>) -> HttpResponse {
-    send(reply.answer(on.management().resync(resync).await))
+async fn resync(
+    on: Data<Surface>,
+    By(origin): By,
+    Input(resync, reply): Input<Resync>,
+) -> HttpResponse {
+    send(reply.answer(on.management().resync(resync, origin).await))
 }
 
 async fn state(on: Data<Surface>, Input(query, reply): Input<StateQuery>) -> HttpResponse {
     send(reply.answer(on.management().state(query).await))
 }
 
-async fn put_target(on: Data<Surface>, Input(target, reply): Input<Target>) -> HttpResponse {
-    send(reply.answer(on.management().put_target(target).await))
+async fn put_target(
+    on: Data<Surface>,
+    By(origin): By,
+    Input(target, reply): Input<Target>,
+) -> HttpResponse {
+    send(reply.answer(on.management().put_target(target, &origin).await))
 }
 
 async fn delete_target(
     on: Data<Surface>,
+    By(origin): By,
     queue: Queue,
     Input(Nothing {}, reply): Input<Nothing>,
 ) -> HttpResponse {
-    send(reply.answer(on.management().delete_target(&name(queue)).await))
+    send(reply.answer(on.management().delete_target(&name(queue), &origin).await))
 }
 
 async fn call_target(on: Data<Surface>, Input(call, reply): Input<Call>) -> HttpResponse {

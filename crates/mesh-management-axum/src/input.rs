@@ -1,9 +1,13 @@
-//! The extractor of requests.
+//! The extractors of requests.
 
-use axum::extract::{FromRef, FromRequest, Request};
+use std::convert::Infallible;
+
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use mesh_api::routes::Operation;
 use mesh_management::Surface;
+use mesh_management::admission::{Caller, Origin};
 use mesh_management::surface::{Answer, Reply};
 use serde::de::DeserializeOwned;
 
@@ -25,6 +29,17 @@ impl FromRef<At> for Surface {
 
 /// A request, checked and read whole, and how it wants to be answered.
 pub(crate) struct Input<T>(pub(crate) T, pub(crate) Reply);
+
+/// Who asks, as the gate before the route found it.
+pub(crate) struct By(pub(crate) Origin);
+
+impl<S: Sync> FromRequestParts<S> for By {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(Caller::origin(parts.extensions.get())))
+    }
+}
 
 /// What a request is answered that is not read.
 pub(crate) struct Refused(Answer);

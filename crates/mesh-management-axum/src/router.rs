@@ -26,7 +26,7 @@ use tokio::time::sleep;
 
 use crate::admit::admit;
 use crate::answer::{refuse, send, stream};
-use crate::input::{At, Input};
+use crate::input::{At, By, Input};
 use crate::limit::limit;
 
 /// The routes of the surface, below the path at which the router is nested. A [`mesh_management::Management`] will do. The state
@@ -86,40 +86,65 @@ fn name(queue: Queue) -> String {
     queue.map(|Path(name)| name).unwrap_or_default()
 }
 
-async fn ensure(State(on): State<Surface>, Input(ensure, reply): Input<Ensure>) -> Response {
-    send(reply.answer(on.management().ensure(ensure).await))
+async fn ensure(
+    State(on): State<Surface>,
+    By(origin): By,
+    Input(ensure, reply): Input<Ensure>,
+) -> Response {
+    send(reply.answer(on.management().ensure(ensure, origin).await))
 }
 
-async fn rotate(State(on): State<Surface>, Input(rotate, reply): Input<Rotate>) -> Response {
-    send(reply.answer(on.management().rotate(rotate).await))
+async fn rotate(
+    State(on): State<Surface>,
+    By(origin): By,
+    Input(rotate, reply): Input<Rotate>,
+) -> Response {
+    send(reply.answer(on.management().rotate(rotate, origin).await))
 }
 
-async fn revoke(State(on): State<Surface>, Input(revoke, reply): Input<Revoke>) -> Response {
-    send(reply.answer(on.management().revoke(revoke).await))
+async fn revoke(
+    State(on): State<Surface>,
+    By(origin): By,
+    Input(revoke, reply): Input<Revoke>,
+) -> Response {
+    send(reply.answer(on.management().revoke(revoke, origin).await))
 }
 
-async fn sync(State(on): State<Surface>, Input(Nothing {}, reply): Input<Nothing>) -> Response {
-    send(reply.answer(on.management().sync().await))
+async fn sync(
+    State(on): State<Surface>,
+    By(origin): By,
+    Input(Nothing {}, reply): Input<Nothing>,
+) -> Response {
+    send(reply.answer(on.management().sync(&origin).await))
 }
 
-async fn resync(State(on): State<Surface>, Input(resync, reply): Input<Resync>) -> Response {
-    send(reply.answer(on.management().resync(resync).await))
+async fn resync(
+    State(on): State<Surface>,
+    By(origin): By,
+    Input(resync, reply): Input<Resync>,
+) -> Response {
+    send(reply.answer(on.management().resync(resync, origin).await))
 }
 
 async fn state(State(on): State<Surface>, Input(query, reply): Input<StateQuery>) -> Response {
     send(reply.answer(on.management().state(query).await))
 }
 
-async fn put_target(State(on): State<Surface>, Input(target, reply): Input<Target>) -> Response {
-    send(reply.answer(on.management().put_target(target).await))
+async fn put_target(
+    State(on): State<Surface>,
+    By(origin): By,
+    Input(target, reply): Input<Target>,
+) -> Response {
+    send(reply.answer(on.management().put_target(target, &origin).await))
 }
 
 async fn delete_target(
     State(on): State<Surface>,
+    By(origin): By,
     queue: Queue,
     Input(Nothing {}, reply): Input<Nothing>,
 ) -> Response {
-    send(reply.answer(on.management().delete_target(&name(queue)).await))
+    send(reply.answer(on.management().delete_target(&name(queue), &origin).await))
 }
 
 async fn call_target(State(on): State<Surface>, Input(call, reply): Input<Call>) -> Response {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use auth_base::clock::{Clock, SystemClock};
 use hmac_propagation::delivery;
 use hmac_propagation::management::ManagementError;
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation_sqlx::SqlManagement;
 use hmac_propagation_sqlx::inventory::{InventoryError, Target, TargetUpserted};
@@ -23,7 +24,11 @@ pub struct SqlAdministration(pub SqlManagement);
 
 #[async_trait]
 impl Administration for SqlAdministration {
-    async fn put_target(&self, target: &NewTarget) -> Result<TargetOperation, AdministrationError> {
+    async fn put_target(
+        &self,
+        target: &NewTarget,
+        origin: &Origin,
+    ) -> Result<TargetOperation, AdministrationError> {
         let upserted = self
             .0
             .upsert_target(
@@ -31,6 +36,7 @@ impl Administration for SqlAdministration {
                 &target.propagation_secret,
                 target.note.as_deref(),
                 SystemClock.now_ms(),
+                origin,
             )
             .await
             .map_err(of_inventory)?;
@@ -40,8 +46,9 @@ impl Administration for SqlAdministration {
         })
     }
 
-    async fn delete_target(&self, name: &str) -> Result<(), AdministrationError> {
-        self.0.delete_target(name).await.map_err(of_inventory)
+    async fn delete_target(&self, name: &str, origin: &Origin) -> Result<(), AdministrationError> {
+        let deleted = self.0.delete_target(name, SystemClock.now_ms(), origin);
+        deleted.await.map_err(of_inventory)
     }
 
     async fn state(
@@ -103,6 +110,8 @@ fn entry(entry: AuditEntry) -> HistoryEntry {
         event_id: entry.event_id,
         ts: entry.ts,
         reason: entry.reason,
+        actor: entry.actor,
+        request_id: entry.request_id,
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use async_trait::async_trait;
 use auth_base::secret::Secret;
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use mesh_api::state::StatePage;
@@ -79,11 +80,15 @@ pub enum AdministrationError {
 /// The inventory of targets, and what is known of every client on every target.
 #[async_trait]
 pub trait Administration: Send + Sync + 'static {
-    /// Adds a target, or changes its secret and note.
-    async fn put_target(&self, target: &NewTarget) -> Result<TargetOperation, AdministrationError>;
+    /// Adds a target, or changes its secret and note, and keeps who asked.
+    async fn put_target(
+        &self,
+        target: &NewTarget,
+        origin: &Origin,
+    ) -> Result<TargetOperation, AdministrationError>;
 
-    /// Takes a target out, when no client is booked for it.
-    async fn delete_target(&self, name: &str) -> Result<(), AdministrationError>;
+    /// Takes a target out, when no client is booked for it, and keeps who asked.
+    async fn delete_target(&self, name: &str, origin: &Origin) -> Result<(), AdministrationError>;
 
     /// One page of credentials with their pivots, and all targets.
     async fn state(

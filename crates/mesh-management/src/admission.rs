@@ -13,6 +13,8 @@ mod gate;
 mod seam;
 mod tokens;
 
+pub use hmac_propagation::origin::Origin;
+
 pub use self::gate::Gate;
 pub use self::seam::{Admission, Caller, CallerKind, Denied, Sent};
 pub use self::tokens::TokenAdmission;

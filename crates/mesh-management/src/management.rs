@@ -13,6 +13,7 @@ use hmac_auth::credential_store::CredentialStore;
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::event::PROPAGATION_SECRET_BYTES;
 use hmac_propagation::options::{self, SyncSummary};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -49,7 +50,8 @@ const STREAMS: usize = 256;
 /// How many entries a timeline answers unless told.
 const HISTORY_DEFAULT: usize = 50;
 
-/// The use cases of the surface over a peer's propagator and stores.
+/// The use cases of the surface over a peer's propagator and stores. A change comes with its [`Origin`], which the peer's own
+/// audit keeps.
 pub struct Management {
     peer: PeerName,
     propagator: Propagator,
@@ -130,7 +132,11 @@ impl Management {
     ///
     /// # Errors
     /// [`RequestError`], here and below.
-    pub async fn ensure(&self, ensure: Ensure) -> Result<EnsureAnswer, RequestError> {
+    pub async fn ensure(
+        &self,
+        ensure: Ensure,
+        origin: Origin,
+    ) -> Result<EnsureAnswer, RequestError> {
         let allowed_ips = match ensure.allowed_ips {
             Change::Keep => credential::Change::Keep,
             Change::Clear => credential::Change::Set(Vec::new()),
@@ -150,6 +156,7 @@ impl Management {
                 track: named(ensure.track),
                 allowed_ips,
                 expires_at,
+                origin,
             })
             .await?;
         Ok(EnsureAnswer {
@@ -159,34 +166,36 @@ impl Management {
     }
 
     /// Gives a known client a new secret, here and on its targets.
-    pub async fn rotate(&self, rotate: Rotate) -> Result<Client, RequestError> {
+    pub async fn rotate(&self, rotate: Rotate, origin: Origin) -> Result<Client, RequestError> {
         let rotate = options::Rotate {
             client_id: rotate.client_id,
             secret: plain(rotate.secret),
             track: named(rotate.track),
+            origin,
         };
         let client_id = self.propagator.rotate(rotate).await?.to_string();
         Ok(Client { client_id })
     }
 
     /// Takes a credential away, here and on the targets.
-    pub async fn revoke(&self, revoke: Revoke) -> Result<Client, RequestError> {
+    pub async fn revoke(&self, revoke: Revoke, origin: Origin) -> Result<Client, RequestError> {
         let revoke = options::Revoke {
             client_id: revoke.client_id,
             targets: revoke.targets,
             track: named(revoke.track),
+            origin,
         };
         let client_id = self.propagator.revoke(revoke).await?.to_string();
         Ok(Client { client_id })
     }
 
     /// Sends what waits.
-    pub async fn sync(&self) -> Result<Summary, RequestError> {
-        Ok(summary(self.propagator.sync().await?))
+    pub async fn sync(&self, origin: &Origin) -> Result<Summary, RequestError> {
+        Ok(summary(self.propagator.sync(origin).await?))
     }
 
     /// Sends the current state of a target or a client again.
-    pub async fn resync(&self, resync: Resync) -> Result<Summary, RequestError> {
+    pub async fn resync(&self, resync: Resync, origin: Origin) -> Result<Summary, RequestError> {
         let again = match (resync.target, resync.client_id) {
             (Some(_), Some(_)) => {
                 return Err(invalid("clientId", "is given together with target"));
@@ -205,7 +214,7 @@ impl Management {
             Some(Newer::Overwrite) => options::Newer::Overwrite,
             Some(Newer::Keep) | None => options::Newer::Keep,
         });
-        Ok(summary(self.propagator.resync(again).await?))
+        Ok(summary(self.propagator.resync(again.origin(origin)).await?))
     }
 
     /// Shows credentials, targets and how far each change has come.
@@ -216,7 +225,11 @@ impl Management {
     }
 
     /// Adds a target to the inventory, or changes it.
-    pub async fn put_target(&self, target: Target) -> Result<TargetAnswer, RequestError> {
+    pub async fn put_target(
+        &self,
+        target: Target,
+        origin: &Origin,
+    ) -> Result<TargetAnswer, RequestError> {
         let target = NewTarget {
             name: self.other_peer(&target.target_amqp_queue)?,
             propagation_secret: propagation_secret(plain(target.propagation_secret))?,
@@ -226,7 +239,7 @@ impl Management {
         if length > 255 {
             return Err(invalid("note", "has more than 255 characters"));
         }
-        let operation = self.administration.put_target(&target).await?;
+        let operation = self.administration.put_target(&target, origin).await?;
         self.inventory_changed();
         Ok(TargetAnswer {
             op: operation.as_str().to_owned(),
@@ -235,8 +248,12 @@ impl Management {
     }
 
     /// Takes a target out of the inventory. The name may be one that no peer can have: such a row must be deletable too.
-    pub async fn delete_target(&self, name: &str) -> Result<TargetAnswer, RequestError> {
-        self.administration.delete_target(name).await?;
+    pub async fn delete_target(
+        &self,
+        name: &str,
+        origin: &Origin,
+    ) -> Result<TargetAnswer, RequestError> {
+        self.administration.delete_target(name, origin).await?;
         self.inventory_changed();
         Ok(TargetAnswer {
             op: "target.delete".to_owned(),

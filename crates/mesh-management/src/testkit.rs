@@ -8,6 +8,7 @@ pub mod admission;
 pub mod bodies;
 pub mod edge;
 pub mod forms;
+pub mod origins;
 pub mod reads;
 
 mod parts;
@@ -159,6 +160,12 @@ macro_rules! surface_cases {
                 what_is_no_form_is_refused,
                 a_target_is_deleted_by_a_form,
                 a_form_is_taken_only_where_forms_are,
+            }
+            origins {
+                a_change_is_kept_with_who_asked,
+                a_client_asks_by_its_own_name,
+                where_nobody_is_asked_nobody_is_kept,
+                a_target_is_kept_with_who_asked,
             }
             reads {
                 the_state_comes_in_pages,

@@ -2,7 +2,8 @@
 //!
 //! Every statement of a migration can be run again, and the version is written last, so that a start that was killed in
 //! the middle is repaired by the next one. (MariaDB commits each DDL statement by itself; a migrator that refuses a half-done
-//! migration would need a hand.)
+//! migration would need a hand.) SQLite knows no `ADD COLUMN IF NOT EXISTS` and needs none: there a migration and its version
+//! are one transaction.
 
 use crate::database::{Database, Work};
 use crate::dialect::{Dialect, Statement};
@@ -30,7 +31,7 @@ pub struct Schema {
 pub struct Migration {
     /// The version that it makes, from 1.
     pub version: i64,
-    /// Statements that can be run again.
+    /// Statements that can be run again; on SQLite, the addition of a column cannot and need not.
     pub statements: Statement,
 }
 

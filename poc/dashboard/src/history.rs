@@ -10,6 +10,8 @@ pub(crate) struct Change {
     pub(crate) generation: i64,
     /// What it was: `ensured`, `rotated`, `revoked`; else the first thing that is known of it.
     pub(crate) what: String,
+    /// Who asked for it, where that is known.
+    pub(crate) by: Option<String>,
     /// When it was accepted, or the first thing that is known of it happened.
     pub(crate) at: i64,
     /// By target.
@@ -97,12 +99,17 @@ pub(crate) fn changes(entries: &[HistoryEntry], pivots: &[PivotState]) -> Vec<Ch
             changes.push(Change {
                 generation: entry.generation,
                 what: entry.transition.clone(),
+                by: None,
                 at: entry.at,
                 lanes: Vec::new(),
             });
             changes.len() - 1
         });
         let change = &mut changes[index];
+        // A sync that somebody asked for later is not the change.
+        if is_asked_for(&entry.transition) && change.by.is_none() {
+            change.by.clone_from(&entry.actor);
+        }
         match &entry.target {
             None if is_change(&entry.transition) => change.what.clone_from(&entry.transition),
             None => {}
@@ -187,6 +194,11 @@ fn is_change(transition: &str) -> bool {
     matches!(transition, "ensured" | "rotated" | "revoked")
 }
 
+/// Whether it makes a generation of its own.
+fn is_asked_for(transition: &str) -> bool {
+    is_change(transition) || transition == "rebooked"
+}
+
 /// Says what a transition means.
 pub(crate) fn words(transition: &str) -> &str {
     match transition {
@@ -265,6 +277,25 @@ mod tests {
             (first.lanes[0].status, first.ended(), first.until(999)),
             (DeliveryStatus::Error, None, 999)
         );
+    }
+
+    #[test]
+    fn a_change_is_by_who_asked_for_it() {
+        let by = |actor: &str, entry| HistoryEntry {
+            actor: Some(actor.to_owned()),
+            ..entry
+        };
+        let entries = [
+            by("carol", entry(6, 60, 3, Some("a"), "claimed")),
+            entry(5, 50, 3, Some("a"), "rotated"),
+            by("bob", entry(4, 40, 2, Some("a"), "rebooked")),
+            entry(3, 30, 1, Some("a"), "success"),
+            by("ada", entry(2, 10, 1, Some("b"), "ensured")),
+            by("ada", entry(1, 10, 1, Some("a"), "ensured")),
+        ];
+        let changes = changes(&entries, &[]);
+        let by: Vec<_> = changes.iter().map(|change| change.by.as_deref()).collect();
+        assert_eq!(by, [None, Some("bob"), Some("ada")]);
     }
 
     #[test]

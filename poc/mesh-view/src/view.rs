@@ -248,6 +248,7 @@ mod tests {
     use hmac_auth::memory::MemoryCredentialStore;
     use hmac_auth::secret_hash::SecretHash;
     use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryPeerStore};
+    use hmac_propagation::origin::Origin;
     use hmac_propagation::peer_store::Track;
     use hmac_propagation::propagator::Propagator;
     use mesh_api::state::StatePage;
@@ -268,11 +269,15 @@ mod tests {
 
     #[async_trait]
     impl Administration for Nothing {
-        async fn put_target(&self, _: &NewTarget) -> Result<TargetOperation, AdministrationError> {
+        async fn put_target(
+            &self,
+            _: &NewTarget,
+            _: &Origin,
+        ) -> Result<TargetOperation, AdministrationError> {
             Ok(TargetOperation::Create)
         }
 
-        async fn delete_target(&self, _: &str) -> Result<(), AdministrationError> {
+        async fn delete_target(&self, _: &str, _: &Origin) -> Result<(), AdministrationError> {
             Ok(())
         }
 

@@ -56,6 +56,7 @@ mod tests {
     use hmac_auth::credential::{Change, ClientId};
     use hmac_auth::secret_hash::hash_client_secret;
     use hmac_propagation::management::{ChangeOperation, ChangeRequest, Management};
+    use hmac_propagation::origin::Origin;
     use hmac_propagation::peer_store::{CredentialKey, Track};
     use hmac_propagation_sqlx::{SecretsKey, SqlOptions};
 
@@ -85,6 +86,7 @@ mod tests {
             targets: Vec::new(),
             now_ms,
             floor_ts: None,
+            origin: Origin::default(),
         };
         for _ in 0..BATCH + 2 {
             store

@@ -8,6 +8,7 @@ use auth_base::backoff::Backoff;
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::error_chain::chain;
 use hmac_propagation::management::{Management, ManagementError};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::inventory::InventoryError;
@@ -181,12 +182,16 @@ impl LateAdministration {
 
 #[async_trait]
 impl Administration for LateAdministration {
-    async fn put_target(&self, target: &NewTarget) -> Result<TargetOperation, AdministrationError> {
-        self.store()?.put_target(target).await
+    async fn put_target(
+        &self,
+        target: &NewTarget,
+        origin: &Origin,
+    ) -> Result<TargetOperation, AdministrationError> {
+        self.store()?.put_target(target, origin).await
     }
 
-    async fn delete_target(&self, name: &str) -> Result<(), AdministrationError> {
-        self.store()?.delete_target(name).await
+    async fn delete_target(&self, name: &str, origin: &Origin) -> Result<(), AdministrationError> {
+        self.store()?.delete_target(name, origin).await
     }
 
     async fn state(

@@ -9,6 +9,7 @@ use hmac_propagation::management::{
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, Rotation, SentMark,
     SettledQuery, SettledRow,
 };
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use parking_lot::RwLock;
@@ -157,8 +158,11 @@ impl<T: Management> Management for Late<T> {
         rows: &[ResyncRow],
         now_ms: i64,
         floor_ts: Option<i64>,
+        origin: &Origin,
     ) -> Result<(), ManagementError> {
-        self.management()?.rebook(rows, now_ms, floor_ts).await
+        self.management()?
+            .rebook(rows, now_ms, floor_ts, origin)
+            .await
     }
 
     async fn settled_rows(&self, query: &SettledQuery) -> Result<Vec<SettledRow>, ManagementError> {

@@ -11,6 +11,7 @@ use hmac_auth::credential_store::CredentialStore;
 use hmac_auth_redis::credential_store::RedisCredentialStore;
 use hmac_propagation::drift::StoreView;
 use hmac_propagation::options::{Ensure, Settings};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::Track;
 use hmac_propagation::queue::PeerName;
 use hmac_propagation::{Propagator, PropagatorBuilder};
@@ -110,6 +111,7 @@ impl Mesh {
             track: Track::Http,
             allowed_ips: Change::Keep,
             expires_at: Change::Keep,
+            origin: Origin::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
+use hmac_propagation::origin::Origin;
 
 use crate::arguments::Arguments;
 use crate::broker_floor::{self, Floor};
@@ -53,7 +54,7 @@ async fn bulk(
 
         let before = mesh.answered().await?;
         let start = Instant::now();
-        mesh.source.sync().await?;
+        mesh.source.sync(&Origin::default()).await?;
         mesh.acknowledged(before + rows as u64).await?;
         ours.push(rows as f64 / start.elapsed().as_secs_f64());
         let counts = mesh.management.counts().await?;
@@ -97,7 +98,7 @@ async fn single(
         mesh.source
             .ensure(mesh.ensure(format!("single-{i}"), "a-secret-of-sixteen"))
             .await?;
-        mesh.source.sync().await?;
+        mesh.source.sync(&Origin::default()).await?;
         mesh.acknowledged(((i + 1) * TARGETS) as u64).await?;
         times.record(broker_floor::micros(start))?;
     }
@@ -139,7 +140,7 @@ pub(crate) async fn drift(arguments: &Arguments, table: &mut Table) -> Result<()
             result?;
         }
     }
-    mesh.source.sync().await?;
+    mesh.source.sync(&Origin::default()).await?;
     mesh.acknowledged(clients as u64).await?;
     let (mut times, mut statements) = (Vec::new(), 0);
     for _ in 0..arguments.runs {

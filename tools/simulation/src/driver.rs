@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use auth_base::secret::Secret;
 use hmac_propagation::options::{Ensure, Newer, Resync, Revoke, Rotate};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -214,7 +215,7 @@ impl Operation {
             Self::Rotate(rotate) => drop(propagator.rotate(rotate.clone()).await),
             Self::Revoke(revoke) => drop(propagator.revoke(revoke.clone()).await),
             Self::Resync(resync) => drop(propagator.resync(resync.clone()).await),
-            Self::Sync => drop(propagator.sync().await),
+            Self::Sync => drop(propagator.sync(&Origin::default()).await),
             Self::Depth(peer) => drop(propagator.queue_depth(peer).await),
         }
     }

@@ -12,6 +12,7 @@ use hmac_propagation::management::{
 };
 use hmac_propagation::memory::MemoryManagement;
 use hmac_propagation::memory::management::DeliveryView;
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use tokio::time::sleep;
@@ -395,11 +396,12 @@ impl Management for SimManagement {
         rows: &[ResyncRow],
         now_ms: i64,
         floor_ts: Option<i64>,
+        origin: &Origin,
     ) -> Result<(), ManagementError> {
         let call = async {
             let (world, source) = (&self.seam.world, &self.host().name);
             self.resyncs.rebooked(world, source, rows);
-            self.inner()?.rebook(rows, now_ms, floor_ts).await?;
+            self.inner()?.rebook(rows, now_ms, floor_ts, origin).await?;
             world
                 .oracle
                 .rebooked(source, rows, &self.inner()?.deliveries());

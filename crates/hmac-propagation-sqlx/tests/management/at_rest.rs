@@ -7,6 +7,7 @@ use hmac_propagation::management::{
     ChangeOperation, ChangeRequest, Management, ManagementError, PendingQuery, SettledQuery,
     SettledScope,
 };
+use hmac_propagation::origin::Origin;
 use hmac_propagation_sqlx::SecretsKey;
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
 
@@ -38,6 +39,7 @@ fn ensure(client: &str, plain: &str, targets: &[&str]) -> ChangeRequest {
         targets,
         now_ms: NOW,
         floor_ts: None,
+        origin: Origin::default(),
     }
 }
 
@@ -50,6 +52,7 @@ fn query(now_ms: i64) -> PendingQuery {
         limit: 10,
         source: peer("authority"),
         randoms: (0..10).map(|n| [n; 16]).collect(),
+        origin: Origin::default(),
     }
 }
 

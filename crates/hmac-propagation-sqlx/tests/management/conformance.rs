@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auth_base::secret::Secret;
 use hmac_propagation::management::Management;
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::CredentialKey;
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::SqlManagement;
-use hmac_testkit::management::{Inspect, NOW, ObservedRow, Source};
+use hmac_testkit::management::{Inspect, NOW, ObservedRow, ObservedStep, Source};
 
 use crate::databases::{Databases, connect, execute};
 
@@ -44,7 +45,7 @@ struct Rows {
 impl Inspect for Rows {
     async fn put_target(&self, target: &PeerName, propagation_secret: &Secret) {
         self.management
-            .upsert_target(target, propagation_secret, None, NOW)
+            .upsert_target(target, propagation_secret, None, NOW, &Origin::default())
             .await
             .unwrap();
     }
@@ -81,5 +82,16 @@ impl Inspect for Rows {
             }
             cursor = Some(page.next?);
         }
+    }
+
+    async fn steps(&self, key: &CredentialKey) -> Vec<ObservedStep> {
+        let history = self.management.history(key, None, 1_000).await.unwrap();
+        let steps = history.into_iter().rev().map(|entry| ObservedStep {
+            target: entry.target_amqp_queue,
+            transition: entry.transition,
+            actor: entry.actor,
+            request_id: entry.request_id,
+        });
+        steps.collect()
     }
 }

@@ -11,6 +11,7 @@ use hmac_propagation::management::{
     AckMark, ChangeOperation, ChangeRequest, Management, PendingPropagation, PendingQuery,
     ResyncQuery, ResyncScope, Rotation, SentMark,
 };
+use hmac_propagation::origin::Origin;
 use hmac_propagation_sqlx::SqlManagement;
 use hmac_testkit::management::NOW;
 
@@ -87,6 +88,7 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
         targets: targets.iter().map(|name| peer(name)).collect(),
         now_ms,
         floor_ts: None,
+        origin: Origin::default(),
     };
     match (task + round) % 4 {
         0 => drop(
@@ -112,6 +114,7 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
                 secret_hash,
                 now_ms,
                 floor_ts: None,
+                origin: Origin::default(),
             };
             // Unknown where it was just revoked.
             drop(replica.rotate_credential_secret(&rotation).await);
@@ -124,6 +127,7 @@ async fn change(replica: &Arc<SqlManagement>, task: usize, round: usize) {
                 targets: vec![peer("b")],
                 now_ms,
                 floor_ts: None,
+                origin: Origin::default(),
             };
             replica
                 .upsert_credential_with_targets(&revoke)
@@ -144,6 +148,7 @@ async fn sync(replica: &Arc<SqlManagement>) -> Vec<PendingPropagation> {
         limit: 40,
         source: peer("authority"),
         randoms: (0..40).map(random).collect(),
+        origin: Origin::default(),
     };
     let mut rows = replica.fetch_pending_propagations(&query).await.unwrap();
     let claimed = rows.clone();
@@ -188,5 +193,8 @@ async fn rebook(replica: &Arc<SqlManagement>) {
         after: None,
     };
     let rows = replica.resync_rows(&query).await.unwrap();
-    replica.rebook(&rows, now(), None).await.unwrap();
+    replica
+        .rebook(&rows, now(), None, &Origin::default())
+        .await
+        .unwrap();
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hmac_auth::credential::ClientId;
 use hmac_propagation::management::{ChangeOperation, ChangeRequest};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::queue::PeerName;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
@@ -135,5 +136,6 @@ pub(crate) fn revoke(client: &str) -> ChangeRequest {
         targets: vec![peer("a")],
         now_ms: NOW,
         floor_ts: None,
+        origin: Origin::default(),
     }
 }

@@ -4,10 +4,16 @@ use auth_base::secret::Secret;
 use hmac_propagation::management::{
     AckMark, ChangeOperation, ChangeRequest, Management, PendingQuery, Reopening,
 };
+use hmac_propagation::origin::Origin;
 use hmac_propagation_sqlx::inventory::{InventoryError, TargetUpserted};
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
 
 use crate::databases::{Databases, connect, key, peer, texts};
+
+/// `CONCAT` is not in every SQLite.
+const TARGETS_IN_THE_AUDIT: &str = "SELECT REPLACE(REPLACE(REPLACE(REPLACE('T O A R', 'R', COALESCE(request_id, '-')), \
+     'A', COALESCE(actor, '-')), 'O', target_amqp_queue), 'T', transition) \
+     FROM hmac_credential_target_audit WHERE client_id = '' AND track = '' ORDER BY id";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_keeps_an_inventory() {
@@ -24,6 +30,8 @@ async fn keeps_an_inventory(databases: Databases) {
     let management = connect(&url).await;
     let secret = Secret::new("a-secret");
     let (own, other) = (peer("own"), peer("other"));
+    let ada = Origin::of("ada@example.org").in_request(Some("r-1"));
+    let nobody = Origin::default();
     management
         .seed_target(&own, &secret, true, None, NOW)
         .await
@@ -33,20 +41,24 @@ async fn keeps_an_inventory(databases: Databases) {
         .await
         .unwrap();
     assert!(matches!(
-        management.upsert_target(&own, &secret, None, NOW).await,
+        management
+            .upsert_target(&own, &secret, None, NOW, &ada)
+            .await,
         Err(InventoryError::SelfTarget { .. })
     ));
     assert!(matches!(
-        management.delete_target("own").await,
+        management.delete_target("own", NOW, &ada).await,
         Err(InventoryError::SelfTarget { .. })
     ));
     assert!(matches!(
-        management.delete_target("none").await,
+        management.delete_target("none", NOW, &ada).await,
         Err(InventoryError::UnknownTarget { .. })
     ));
 
     let upsert = async |note: Option<&'static str>, at| {
-        management.upsert_target(&other, &secret, note, at).await
+        management
+            .upsert_target(&other, &secret, note, at, &ada)
+            .await
     };
     assert_eq!(
         upsert(Some("first"), NOW).await.unwrap(),
@@ -73,6 +85,7 @@ async fn keeps_an_inventory(databases: Databases) {
         targets: vec![peer("other")],
         now_ms,
         floor_ts: None,
+        origin: Origin::default(),
     };
     for client in ["one", "two"] {
         management
@@ -80,7 +93,7 @@ async fn keeps_an_inventory(databases: Databases) {
             .await
             .unwrap();
     }
-    match management.delete_target("other").await {
+    match management.delete_target("other", NOW, &ada).await {
         Err(InventoryError::TargetInUse {
             target,
             count,
@@ -105,6 +118,7 @@ async fn keeps_an_inventory(databases: Databases) {
             limit: 10,
             source: peer("authority"),
             randoms: (0..10).map(|n| [10 * attempt + n; 16]).collect(),
+            origin: Origin::default(),
         };
         for row in management.fetch_pending_propagations(&query).await.unwrap() {
             last = row.ts;
@@ -131,7 +145,10 @@ async fn keeps_an_inventory(databases: Databases) {
         }
     }
     assert_eq!(last, NOW + 2);
-    management.delete_target("other").await.unwrap();
+    management
+        .delete_target("other", NOW + 9, &nobody)
+        .await
+        .unwrap();
     assert!(
         texts(&url, "SELECT client_id FROM hmac_credential_target")
             .await
@@ -139,7 +156,7 @@ async fn keeps_an_inventory(databases: Databases) {
     );
     assert_eq!(management.targets().await.unwrap().len(), 1);
     management
-        .upsert_target(&other, &secret, None, NOW)
+        .upsert_target(&other, &secret, None, NOW, &nobody)
         .await
         .unwrap();
     let again = management
@@ -147,4 +164,16 @@ async fn keeps_an_inventory(databases: Databases) {
         .await
         .unwrap();
     assert_eq!(again.change_ts, last + 1);
+
+    // What was done to the inventory stands in the audit; what was refused and what the configuration did, does not.
+    let audited = texts(&url, TARGETS_IN_THE_AUDIT).await;
+    assert_eq!(
+        audited,
+        [
+            "target.create other ada@example.org r-1",
+            "target.update other ada@example.org r-1",
+            "target.delete other - -",
+            "target.create other - -",
+        ]
+    );
 }

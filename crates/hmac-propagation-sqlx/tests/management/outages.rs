@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use auth_base::secret::Secret;
 use hmac_propagation::management::{Management, ManagementError};
+use hmac_propagation::origin::Origin;
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement, SqlOptions};
 use hmac_testkit::management::NOW;
 use hmac_testkit::wait::eventually;
@@ -186,7 +187,13 @@ async fn a_cancelled_call_leaves_nothing_behind() {
         Ok(accepted.generation)
     );
     management
-        .upsert_target(&peer("a"), &Secret::new("free"), None, NOW)
+        .upsert_target(
+            &peer("a"),
+            &Secret::new("free"),
+            None,
+            NOW,
+            &Origin::default(),
+        )
         .await
         .unwrap();
 }

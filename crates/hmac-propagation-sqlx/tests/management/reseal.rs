@@ -8,6 +8,7 @@ use auth_base::secret::Secret;
 use hmac_auth::credential::Change;
 use hmac_auth::secret_hash::{SecretHash, hash_client_secret};
 use hmac_propagation::management::{ChangeOperation, ChangeRequest, Management, Rotation};
+use hmac_propagation::origin::Origin;
 use hmac_propagation_sqlx::reseal::{Resealed, ResealedColumn};
 use hmac_propagation_sqlx::{SecretsKey, SqlManagement};
 use hmac_testkit::management::NOW;
@@ -43,6 +44,7 @@ fn ensure(client: &str, targets: &[&str]) -> ChangeRequest {
         targets,
         now_ms: NOW,
         floor_ts: None,
+        origin: Origin::default(),
     }
 }
 
@@ -205,6 +207,7 @@ async fn a_change_meanwhile_wins(databases: Databases) {
                         secret_hash: hash(&plain),
                         now_ms: NOW + i64::from(round),
                         floor_ts: None,
+                        origin: Origin::default(),
                     };
                     running.rotate_credential_secret(&rotation).await.unwrap();
                     last[number] = Some(plain);

@@ -6,6 +6,7 @@ use hmac_auth::secret_hash::hash_client_secret;
 use hmac_propagation::management::{
     AckMark, ChangeOperation, ChangeRequest, Management, PendingQuery, SentMark,
 };
+use hmac_propagation::origin::Origin;
 use hmac_propagation_sqlx::backlog::Backlog;
 use hmac_propagation_sqlx::state::{DeliveryCounts, StateError};
 use hmac_testkit::management::{LEASE, NOW, RESEND_AFTER};
@@ -42,6 +43,7 @@ async fn shows_its_state(databases: Databases) {
         targets: vec![peer("a"), peer("b")],
         now_ms: NOW,
         floor_ts: None,
+        origin: Origin::default(),
     };
     for n in 0..5 {
         management
@@ -103,6 +105,7 @@ async fn shows_its_state(databases: Databases) {
         limit: 1,
         source: peer("authority"),
         randoms: vec![[1; 16]],
+        origin: Origin::default(),
     };
     let row = management
         .fetch_pending_propagations(&query)

@@ -17,7 +17,9 @@ use crate::management::{
     PendingPropagation, PendingQuery, Reopening, ResyncQuery, ResyncRow, ResyncScope, Rotation,
     SentMark, SettledQuery, SettledRow, SettledScope,
 };
+use crate::memory::audit::AuditEntry;
 use crate::memory::management::state::State;
+use crate::origin::Origin;
 use crate::peer_store::CredentialKey;
 use crate::queue::PeerName;
 
@@ -89,6 +91,11 @@ impl MemoryManagement {
         let row = state.credentials.get(key)?.deliveries.get(target)?;
         Some(view(key, target, &row.delivery))
     }
+
+    /// What happened to a credential and its deliveries, the oldest first; of all credentials the last 10,000 entries are kept.
+    pub fn history(&self, key: &CredentialKey) -> Vec<AuditEntry> {
+        lock(&self.state).audit.of(key)
+    }
 }
 
 fn view(key: &CredentialKey, target: &PeerName, delivery: &Delivery) -> DeliveryView {
@@ -113,7 +120,7 @@ impl Management for MemoryManagement {
             let name = PeerName::parse(target);
             name.is_ok_and(|name| state.targets.contains_key(&name))
         })?;
-        Ok(state.store(&request.key, plan))
+        Ok(state.store(&request.key, plan, &request.origin))
     }
 
     async fn rotate_credential_secret(
@@ -122,7 +129,7 @@ impl Management for MemoryManagement {
     ) -> Result<Accepted, ManagementError> {
         let mut state = lock(&self.state);
         let plan = state.before(&rotation.key).rotate(rotation)?;
-        Ok(state.store(&rotation.key, plan))
+        Ok(state.store(&rotation.key, plan, &rotation.origin))
     }
 
     async fn fetch_pending_propagations(
@@ -185,10 +192,11 @@ impl Management for MemoryManagement {
         rows: &[ResyncRow],
         now_ms: i64,
         floor_ts: Option<i64>,
+        origin: &Origin,
     ) -> Result<(), ManagementError> {
         let mut state = lock(&self.state);
         for (key, named) in by_credential(rows) {
-            state.rebook(key, &named, (now_ms, floor_ts));
+            state.rebook(key, &named, (now_ms, floor_ts), origin);
         }
         Ok(())
     }

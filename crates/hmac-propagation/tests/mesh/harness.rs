@@ -11,6 +11,7 @@ use hmac_auth::secret_hash::hash_client_secret;
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
 use hmac_propagation::options::{Ensure, Settings};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, PeerStore, Track};
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -198,5 +199,6 @@ pub(crate) fn ensure(client: &str, secret: &str, targets: &[&str]) -> Ensure {
         track: Track::Http,
         allowed_ips: Change::Keep,
         expires_at: Change::Keep,
+        origin: Origin::default(),
     }
 }

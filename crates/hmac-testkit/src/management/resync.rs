@@ -2,6 +2,7 @@
 
 use hmac_propagation::delivery::DeliveryStatus;
 use hmac_propagation::management::{PendingPropagation, ResyncQuery, ResyncRow, ResyncScope};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, FinalStatus, Track};
 
 use super::{LEASE, NOW, RESEND_AFTER, Source, content, ensure, hash, http, peer, revoke};
@@ -193,7 +194,7 @@ pub async fn a_rebooking_of_a_replaced_row_changes_nothing(source: Source) {
     assert_eq!(now[0].generation, accepted.generation);
     source
         .management()
-        .rebook(&[], NOW, None)
+        .rebook(&[], NOW, None, &Origin::default())
         .await
         .expect("nothing");
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hmac_propagation::origin::Origin;
 use mesh_api::permission::Permission;
 use mesh_api::problem::Problem;
 
@@ -55,6 +56,13 @@ impl Caller {
     /// What the caller is called in the audit: as people call it, or as its token has it.
     pub fn actor(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.subject)
+    }
+
+    /// Who asks for what a request does, for the audit: nobody, where nobody was asked who they are.
+    pub fn origin(caller: Option<&Self>) -> Origin {
+        caller.map_or_else(Origin::default, |caller| {
+            Origin::of(caller.actor()).in_request(caller.request_id.as_deref())
+        })
     }
 
     /// For how long an answer to this caller may go on from `now_ms` on: five seconds more than what lets it in. `None` where

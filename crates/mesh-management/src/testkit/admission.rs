@@ -54,7 +54,7 @@ const OPERATIONS: &[(&str, &str, &str, Role)] = &[
 ];
 
 /// The gateway and the authorization server, in one.
-struct Issuer {
+pub(crate) struct Issuer {
     signer: Arc<dyn Signer>,
     store: Arc<dyn NonceStore>,
 }
@@ -70,7 +70,7 @@ impl NonceStore for Away {
 
 #[expect(clippy::expect_used, reason = "a conformance suite fails by panicking")]
 impl Issuer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = PrivateKey::generate(Algorithm::EdDsa).expect("a key");
         Self {
             signer: Arc::new(MemorySigner::new(&key).expect("a signer")),
@@ -79,7 +79,7 @@ impl Issuer {
     }
 
     /// `surface`, asking for tokens for the peer `own`.
-    fn before(&self, surface: Surface) -> Surface {
+    pub(crate) fn before(&self, surface: Surface) -> Surface {
         self.guard(surface, |access| access)
     }
 
@@ -106,12 +106,17 @@ impl Issuer {
 
     /// A request with the gateway's token of a role for it.
     async fn through_the_gateway(&self, asked: Asked, role: Role) -> Asked {
+        self.of_a_person(asked, role, None).await
+    }
+
+    /// The same of somebody whom people call `name`.
+    pub(crate) async fn of_a_person(&self, asked: Asked, role: Role, name: Option<&str>) -> Asked {
         let permissions = role.permissions().iter();
         let grant = InternalGrant {
             audience: "own",
             subject: "42",
             subject_kind: SubjectKind::User,
-            name: None,
+            name,
             scope: Scopes::default(),
             permissions: permissions.map(|it| it.as_str().to_owned()).collect(),
             request_id: "r-1",
@@ -149,7 +154,7 @@ impl Issuer {
     }
 
     /// A request with an access token.
-    async fn directly(&self, asked: Asked, scope: &str) -> Asked {
+    pub(crate) async fn directly(&self, asked: Asked, scope: &str) -> Asked {
         let mut grant = AccessGrant::of_client("clt_1", "own");
         grant.scope = Scopes::parse(scope).expect("scopes");
         let issuer = AccessTokenIssuer::new(Arc::clone(&self.signer), LOGIN);

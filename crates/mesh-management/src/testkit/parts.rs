@@ -9,7 +9,9 @@ use auth_base::random::SystemRandom;
 use auth_base::secret::Secret;
 use futures_util::{StreamExt as _, stream};
 use hmac_auth::memory::MemoryCredentialStore;
+use hmac_propagation::memory::audit::AuditEntry;
 use hmac_propagation::memory::{MemoryBroker, MemoryBus, MemoryManagement, MemoryPeerStore};
+use hmac_propagation::origin::Origin;
 use hmac_propagation::peer_store::{CredentialKey, Track};
 use hmac_propagation::propagator::Propagator;
 use hmac_propagation::queue::PeerName;
@@ -55,15 +57,28 @@ pub(crate) fn with_forms() -> (Surface, Arc<Forms>) {
     (surface().forms(Some(Arc::clone(&forms))), forms)
 }
 
+/// The same, which may tell the peer `told`, and what it keeps of changes of its inventory.
+pub(crate) fn with_an_audit() -> (Surface, Arc<Inventory>) {
+    let inventory = Inventory::default();
+    let secret = Secret::new("propagation-of-told");
+    inventory.management.put_target(name("told"), secret);
+    let inventory = Arc::new(inventory);
+    (Surface::new(over(Arc::clone(&inventory))), inventory)
+}
+
 fn management() -> Management {
+    over(Arc::default())
+}
+
+fn over(inventory: Arc<Inventory>) -> Management {
     let http = MemoryCredentialStore::new();
     let broker = Arc::new(MemoryBroker::connect(&MemoryBus::new()));
     let store = MemoryPeerStore::new(http.clone(), MemoryCredentialStore::new());
     let secret = Secret::new("propagation-of-own");
     let propagator = Propagator::builder(name("own"), secret, broker, Arc::new(store))
-        .management(Arc::new(MemoryManagement::new()))
+        .management(inventory.management.clone())
         .start();
-    Management::new(name("own"), propagator, Arc::new(Inventory::default()))
+    Management::new(name("own"), propagator, inventory)
         .credentials(Track::Http, Arc::new(http))
         .calls(Arc::new(Echoing), vec![(name("busy"), url())])
 }
@@ -78,21 +93,44 @@ fn url() -> url::Url {
     "http://127.0.0.1:9".parse().expect("a URL")
 }
 
-/// Targets by name, with those that were added.
+/// The management store, and its targets by name, with those that were added.
 #[derive(Default)]
-struct Inventory(Mutex<BTreeMap<String, Option<String>>>);
+pub(crate) struct Inventory {
+    management: Arc<MemoryManagement>,
+    targets: Mutex<BTreeMap<String, Option<String>>>,
+    /// Which targets were put or deleted, and who asked.
+    changed: Mutex<Vec<(String, Origin)>>,
+}
+
+impl Inventory {
+    /// Takes which targets were put or deleted since the last time, and who asked.
+    pub(crate) fn changed(&self) -> Vec<(String, Origin)> {
+        std::mem::take(&mut *self.changed.lock())
+    }
+
+    fn note(&self, name: &str, origin: &Origin) {
+        self.changed.lock().push((name.to_owned(), origin.clone()));
+    }
+}
 
 #[async_trait]
 impl Administration for Inventory {
-    async fn put_target(&self, target: &NewTarget) -> Result<TargetOperation, AdministrationError> {
+    async fn put_target(
+        &self,
+        target: &NewTarget,
+        origin: &Origin,
+    ) -> Result<TargetOperation, AdministrationError> {
         let name = target.name.to_string();
-        Ok(match self.0.lock().insert(name, target.note.clone()) {
-            None => TargetOperation::Create,
-            Some(_) => TargetOperation::Update,
-        })
+        self.note(&name, origin);
+        Ok(
+            match self.targets.lock().insert(name, target.note.clone()) {
+                None => TargetOperation::Create,
+                Some(_) => TargetOperation::Update,
+            },
+        )
     }
 
-    async fn delete_target(&self, name: &str) -> Result<(), AdministrationError> {
+    async fn delete_target(&self, name: &str, origin: &Origin) -> Result<(), AdministrationError> {
         let known = name.to_owned();
         match name {
             "own" => Err(AdministrationError::SelfTarget { name: known }),
@@ -102,8 +140,11 @@ impl Administration for Inventory {
             }),
             "away" => Err(AdministrationError::Unavailable("down".into())),
             "broken" => Err(AdministrationError::Failed("s3cr3t".into())),
-            _ => match self.0.lock().remove(name) {
-                Some(_) => Ok(()),
+            _ => match self.targets.lock().remove(name) {
+                Some(_) => {
+                    self.note(name, origin);
+                    Ok(())
+                }
                 None => Err(AdministrationError::UnknownTarget { name: known }),
             },
         }
@@ -139,10 +180,14 @@ impl Administration for Inventory {
 
     async fn history(
         &self,
-        _: &CredentialKey,
+        key: &CredentialKey,
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, AdministrationError> {
+        let kept = self.management.history(key);
+        if !kept.is_empty() {
+            return Ok(kept.into_iter().rev().map(entry).collect());
+        }
         let last = before.unwrap_or(4);
         let ids = (1..last).rev().take(limit);
         Ok(ids
@@ -152,6 +197,17 @@ impl Administration for Inventory {
                 ..HistoryEntry::default()
             })
             .collect())
+    }
+}
+
+fn entry(entry: AuditEntry) -> HistoryEntry {
+    let origin = entry.origin;
+    HistoryEntry {
+        target: entry.target.map(|target| target.to_string()),
+        transition: entry.transition.as_str().to_owned(),
+        actor: origin.actor().map(str::to_owned),
+        request_id: origin.request_id().map(str::to_owned),
+        ..HistoryEntry::default()
     }
 }
 

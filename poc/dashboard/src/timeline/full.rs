@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use mesh_api::timeline::HistoryEntry;
 
 use crate::history::words;
-use crate::moment;
+use crate::{moment, name};
 
 /// All entries, the newest first.
 pub(super) fn full(entries: &[HistoryEntry]) -> impl IntoView + use<> {
@@ -21,6 +21,7 @@ pub(super) fn full(entries: &[HistoryEntry]) -> impl IntoView + use<> {
                         <th scope="col">"Attempt"</th>
                         <th scope="col">"Reason"</th>
                         <th scope="col">"Event"</th>
+                        <th scope="col">"Who asked"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -49,6 +50,7 @@ fn row(entry: HistoryEntry) -> impl IntoView {
             <td>{entry.attempt.map(|attempt| attempt.to_string())}</td>
             <td>{entry.reason}</td>
             <td class="hash" title=entry.event_id>{event}</td>
+            <td title=entry.request_id>{entry.actor.map(|actor| view! { <bdi>{name::shown(&actor)}</bdi> })}</td>
         </tr>
     }
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::history::{self, Change};
 use crate::moment::duration;
 use crate::state::State;
-use crate::{icon, time};
+use crate::{icon, name, time};
 
 /// A change's head: which one, what, when, and how far it came.
 pub(super) fn head(state: State, change: &Change, newest: bool) -> impl IntoView + use<> {
@@ -20,14 +20,21 @@ pub(super) fn head(state: State, change: &Change, newest: bool) -> impl IntoView
             format!("{reached} of {targets} acknowledged, then overtaken"),
         ),
     };
+    let by = change.by.as_deref().map(by);
     view! {
         <div class="change">
             <span class="number">{format!("#{}", change.generation)}</span>
             <strong>{history::words(&change.what).to_owned()}</strong>
+            {by}
             <span class="when">{time::both(state, change.at)}</span>
             <span class=format!("reached {class}")>{icon::shape(move || class)} {words}</span>
         </div>
     }
+}
+
+/// Who asked for it: a text of somebody else, which may run in the other direction.
+fn by(actor: &str) -> impl IntoView + use<> {
+    view! { <span class="by">"by " <bdi>{name::shown(actor)}</bdi></span> }
 }
 
 fn all(targets: usize) -> String {

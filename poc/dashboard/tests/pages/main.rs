@@ -236,6 +236,9 @@ fn hostile_ids_are_text() {
     let timeline = of_client.timeline.as_mut().unwrap();
     timeline.client_id = hostile.to_owned();
     timeline.entries[0].reason = Some(hostile.to_owned());
+    for entry in &mut timeline.entries {
+        entry.actor = Some(hostile.to_owned());
+    }
     data.outcome = Some(Outcome {
         message: hostile.to_owned(),
         ..samples::refused(Operation::Ensure)
@@ -385,6 +388,8 @@ fn the_timeline_tells_the_story_three_times() {
         "taken up again",
         "+19 ms",
         "applied",
+        "by ada@example.org",
+        "Who asked",
     ] {
         assert!(text.contains(words), "{words} is not in {text}");
     }

@@ -314,6 +314,10 @@ pub(crate) fn client() -> PageData {
                 .then(|| "0f3cbb0a-5e7c-4b61-9b52-1f7b1d3d9a11".to_owned()),
             ts: None,
             reason: reason.map(str::to_owned),
+            actor: ["ensured", "rotated"]
+                .contains(&transition)
+                .then(|| "ada@example.org".to_owned()),
+            request_id: None,
         });
     };
     let others = ["authority", "consumer", "leptos-actix"];

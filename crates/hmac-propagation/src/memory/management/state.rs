@@ -9,6 +9,8 @@ use crate::delivery::{ClaimWindow, Delivery, Moved};
 use crate::management::{
     Accepted, DesiredRecord, PendingPropagation, PendingQuery, ResyncRow, SettledRow,
 };
+use crate::memory::audit::Audit;
+use crate::origin::Origin;
 use crate::peer_store::CredentialKey;
 use crate::queue::PeerName;
 
@@ -16,6 +18,7 @@ use crate::queue::PeerName;
 pub(super) struct State {
     pub(super) targets: BTreeMap<PeerName, Secret>,
     pub(super) credentials: BTreeMap<CredentialKey, CredentialRow>,
+    pub(super) audit: Audit,
 }
 
 #[derive(Debug)]
@@ -41,7 +44,15 @@ impl State {
         }
     }
 
-    pub(super) fn store(&mut self, key: &CredentialKey, plan: Plan) -> Accepted {
+    pub(super) fn store(&mut self, key: &CredentialKey, plan: Plan, origin: &Origin) -> Accepted {
+        let generation = plan.credential.generation;
+        if plan.deliveries.is_empty() {
+            self.audit.note((key, None, generation), &plan.step, origin);
+        }
+        for booking in &plan.deliveries {
+            let slot = (key, Some(booking.target.as_str()), generation);
+            self.audit.note(slot, &plan.step, origin);
+        }
         let row = self
             .credentials
             .entry(key.clone())
@@ -77,15 +88,19 @@ impl State {
         key: &CredentialKey,
         named: &[(&str, u64)],
         (now_ms, floor_ts): (i64, Option<i64>),
+        origin: &Origin,
     ) {
         let rebooking = self.before(key).rebook(named, now_ms, floor_ts);
         if let Some(row) = self.credentials.get_mut(key)
             && let Some(rebooking) = rebooking
         {
             row.credential = rebooking.credential;
+            let generation = row.credential.generation;
             for (target, delivery) in rebooking.deliveries {
                 if let Some(row) = row.delivery(&target) {
                     row.delivery = delivery;
+                    let slot = (key, Some(target.as_str()), generation);
+                    self.audit.note(slot, &rebooking.step, origin);
                 }
             }
         }
@@ -110,6 +125,11 @@ impl State {
                 let delivery = row.delivery.clone();
                 let claim = delivery.claim((&key, name), query, now_ms, *random, message);
                 row.delivery = claim.delivery;
+                let generation = row.delivery.generation;
+                if let Some(step) = &claim.step {
+                    self.audit
+                        .note((&key, Some(name), generation), step, &query.origin);
+                }
                 claimed.push(claim.row);
             }
         }
@@ -129,7 +149,13 @@ impl State {
         };
         let moved = change(row.delivery.clone());
         row.delivery = moved.delivery;
-        !moved.steps.is_empty()
+        let (generation, happened) = (row.delivery.generation, !moved.steps.is_empty());
+        for step in &moved.steps {
+            // Nobody asked for it.
+            self.audit
+                .note((key, Some(target), generation), step, &Origin::default());
+        }
+        happened
     }
 
     /// In the order of credential and target.
