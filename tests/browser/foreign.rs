@@ -16,6 +16,7 @@ async fn a_form_of_another_site_changes_nothing_and_one_of_this_site_does() {
     let running = mesh::start().await;
     let session = Session::open(Options::default()).await;
     for peer in WITH_PAGES {
+        running.sign_in(&session, peer).await;
         let action = running.url(peer, "/api/ensure");
         let address = serve(&form(&action)).await;
         // Another port is another origin of the same site, another name is another site.

@@ -222,14 +222,16 @@ impl Running {
     /// Signs in at a dashboard, where people do.
     pub(crate) async fn sign_in(&self, session: &Session, peer: &str) {
         let Some(person) = &self.person else { return };
-        session.goto(&self.url(peer, "/login?next=%2Flivez")).await;
+        session
+            .goto(&self.url(peer, "/login?next=%2Faccount%2Fsessions"))
+            .await;
         session.fill("#email", &person.email).await;
         session.fill("#password", &person.password).await;
         session.click("form[action='/login'] button").await;
         until("somebody is signed in", async || {
             let url = session.url().await;
             match url.path() {
-                "/livez" => Ok(()),
+                "/account/sessions" => Ok(()),
                 _ => Err(url),
             }
         })

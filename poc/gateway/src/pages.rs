@@ -38,8 +38,14 @@ pub const STYLE: &str = include_str!("pages/style.css");
 /// Where every page asks for [`STYLE`].
 pub const STYLE_PATH: &str = "/account/style.css";
 
+/// The icon of all pages (SVG), served at [`ICON_PATH`].
+pub const ICON: &str = include_str!("pages/icon.svg");
+
+/// Where pages look for [`ICON`].
+pub const ICON_PATH: &str = "/account/icon.svg";
+
 /// The `Content-Security-Policy` of every page.
-pub const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+pub const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 use mesh_api::permission::Permission;
 use url::form_urlencoded::byte_serialize;
 
-use crate::pages::STYLE_PATH;
+use crate::pages::{ICON_PATH, STYLE_PATH};
 
 /// What every page of somebody signed in shows beside its own matter.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,6 +71,7 @@ fn document(title: &str, class: &str, top: &Markup, main: &Markup) -> String {
                 meta name="referrer" content="same-origin";
                 meta name="robots" content="noindex";
                 title { (title) " · hmac-mesh" }
+                link rel="icon" href=(ICON_PATH);
                 link rel="stylesheet" href=(STYLE_PATH);
             }
             body {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use mesh_api::permission::Permission;
@@ -35,9 +35,19 @@ pub(super) fn router() -> Router<Arc<FrontDoor>> {
 
 /// GET `/account/style.css`.
 pub(super) async fn style() -> Response {
-    let mut response = pages::STYLE.into_response();
+    lasting(pages::STYLE, "text/css; charset=utf-8")
+}
+
+/// GET `/account/icon.svg`.
+pub(super) async fn icon() -> Response {
+    lasting(pages::ICON, "image/svg+xml")
+}
+
+fn lasting(content: &'static str, kind: &'static str) -> Response {
+    let mut response = content.into_response();
     for (name, value) in [
-        (CONTENT_TYPE, "text/css; charset=utf-8"),
+        (CONTENT_TYPE, kind),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (CACHE_CONTROL, "max-age=300"),
     ] {
         let value = HeaderValue::from_static(value);

@@ -9,6 +9,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{any, get, post};
 use mesh_api::problem::{BODY_LIMIT, Problem};
 
+use crate::pages;
 use crate::proxy::Refusal;
 use crate::sign_in::front_door::{FrontDoor, counted, guarded, signed_in};
 use crate::sign_in::{account_pages, forms, native, session_api};
@@ -52,7 +53,8 @@ pub(super) fn router(door: Arc<FrontDoor>) -> Router {
         .route("/api/v1/auth/logout", post(native::logout))
         .route("/api/v1/health", get(native::health))
         .route("/api/v1/session", get(session_api::session))
-        .route("/account/style.css", get(account_pages::style))
+        .route(pages::STYLE_PATH, get(account_pages::style))
+        .route(pages::ICON_PATH, get(account_pages::icon))
         .merge(attempts)
         .merge(people)
         .fallback(async || Refusal::from(Problem::no_route()).into_response())
