@@ -111,6 +111,36 @@ async fn pictures_of_the_demo() {
         fs::write(&file, dashboard.session.picture().await).expect("the picture is written");
         dashboard.session.close().await;
     }
+    pictures_of_the_gateway(&running).await;
+}
+
+/// Where people sign in, and what they and admins see of it.
+async fn pictures_of_the_gateway(running: &Running) {
+    let dashboard = Dashboard::open(running, "leptos-axum", WIDE).await;
+    let session = &dashboard.session;
+    session
+        .goto(&running.url("leptos-axum", "/account/people"))
+        .await;
+    let form = "form[action='/account/people']";
+    for (name, text) in [("email", "vic@example.org"), ("name", "Vic")] {
+        session
+            .fill(&format!("{form} input[name={name}]"), text)
+            .await;
+    }
+    session.click(&format!("{form} input[value=viewer]")).await;
+    session.click(&format!("{form} button")).await;
+    session.find("#link").await;
+    for name in ["sessions", "people", "audit"] {
+        let page = running.url("leptos-axum", &format!("/account/{name}"));
+        session.goto(&page).await;
+        let file = folder().join(format!("{name}.png"));
+        fs::write(&file, session.picture().await).expect("the picture is written");
+    }
+    session.click("form[action='/logout'] button").await;
+    session.find("#email").await;
+    let file = folder().join("sign-in.png");
+    fs::write(&file, session.picture().await).expect("the picture is written");
+    dashboard.session.close().await;
 }
 
 /// The consumer is away while a secret is rotated twice, and back before the second one: the timeline has something to tell, and
