@@ -194,6 +194,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "mesh",
         &[
+            "accounts",
+            "accounts-server",
             "auth-base",
             "authority",
             "consumer",
@@ -218,6 +220,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What a crate's tests may use beside what the crate itself may use.
 const FOR_TESTS: &[&str] = &["auth-testkit", "axum-serve", "hmac-testkit", "services"];
+/// The service that the gateway calls, for its tests.
+const FOR_TESTS_OF_THE_GATEWAY: &[(&str, &str)] = &[("gateway", "accounts-server")];
 /// The peers, and what their tests may use besides: one to compare with.
 const PEERS: &[&str] = &["authority", "consumer", "leptos-actix", "leptos-axum"];
 const FOR_TESTS_OF_PEERS: &[&str] = &["leptos-axum"];
@@ -270,6 +274,7 @@ fn check(workspace: &BTreeMap<String, Member>) -> Vec<String> {
                 is_library(other, workspace) || other == "services"
             } else {
                 may(name, other, workspace)
+                    || FOR_TESTS_OF_THE_GATEWAY.contains(&(name, other))
                     || FOR_TESTS.contains(&other.as_str())
                     || (PEERS.contains(&name.as_str())
                         && FOR_TESTS_OF_PEERS.contains(&other.as_str()))

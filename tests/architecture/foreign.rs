@@ -126,7 +126,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("sqlx", &["services", "sql-link", "xtask"]),
     ("governor", &["gateway", "kms-server"]),
     ("maud", &["gateway"]),
-    ("moka", &["jwt-auth-client"]),
+    ("moka", &["gateway", "jwt-auth-client"]),
     (
         "axum",
         &[

@@ -15,7 +15,7 @@
 //! | `POST /internal/refresh/revoke` | `refresh.lifecycle` | [`RevokeFamily`] → [`FamilyRevoked`] |
 //! | `GET /internal/sessions?userId=` | `sessions` | [`SessionList`] |
 //! | `POST /internal/sessions/end` | `sessions` | [`EndSessions`] → [`SessionsEnded`] |
-//! | `GET /v1/user/paged?page&limit` | `user.request` and `accounts:write` | [`UserPage`] |
+//! | `GET /v1/user?page&limit`, `/v1/user/paged?page&limit` | `user.request` and `accounts:write` | [`UserPage`] |
 //! | `POST /v1/user` | the same | [`NewUser`] → 201 [`User`] |
 //! | `GET`, `PUT`, `DELETE /v1/user/{id}` | the same | [`ChangeUser`] → [`User`] |
 //! | `POST /internal/audit` | `audit.write` | [`AuditEntries`] → 204 |

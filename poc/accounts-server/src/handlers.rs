@@ -36,7 +36,7 @@ pub(crate) fn handler(operation: Operation) -> MethodRouter<Accounts> {
         Operation::RevokeFamily => post(revoke_family),
         Operation::Sessions => get(sessions),
         Operation::EndSessions => post(end_sessions),
-        Operation::Users => get(users),
+        Operation::Users | Operation::AllUsers => get(users),
         Operation::CreateUser => post(create_user),
         Operation::User => get(user),
         Operation::ChangeUser => put(change_user),
@@ -52,7 +52,8 @@ async fn validate(
     body: Body,
 ) -> Result<Response, Refusal> {
     let asked: Validate = read(body, "Missing credentials")?;
-    let done = accounts.validate(&Caller::new(context), &asked).await;
+    let caller = Caller::new(context);
+    let done = to_its_end(async move { accounts.validate(&caller, &asked).await }).await;
     ok(done)
 }
 
@@ -62,7 +63,8 @@ async fn make_link(
     body: Body,
 ) -> Result<Response, Refusal> {
     let asked: MakeLink = read(body, "Missing userId or kind")?;
-    let done = accounts.make_link(&Caller::new(context), &asked).await;
+    let caller = Caller::new(context);
+    let done = to_its_end(async move { accounts.make_link(&caller, &asked).await }).await;
     created(done)
 }
 
@@ -87,7 +89,8 @@ async fn record_token(
     body: Body,
 ) -> Result<Response, Refusal> {
     let asked: RecordToken = read(body, "Missing userId, familyId or jti")?;
-    let done = accounts.record_token(&Caller::new(context), &asked).await;
+    let caller = Caller::new(context);
+    let done = to_its_end(async move { accounts.record_token(&caller, &asked).await }).await;
     created(done)
 }
 
@@ -97,7 +100,8 @@ async fn rotate_token(
     body: Body,
 ) -> Result<Response, Refusal> {
     let asked: RotateToken = read(body, "Missing jti")?;
-    let done = accounts.rotate_token(&Caller::new(context), &asked).await;
+    let caller = Caller::new(context);
+    let done = to_its_end(async move { accounts.rotate_token(&caller, &asked).await }).await;
     ok(done)
 }
 
@@ -107,7 +111,8 @@ async fn revoke_family(
     body: Body,
 ) -> Result<Response, Refusal> {
     let asked: RevokeFamily = read(body, "Missing jti or familyId")?;
-    let done = accounts.revoke_family(&Caller::new(context), &asked).await;
+    let caller = Caller::new(context);
+    let done = to_its_end(async move { accounts.revoke_family(&caller, &asked).await }).await;
     ok(done)
 }
 
@@ -132,7 +137,8 @@ async fn end_sessions(
     body: Body,
 ) -> Result<Response, Refusal> {
     let asked: EndSessions = read(body, "Missing userId")?;
-    let done = accounts.end_sessions(&Caller::new(context), &asked).await;
+    let caller = Caller::new(context);
+    let done = to_its_end(async move { accounts.end_sessions(&caller, &asked).await }).await;
     ok(done)
 }
 
@@ -155,7 +161,8 @@ async fn create_user(
 ) -> Result<Response, Refusal> {
     let members = "email, name and roles are needed, and no other is known but password";
     let asked: NewUser = read(body, members)?;
-    let done = accounts.create_user(&Caller::new(context), &asked).await;
+    let caller = Caller::new(context);
+    let done = to_its_end(async move { accounts.create_user(&caller, &asked).await }).await;
     created(done)
 }
 
@@ -200,7 +207,7 @@ async fn audit(State(accounts): Shared, asked: Asked<AuditQuery>) -> Result<Resp
     ok(accounts.audit(&asked).await)
 }
 
-/// Goes on when the caller hangs up: an account that was written still loses its sessions.
+/// Goes on when the caller hangs up: an account that was written still loses its sessions, and what was decided is written down.
 async fn to_its_end<T: Send + 'static>(
     call: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {

@@ -26,6 +26,8 @@ pub enum Operation {
     EndSessions,
     /// Lists accounts.
     Users,
+    /// Lists accounts, as the original's other route does.
+    AllUsers,
     /// Makes an account.
     CreateUser,
     /// Shows an account.
@@ -55,7 +57,7 @@ pub struct Route {
 
 impl Operation {
     /// All there are.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Validate,
         Self::MakeLink,
         Self::LookAtLink,
@@ -66,6 +68,7 @@ impl Operation {
         Self::Sessions,
         Self::EndSessions,
         Self::Users,
+        Self::AllUsers,
         Self::CreateUser,
         Self::User,
         Self::ChangeUser,
@@ -87,6 +90,7 @@ impl Operation {
             Self::Sessions => ("GET", "/internal/sessions", scope::SESSIONS, false),
             Self::EndSessions => ("POST", "/internal/sessions/end", scope::SESSIONS, false),
             Self::Users => ("GET", "/v1/user/paged", scope::USERS, true),
+            Self::AllUsers => ("GET", "/v1/user", scope::USERS, true),
             Self::CreateUser => ("POST", "/v1/user", scope::USERS, true),
             Self::User => ("GET", "/v1/user/{id}", scope::USERS, true),
             Self::ChangeUser => ("PUT", "/v1/user/{id}", scope::USERS, true),

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use jwt_auth::{InternalGuard, InternalTokenVerifier};
-use jwt_auth_axum::InternalTokenLayer;
+use jwt_auth_axum::{Internal, InternalTokenLayer};
 
 use crate::answer::Refusal;
 use crate::handlers::handler;
 use crate::health;
 use crate::operation::{Operation, Route};
 use crate::service::caller::WRITES_ACCOUNTS;
-use crate::service::{Accounts, Problem};
+use crate::service::{Accounts, Caller, Problem};
 
 /// A body may have so many bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -30,7 +30,11 @@ pub fn router(accounts: Accounts, tokens: &InternalTokenVerifier) -> Router {
     for operation in Operation::ALL {
         let route = operation.route();
         let layer = InternalTokenLayer::new(guard(&route, tokens));
-        router = router.route(route.path, handler(operation).route_layer(layer));
+        let handler = match route.is_for_admins {
+            true => handler(operation).route_layer(from_fn_with_state(accounts.clone(), admins)),
+            false => handler(operation),
+        };
+        router = router.route(route.path, handler.route_layer(layer));
     }
     router
         .merge(health::routes(accounts.clone()))
@@ -48,6 +52,19 @@ fn guard(route: &Route, tokens: &InternalTokenVerifier) -> InternalGuard {
     match route.is_for_admins {
         true => guard.any_permission(WRITES_ACCOUNTS),
         false => guard,
+    }
+}
+
+/// Whoever acts on others may still do so.
+async fn admins(
+    State(accounts): State<Accounts>,
+    Internal(context): Internal,
+    request: Request,
+    next: Next,
+) -> Response {
+    match accounts.require_admin(&Caller::new(context)).await {
+        Ok(()) => next.run(request).await,
+        Err(problem) => Refusal::Problem(problem).into_response(),
     }
 }
 

@@ -8,10 +8,10 @@
 //!
 //! It is a library with a thin `main`, so that tests and `cargo demo` start the same thing in their process.
 
-mod audit;
 pub mod command;
 pub mod keys;
 mod metrics;
+mod page;
 pub mod pages;
 pub mod proxy;
 pub mod sign_in;

@@ -11,6 +11,7 @@
 //! Nothing here knows HTTP. Whoever calls reads the request, asks the accounts service and picks the page.
 
 mod agent;
+mod assets;
 mod audit;
 mod audit_csv;
 mod field;
@@ -22,6 +23,7 @@ mod moment;
 mod people;
 mod sessions;
 
+pub use self::assets::{ICON, ICON_PATH, STYLE, STYLE_PATH};
 pub use self::audit::audit;
 pub use self::audit_csv::audit_csv;
 pub use self::frame::{Frame, Notice};
@@ -31,18 +33,6 @@ pub use self::message::{Confirmation, confirm, message};
 pub use self::moment::from_input;
 pub use self::people::{Invitation, InvitationError, people};
 pub use self::sessions::{Whose, sessions};
-
-/// What the pages look like. Served at [`STYLE_PATH`] as `text/css`.
-pub const STYLE: &str = include_str!("pages/style.css");
-
-/// Where every page asks for [`STYLE`].
-pub const STYLE_PATH: &str = "/account/style.css";
-
-/// The icon of all pages (SVG), served at [`ICON_PATH`].
-pub const ICON: &str = include_str!("pages/icon.svg");
-
-/// Where pages look for [`ICON`].
-pub const ICON_PATH: &str = "/account/icon.svg";
 
 /// The `Content-Security-Policy` of every page.
 pub const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -197,7 +187,7 @@ mod tests {
             ("link choose", link(&choose, text, None)),
             (
                 "link weak",
-                link(&choose, text, Some(LinkError::WeakPassword(Some(text)))),
+                link(&choose, text, Some(LinkError::TooWeak(Some(text)))),
             ),
             (
                 "link differs",
@@ -335,7 +325,7 @@ mod tests {
         assert!(page.contains("<p class=\"mistake\" id=\"password-error\" role=\"alert\">"));
         assert!(page.contains("<title>Error: Sign in"));
         let shown = link_shown("ada@example.org", LinkKind::ChoosePassword);
-        let page = link(&shown, "t", Some(LinkError::WeakPassword(None)));
+        let page = link(&shown, "t", Some(LinkError::TooWeak(None)));
         assert!(page.contains("aria-describedby=\"password-error password-hint\""));
     }
 

@@ -32,11 +32,13 @@ mod tunnel;
 mod who;
 
 pub(crate) use self::arrival::{Arrival, OwnRoutes};
+pub(crate) use self::change::ChangeLog;
 pub(crate) use self::flood::Flood;
 pub use self::forward::Limits;
 pub use self::head::{InvalidOrigin, Origin};
 pub use self::local_operator::{LocalOperator, NotLoopback};
 pub use self::refusal::Refusal;
 pub use self::routing::{InvalidUpstream, Upstream, Upstreams};
+pub(crate) use self::server::Entrance;
 pub use self::server::{Proxy, ProxyError, Settings};
 pub use self::who::{Caller, Profile, Request, Who};

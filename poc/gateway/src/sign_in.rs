@@ -7,13 +7,13 @@
 //!                                       └─► live: what is open of a session, and ends with it
 //! ```
 
-pub(crate) mod accounts;
-
 mod access;
 mod account_pages;
+mod accounts;
+mod audit;
 mod cookies;
 mod forms;
-pub(crate) mod front_door;
+mod front_door;
 mod live;
 mod native;
 mod routes;
@@ -31,9 +31,8 @@ use url::Url;
 
 pub use self::sessions::Lifetimes;
 
-use crate::audit::{self, AuditLog, AuditWriter};
 use crate::metrics::Metrics;
-use crate::proxy::{Flood, OwnRoutes, Upstream, Who};
+use crate::proxy::{Entrance, Flood, OwnRoutes, Proxy, ProxyError, Settings, Upstream};
 use crate::sign_in::accounts::AccountsClient;
 use crate::sign_in::cookies::Cookies;
 use crate::sign_in::front_door::FrontDoor;
@@ -82,54 +81,55 @@ impl SignInSettings {
     }
 }
 
-/// Sign-in of one gateway.
-pub(crate) struct SignIn {
-    pub(crate) who: Arc<dyn Who>,
-    pub(crate) own: OwnRoutes,
-    pub(crate) audit: AuditLog,
-    pub(crate) writer: AuditWriter,
+/// Listens, for people who sign in; else as [`Proxy::bind`]. Access tokens are signed with `signer` too.
+///
+/// # Errors
+/// Those of [`Proxy::bind`].
+pub async fn bind(
+    settings: Settings,
+    sign_in: SignInSettings,
+    signer: Arc<dyn Signer>,
+) -> Result<Proxy, ProxyError> {
+    let entrance = entrance(sign_in, &signer);
+    Proxy::behind(settings, entrance, signer).await
 }
 
-impl SignIn {
-    /// Puts it together. Access tokens are signed with `signer`.
-    pub(crate) fn new(
-        settings: SignInSettings,
-        signer: &Arc<dyn Signer>,
-        metrics: &Arc<Metrics>,
-    ) -> Self {
-        let cookies = match settings.is_secure() {
-            true => Cookies::SECURE,
-            false => Cookies::PLAIN,
-        };
-        let cookies = match settings.cookie_compat {
-            true => cookies.compat(),
-            false => cookies,
-        };
-        let accounts = AccountsClient::new(settings.accounts, Arc::clone(signer));
-        let (audit, writer) = audit::queue(accounts.clone());
-        let url = settings.public_url.as_str().trim_end_matches('/');
-        let sessions = Arc::new(Sessions::new(
-            accounts,
-            Arc::clone(signer),
-            settings.key,
-            url,
-            cookies,
-            settings.lifetimes,
-            Arc::clone(metrics),
-        ));
-        let door = FrontDoor {
-            sessions: Arc::clone(&sessions),
-            attempts: Flood::per_window(settings.attempts, ATTEMPTS_WINDOW),
-            url: url.to_owned(),
-        };
-        Self {
-            who: Arc::new(People(sessions)),
-            own: OwnRoutes {
-                router: routes::router(Arc::new(door)),
-                covers: routes::covers,
-            },
-            audit,
-            writer,
-        }
+fn entrance(settings: SignInSettings, signer: &Arc<dyn Signer>) -> Entrance {
+    let (metrics, is_secure) = (Arc::new(Metrics::new()), settings.is_secure());
+    let cookies = match is_secure {
+        true => Cookies::SECURE,
+        false => Cookies::PLAIN,
+    };
+    let cookies = match settings.cookie_compat {
+        true => cookies.compat(),
+        false => cookies,
+    };
+    let accounts = AccountsClient::new(settings.accounts, Arc::clone(signer));
+    let (changes, writer) = audit::queue(accounts.clone());
+    let url = settings.public_url.as_str().trim_end_matches('/');
+    let sessions = Arc::new(Sessions::new(
+        accounts,
+        Arc::clone(signer),
+        settings.key,
+        url,
+        cookies,
+        settings.lifetimes,
+        Arc::clone(&metrics),
+    ));
+    let door = FrontDoor {
+        sessions: Arc::clone(&sessions),
+        attempts: Flood::per_window(settings.attempts, ATTEMPTS_WINDOW),
+        url: url.to_owned(),
+    };
+    Entrance {
+        who: Arc::new(People(sessions)),
+        own: Some(OwnRoutes {
+            router: routes::router(Arc::new(door)),
+            covers: routes::covers,
+        }),
+        changes: Some(Arc::new(changes)),
+        last: Some(Box::new(|stop| Box::pin(writer.run(stop)))),
+        is_secure,
+        metrics,
     }
 }

@@ -10,8 +10,8 @@ use accounts_server::service::Caller;
 use auth_base::random::{Random, SystemRandom};
 use auth_base::secret::Secret;
 use gateway::keys;
-use gateway::proxy::{Proxy, ProxyError, Settings, Upstream};
-use gateway::sign_in::SignInSettings;
+use gateway::proxy::{ProxyError, Settings, Upstream};
+use gateway::sign_in::{self, SignInSettings};
 use jwt_auth::{Jwks, MemoryKeySource};
 use peer_backends::sql::sqlite_url;
 use peer_kit::shutdown::Stop;
@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::options::Error;
 use crate::peers::Peers;
-use crate::tokens::{ISSUER, Tokens};
+use crate::tokens::Tokens;
 
 /// The peers with pages, and where they are shown unless free ports are asked for.
 const SHOWN: [(&str, u16); 2] = [("leptos-axum", 3100), ("leptos-actix", 3101)];
@@ -62,8 +62,11 @@ impl FrontDoor {
             served.await
         });
         let key = keys::refresh_token_key(tokens.folder())?;
-        let sign_in = SignInSettings::new(service.parse()?, Url::parse(ISSUER)?, key);
-        let proxy = Proxy::with_sign_in(settings(peers, free_ports)?, sign_in, tokens.signer());
+        let settings = settings(peers, free_ports)?;
+        let port = settings.listens.first().map_or(0, SocketAddr::port);
+        let public_url = Url::parse(&format!("http://localhost:{port}"))?;
+        let told = SignInSettings::new(service.parse()?, public_url, key);
+        let proxy = sign_in::bind(settings, told, tokens.signer());
         let proxy = proxy.await?;
         let mut dashboards = Vec::new();
         for (name, address) in proxy.dashboards() {
@@ -157,7 +160,14 @@ fn settings(peers: &Peers, free_ports: bool) -> Result<Settings, Error> {
     }
     // Those with pages come first.
     upstreams.sort_by_key(|upstream| place(&upstream.name).unwrap_or(SHOWN.len()));
-    let ports = SHOWN.map(|(_, port)| if free_ports { 0 } else { port });
-    let listens = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    Ok(Settings::new(upstreams, listens.to_vec()))
+    let mut listens = Vec::new();
+    for (_, port) in SHOWN {
+        // Links are made with it, so it is known before.
+        let port = match free_ports {
+            true => services::free_port()?,
+            false => port,
+        };
+        listens.push(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    Ok(Settings::new(upstreams, listens))
 }

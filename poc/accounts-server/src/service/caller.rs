@@ -51,6 +51,20 @@ impl Caller {
         self.0.subject_kind == SubjectKind::User && self.0.subject == person.to_string()
     }
 
+    /// The account that calls, if it is one of ours.
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        let is_person = self.0.subject_kind == SubjectKind::User;
+        let id = is_person.then(|| AccountId::parse(&self.0.subject));
+        id.and_then(Result::ok)
+    }
+
+    /// What somebody is told who may not act on others.
+    pub(crate) fn denied() -> InternalRejection {
+        InternalRejection::PermissionDenied {
+            needed: WRITES_ACCOUNTS.map(str::to_owned).into(),
+        }
+    }
+
     /// Asks whether they may act on this person's sessions: it is they, the gateway itself, or somebody who may change accounts.
     ///
     /// # Errors

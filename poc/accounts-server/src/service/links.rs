@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Accounts {
-    /// Makes a link for somebody. The account stays as it is.
+    /// Makes a link for somebody. The account is written, so that links made before count no more.
     ///
     /// # Errors
     /// [`Problem::NotFound`]; [`Problem::Invalid`] for an account that is disabled.
@@ -34,6 +34,10 @@ impl Accounts {
         if !account.is_active() {
             return Err(Problem::invalid("userId", "the account is disabled"));
         }
+        let account = self.used(account).await.map_err(|problem| match problem {
+            Problem::InvalidLink => Problem::Changed,
+            problem => problem,
+        })?;
         let made = self.link_for(&account, asked.kind);
         let record = Record {
             reason: Some(kind_name(asked.kind)),
@@ -87,15 +91,16 @@ impl Accounts {
             let record = Record::done("(a link)", "link.redeem", "(a link)");
             record.refused(Some(reason)).from(from)
         };
-        if let Attempt::TooMany { problem, is_first } = self.count(key.as_ref()).await? {
-            if is_first {
-                let refused = refused(code::TOO_MANY_ATTEMPTS);
-                self.write_down(caller, refused).await;
-            }
-            return Err(problem);
-        }
-        let redeemed = self.redeem(asked, key.as_ref()).await;
+        let redeemed = self.redeem(asked).await;
         if let Err(Problem::InvalidLink) = &redeemed {
+            // Nobody guesses a link: what is counted is only how often that is written down and looked up.
+            if let Attempt::TooMany { problem, is_first } = self.count(key.as_ref()).await? {
+                if is_first {
+                    let refused = refused(code::TOO_MANY_ATTEMPTS);
+                    self.write_down(caller, refused).await;
+                }
+                return Err(problem);
+            }
             self.write_down(caller, refused(code::INVALID_LINK)).await;
         }
         let (link, account) = redeemed?;
@@ -122,17 +127,17 @@ impl Accounts {
     }
 
     /// Opens a link and writes its account, with the new password if the link is for one.
-    async fn redeem(
-        &self,
-        asked: &RedeemLink,
-        key: Option<&FailureKey>,
-    ) -> Result<(Link, Account), Problem> {
+    async fn redeem(&self, asked: &RedeemLink) -> Result<(Link, Account), Problem> {
         let (link, account) = self.open(&asked.token).await?;
-        // A link that is genuine was not guessed, whatever becomes of the password.
-        self.forgive(key).await?;
         let account = match link.kind {
             LinkKind::SignIn => account,
-            LinkKind::ChoosePassword => self.with_password(account, asked).await?,
+            LinkKind::ChoosePassword => {
+                let account = self.with_password(account, asked).await?;
+                // Before the password is written as well: nobody comes back to end them if this ends in between.
+                let ended = self.end_all(account.id, RevokeReason::PasswordChanged);
+                ended.await?;
+                account
+            }
         };
         Ok((link, self.used(account).await?))
     }

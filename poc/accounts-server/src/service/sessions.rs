@@ -21,6 +21,9 @@ impl Accounts {
         }
         let user = parse("userId", user_id, AccountId::parse)?;
         caller.require_access_to(user)?;
+        if !caller.is(user) {
+            self.require_admin(caller).await?;
+        }
         let (subject, now_ms) = (Subject::User(user), self.clock.now_ms());
         let families = self
             .stores
@@ -41,6 +44,9 @@ impl Accounts {
     ) -> Result<SessionsEnded, Problem> {
         let user = parse("userId", &asked.user_id, AccountId::parse)?;
         caller.require_access_to(user)?;
+        if !caller.is(user) {
+            self.require_admin(caller).await?;
+        }
         let subject = Subject::User(user);
         let which = match (&asked.sid, &asked.but) {
             (Some(_), Some(_)) => return Err(Problem::invalid("but", "not together with sid")),
@@ -60,12 +66,14 @@ impl Accounts {
         };
         let now_ms = self.clock.now_ms();
         let ended = self.stores.refresh.revoke(&which, reason, now_ms).await?;
-        let name = self.name_of(user).await;
-        let record = Record {
-            reason: Some(reason.as_str()),
-            ..Record::done(caller.actor(), "sessions.end", &name)
-        };
-        self.write_down(caller, record).await;
+        if ended > 0 {
+            let name = self.name_of(user).await;
+            let record = Record {
+                reason: Some(reason.as_str()),
+                ..Record::done(caller.actor(), "sessions.end", &name)
+            };
+            self.write_down(caller, record).await;
+        }
         Ok(SessionsEnded { ended })
     }
 }

@@ -39,10 +39,14 @@ impl Accounts {
         let now_ms = self.clock.now_ms();
         let before = |kept: Duration| now_ms.saturating_sub(milliseconds(kept));
         let (ended, audit) = (before(ENDED_KEPT), before(self.policy.audit));
+        // One that fails stops none of the others.
+        let failures = repeat(|| self.stores.failures.sweep(now_ms, ROWS)).await;
+        let refresh = repeat(|| self.stores.refresh.sweep(ended, ROWS)).await;
+        let audit = repeat(|| self.stores.audit.sweep(audit, ROWS)).await;
         Ok(Swept {
-            failures: repeat(|| self.stores.failures.sweep(now_ms, ROWS)).await?,
-            refresh: repeat(|| self.stores.refresh.sweep(ended, ROWS)).await?,
-            audit: repeat(|| self.stores.audit.sweep(audit, ROWS)).await?,
+            failures: failures?,
+            refresh: refresh?,
+            audit: audit?,
         })
     }
 }

@@ -115,6 +115,14 @@ impl Accounts {
             roles: asked.roles.as_deref().map(roles).transpose()?,
             disabled: asked.disabled,
         };
+        if asked.disabled == Some(false) {
+            // What a disabling has left behind lives no more.
+            let held = self.find(id).await?;
+            if !held.is_active() {
+                let ended = self.end_all(held.id, RevokeReason::SubjectInactive);
+                ended.await?;
+            }
+        }
         let account = self.write(caller, id, asked.version, &wanted).await?;
         if asked.disabled == Some(true) {
             let ended = self.end_all(account.id, RevokeReason::SubjectInactive);
@@ -146,7 +154,8 @@ impl Accounts {
             let held = self.find(id).await?;
             let next = wanted.applied(&held, self.clock.now_ms());
             let is_current = expected.is_none_or(|it| it == held.version.0);
-            if is_current && next == held {
+            // What is so already needs no version: whoever asks again finishes what was begun.
+            if next == held {
                 return Ok(held);
             }
             let saved = match is_current {

@@ -24,6 +24,29 @@ async fn look(server: &Server, token: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
+async fn the_newest_link_alone_counts() {
+    let server = Server::sqlite(Policy::default()).await;
+    let id = server.person("ada@example.org", &["viewer"]).await;
+    let first = server.link(&id, "sign-in").await;
+    let second = server.link(&id, "sign-in").await;
+    assert_eq!(redeem(&server, &first, None).await.0, 401);
+    assert_eq!(redeem(&server, &second, None).await.0, 200);
+}
+
+#[tokio::test]
+async fn whoever_types_nonsense_locks_nobodys_link() {
+    let server = Server::sqlite(Policy::default()).await;
+    let id = server.person("ada@example.org", &["viewer"]).await;
+    let token = server.link(&id, "sign-in").await;
+    let statuses = async |token: &str| redeem(&server, token, None).await.0;
+    for _ in 0..10 {
+        assert_eq!(statuses("lnk_nonsense").await, 401);
+    }
+    assert_eq!(statuses("lnk_nonsense").await, 429);
+    assert_eq!(statuses(&token).await, 200);
+}
+
+#[tokio::test]
 async fn a_link_signs_in_once() {
     let server = Server::sqlite(Policy::default()).await;
     let id = server.person("ada@example.org", &["viewer"]).await;
@@ -34,7 +57,7 @@ async fn a_link_signs_in_once() {
     let (status, person) = redeem(&server, &token, None).await;
     assert_eq!((status, &person["id"]), (200, &json!(id)));
     assert_eq!(
-        person["version"], 2,
+        person["version"], 3,
         "a session begins with the version after the link"
     );
     let (status, refused) = redeem(&server, &token, None).await;

@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
+use hmac_auth::client_address::TrustedProxies;
+use ipnet::IpNet;
 use mesh_management::edge::{Hosts, host_name};
 
 use crate::proxy::{Proxy, Settings, Upstream};
@@ -35,6 +37,14 @@ pub(super) struct Places {
     /// A name that it answers to, besides localhost and addresses.
     #[arg(long = "host", value_name = "NAME", value_parser = name)]
     hosts: Vec<String>,
+    /// A network of proxies whose X-Forwarded-For counts, as 10.0.0.0/8: those that end TLS before it.
+    #[arg(
+        long = "trusted-proxy",
+        env = "TRUSTED_PROXIES",
+        value_name = "NETWORK",
+        value_delimiter = ','
+    )]
+    proxies: Vec<IpNet>,
     /// How often one address may ask.
     #[arg(long, default_value_t = Settings::REQUESTS_PER_SECOND)]
     requests_per_second: NonZeroU32,
@@ -45,12 +55,18 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 impl Places {
+    /// Whether there are proxies that are believed.
+    pub(super) fn has_proxies(&self) -> bool {
+        !self.proxies.is_empty()
+    }
+
     /// The same as settings; `names` are names that it answers to as well.
     pub(super) fn settings(self, names: impl IntoIterator<Item = String>) -> Settings {
         Settings {
             probes: self.probes,
             hosts: Hosts::only(self.hosts.into_iter().chain(names)),
             requests_per_second: self.requests_per_second,
+            proxies: TrustedProxies::new(self.proxies),
             ..Settings::new(self.upstreams, self.listens)
         }
     }

@@ -10,8 +10,8 @@ use url::{Host, Url};
 
 use crate::command::places::{self, Failure, Places};
 use crate::keys;
-use crate::proxy::{Origin, Proxy, Upstream};
-use crate::sign_in::{Lifetimes, SignInSettings};
+use crate::proxy::{Origin, Upstream};
+use crate::sign_in::{self, Lifetimes, SignInSettings};
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -80,7 +80,7 @@ impl Serve {
             let signer = Arc::new(keys::load(&self.places.dir)?);
             let key = keys::refresh_token_key(&self.places.dir)?;
             let hour = Duration::from_secs(3600);
-            let sign_in = SignInSettings {
+            let sign_in_settings = SignInSettings {
                 cookie_compat: self.cookie_compat,
                 lifetimes: Lifetimes {
                     access: Duration::from_secs(self.access_seconds.into()),
@@ -90,10 +90,15 @@ impl Serve {
                 attempts: self.attempts,
                 ..SignInSettings::new(self.accounts, self.public_url, key)
             };
-            let name = sign_in.public_url.host_str().and_then(host_name);
+            if sign_in_settings.is_secure() && !self.places.has_proxies() {
+                tracing::warn!(
+                    "no --trusted-proxy: whatever ends TLS before this is everybody's address"
+                );
+            }
+            let name = sign_in_settings.public_url.host_str().and_then(host_name);
             let mut settings = self.places.settings(name);
             settings.origins = self.origins;
-            Ok(Proxy::with_sign_in(settings, sign_in, signer).await?)
+            Ok(sign_in::bind(settings, sign_in_settings, signer).await?)
         })
     }
 }

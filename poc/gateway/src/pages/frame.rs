@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 use mesh_api::permission::Permission;
 use url::form_urlencoded::byte_serialize;
 
-use crate::pages::{ICON_PATH, STYLE_PATH};
+use crate::pages::assets::{ICON_PATH, STYLE_PATH};
 
 /// What every page of somebody signed in shows beside its own matter.
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,7 +12,7 @@ use crate::pages::moment;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkError<'a> {
     /// The password may not be chosen; the text says why, if the accounts service did.
-    WeakPassword(Option<&'a str>),
+    TooWeak(Option<&'a str>),
     /// The two passwords differ.
     NotTheSame,
     /// Nobody could be signed in, for a reason that the sign-in page knows too.
@@ -53,7 +53,7 @@ pub fn link(shown: &LinkShown, token: &str, error: Option<LinkError<'_>>) -> Str
 /// Whose password it will be, for password managers too, and the password twice.
 fn passwords(email: &str, error: Option<LinkError<'_>>) -> Markup {
     let weak = match error {
-        Some(LinkError::WeakPassword(why)) => Some(
+        Some(LinkError::TooWeak(why)) => Some(
             why.unwrap_or("This password is too short, or too easily guessed. Choose another."),
         ),
         _ => None,

@@ -29,7 +29,7 @@ pub fn message(frame: &Frame<'_>, status: u16, title: &str, text: &str) -> Strin
 }
 
 /// What is asked before it is done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Confirmation<'a> {
     /// The question: `Disable ada@example.org?`.
     pub title: &'a str,

@@ -123,7 +123,9 @@ impl Edge {
         })?;
         let target = request_line::target(&parts.method, &parts.uri, &parts.headers)?;
         // Before anybody's `Connection` takes away what tells of the page.
-        let site = match self.is_listed(&parts.headers) {
+        // Pages are for people, and show links to nobody else's scripts.
+        let is_api = parts.uri.path().starts_with("/api/v1/");
+        let site = match is_api && self.is_listed(&parts.headers) {
             true => Ok(()),
             false => guard::from_this_site(None, &headers),
         };
@@ -173,7 +175,7 @@ mod tests {
             proxies: TrustedProxies::new(proxies.iter().map(|it| it.parse().unwrap()).collect()),
             origins: vec!["https://app.example".parse().unwrap()],
         };
-        let request = Request::get("/a?b").header("host", "localhost:3100");
+        let request = Request::get("/api/v1/a?b").header("host", "localhost:3100");
         let request = headers.iter().fold(request, |request, (name, value)| {
             request.header(*name, *value)
         });
@@ -201,7 +203,7 @@ mod tests {
         assert_eq!(left, ["host", "accept"]);
         assert_eq!(
             (head.target.as_str(), head.address.to_string()),
-            ("/a?b", "127.0.0.1".into())
+            ("/api/v1/a?b", "127.0.0.1".into())
         );
     }
 

@@ -10,7 +10,8 @@ use auth_base::clock::{Clock, SystemClock};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, REFERER, STRICT_TRANSPORT_SECURITY,
+    WWW_AUTHENTICATE,
 };
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
@@ -24,10 +25,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::AuditLog;
 use crate::metrics::Metrics;
+use crate::page::accepts_html;
 use crate::proxy::arrival::{Arrival, OwnRoutes};
-use crate::proxy::change::Change;
+use crate::proxy::change::{Asked, Change, ChangeLog};
 use crate::proxy::flood::Flood;
 use crate::proxy::forward::{Forwarder, Limits};
 use crate::proxy::head::{Edge, Head};
@@ -37,7 +38,6 @@ use crate::proxy::relay::Relay;
 use crate::proxy::routing::{Upstream, Upstreams};
 use crate::proxy::who::{self, Caller, Profile, Who};
 use crate::proxy::{cookies, hop_by_hop, permission, tunnel};
-use crate::sign_in::front_door;
 
 const INTERNAL_AUTH: HeaderName = HeaderName::from_static(jwt_auth::guard::INTERNAL_AUTH);
 /// A year.
@@ -57,7 +57,7 @@ pub(super) struct Shared {
     /// What the gateway answers itself.
     pub(super) own: Option<OwnRoutes>,
     /// Where changes are written down.
-    pub(super) audit: Option<AuditLog>,
+    pub(super) changes: Option<Arc<dyn ChangeLog>>,
     /// Whether pages come over TLS.
     pub(super) is_secure: bool,
     pub(super) metrics: Arc<Metrics>,
@@ -70,6 +70,23 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
 }
 
+impl Shared {
+    /// A change that is about to be handed on, to be written down.
+    fn written(&self, journey: &Journey<'_>, method: &Method) -> Option<Change> {
+        let log = self.changes.as_ref()?;
+        let asked = Asked {
+            caller: &journey.caller,
+            method,
+            path: journey.target.path(),
+            peer: &journey.upstream.name,
+            request_id: journey.request_id,
+            address: journey.head.address,
+        };
+        let changes = !guard::is_safe(method.as_str());
+        changes.then(|| Change::new(Arc::clone(log), &asked))
+    }
+}
+
 /// One listener.
 #[derive(Clone)]
 pub(super) struct Entry {
@@ -79,13 +96,13 @@ pub(super) struct Entry {
 }
 
 /// A request of which all is known.
-pub(super) struct Journey<'a> {
-    pub(super) request_id: &'a str,
-    pub(super) head: Head,
-    pub(super) upstream: Arc<Upstream>,
+struct Journey<'a> {
+    request_id: &'a str,
+    head: Head,
+    upstream: Arc<Upstream>,
     /// Path and query, as the peer gets them.
-    pub(super) target: PathAndQuery,
-    pub(super) caller: Caller,
+    target: PathAndQuery,
+    caller: Caller,
     /// The caller's side of a WebSocket.
     upgrade: OnUpgrade,
 }
@@ -98,15 +115,14 @@ pub(super) async fn handle(
 ) -> Response {
     let request_id = entry.shared.mint.request_id();
     let method = request.method().clone();
-    let opens_page = entry.shared.own.is_some()
-        && method == Method::GET
-        && front_door::accepts_html(request.headers());
+    let opens_page =
+        entry.shared.own.is_some() && method == Method::GET && accepts_html(request.headers());
     let passing = entry.pass(address.ip(), request, &request_id).await;
     let mut response = passing.unwrap_or_else(|refusal| {
         let (status, code) = (refusal.problem.status, &*refusal.problem.error);
         tracing::debug!(request_id, %method, status, code, "refused by the gateway");
         match opens_page && status >= 400 {
-            true => front_door::refusal_page(refusal),
+            true => refusal.into_page(),
             false => refusal.into_response(),
         }
     });
@@ -157,13 +173,10 @@ impl Entry {
             caller,
             upgrade,
         };
-        let written = shared.audit.as_ref().and_then(|audit| {
-            let changes = !guard::is_safe(parts.method.as_str());
-            changes.then(|| (audit.clone(), Change::new(&journey, &parts.method)))
-        });
+        let written = shared.written(&journey, &parts.method);
         let handed_on = self.hand_on(journey, parts, body).await;
-        if let Some((audit, change)) = written {
-            audit.write(change.ended(&handed_on));
+        if let Some(change) = written {
+            change.ended(&handed_on);
         }
         match handed_on {
             Ok(mut response) => {
@@ -206,7 +219,11 @@ impl Entry {
         let url = upstream.url(target.clone());
         parts.uri = url.ok_or_else(|| Refusal::malformed("the target is no path"))?;
         let request = Request::from_parts(parts, body);
-        let response = shared.forwarder.send(&upstream.name, request).await?;
+        let response = tokio::select! {
+            response = shared.forwarder.send(&upstream.name, request) => response?,
+            // What was asked may have been done; nobody may read of it.
+            () = ended(caller) => return Err(Refusal::session_over()),
+        };
         self.answer(response, journey)
     }
 
@@ -328,6 +345,11 @@ fn prepare(parts: &mut Parts, head: &Head, is_secure: bool) {
     headers.remove(AUTHORIZATION);
     headers.remove(DPOP);
     cookies::hide(headers);
+    // The address of a one-time link's page is a secret.
+    let of_ours = |it: &HeaderValue| it.to_str().is_ok_and(|it| it.contains("/login"));
+    if headers.get(REFERER).is_some_and(of_ours) {
+        headers.remove(REFERER);
+    }
     let address = HeaderValue::try_from(head.address.to_string()).ok();
     let host = headers.get(HOST).cloned();
     let scheme = match is_secure {

@@ -7,6 +7,9 @@ use mesh_api::problem::Problem;
 use mesh_management::admission::Denied;
 use mesh_management_axum::answer::refuse;
 
+use crate::page::page;
+use crate::pages::{self, Frame};
+
 /// A request that is not handed on, as its caller reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -72,6 +75,12 @@ impl Refusal {
         Problem::new(502, "UPSTREAM_REFUSED", message).into()
     }
 
+    /// 401 `SESSION_EXPIRED`: it ended while the request was under way.
+    pub(crate) fn session_over() -> Self {
+        let message = "the session ended while this was under way; it may have been done";
+        Problem::new(401, "SESSION_EXPIRED", message).into()
+    }
+
     /// 403 `CROSS_SITE_REQUEST`: a page of one peer asks another one.
     pub(super) fn another_peer() -> Self {
         let message = "a page asks its own peer only";
@@ -82,6 +91,27 @@ impl Refusal {
     pub(super) fn upstream_timeout(peer: &str) -> Self {
         let message = format!("{peer} did not begin to answer in time");
         Problem::new(504, "UPSTREAM_TIMEOUT", message).into()
+    }
+
+    /// The same for whoever opens a page.
+    pub(crate) fn into_page(self) -> Response {
+        let (status, code) = (self.problem.status, &self.problem.error);
+        let title = match status {
+            403 => "Not for you",
+            404 => "There is nothing here",
+            429 => "Too many requests",
+            502..=504 => "Not possible now",
+            _ => "That was refused",
+        };
+        let kept = match status {
+            503 => " You stay signed in.",
+            _ => "",
+        };
+        let text = format!("{} ({code}).{kept}", self.problem.message);
+        let html = pages::message(&Frame::default(), status, title, &text);
+        let mut response = page(status, html);
+        response.headers_mut().extend(self.headers);
+        response
     }
 
     fn later(problem: Problem) -> Self {

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::Router;
+use futures_util::future::BoxFuture;
 use hmac_auth::client_address::TrustedProxies;
 use jwt_auth::Signer;
 use mesh_management::edge::Hosts;
@@ -17,9 +18,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{AuditLog, AuditWriter};
 use crate::metrics::Metrics;
 use crate::proxy::arrival::OwnRoutes;
+use crate::proxy::change::ChangeLog;
 use crate::proxy::cors;
 use crate::proxy::flood::Flood;
 use crate::proxy::forward::{Forwarder, Limits};
@@ -29,7 +30,6 @@ use crate::proxy::pipeline::{Entry, Shared, handle};
 use crate::proxy::probes;
 use crate::proxy::routing::{InvalidUpstream, Upstream, Upstreams};
 use crate::proxy::who::Who;
-use crate::sign_in::{SignIn, SignInSettings};
 
 /// What the proxy is told.
 #[derive(Clone, Debug)]
@@ -101,18 +101,24 @@ pub struct Proxy {
     listeners: Vec<(TcpListener, Router)>,
     dashboards: Vec<(String, SocketAddr)>,
     probes: Option<SocketAddr>,
-    writer: Option<AuditWriter>,
+    last: Option<Last>,
     stop: Stop,
 }
 
+/// What goes on beside the proxy until the token is cancelled, and then ends what it has begun, within a second or so.
+pub(crate) type Last = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
 /// Whoever gets in, and what belongs to it.
-struct Entrance {
-    who: Arc<dyn Who>,
-    own: Option<OwnRoutes>,
-    audit: Option<AuditLog>,
-    writer: Option<AuditWriter>,
-    is_secure: bool,
-    metrics: Arc<Metrics>,
+pub(crate) struct Entrance {
+    pub(crate) who: Arc<dyn Who>,
+    /// What the gateway answers itself.
+    pub(crate) own: Option<OwnRoutes>,
+    /// Where changes are written down.
+    pub(crate) changes: Option<Arc<dyn ChangeLog>>,
+    pub(crate) last: Option<Last>,
+    /// Whether pages come over TLS.
+    pub(crate) is_secure: bool,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Proxy {
@@ -128,37 +134,19 @@ impl Proxy {
         let entrance = Entrance {
             who,
             own: None,
-            audit: None,
-            writer: None,
+            changes: None,
+            last: None,
             is_secure: false,
             metrics: Arc::new(Metrics::new()),
         };
         Self::behind(settings, entrance, signer).await
     }
 
-    /// Listens, for people who sign in; else as [`Self::bind`].
+    /// Listens, for whoever an entrance lets in; else as [`Self::bind`].
     ///
     /// # Errors
     /// Those of [`Self::bind`].
-    pub async fn with_sign_in(
-        settings: Settings,
-        sign_in: SignInSettings,
-        signer: Arc<dyn Signer>,
-    ) -> Result<Self, ProxyError> {
-        let (metrics, is_secure) = (Arc::new(Metrics::new()), sign_in.is_secure());
-        let sign_in = SignIn::new(sign_in, &signer, &metrics);
-        let entrance = Entrance {
-            who: sign_in.who,
-            own: Some(sign_in.own),
-            audit: Some(sign_in.audit),
-            writer: Some(sign_in.writer),
-            is_secure,
-            metrics,
-        };
-        Self::behind(settings, entrance, signer).await
-    }
-
-    async fn behind(
+    pub(crate) async fn behind(
         settings: Settings,
         entrance: Entrance,
         signer: Arc<dyn Signer>,
@@ -180,7 +168,7 @@ impl Proxy {
             upstreams: Upstreams::new(settings.upstreams)?,
             who: entrance.who,
             own: entrance.own,
-            audit: entrance.audit,
+            changes: entrance.changes,
             is_secure: entrance.is_secure,
             metrics: Arc::clone(&entrance.metrics),
             mint: Mint::new(signer),
@@ -194,7 +182,7 @@ impl Proxy {
             listeners: Vec::new(),
             dashboards: Vec::new(),
             probes: None,
-            writer: entrance.writer,
+            last: entrance.last,
             stop,
         };
         for (dashboard, address) in dashboards.into_iter().zip(settings.listens) {
@@ -251,11 +239,11 @@ impl Proxy {
             shared,
             listeners,
             stop,
-            writer,
+            last,
             ..
         } = self;
         let written = CancellationToken::new();
-        let writing = writer.map(|writer| tokio::spawn(writer.run(written.clone())));
+        let writing = last.map(|last| tokio::spawn(last(written.clone())));
         let mut serving = JoinSet::new();
         for (listener, router) in listeners {
             let stopped = stop.token().cancelled_owned();
@@ -271,18 +259,19 @@ impl Proxy {
             }
             shared.tunnels.close();
             shared.tunnels.wait().await;
-            written.cancel();
-            if let Some(writing) = writing {
-                writing.await.map_err(io::Error::other)?;
-            }
             Ok(())
         };
-        tokio::select! {
+        let served = tokio::select! {
             served = all => served,
             () = overdue => {
                 tracing::warn!("open requests are cut off");
                 Ok(())
             }
+        };
+        written.cancel();
+        if let Some(writing) = writing {
+            writing.await.map_err(io::Error::other)?;
         }
+        served
     }
 }

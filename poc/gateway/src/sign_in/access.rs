@@ -24,7 +24,9 @@ pub(crate) struct SignedIn {
     pub(crate) permissions: Vec<Permission>,
     /// The session.
     pub(crate) sid: String,
-    /// When the access token ends, in seconds since 1970.
+    /// When the access token was made, in seconds since 1970.
+    pub(crate) since_seconds: i64,
+    /// When it ends.
     pub(crate) until_seconds: i64,
     /// When the session ends, however much it is used, in epoch milliseconds.
     pub(crate) family_until_ms: i64,
@@ -58,6 +60,7 @@ pub(crate) struct AccessTokens {
     verifier: AccessTokenVerifier,
     keys: Arc<MemoryKeySource>,
     audience: String,
+    lifetime: Duration,
 }
 
 impl AccessTokens {
@@ -73,10 +76,11 @@ impl AccessTokens {
             verifier,
             keys,
             audience: url.to_owned(),
+            lifetime,
         }
     }
 
-    /// Makes the token of a person; `until_seconds` is set by it.
+    /// Makes the token of a person; `since_seconds` and `until_seconds` are set by it.
     ///
     /// # Errors
     /// That of the key.
@@ -97,7 +101,9 @@ impl AccessTokens {
             _ => Map::new(),
         };
         let issued = self.issuer.issue(grant).await?;
+        let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         person.until_seconds = issued.exp;
+        person.since_seconds = issued.exp.saturating_sub(lifetime);
         Ok(issued.token)
     }
 
@@ -126,6 +132,7 @@ fn person(claims: AccessClaims) -> Option<SignedIn> {
         email: native.email,
         permissions: permissions(&native.permissions),
         sid: claims.sid?,
+        since_seconds: claims.iat,
         until_seconds: claims.exp,
         family_until_ms: native.family_until,
     })
@@ -159,6 +166,7 @@ mod tests {
             email: "ada@example.org".to_owned(),
             permissions: vec![Permission::MeshRead],
             sid: "0b".to_owned(),
+            since_seconds: 0,
             until_seconds: 0,
             family_until_ms: 5,
         }

@@ -394,6 +394,12 @@ fn is_about_our_token(raw: &Raw) -> bool {
     )
 }
 
+/// The route of an account. What is no id is no account's, and reaches no other route.
+pub(crate) fn user_path(id: &str) -> String {
+    let is_id = accounts::AccountId::parse(id).is_ok();
+    format!("/v1/user/{}", if is_id { id } else { "none" })
+}
+
 /// A query of these pairs.
 pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());

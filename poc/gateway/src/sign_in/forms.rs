@@ -10,11 +10,12 @@ use serde::Deserialize;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
+use crate::page::page;
 use crate::pages::{self, Frame, LinkError, Login, LoginError};
 use crate::proxy::Arrival;
 use crate::sign_in::accounts::AccountsError;
-use crate::sign_in::front_door::{AGAIN, FrontDoor, Shared, local, page, see, seen};
-use crate::sign_in::sessions::AnswerHeaders;
+use crate::sign_in::front_door::{AGAIN, FrontDoor, Shared, local, see, seen};
+use crate::sign_in::sessions::{AnswerHeaders, Seen};
 
 /// What stands in the address of the page.
 #[derive(Deserialize)]
@@ -158,7 +159,7 @@ pub(super) async fn use_link(
         let error = Some(LinkError::NotTheSame);
         return door.link_page(&arrival, form.token, 400, error).await;
     }
-    let seen = seen(&headers, &arrival);
+    let (seen, is_chosen) = (seen(&headers, &arrival), form.password.is_some());
     let asked = RedeemLink {
         token: form.token.clone(),
         password: form.password,
@@ -166,13 +167,22 @@ pub(super) async fn use_link(
     };
     let redeemed = door.sessions.accounts.redeem_link(seen.request_id, &asked);
     let began = match redeemed.await {
-        Ok(person) => door.sessions.begin(person, false, false, seen).await,
+        Ok(person) => match door.by_link(person, is_chosen, seen).await {
+            // The link is used, and the password chosen: it signs in.
+            Err(_) => return see("/login", Vec::new()),
+            began => began,
+        },
         Err(error) => Err(error),
     };
     match began {
         Ok(answer) => see("/", answer),
-        Err(AccountsError::Refused { code, message, .. }) if code == code::WEAK_PASSWORD => {
-            let error = LinkError::WeakPassword(
+        Err(AccountsError::Refused {
+            code,
+            message,
+            field,
+            ..
+        }) if code == code::WEAK_PASSWORD || field.as_deref() == Some("password") => {
+            let error = LinkError::TooWeak(
                 Some(&message)
                     .filter(|it| !it.is_empty())
                     .map(String::as_str),
@@ -180,6 +190,14 @@ pub(super) async fn use_link(
             door.link_page(&arrival, form.token, 400, Some(error)).await
         }
         Err(AccountsError::Refused { status: 401, .. }) => page(410, pages::link_gone()),
+        Err(AccountsError::Unavailable) => {
+            let text = "It is not known whether the link was used. Try to sign in with the new \
+                 password; if that is refused, open the link again.";
+            page(
+                503,
+                pages::message(&Frame::default(), 503, "Not certain", text),
+            )
+        }
         Err(error) => {
             let (status, error) = said(&error);
             let error = Some(LinkError::Login(error));
@@ -226,12 +244,28 @@ impl FrontDoor {
                 }
                 began => {
                     if began.is_ok() {
+                        self.sessions.leave(seen).await;
                         self.sessions.metrics.sign_in("done");
                     }
                     return began;
                 }
             }
         }
+    }
+
+    /// Lets somebody in by a link.
+    async fn by_link(
+        &self,
+        person: Person,
+        is_chosen: bool,
+        seen: Seen<'_>,
+    ) -> Result<AnswerHeaders, AccountsError> {
+        self.sessions.leave(seen).await;
+        if is_chosen {
+            // Whoever knew the old password is out, here too.
+            self.sessions.live.end_all(&person.id, None);
+        }
+        self.sessions.begin(person, false, false, seen).await
     }
 
     async fn link_page(

@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +14,7 @@ use mesh_api::problem::{Problem, REQUEST_LIMIT};
 use mesh_management::guard;
 use tokio::time::timeout;
 
-use crate::pages::{self, Frame};
+use crate::page::accepts_html;
 use crate::proxy::{Arrival, Flood, Refusal};
 use crate::sign_in::access::SignedIn;
 use crate::sign_in::accounts::{AccountsError, Acting, query};
@@ -107,7 +104,10 @@ pub(super) async fn signed_in(State(door): Shared, mut request: Request, next: N
         }
     };
     request.extensions_mut().insert(identified.person);
-    let mut response = next.run(request).await;
+    let mut response = tokio::select! {
+        response = next.run(request) => response,
+        () = identified.ended.cancelled() => return Refusal::session_over().into_response(),
+    };
     if !identified.answer.is_empty() {
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(CACHE_CONTROL, no_store);
@@ -122,7 +122,7 @@ pub(super) async fn signed_in(State(door): Shared, mut request: Request, next: N
 fn answer(refusal: Refusal, request: &Request) -> Response {
     let is_page = refusal.problem.status >= 400 && accepts_html(request.headers());
     match is_page && request.method() == Method::GET {
-        true => refusal_page(refusal),
+        true => refusal.into_page(),
         false => refusal.into_response(),
     }
 }
@@ -133,54 +133,6 @@ pub(super) fn require(person: &SignedIn, permission: Permission) -> Result<(), R
         true => Ok(()),
         false => Err(Refusal::forbidden(permission)),
     }
-}
-
-/// A page, with what a browser may do with it.
-pub(super) fn page(status: u16, html: String) -> Response {
-    let mut response = axum::response::Html(html).into_response();
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, pages::POLICY),
-        // The address of a link's page is a secret.
-        (REFERRER_POLICY, "same-origin"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// Whether whoever asks reads pages.
-pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter();
-    let mut texts = accepted.filter_map(|it| it.to_str().ok());
-    texts.any(|text| text.contains("text/html"))
-}
-
-/// What the gateway refuses, for whoever opens a page.
-pub(crate) fn refusal_page(refusal: Refusal) -> Response {
-    let (status, code) = (refusal.problem.status, &refusal.problem.error);
-    let title = match status {
-        403 => "Not for you",
-        404 => "There is nothing here",
-        429 => "Too many requests",
-        502..=504 => "Not possible now",
-        _ => "That was refused",
-    };
-    let kept = match status {
-        503 => " You stay signed in.",
-        _ => "",
-    };
-    let message = &refusal.problem.message;
-    let text = format!("{message} ({code}).{kept}");
-    let mut response = page(
-        status,
-        pages::message(&Frame::default(), status, title, &text),
-    );
-    response.headers_mut().extend(refusal.headers);
-    response
 }
 
 /// Leads a browser on.

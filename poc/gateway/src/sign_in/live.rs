@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::sign_in::access::SignedIn;
+
 /// So many are kept. The one that was used longest ago goes first, and is asked about again.
 const MAX_SESSIONS: usize = 64 * 1024;
 
@@ -19,12 +21,25 @@ struct Session {
     person: String,
     ended: CancellationToken,
     used: Instant,
+    /// Access tokens that were made before, in seconds since 1970, tell of rights that the person may not have any more.
+    since_seconds: i64,
 }
 
 struct End {
     at: Instant,
-    /// The session of the person that goes on.
-    but: Option<String>,
+    /// When everything ended.
+    all: Option<Instant>,
+    /// When everything but one session ended.
+    but: Option<(Instant, String)>,
+}
+
+impl End {
+    /// Whether what was asked at `asked` about a session is of no worth any more.
+    fn outdates(&self, asked: Instant, sid: &str) -> bool {
+        let all = self.all.is_some_and(|at| at >= asked);
+        let but = self.but.as_ref();
+        all || but.is_some_and(|(at, goes_on)| *at >= asked && goes_on != sid)
+    }
 }
 
 #[derive(Default)]
@@ -50,37 +65,41 @@ impl LiveSessions {
         }
     }
 
-    /// What is cancelled when the session ends; `None` when it is not known here.
-    pub(crate) fn find(&self, sid: &str) -> Option<CancellationToken> {
+    /// What is cancelled when the session ends; `None` when it is not known here, or since later than the access token that was
+    /// made at `since_seconds`.
+    pub(crate) fn find(&self, sid: &str, since_seconds: i64) -> Option<CancellationToken> {
         let mut state = self.state.lock();
         let session = state.sessions.get_mut(sid)?;
+        if since_seconds < session.since_seconds {
+            return None;
+        }
         session.used = Instant::now();
         Some(session.ended.clone())
     }
 
     /// Takes a session in that the accounts service has told about, which was asked at `asked`; `None` when it, or all of its
     /// person, ended since.
-    pub(crate) fn enter(
-        &self,
-        sid: &str,
-        person: &str,
-        asked: Instant,
-    ) -> Option<CancellationToken> {
+    pub(crate) fn enter(&self, signed_in: &SignedIn, asked: Instant) -> Option<CancellationToken> {
+        let (sid, person) = (signed_in.sid.as_str(), signed_in.id.as_str());
         let mut state = self.state.lock();
-        let ended = |key: &str, sid: Option<&str>| {
+        let ended = |key: &str| {
             let end = state.ends.get(key);
-            end.is_some_and(|end| end.at >= asked && (sid.is_none() || end.but.as_deref() != sid))
+            end.is_some_and(|end| end.outdates(asked, sid))
         };
-        if ended(sid, None) || ended(person, Some(sid)) {
+        if ended(sid) || ended(person) {
             return None;
         }
         self.make_room(&mut state);
         let now = Instant::now();
+        // An older token may be of the same second: then the new one counts from the next exchange on.
+        let is_new_again = state.ends.contains_key(sid) || state.ends.contains_key(person);
+        let since_seconds = signed_in.since_seconds + i64::from(is_new_again);
         let session = state.sessions.entry(sid.to_owned());
         let session = session.or_insert_with(|| Session {
             person: person.to_owned(),
             ended: CancellationToken::new(),
             used: now,
+            since_seconds,
         });
         session.used = now;
         Some(session.ended.clone())
@@ -133,11 +152,17 @@ impl LiveSessions {
 impl State {
     fn remember(&mut self, key: &str, but: Option<&str>) {
         self.ends.retain(|_, end| end.at.elapsed() < ENDS_KEPT);
-        let end = End {
-            at: Instant::now(),
-            but: but.map(str::to_owned),
-        };
-        self.ends.insert(key.to_owned(), end);
+        let now = Instant::now();
+        let end = self.ends.entry(key.to_owned()).or_insert(End {
+            at: now,
+            all: None,
+            but: None,
+        });
+        end.at = now;
+        match but {
+            None => end.all = Some(now),
+            Some(sid) => end.but = Some((now, sid.to_owned())),
+        }
     }
 }
 
@@ -145,24 +170,54 @@ impl State {
 mod tests {
     use super::*;
 
+    fn session(sid: &str, person: &str, since_seconds: i64) -> SignedIn {
+        SignedIn {
+            id: person.to_owned(),
+            email: String::new(),
+            permissions: Vec::new(),
+            sid: sid.to_owned(),
+            since_seconds,
+            until_seconds: since_seconds + 900,
+            family_until_ms: 0,
+        }
+    }
+
     #[test]
     fn what_ended_is_not_taken_in_again_by_a_call_that_began_before() {
         let live = LiveSessions::new(Duration::from_secs(900));
         let before = Instant::now();
-        let one = live.enter("1", "ada", before).unwrap();
-        let two = live.enter("2", "ada", before).unwrap();
-        let other = live.enter("3", "bob", before).unwrap();
+        let enter = |sid, person, asked| live.enter(&session(sid, person, 100), asked);
+        let one = enter("1", "ada", before).unwrap();
+        let two = enter("2", "ada", before).unwrap();
+        let other = enter("3", "bob", before).unwrap();
         live.end("1");
-        assert!(one.is_cancelled() && live.find("1").is_none());
-        assert!(live.enter("1", "ada", before).is_none());
+        assert!(one.is_cancelled() && live.find("1", 100).is_none());
+        assert!(enter("1", "ada", before).is_none());
         live.end_all("ada", Some("4"));
         assert!(two.is_cancelled() && !other.is_cancelled());
-        assert!(live.enter("2", "ada", before).is_none());
-        assert!(live.enter("4", "ada", before).is_some());
-        assert!(
-            live.enter("5", "ada", Instant::now() + Duration::from_millis(1))
-                .is_some()
-        );
+        assert!(enter("2", "ada", before).is_none());
+        assert!(enter("4", "ada", before).is_some());
+        let later = Instant::now() + Duration::from_millis(1);
+        assert!(enter("5", "ada", later).is_some());
         assert_eq!(live.count(), 3);
+    }
+
+    /// Whoever got other roles comes in again with a new token; the old one tells of the old roles.
+    #[test]
+    fn a_token_of_before_is_worth_nothing_when_the_session_comes_in_again() {
+        let live = LiveSessions::new(Duration::from_secs(900));
+        let enter = |since| {
+            let later = Instant::now() + Duration::from_millis(1);
+            live.enter(&session("1", "ada", since), later).unwrap()
+        };
+        enter(100);
+        assert!(live.find("1", 100).is_some() && live.find("1", 99).is_none());
+        enter(160);
+        assert!(live.find("1", 100).is_some(), "it went on all the time");
+        live.end_all("ada", None);
+        enter(200);
+        for (since, counts) in [(100, false), (160, false), (200, false), (201, true)] {
+            assert_eq!(live.find("1", since).is_some(), counts, "{since}");
+        }
     }
 }

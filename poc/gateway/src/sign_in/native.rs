@@ -1,5 +1,8 @@
 //! The routes that clients of the original know, with the answers that they read.
 
+use std::sync::LazyLock;
+use std::time::Instant;
+
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -14,6 +17,9 @@ use crate::proxy::Arrival;
 use crate::sign_in::accounts::AccountsError;
 use crate::sign_in::front_door::{Shared, seen};
 use crate::sign_in::sessions::AnswerHeaders;
+
+/// When the gateway was asked first.
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// POST `/api/v1/auth/login`.
 pub(super) async fn login(
@@ -70,7 +76,10 @@ pub(super) async fn logout(
 /// GET `/api/v1/health`.
 pub(super) async fn health() -> Response {
     let now = SystemClock.now_ms();
-    Json(json!({ "health": "ok", "service": "gateway", "timestamp": now })).into_response()
+    let uptime = STARTED.elapsed().as_secs();
+    let health =
+        json!({ "health": "ok", "service": "gateway", "timestamp": now, "uptime": uptime });
+    Json(health).into_response()
 }
 
 /// GET `/api/v1/health/secure`.

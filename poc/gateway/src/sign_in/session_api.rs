@@ -117,33 +117,32 @@ pub(super) async fn users(
     State(door): Shared,
     Extension(arrival): Extension<Arrival>,
     Extension(person): Extension<SignedIn>,
+    rest: Option<Path<String>>,
     method: Method,
     body: Bytes,
 ) -> Result<Response, Refusal> {
     require(&person, Permission::AccountsWrite)?;
     let target = arrival.target.strip_prefix("/api").unwrap_or_default();
+    let changes = matches!(method, Method::PUT | Method::DELETE);
+    let id = rest.filter(|_| changes).map(|Path(id)| id);
     let body = Zeroizing::new(body.to_vec());
     let acting = acting(&person, &arrival);
     let accounts = &door.sessions.accounts;
     let raw = accounts.raw(acting, scope::USERS, method.clone(), target, body);
-    let raw = raw.await.map_err(problem)?;
-    if raw.status.is_success() && matches!(method, Method::PUT | Method::DELETE) {
-        door.forget_disabled(target, &raw.body);
+    let raw = raw.await;
+    let is_done = raw.as_ref().is_ok_and(|raw| raw.status.is_success());
+    let may_be_done = matches!(raw, Err(AccountsError::Unavailable));
+    if let Some(id) = id
+        && (is_done || may_be_done)
+    {
+        // Its rights are asked for anew.
+        door.sessions.live.end_all(&id, None);
     }
+    let raw = raw.map_err(problem)?;
     let mut response = answer(raw.status.as_u16(), raw.body);
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(response)
-}
-
-impl FrontDoor {
-    /// Ends what is open of an account that was changed: its rights are asked for anew.
-    fn forget_disabled(&self, target: &str, _answer: &Bytes) {
-        let path = target.split('?').next().unwrap_or_default();
-        if let Some(id) = path.strip_prefix("/v1/user/") {
-            self.sessions.live.end_all(id, None);
-        }
-    }
 }
 
 fn said(body: &impl Serialize) -> Result<Response, Refusal> {

@@ -37,6 +37,9 @@ use crate::sign_in::live::LiveSessions;
 const SHARED: Duration = Duration::from_secs(1);
 const MAX_SHARED: u64 = 16 * 1024;
 
+/// How long the accounts service may be away without one session ending by it.
+const NAMED: Duration = Duration::from_secs(15 * 60);
+
 /// How long sessions last.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
@@ -101,6 +104,11 @@ impl Seen<'_> {
         }
     }
 
+    /// Whether a machine says who it is: cookies do not count then.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.headers.contains_key(AUTHORIZATION) && self.bare_token().is_none()
+    }
+
     /// A token in `Authorization` without a scheme, as clients of the original send it.
     pub(crate) fn bare_token(&self) -> Option<&str> {
         let mut values = self.headers.get_all(AUTHORIZATION).iter();
@@ -130,6 +138,8 @@ pub(crate) struct Sessions {
     lifetimes: Lifetimes,
     pub(crate) metrics: Arc<Metrics>,
     shared: Cache<TokenId, Exchanged>,
+    /// The successors of tokens that were presented without an answer so far.
+    named: Cache<TokenId, TokenId>,
     random: Arc<dyn Random>,
 }
 
@@ -145,6 +155,7 @@ impl Sessions {
         metrics: Arc<Metrics>,
     ) -> Self {
         let shared = Cache::builder().max_capacity(MAX_SHARED);
+        let named = Cache::builder().max_capacity(MAX_SHARED);
         Self {
             accounts,
             cookies,
@@ -154,6 +165,7 @@ impl Sessions {
             lifetimes,
             metrics,
             shared: shared.time_to_live(SHARED).build(),
+            named: named.time_to_live(NAMED).build(),
             random: Arc::new(SystemRandom),
         }
     }
@@ -163,13 +175,14 @@ impl Sessions {
         let cookie = self.cookies.access(seen.headers);
         let bare = seen.bare_token();
         let refresh = self.cookies.refresh(seen.headers);
-        if refresh.is_none() && (cookie.is_none() || bare.is_some()) {
+        if seen.is_machine() || (refresh.is_none() && (cookie.is_none() || bare.is_some())) {
             // A client of the original proves with its cookie that the token is its own.
             return Err(Stranger::NoSession);
         }
         if let Some(token) = bare.or(cookie)
             && let Read::Valid(person) = self.access.read(token).await
-            && let Some(ended) = self.live.find(&person.sid)
+            && self.is_of(refresh, &person.sid)
+            && let Some(ended) = self.live.find(&person.sid, person.since_seconds)
         {
             return Ok(Identified {
                 person,
@@ -178,12 +191,17 @@ impl Sessions {
             });
         }
         let refresh = refresh.ok_or(Stranger::NoSession)?;
-        let exchanged = self.exchange(refresh, seen).await?;
-        let sid = &exchanged.person.sid;
-        let ended = self
-            .live
-            .enter(sid, &exchanged.person.id, exchanged.asked)
-            .ok_or_else(|| Stranger::Refused(self.cookies.clear()))?;
+        let ids = self.key.open(refresh);
+        let ids = ids.ok_or_else(|| Stranger::Refused(self.cookies.clear()))?;
+        let mut exchanged = self.exchange(ids, seen).await?;
+        let mut entered = self.live.enter(&exchanged.person, exchanged.asked);
+        if entered.is_none() {
+            // Something of this person ended after the accounts service was asked: what it says now counts.
+            self.shared.invalidate(&ids.token).await;
+            exchanged = self.exchange(ids, seen).await?;
+            entered = self.live.enter(&exchanged.person, exchanged.asked);
+        }
+        let ended = entered.ok_or(Stranger::Unavailable)?;
         let is_native = bare.is_some() || cookie.is_none();
         Ok(Identified {
             answer: self.headers(&exchanged, is_native),
@@ -192,19 +210,25 @@ impl Sessions {
         })
     }
 
+    /// Whether a refresh token, where there is one, is of this session: cookies of two sessions are none.
+    fn is_of(&self, refresh: Option<&str>, sid: &str) -> bool {
+        let is_own = |ids: RefreshIds| ids.family.to_string() == sid;
+        refresh.is_none_or(|token| self.key.open(token).is_some_and(is_own))
+    }
+
     /// Tells who a request comes from without renewing anything.
     pub(crate) async fn look(&self, seen: Seen<'_>) -> Result<SignedIn, Stranger> {
         let token = seen.bare_token().or(self.cookies.access(seen.headers));
         let token = token.ok_or(Stranger::NoSession)?;
         let person = match self.access.read(token).await {
-            Read::Valid(person) if self.live.find(&person.sid).is_some() => return Ok(person),
+            Read::Valid(person) if self.live.find(&person.sid, person.since_seconds).is_some() => {
+                return Ok(person);
+            }
             Read::Valid(person) | Read::Expired(person) => person,
             Read::Nothing => return Err(Stranger::NoSession),
         };
         let refresh = self.cookies.refresh(seen.headers);
-        let ids = refresh.and_then(|token| self.key.open(token));
-        let is_own = ids.is_some_and(|ids| ids.family.to_string() == person.sid);
-        if !is_own {
+        if refresh.is_none() || !self.is_of(refresh, &person.sid) {
             return Err(Stranger::NoSession);
         }
         let acting = Acting::gateway(seen.request_id);
@@ -249,11 +273,12 @@ impl Sessions {
             email: person.email,
             permissions: permissions(&person.permissions),
             sid: record.family_id,
+            since_seconds: 0,
             until_seconds: 0,
             family_until_ms: recorded.family_until_ms,
         };
         let access = self.access_token(&mut person).await?;
-        self.live.enter(&person.sid, &person.id, asked);
+        self.live.enter(&person, asked);
         self.metrics.sessions(self.live.count());
         let exchanged = Exchanged {
             person,
@@ -293,6 +318,15 @@ impl Sessions {
         (revoked.is_ok(), cleared)
     }
 
+    /// Ends the session that a browser had before it signed in again.
+    pub(crate) async fn leave(&self, seen: Seen<'_>) {
+        let refresh = self.cookies.refresh(seen.headers);
+        if refresh.is_some_and(|token| self.key.open(token).is_some()) {
+            // Its cookies are replaced in any case.
+            let _ = self.sign_out(seen).await;
+        }
+    }
+
     /// Ends sessions of a person: at the accounts service first, then what is open of them here.
     pub(crate) async fn end(
         &self,
@@ -308,12 +342,14 @@ impl Sessions {
     }
 
     /// Exchanges a refresh token. Whoever else comes with it meanwhile waits for the same answer.
-    async fn exchange(&self, refresh: &str, seen: Seen<'_>) -> Result<Exchanged, Stranger> {
-        let ids = self.key.open(refresh);
-        let ids = ids.ok_or_else(|| Stranger::Refused(self.cookies.clear()))?;
+    async fn exchange(&self, ids: RefreshIds, seen: Seen<'_>) -> Result<Exchanged, Stranger> {
         let exchanging = self.shared.try_get_with(ids.token, self.rotate(ids, seen));
         exchanging.await.map_err(|error| match &*error {
-            AccountsError::Refused { status: 401, .. } => Stranger::Refused(self.cookies.clear()),
+            AccountsError::Refused { status: 401, .. } => {
+                // Whatever else is open of it ends with it: it may be a thief's.
+                self.live.end(&ids.family.to_string());
+                Stranger::Refused(self.cookies.clear())
+            }
             AccountsError::Refused { .. } => {
                 tracing::error!(why = chain(&*error), "a refresh is refused as malformed");
                 Stranger::Unavailable
@@ -324,12 +360,18 @@ impl Sessions {
 
     async fn rotate(&self, ids: RefreshIds, seen: Seen<'_>) -> Result<Exchanged, AccountsError> {
         let asked = Instant::now();
+        // Whoever got no answer names the same successor again, however late.
+        let named = async { TokenId::random(&*self.random) };
+        let named = self.named.get_with(ids.token, named).await;
         let rotate = RotateToken {
             jti: ids.token.to_string(),
-            new_jti: Some(TokenId::random(&*self.random).to_string()),
+            new_jti: Some(named.to_string()),
             browser: seen.browser(),
         };
         let rotated = self.accounts.rotate(seen.request_id, &rotate).await;
+        if !matches!(rotated, Err(AccountsError::Unavailable)) {
+            self.named.invalidate(&ids.token).await;
+        }
         self.metrics.refresh(match &rotated {
             Ok(_) => "rotated",
             Err(AccountsError::Refused { .. }) => "refused",
@@ -342,6 +384,7 @@ impl Sessions {
             email: rotated.email,
             permissions: permissions(&rotated.permissions),
             sid: rotated.family_id,
+            since_seconds: 0,
             until_seconds: 0,
             family_until_ms: rotated.family_until_ms,
         };

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::http::header::{AUTHORIZATION, LOCATION};
+use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Method};
 use jwt_auth::SubjectKind;
 use mesh_api::problem::Problem;
 
+use crate::page::accepts_html;
 use crate::proxy::{Caller, Profile, Refusal, Request, Who};
 use crate::sign_in::accounts::query;
-use crate::sign_in::front_door::accepts_html;
+
 use crate::sign_in::sessions::{AnswerHeaders, Seen, Sessions, Stranger};
 
 /// Open answers go on for so much longer than the access token, in milliseconds: clocks differ.
@@ -27,10 +28,6 @@ impl Who for People {
             address: request.address,
             request_id: request.request_id,
         };
-        if request.headers.contains_key(AUTHORIZATION) && seen.bare_token().is_none() {
-            let message = "machines cannot sign in at this gateway yet";
-            return Err(Problem::new(401, "UNAUTHENTICATED", message).into());
-        }
         let identified = self.0.identify(seen).await;
         let identified = identified
             .map_err(|stranger| refuse(stranger, request.method, request.target, &seen))?;
@@ -58,15 +55,20 @@ pub(super) fn refuse(
 ) -> Refusal {
     let (message, cleared) = match stranger {
         Stranger::Unavailable => return Refusal::auth_unavailable(),
-        Stranger::NoSession if seen.bare_token().is_some() => {
-            ("Access denied: no refresh token", AnswerHeaders::new())
+        Stranger::NoSession if seen.is_machine() => {
+            let message = "machines cannot sign in at this gateway yet";
+            (message, AnswerHeaders::new())
         }
         Stranger::NoSession => ("sign in first", AnswerHeaders::new()),
         Stranger::Refused(cleared) => ("the session has ended; sign in again", cleared),
     };
-    let code = match cleared.is_empty() {
-        true => "UNAUTHENTICATED",
-        false => "SESSION_EXPIRED",
+    let is_native = seen.bare_token().is_some() || target.starts_with("/api/v1/health/");
+    let code = match (is_native, cleared.is_empty()) {
+        // As clients of the original read it.
+        (true, true) => "Access denied: no refresh token",
+        (true, false) => "Refresh rejected",
+        (false, true) => "UNAUTHENTICATED",
+        (false, false) => "SESSION_EXPIRED",
     };
     let opens_page = *method == Method::GET && accepts_html(seen.headers);
     let mut refusal = Refusal::from(match opens_page {

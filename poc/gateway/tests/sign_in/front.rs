@@ -12,8 +12,8 @@ use accounts_server::config::{Settings as AccountsSettings, Store};
 use accounts_server::service::{Accounts, Caller};
 use auth_base::{ManualClock, Secret};
 use gateway::keys;
-use gateway::proxy::{Origin, Proxy, Settings, Upstream};
-use gateway::sign_in::SignInSettings;
+use gateway::proxy::{Origin, Settings, Upstream};
+use gateway::sign_in::{self, SignInSettings};
 use jwt_auth::{
     AccessGrant, AccessTokenIssuer, InternalContext, InternalRequest, InternalTokenVerifier, Jwks,
     MemoryKeySource, MemoryNonceStore, ReplayGuard, Signer,
@@ -116,8 +116,8 @@ impl Front {
         settings.origins = self.origins.clone();
         let key = keys::refresh_token_key(&self.folder).unwrap();
         let accounts = named("accounts", self.link.address);
-        let sign_in = SignInSettings::new(accounts, self.url().parse().unwrap(), key);
-        let proxy = Proxy::with_sign_in(settings, sign_in, self.signer());
+        let told = SignInSettings::new(accounts, self.url().parse().unwrap(), key);
+        let proxy = sign_in::bind(settings, told, self.signer());
         let proxy = proxy.await.unwrap();
         let address = proxy.dashboards()[0].1;
         tokio::spawn(proxy.run_until_stopped());

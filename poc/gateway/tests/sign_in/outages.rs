@@ -41,6 +41,27 @@ async fn a_rotation_whose_answer_was_lost_is_not_lost() {
     ada.get("/api/state").await.is(200);
 }
 
+/// However long the accounts service is away: the same successor is named again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_lost_for_longer_than_the_grace_signs_nobody_out() {
+    let front = Front::told(crate::front::Told {
+        grace_ms: 1,
+        ..crate::front::Told::default()
+    })
+    .await;
+    let mut ada = front.signed_in(ADA).await;
+    ada.cookies.insert("access".to_owned(), "over".to_owned());
+    front.link.lose_answers();
+    for _ in 0..2 {
+        ada.get("/api/state").await.is(503);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    front.link.mend();
+    ada.get("/api/state").await.is(200);
+    ada.cookies.insert("access".to_owned(), "over".to_owned());
+    ada.get("/api/state").await.is(200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_out_works_in_the_browser_while_the_accounts_service_is_away() {
     let front = Front::start().await;

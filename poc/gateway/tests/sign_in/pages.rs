@@ -15,7 +15,7 @@ async fn a_person_sees_and_ends_the_own_sessions_without_a_script() {
     assert_eq!(ended.is(303).location(), "/account/sessions?ended=1");
     let page = here.open(ended.location()).await;
     assert!(
-        page.is(200).body.contains("One session was ended"),
+        page.is(200).body.contains("What you chose was ended"),
         "{}",
         page.body
     );

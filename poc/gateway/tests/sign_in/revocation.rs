@@ -123,6 +123,68 @@ async fn nobody_ends_the_sessions_of_others() {
         .is(403);
 }
 
+/// The session goes on, with a new access token; the old one tells of rights that are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_were_taken_away_do_not_come_back() {
+    let front = Front::start().await;
+    let (mut ada, mut bob) = (front.signed_in(ADA).await, front.signed_in(BOB).await);
+    let id = front.id(BOB).await;
+    let roles = format!("/account/people/{id}/roles");
+    ada.send(&roles, &[("roles", "admin")]).await.is(303);
+    bob.get("/api/v1/audit").await.is(200);
+    let as_admin = bob.clone();
+    ada.send(&roles, &[("roles", "viewer")]).await.is(303);
+    bob.cookies.remove("access");
+    bob.get("/api/state").await.is(200);
+    let mut old = bob.clone();
+    old.cookies
+        .extend([("access".to_owned(), as_admin.cookies["access"].clone())]);
+    let again = "{\"roles\":[\"admin\"]}".to_owned();
+    let path = format!("/api/v1/user/{id}");
+    old.ask("PUT", &path, &[], &again).await.is(403);
+    old.cookies.remove("refreshToken");
+    let refused = old.ask("PUT", &path, &[], &again).await;
+    assert!(matches!(refused.status, 401 | 403), "{refused:?}");
+}
+
+/// Cookies of two sessions are none: who signs out ends what acts.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_counts_beside_its_own_refresh_token_alone() {
+    let front = Front::start().await;
+    let (ada, bob) = (front.signed_in(ADA).await, front.signed_in(BOB).await);
+    let mut mixed = ada.clone();
+    mixed.cookies.extend([(
+        "refreshToken".to_owned(),
+        bob.cookies["refreshToken"].clone(),
+    )]);
+    let told = mixed.get("/api/v1/health/secure").await;
+    told.is(200);
+    let session = mixed.get("/api/v1/session").await;
+    assert!(session.body.contains(BOB), "{session:?}");
+}
+
+/// A replay ends what is open of the session too: it may be the thief's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_ends_what_is_open_of_the_session() {
+    let front = Front::told(crate::front::Told {
+        grace_ms: 1,
+        ..crate::front::Told::default()
+    })
+    .await;
+    let mut ada = front.signed_in(ADA).await;
+    let mut thief = ada.clone();
+    for _ in 0..2 {
+        ada.cookies.insert("access".to_owned(), "over".to_owned());
+        ada.get("/api/state").await.is(200);
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+    }
+    let mut stream = events(&ada).await;
+    thief.cookies.insert("access".to_owned(), "over".to_owned());
+    thief.get("/api/state").await.is(401);
+    assert!(ends(&mut stream, Duration::from_secs(1)).await);
+    ada.get("/api/state").await.is(401);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_disabled_is_out_at_once_and_who_has_other_roles_has_other_rights() {
     let front = Front::start().await;

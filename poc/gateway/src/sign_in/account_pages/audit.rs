@@ -7,12 +7,13 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::page::page;
 use crate::pages;
 use crate::proxy::Arrival;
 use crate::sign_in::access::SignedIn;
-use crate::sign_in::account_pages::{failed, forbidden, frame, may_see};
+use crate::sign_in::account_pages::around::{failed, forbidden, frame, may_see};
 use crate::sign_in::accounts::AccountsError;
-use crate::sign_in::front_door::{FrontDoor, Shared, acting, page};
+use crate::sign_in::front_door::{FrontDoor, Shared, acting};
 
 /// Rows of one page.
 const ON_A_PAGE: u32 = 100;

@@ -8,12 +8,13 @@ use axum::http::Method;
 use axum::response::Response;
 use serde::Deserialize;
 
+use crate::page::page;
 use crate::pages::{self, Confirmation, Invitation, InvitationError, Notice};
 use crate::proxy::Arrival;
 use crate::sign_in::access::SignedIn;
-use crate::sign_in::account_pages::{failed, forbidden, frame, may_see};
-use crate::sign_in::accounts::{AccountsError, query};
-use crate::sign_in::front_door::{FrontDoor, Shared, acting, page, see};
+use crate::sign_in::account_pages::around::{failed, forbidden, frame, may_see};
+use crate::sign_in::accounts::{AccountsError, user_path};
+use crate::sign_in::front_door::{FrontDoor, Shared, acting, see};
 
 /// Accounts on a page.
 const ON_A_PAGE: u32 = 50;
@@ -21,7 +22,7 @@ const ON_A_PAGE: u32 = 50;
 #[derive(Deserialize)]
 pub(in crate::sign_in) struct Asked {
     page: Option<u32>,
-    /// Whose roles or state were changed a moment ago.
+    /// Whether an account was changed a moment ago.
     changed: Option<String>,
 }
 
@@ -36,6 +37,12 @@ impl Fields {
     fn one(&self, name: &str) -> &str {
         let mut own = self.0.iter().filter(|(known, _)| known == name);
         own.next().map_or("", |(_, value)| value)
+    }
+
+    /// The version that was read; a text that is none is no account's.
+    fn version(&self) -> Option<u64> {
+        let text = Some(self.one("version")).filter(|text| !text.is_empty());
+        text.map(|text| text.parse().unwrap_or_default())
     }
 
     fn all(&self, name: &str) -> Vec<String> {
@@ -54,8 +61,10 @@ pub(in crate::sign_in) async fn show(
     if !may_see(&person) {
         return forbidden(&person);
     }
-    let changed = asked.changed.map(|email| format!("{email} was changed."));
-    let notice = changed.as_deref().map(Notice::Done);
+    // What an address says is not repeated.
+    let notice = asked
+        .changed
+        .map(|_| Notice::Done("The account was changed."));
     let number = asked.page.unwrap_or(1);
     door.people(&person, &arrival, number, notice, &Invitation::default())
         .await
@@ -128,7 +137,7 @@ pub(in crate::sign_in) async fn roles(
     let fields = Fields::read(&body);
     let change = ChangeUser {
         roles: Some(fields.all("roles")),
-        version: fields.one("version").parse().ok(),
+        version: fields.version(),
         ..ChangeUser::default()
     };
     door.change(&person, &arrival, &id, &change).await
@@ -150,7 +159,7 @@ pub(in crate::sign_in) async fn disable(
     if fields.one("sure") == "yes" {
         let change = ChangeUser {
             disabled: Some(true),
-            version: version.parse().ok(),
+            version: fields.version(),
             ..ChangeUser::default()
         };
         return door.change(&person, &arrival, &id, &change).await;
@@ -181,7 +190,7 @@ pub(in crate::sign_in) async fn enable(
 ) -> Response {
     let change = ChangeUser {
         disabled: Some(false),
-        version: Fields::read(&body).one("version").parse().ok(),
+        version: Fields::read(&body).version(),
         ..ChangeUser::default()
     };
     door.change(&person, &arrival, &id, &change).await
@@ -215,7 +224,7 @@ impl FrontDoor {
         arrival: &Arrival,
         id: &str,
     ) -> Result<User, AccountsError> {
-        let path = format!("/v1/user/{id}");
+        let path = user_path(id);
         let acting = acting(person, arrival);
         let accounts = &self.sessions.accounts;
         accounts
@@ -263,15 +272,14 @@ impl FrontDoor {
         if !may_see(person) {
             return forbidden(person);
         }
-        let path = format!("/v1/user/{id}");
+        let path = user_path(id);
         let acting = acting(person, arrival);
         let accounts = &self.sessions.accounts;
         let changed = accounts.users::<User>(acting, Method::PUT, &path, Some(change));
         match changed.await {
             Ok(user) => {
                 self.sessions.live.end_all(&user.id, None);
-                let to = query(&[("changed", &user.email)]);
-                see(&format!("/account/people?{to}"), Vec::new())
+                see("/account/people?changed=1", Vec::new())
             }
             Err(AccountsError::Refused { code, .. }) if code == code::CHANGED => {
                 let text =
@@ -286,7 +294,13 @@ impl FrontDoor {
                 self.people(person, arrival, 1, notice, &Invitation::default())
                     .await
             }
-            Err(error) => failed(person, &error),
+            Err(error) => {
+                if error == AccountsError::Unavailable {
+                    // It may have been done.
+                    self.sessions.live.end_all(id, None);
+                }
+                failed(person, &error)
+            }
         }
     }
 

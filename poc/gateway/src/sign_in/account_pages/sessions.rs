@@ -8,19 +8,20 @@ use axum::http::Method;
 use axum::response::Response;
 use serde::Deserialize;
 
+use crate::page::page;
 use crate::pages::{self, Notice, Whose};
 use crate::proxy::Arrival;
 use crate::sign_in::access::SignedIn;
-use crate::sign_in::account_pages::{failed, forbidden, frame, may_see};
-use crate::sign_in::accounts::query;
-use crate::sign_in::front_door::{Shared, acting, page, see};
+use crate::sign_in::account_pages::around::{failed, forbidden, frame, may_see};
+use crate::sign_in::accounts::{query, user_path};
+use crate::sign_in::front_door::{Shared, acting, see};
 
 #[derive(Deserialize)]
 pub(in crate::sign_in) struct Asked {
     /// Somebody else's id.
     of: Option<String>,
-    /// How many were ended a moment ago.
-    ended: Option<u64>,
+    /// Whether some were ended a moment ago.
+    ended: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +48,7 @@ pub(in crate::sign_in) async fn show(
     let other = match &of {
         None => None,
         Some(id) => {
-            let path = format!("/v1/user/{id}");
+            let path = user_path(id);
             let found = accounts.users::<User>(acting, Method::GET, &path, None::<&()>);
             match found.await {
                 Ok(user) => Some(user),
@@ -63,11 +64,12 @@ pub(in crate::sign_in) async fn show(
         id: &user.id,
         email: &user.email,
     });
-    let ended = asked.ended.map(|ended| match ended {
-        1 => "One session was ended.".to_owned(),
-        ended => format!("{ended} sessions were ended."),
+    // What an address says is not repeated.
+    let notice = asked.ended.map(|ended| match ended.as_str() {
+        "0" => Notice::Done("There was no session to end."),
+        _ => Notice::Done("What you chose was ended."),
     });
-    let frame = frame(&person, ended.as_deref().map(Notice::Done));
+    let frame = frame(&person, notice);
     page(200, pages::sessions(&frame, &listed, &person.sid, whose))
 }
 

@@ -8,12 +8,13 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::proxy::ChangeLog;
 use crate::sign_in::accounts::{AccountsClient, AccountsError};
 
 /// So many rows wait for the accounts service.
 const MAX_WAITING: usize = 10_000;
-/// So many go in one call.
-const MAX_BATCH: usize = 100;
+/// So many go in one call: as long as they may be, they fit into a body of 64 KiB.
+const MAX_BATCH: usize = 32;
 /// Pauses after calls that failed.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
 /// When the gateway stops, what waits is written within this time.
@@ -42,24 +43,28 @@ pub(crate) fn queue(accounts: AccountsClient) -> (AuditLog, AuditWriter) {
     (AuditLog(sender), writer)
 }
 
-impl AuditLog {
-    /// Writes a row down, soon. One that finds no room, because the accounts service has been away for long, goes to the log
+impl ChangeLog for AuditLog {
+    /// One that finds no room, because the accounts service has been away for long, goes to the log
     /// instead.
-    pub(crate) fn write(&self, row: AuditEntry) {
+    fn write(&self, row: AuditEntry) {
         if let Err(refused) = self.0.try_send(row) {
-            let row = refused.into_inner();
-            let (actor, action, outcome) = (row.actor, row.action, row.outcome);
-            let (subject, request_id) = (row.subject, row.request_id);
-            tracing::error!(
-                actor,
-                action,
-                subject,
-                outcome,
-                request_id,
-                "a change could not be written into the audit"
-            );
+            lost(&refused.into_inner());
         }
     }
+}
+
+/// What the audit does not take is in the log.
+fn lost(row: &AuditEntry) {
+    let (actor, action, outcome) = (&row.actor, &row.action, &row.outcome);
+    let (subject, request_id) = (&row.subject, &row.request_id);
+    tracing::error!(
+        actor,
+        action,
+        subject,
+        outcome,
+        request_id,
+        "a change could not be written into the audit"
+    );
 }
 
 impl AuditWriter {
@@ -98,7 +103,8 @@ impl AuditWriter {
                 Ok(()) => return,
                 Err(AccountsError::Unavailable) => {}
                 Err(error) => {
-                    tracing::error!(why = %error, rows = rows.rows.len(), "rows of the audit are refused");
+                    tracing::error!(why = %error, "rows of the audit are refused");
+                    rows.rows.iter().for_each(lost);
                     return;
                 }
             }
