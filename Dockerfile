@@ -74,7 +74,7 @@ WORKDIR /tmp
 ENTRYPOINT ["/stories/deps/e2e", "--test-threads=1", "--skip", "configuration::", "--skip", "demo::", "--skip", "footprint::", \
             "--skip", "soak::", "--skip", "faults_alarm::", "--skip", "faults_clock::", "--skip", "faults_crashes::", \
             "--skip", "faults_links::", "--skip", "front_door::", "--skip", "key_server::", "--skip", "wrapped_keys::", \
-            "--skip", "behind_the_gateway::"]
+            "--skip", "behind_the_gateway::", "--skip", "people::"]
 
 FROM runtime AS peer
 USER 10001:10001

@@ -27,14 +27,19 @@ struct Front {
     _logs: TempDir,
 }
 
+/// Lets the peers read the key of a gateway beside the story's own.
+pub(crate) fn let_in(mesh: &Mesh, keys: &Keys) {
+    let own = mesh.http.gateway().expect("peers that ask");
+    let set = std::fs::read(keys.set()).expect("the key set");
+    let set = Jwks::parse(&set).expect("a key set");
+    own.publish(&[own.key(), set.keys()[0].clone()]);
+}
+
 impl Front {
     /// Starts the proxy, and lets the peers read its key beside the story's own.
     async fn start(mesh: &Mesh, role: &str) -> Self {
         let (keys, logs) = (Keys::init(), tempfile::tempdir().expect("a folder"));
-        let own = mesh.http.gateway().expect("peers that ask");
-        let set = std::fs::read(keys.set()).expect("the key set");
-        let set = Jwks::parse(&set).expect("a key set");
-        own.publish(&[own.key(), set.keys()[0].clone()]);
+        let_in(mesh, &keys);
         let upstreams = [Peer::LeptosAxum, Peer::LeptosActix, Peer::Authority];
         let upstreams = upstreams.map(|peer| (peer.name(), mesh.url(peer)));
         let log = logs.path().join("gateway.log");

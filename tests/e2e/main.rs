@@ -66,6 +66,7 @@ mod operations;
 #[cfg(test)]
 mod original_wire;
 #[cfg(test)]
+mod people;
 mod peppers;
 #[cfg(test)]
 mod replacing_the_original;
