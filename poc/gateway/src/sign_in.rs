@@ -16,6 +16,7 @@ mod forms;
 mod front_door;
 mod live;
 mod native;
+mod native_answers;
 mod routes;
 mod session_api;
 mod sessions;
@@ -23,7 +24,6 @@ mod who;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::accounts::RefreshTokenKey;
 use jwt_auth::Signer;
@@ -35,12 +35,9 @@ use crate::metrics::Metrics;
 use crate::proxy::{Entrance, Flood, OwnRoutes, Proxy, ProxyError, Settings, Upstream};
 use crate::sign_in::accounts::AccountsClient;
 use crate::sign_in::cookies::Cookies;
-use crate::sign_in::front_door::FrontDoor;
+use crate::sign_in::front_door::{ATTEMPTS_WINDOW, FrontDoor};
 use crate::sign_in::sessions::Sessions;
 use crate::sign_in::who::People;
-
-/// Attempts to prove who one is are counted over this time.
-const ATTEMPTS_WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// What sign-in is told.
 #[derive(Clone)]
@@ -119,6 +116,7 @@ fn entrance(settings: SignInSettings, signer: &Arc<dyn Signer>) -> Entrance {
     let door = FrontDoor {
         sessions: Arc::clone(&sessions),
         attempts: Flood::per_window(settings.attempts, ATTEMPTS_WINDOW),
+        limit: settings.attempts,
         url: url.to_owned(),
     };
     Entrance {

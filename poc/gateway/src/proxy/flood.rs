@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use auth_base::network::network_of;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::middleware::{StateInformationMiddleware, StateSnapshot};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::proxy::refusal::Refusal;
@@ -17,8 +19,28 @@ const BURST_SECONDS: u32 = 2;
 
 /// A rate for each address, and one that is shared when there are too many of them.
 pub(crate) struct Flood {
-    addresses: DefaultKeyedRateLimiter<IpAddr>,
+    addresses: DefaultKeyedRateLimiter<IpAddr, StateInformationMiddleware>,
     others: DefaultDirectRateLimiter,
+}
+
+/// What an address has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// So many requests at once.
+    pub(crate) remaining: u32,
+    /// Until it has all of them again.
+    pub(crate) reset: Duration,
+}
+
+impl From<StateSnapshot> for Left {
+    fn from(state: StateSnapshot) -> Self {
+        let (quota, remaining) = (state.quota(), state.remaining_burst_capacity());
+        let used = quota.burst_size().get().saturating_sub(remaining);
+        Self {
+            remaining,
+            reset: quota.replenish_interval().saturating_mul(used),
+        }
+    }
 }
 
 impl Flood {
@@ -37,28 +59,34 @@ impl Flood {
 
     fn with(quota: Quota) -> Self {
         Self {
-            addresses: RateLimiter::keyed(quota),
+            addresses: RateLimiter::keyed(quota).with_middleware(),
             others: RateLimiter::direct(quota),
         }
     }
 
-    /// Counts a request.
+    /// Counts a request, and tells what is left; `None` where addresses are too many to be told apart.
     ///
     /// # Errors
     /// 429 when there were too many of this address.
-    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, address: IpAddr) -> Result<Option<Left>, Refusal> {
         if self.addresses.len() >= MAX_ADDRESSES {
             if self.others.check().is_err() {
-                return Err(Refusal::too_many());
+                return Err(Refusal::too_many(Duration::from_secs(1)));
             }
             self.addresses.retain_recent();
             self.addresses.shrink_to_fit();
         }
         if self.addresses.len() >= MAX_ADDRESSES {
-            return Ok(());
+            return Ok(None);
         }
         let checked = self.addresses.check_key(&network_of(address));
-        checked.map_err(|_| Refusal::too_many())
+        match checked {
+            Ok(state) => Ok(Some(state.into())),
+            Err(too_many) => {
+                let wait = too_many.wait_time_from(DefaultClock::default().now());
+                Err(Refusal::too_many(wait))
+            }
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the gateway itself answers: every code of it stands here.
 
+use std::time::Duration;
+
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use mesh_api::permission::Permission;
@@ -36,14 +38,16 @@ impl Refusal {
         Problem::new(421, "MISDIRECTED", "this is no name of this gateway").into()
     }
 
-    /// 429 `TOO_MANY_ATTEMPTS`: from this address.
-    pub(super) fn too_many() -> Self {
+    /// 429 `TOO_MANY_ATTEMPTS`: from this address, which may ask again after `wait`.
+    pub(super) fn too_many(wait: Duration) -> Self {
         let problem = Problem::new(
             429,
             "TOO_MANY_ATTEMPTS",
             "too many requests; try again later",
         );
-        Self::later(problem)
+        let seconds = wait.as_secs().saturating_add(1);
+        let headers = vec![(header::RETRY_AFTER, HeaderValue::from(seconds))];
+        Self { problem, headers }
     }
 
     /// 403 `FORBIDDEN`: the caller may not do this.

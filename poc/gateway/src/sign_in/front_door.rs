@@ -1,5 +1,6 @@
 //! What the routes of sign-in share, and what is asked before each of them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +20,18 @@ use crate::proxy::{Arrival, Flood, Refusal};
 use crate::sign_in::access::SignedIn;
 use crate::sign_in::accounts::{AccountsError, Acting, query};
 use crate::sign_in::sessions::{AnswerHeaders, Seen, Sessions};
-use crate::sign_in::who;
+use crate::sign_in::{native_answers as native, who};
+
+/// Attempts to prove who one is are counted over this time.
+pub(super) const ATTEMPTS_WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// The routes' state.
 pub(super) struct FrontDoor {
     pub(super) sessions: Arc<Sessions>,
     /// How often one address may prove who it is.
     pub(super) attempts: Flood,
+    /// The same as a number, in [`ATTEMPTS_WINDOW`].
+    pub(super) limit: NonZeroU32,
     /// Where browsers find the gateway, without a slash at its end.
     pub(super) url: String,
 }
@@ -84,10 +90,41 @@ pub(super) async fn guarded(request: Request, next: Next) -> Response {
 /// Counts attempts of an address to prove who it is.
 pub(super) async fn counted(State(door): Shared, request: Request, next: Next) -> Response {
     let address = request.extensions().get::<Arrival>().map(|it| it.address);
-    match address.map(|address| door.attempts.check(address)) {
-        Some(Err(refusal)) => refusal.into_response(),
-        _ => next.run(request).await,
+    let checked = address.map(|address| door.attempts.check(address));
+    let (mut response, left) = match checked {
+        Some(Err(refusal)) => (too_many(refusal, &request), Some((0, ATTEMPTS_WINDOW))),
+        Some(Ok(left)) => {
+            let left = left.map(|left| (left.remaining, left.reset));
+            (next.run(request).await, left)
+        }
+        None => (next.run(request).await, None),
+    };
+    if let Some((remaining, reset)) = left {
+        // As draft 7 of the RateLimit header fields has them.
+        let (limit, window) = (door.limit, ATTEMPTS_WINDOW.as_secs());
+        let reset = reset.as_secs();
+        let left = format!("limit={limit}, remaining={remaining}, reset={reset}");
+        let policy = format!("{limit};w={window}");
+        for (name, value) in [("ratelimit", left), ("ratelimit-policy", policy)] {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
     }
+    response
+}
+
+/// Too many attempts, for whoever reads it: a page, or as the original says it.
+fn too_many(refusal: Refusal, request: &Request) -> Response {
+    if accepts_html(request.headers()) {
+        return refusal.into_page();
+    }
+    if !request.uri().path().starts_with("/api/v1/auth/") {
+        return refusal.into_response();
+    }
+    let mut response = native::too_many();
+    response.headers_mut().extend(refusal.headers);
+    response
 }
 
 /// Lets in whoever has signed in, and renews the cookies on the way.

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use auth_base::clock::{Clock, SystemClock};
 use crate::proxy::Arrival;
 use crate::sign_in::accounts::AccountsError;
 use crate::sign_in::front_door::{Shared, seen};
-use crate::sign_in::sessions::AnswerHeaders;
+use crate::sign_in::native_answers::{empty, said, too_many, unavailable};
 
 /// When the gateway was asked first.
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -46,7 +46,7 @@ pub(super) async fn login(
             retry_after,
             ..
         }) => {
-            let mut response = said(429, "Too many attempts, please try again later.");
+            let mut response = too_many();
             let seconds = HeaderValue::from(retry_after.unwrap_or(60));
             response.headers_mut().insert(RETRY_AFTER, seconds);
             response
@@ -85,29 +85,4 @@ pub(super) async fn health() -> Response {
 /// GET `/api/v1/health/secure`.
 pub(super) async fn secure_health() -> Response {
     Json(json!({ "health": "ok", "service": "gateway" })).into_response()
-}
-
-fn empty(answer: AnswerHeaders) -> Response {
-    let mut response = StatusCode::OK.into_response();
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in answer {
-        headers.append(name, value);
-    }
-    response
-}
-
-fn unavailable() -> Response {
-    let mut response = said(503, "Authentication is not available now");
-    let soon = HeaderValue::from_static("1");
-    response.headers_mut().insert(RETRY_AFTER, soon);
-    response
-}
-
-fn said(status: u16, text: &str) -> Response {
-    let mut response = Json(json!({ "error": text })).into_response();
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(CACHE_CONTROL, no_store);
-    response
 }

@@ -34,6 +34,8 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct Told {
     pub(crate) grace_ms: u64,
     pub(crate) origins: Vec<Origin>,
+    /// Of one address, in a quarter of an hour.
+    pub(crate) attempts: u32,
 }
 
 impl Default for Told {
@@ -41,6 +43,7 @@ impl Default for Told {
         Self {
             grace_ms: 10_000,
             origins: Vec::new(),
+            attempts: 100,
         }
     }
 }
@@ -53,6 +56,7 @@ pub(crate) struct Front {
     pub(crate) link: Link,
     accounts: Accounts,
     origins: Vec<Origin>,
+    attempts: u32,
     folder: PathBuf,
     _folder: TempDir,
 }
@@ -95,6 +99,7 @@ impl Front {
             link,
             accounts,
             origins: told.origins,
+            attempts: told.attempts,
             folder,
             _folder: made,
         };
@@ -116,7 +121,8 @@ impl Front {
         settings.origins = self.origins.clone();
         let key = keys::refresh_token_key(&self.folder).unwrap();
         let accounts = named("accounts", self.link.address);
-        let told = SignInSettings::new(accounts, self.url().parse().unwrap(), key);
+        let mut told = SignInSettings::new(accounts, self.url().parse().unwrap(), key);
+        told.attempts = NonZeroU32::new(self.attempts).unwrap();
         let proxy = sign_in::bind(settings, told, self.signer());
         let proxy = proxy.await.unwrap();
         let address = proxy.dashboards()[0].1;

@@ -79,6 +79,38 @@ async fn a_client_of_the_original_signs_in_goes_on_and_signs_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_proves_too_often_who_it_is_waits() {
+    let front = Front::told(Told {
+        attempts: 2,
+        ..Told::default()
+    })
+    .await;
+    let client = front.browser();
+    let body = credentials("wrong");
+    for remaining in ["remaining=1", "remaining=0"] {
+        let refused = client
+            .ask("POST", "/api/v1/auth/login", &[JSON], &body)
+            .await;
+        assert_eq!(refused.is(401).header("ratelimit-policy"), "2;w=900");
+        let left = refused.header("ratelimit");
+        assert!(
+            left.starts_with("limit=2, ") && left.contains(remaining),
+            "{left}"
+        );
+    }
+    let refused = client
+        .ask("POST", "/api/v1/auth/login", &[JSON], &body)
+        .await;
+    let said = r#"{"error":"Too many attempts, please try again later."}"#;
+    assert_eq!(refused.is(429).body, said);
+    let wait: u32 = refused.header("retry-after").parse().unwrap();
+    assert!((400..=451).contains(&wait), "{wait}");
+    let mut browser = front.browser();
+    let page = browser.sign_in(ADA, PASSWORD).await;
+    assert!(page.is(429).body.contains("<h1>"), "{}", page.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_of_a_listed_origin_may_ask_and_no_others() {
     let app = "https://app.example";
     let front = Front::told(Told {
