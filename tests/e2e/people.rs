@@ -177,6 +177,32 @@ async fn people_do_what_their_roles_say_and_it_is_written_down() {
             .send();
         assert_eq!(asked.await.expect("an answer").status(), status);
     }
+    // What opens the gateway opens no peer.
+    let value = |name: &str| {
+        let mut pairs = admin.split("; ").filter_map(|pair| pair.split_once('='));
+        let found = pairs.find(|(own, _)| *own == name);
+        found.expect("a cookie").1.to_owned()
+    };
+    let (access, refresh) = (value("access"), value("refreshToken"));
+    for (name, token) in [
+        ("authorization", format!("Bearer {access}")),
+        ("authorization", access.clone()),
+        ("x-internal-auth", access),
+        ("x-internal-auth", refresh),
+        ("cookie", admin.clone()),
+    ] {
+        let url = format!(
+            "{}/api/state",
+            mesh.url(Peer::LeptosAxum).trim_end_matches('/')
+        );
+        let asked = mesh
+            .http
+            .request(Method::GET, url)
+            .header(name, token)
+            .send();
+        let status = asked.await.expect("an answer").status();
+        assert!(matches!(status.as_u16(), 400 | 401), "{name}: {status}");
+    }
     // At the peer: who asked, and never on the wire.
     let timeline = "/api/timeline?track=http&clientId=by-people";
     let told = front.ask(&mesh, Method::GET, timeline, &viewer).send();
