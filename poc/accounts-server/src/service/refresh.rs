@@ -1,5 +1,8 @@
 //! Refresh families: they begin, go on and end.
 
+use std::borrow::Cow;
+
+use accounts::id::InvalidId;
 use accounts::private_api::{
     FamilyRevoked, RecordToken, RevokeFamily, RotateToken, TokenRecorded, TokenRotated,
 };
@@ -30,13 +33,13 @@ impl Accounts {
             return Err(Problem::Missing("Missing userId, familyId or jti"));
         }
         let user = parse("userId", &asked.user_id, AccountId::parse)?;
-        let family = parse("familyId", &asked.family_id, FamilyId::parse)?;
-        let token = parse("jti", &asked.jti, TokenId::parse)?;
+        let family = parse("familyId", &asked.family_id, family_id)?;
+        let token = parse("jti", &asked.jti, token_id)?;
         let subject = Subject::User(user);
         match &asked.parent_jti {
             None => self.begin(caller, asked, (family, token, user)).await?,
             Some(parent) => {
-                let parent = parse("parentJti", parent, TokenId::parse)?;
+                let parent = parse("parentJti", parent, token_id)?;
                 let held = self.stores.refresh.family(family).await?;
                 if held.is_none_or(|it| it.subject != subject) {
                     return Err(Problem::FamilyDead);
@@ -119,10 +122,10 @@ impl Accounts {
             return Err(Problem::Missing("Missing jti"));
         }
         // What no token is called was never one.
-        let token = TokenId::parse(&asked.jti);
+        let token = token_id(&asked.jti);
         let token = token.map_err(|_| Problem::Refused(Refusal::NotFound))?;
         let successor = asked.new_jti.as_deref();
-        let successor = successor.map(|it| parse("newJti", it, TokenId::parse));
+        let successor = successor.map(|it| parse("newJti", it, token_id));
         let presented = Presented {
             token,
             successor: successor.transpose()?,
@@ -213,7 +216,7 @@ impl Accounts {
         match (given(&asked.jti), given(&asked.family_id)) {
             (Some(jti), _) => self.revoke_by_token(caller, &jti).await,
             (None, Some(family)) => {
-                let family = match FamilyId::parse(&family) {
+                let family = match family_id(&family) {
                     Ok(id) => self.stores.refresh.family(id).await?,
                     Err(_) => None,
                 };
@@ -231,7 +234,7 @@ impl Accounts {
     }
 
     async fn revoke_by_token(&self, caller: &Caller, jti: &str) -> Result<FamilyRevoked, Problem> {
-        let family = match TokenId::parse(jti) {
+        let family = match token_id(jti) {
             Ok(token) => self.stores.refresh.family_of(token).await?,
             Err(_) => None,
         };
@@ -284,4 +287,21 @@ pub(crate) fn parse<T, E: ToString>(
     read: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<T, Problem> {
     read(text).map_err(|invalid| Problem::invalid(field, &invalid))
+}
+
+fn family_id(text: &str) -> Result<FamilyId, InvalidId> {
+    FamilyId::parse(&without_dashes(text))
+}
+
+fn token_id(text: &str) -> Result<TokenId, InvalidId> {
+    TokenId::parse(&without_dashes(text))
+}
+
+/// An id as ours are written. A gateway of the original makes UUIDs (RFC 9562): the same 16 bytes, with dashes.
+fn without_dashes(text: &str) -> Cow<'_, str> {
+    let dashes = text.match_indices('-').map(|(place, _)| place);
+    match text.len() == 36 && dashes.eq([8, 13, 18, 23]) {
+        true => text.replace('-', "").to_ascii_lowercase().into(),
+        false => text.into(),
+    }
 }

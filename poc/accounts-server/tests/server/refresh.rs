@@ -193,3 +193,46 @@ async fn a_family_begins_for_who_may_and_ends_when_it_is_asked_to() {
     let unknown = json!({ "error": "Refresh token not found" });
     assert_eq!(server.rotate(&id(), &id()).await, (401, unknown));
 }
+
+/// It makes UUIDs, names no successor when it presents a token, and records it in a second call.
+#[tokio::test]
+async fn a_gateway_of_the_original_is_served() {
+    let server = Server::sqlite(Policy::default()).await;
+    let user = server.person("ada@example.org", &["viewer"]).await;
+    let family = "6F9619FF-8B86-D011-B42D-00CF4FC964FF";
+    let (first, second) = (
+        "11111111-1111-4111-8111-111111111111",
+        "22222222-2222-4222-8222-222222222222",
+    );
+    let record = json!({ "userId": user, "familyId": family, "jti": first });
+    let system = &Who::System;
+    let (status, made) = server.call(system, Operation::RecordToken, &record).await;
+    assert_eq!((status, &made["recorded"]), (201, &json!(true)), "{made}");
+    let presented = json!({ "jti": first });
+    let (status, rotated) = server
+        .call(system, Operation::RotateToken, &presented)
+        .await;
+    assert_eq!(
+        (status, &rotated["status"]),
+        (200, &json!("rotated")),
+        "{rotated}"
+    );
+    let record = json!({ "userId": user, "familyId": rotated["familyId"], "jti": second,
+        "parentJti": first });
+    assert_eq!(
+        server.call(system, Operation::RecordToken, &record).await.0,
+        201
+    );
+    let presented = json!({ "jti": second });
+    assert_eq!(
+        server
+            .call(system, Operation::RotateToken, &presented)
+            .await
+            .0,
+        200
+    );
+    let revoked = server
+        .call(system, Operation::RevokeFamily, &presented)
+        .await;
+    assert_eq!(revoked.1["status"], "family-revoked");
+}

@@ -203,7 +203,13 @@ impl Entry {
     ) -> Result<Response, Refusal> {
         let (shared, head, caller) = (&self.shared, &journey.head, &journey.caller);
         let (upstream, target) = (&journey.upstream, &journey.target);
-        authorize(caller, head, &parts.method, target.path())?;
+        authorize(caller, head, &parts.method, target.path()).map_err(|refusal| {
+            // A machine's is taken by nobody yet: this is a client of the original.
+            match parts.headers.contains_key(AUTHORIZATION) && refusal.problem.status == 403 {
+                true => refusal.in_the_originals_words("Access denied: insufficient permissions"),
+                false => refusal,
+            }
+        })?;
         let wanted = Wanted {
             audience: &upstream.name,
             request_id: journey.request_id,

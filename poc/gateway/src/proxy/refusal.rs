@@ -97,6 +97,12 @@ impl Refusal {
         Problem::new(504, "UPSTREAM_TIMEOUT", message).into()
     }
 
+    /// The same with the text that clients of the original read where ours read a code.
+    pub(super) fn in_the_originals_words(mut self, text: &'static str) -> Self {
+        self.problem.error = text.into();
+        self
+    }
+
     /// The same for whoever opens a page.
     pub(crate) fn into_page(self) -> Response {
         let (status, code) = (self.problem.status, &self.problem.error);

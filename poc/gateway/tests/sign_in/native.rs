@@ -50,6 +50,26 @@ async fn a_client_of_the_original_signs_in_goes_on_and_signs_out() {
         .is(200);
     assert_eq!(front.link.requests(), before, "a valid token costs no call");
 
+    let mut viewer = front.browser();
+    let id = front.id(crate::front::BOB).await;
+    let mut ada = front.signed_in(ADA).await;
+    ada.send(
+        &format!("/account/people/{id}/roles"),
+        &[("roles", "viewer")],
+    )
+    .await
+    .is(303);
+    let body = credentials(PASSWORD).replace(ADA, crate::front::BOB);
+    let done = viewer
+        .keep("POST", "/api/v1/auth/login", &[JSON], &body)
+        .await;
+    let its = [("authorization", done.is(200).header("authorization"))];
+    let denied = viewer
+        .ask("POST", "/api/v1/peers/one/sync", &its, "{}")
+        .await;
+    let text = "\"error\":\"Access denied: insufficient permissions\"";
+    assert!(denied.is(403).body.contains(text), "{denied:?}");
+
     let renewed = client.get("/api/v1/health/secure").await;
     assert_eq!(
         renewed.is(200).header("authorization").matches('.').count(),

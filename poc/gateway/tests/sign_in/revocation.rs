@@ -9,14 +9,24 @@ use tokio::time::timeout;
 use crate::browser::Browser;
 use crate::front::{ADA, BOB, Front, status_of};
 
+async fn websocket(browser: &Browser) -> TcpStream {
+    let upgrade = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    open(browser, "/ws", upgrade, 101).await
+}
+
 async fn events(browser: &Browser) -> TcpStream {
+    open(browser, "/events", "connection: close\r\n", 200).await
+}
+
+async fn open(browser: &Browser, path: &str, headers: &str, status: u16) -> TcpStream {
     let mut stream = TcpStream::connect(browser.at).await.unwrap();
     let cookies = browser.cookies.iter();
     let cookies: Vec<_> = cookies
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let request = format!(
-        "GET /events HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\nconnection: close\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\n{headers}\r\n",
         browser.at,
         cookies.join("; ")
     );
@@ -25,7 +35,7 @@ async fn events(browser: &Browser) -> TcpStream {
     while !head.windows(4).any(|four| four == b"\r\n\r\n") {
         assert_ne!(stream.read_buf(&mut head).await.unwrap(), 0);
     }
-    assert_eq!(status_of(&head), 200);
+    assert_eq!(status_of(&head), status);
     stream
 }
 
@@ -44,6 +54,7 @@ async fn a_session_that_is_revoked_ends_within_a_second_and_others_live() {
         events(&there).await,
         events(&bob).await,
     ];
+    let mut tunnels = [websocket(&here).await, websocket(&there).await];
     let sessions = here.get("/api/v1/sessions").await;
     let listed: serde_json::Value = serde_json::from_str(&sessions.is(200).body).unwrap();
     let current = listed["current"].as_str().unwrap();
@@ -54,7 +65,9 @@ async fn a_session_that_is_revoked_ends_within_a_second_and_others_live() {
     let start = Instant::now();
     here.keep("DELETE", &path, &[], "").await.is(200);
     assert!(ends(&mut streams[1], Duration::from_secs(1)).await);
+    assert!(ends(&mut tunnels[1], Duration::from_secs(1)).await);
     assert!(start.elapsed() < Duration::from_secs(1));
+    assert!(!ends(&mut tunnels[0], Duration::from_millis(50)).await);
     let mut there = there;
     let refused = there.get("/api/state").await;
     assert!(
