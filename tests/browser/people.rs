@@ -114,6 +114,35 @@ async fn a_session_that_is_ended_elsewhere_leaves_its_page() {
     there.close_after_refusals().await;
 }
 
+/// One tab renews the session, which hangs, and another one signs out: that is how it stays.
+#[tokio::test]
+async fn signing_out_in_one_tab_while_another_renews_stays_so() {
+    let running = mesh::start().await;
+    let Some(door) = running.door() else { return };
+    let tabs = Dashboard::open(&running, "leptos-axum", Options::default()).await;
+    tabs.goto("/").await;
+    let renewing = tabs.session.tab().await;
+    tabs.goto("/").await;
+    let over = json!({ "name": "access", "value": "over", "httpOnly": true,
+        "url": running.url("leptos-axum", "/").as_str() });
+    tabs.session.devtools("Network.setCookie", over).await;
+    door.pause_accounts();
+    let signing_out = tabs.session.switch_to_other(renewing).await;
+    tabs.session
+        .script("fetch('/api/state'); return null")
+        .await;
+    let renewing = tabs.session.switch_to_other(signing_out).await;
+    tabs.session.click("form[action='/logout'] button").await;
+    door.resume_accounts();
+    tabs.session.switch_to(renewing).await;
+    // What is open of the session ends, and its page leaves by itself.
+    until_path(&tabs, "/login").await;
+    assert_eq!(cookie(&tabs, "refreshToken").await, "");
+    tabs.session.goto(&running.url("leptos-axum", "/")).await;
+    until_path(&tabs, "/login").await;
+    tabs.session.close().await;
+}
+
 /// The accounts service is killed and comes back: nobody is signed out by that.
 #[tokio::test]
 async fn the_accounts_service_may_be_killed_and_come_back() {

@@ -96,6 +96,13 @@ impl Session {
         bounded("going to a tab", self.client.switch_to_window(tab)).await;
     }
 
+    /// Goes to a tab; returns the one before.
+    pub(crate) async fn switch_to_other(&self, tab: WindowHandle) -> WindowHandle {
+        let before = bounded("the tab", self.client.window()).await;
+        self.switch_to(tab).await;
+        before
+    }
+
     /// The address of the page.
     pub(crate) async fn url(&self) -> Url {
         bounded("the address", self.client.current_url()).await

@@ -125,6 +125,32 @@ impl FrontDoor {
         drop(self.accounts.lock().expect("nobody panicked").take());
     }
 
+    /// Stops the accounts service in its tracks: what it is asked waits.
+    ///
+    /// # Panics
+    /// When another thread has panicked with it.
+    #[expect(
+        clippy::expect_used,
+        reason = "a test stops where an expectation fails"
+    )]
+    pub fn pause_accounts(&self) {
+        let accounts = self.accounts.lock().expect("nobody panicked");
+        accounts.as_ref().expect("it runs").pause();
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When another thread has panicked with it.
+    #[expect(
+        clippy::expect_used,
+        reason = "a test stops where an expectation fails"
+    )]
+    pub fn resume_accounts(&self) {
+        let accounts = self.accounts.lock().expect("nobody panicked");
+        accounts.as_ref().expect("it runs").resume();
+    }
+
     /// Starts it, at its address.
     ///
     /// # Panics
