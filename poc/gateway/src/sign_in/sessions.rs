@@ -40,6 +40,10 @@ const MAX_SHARED: u64 = 16 * 1024;
 /// How long the accounts service may be away without one session ending by it.
 const NAMED: Duration = Duration::from_secs(15 * 60);
 
+/// What the accounts service says of a token that was used before. Whoever comes with it again is told that its family is
+/// dead, and loses the cookies then.
+const REUSED: &str = "Refresh chain reused-revoked";
+
 /// How long sessions last.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
@@ -79,7 +83,7 @@ pub(crate) struct Identified {
 pub(crate) enum Stranger {
     /// It came without a session.
     NoSession,
-    /// Its session does not go on; the cookies are taken away.
+    /// Its session does not go on; the cookies are taken away by these headers.
     Refused(AnswerHeaders),
     /// It cannot be known now; the cookies stay.
     Unavailable,
@@ -345,10 +349,18 @@ impl Sessions {
     async fn exchange(&self, ids: RefreshIds, seen: Seen<'_>) -> Result<Exchanged, Stranger> {
         let exchanging = self.shared.try_get_with(ids.token, self.rotate(ids, seen));
         exchanging.await.map_err(|error| match &*error {
-            AccountsError::Refused { status: 401, .. } => {
+            AccountsError::Refused {
+                status: 401,
+                message,
+                ..
+            } => {
                 // Whatever else is open of it ends with it: it may be a thief's.
                 self.live.end(&ids.family.to_string());
-                Stranger::Refused(self.cookies.clear())
+                Stranger::Refused(match message == REUSED {
+                    // The browser may have got others by now: those of the one who came first, or of a new sign-in.
+                    true => Vec::new(),
+                    false => self.cookies.clear(),
+                })
             }
             AccountsError::Refused { .. } => {
                 tracing::error!(why = chain(&*error), "a refresh is refused as malformed");

@@ -53,6 +53,7 @@ pub(super) fn refuse(
     target: &str,
     seen: &Seen<'_>,
 ) -> Refusal {
+    let is_over = matches!(stranger, Stranger::Refused(_));
     let (message, cleared) = match stranger {
         Stranger::Unavailable => return Refusal::auth_unavailable(),
         Stranger::NoSession if seen.is_machine() => {
@@ -63,12 +64,12 @@ pub(super) fn refuse(
         Stranger::Refused(cleared) => ("the session has ended; sign in again", cleared),
     };
     let is_native = seen.bare_token().is_some() || target.starts_with("/api/v1/health/");
-    let code = match (is_native, cleared.is_empty()) {
+    let code = match (is_native, is_over) {
         // As clients of the original read it.
-        (true, true) => "Access denied: no refresh token",
-        (true, false) => "Refresh rejected",
-        (false, true) => "UNAUTHENTICATED",
-        (false, false) => "SESSION_EXPIRED",
+        (true, false) => "Access denied: no refresh token",
+        (true, true) => "Refresh rejected",
+        (false, false) => "UNAUTHENTICATED",
+        (false, true) => "SESSION_EXPIRED",
     };
     let opens_page = *method == Method::GET && accepts_html(seen.headers);
     let mut refusal = Refusal::from(match opens_page {

@@ -59,6 +59,9 @@ async fn with_a_grace_of_zero_one_wins_and_a_replay_ends_the_session() {
     let mut thief = ada.clone();
     ada.get("/api/state").await.is(200);
     thief.at = front.another_gateway().await;
+    let lost = thief.get("/api/state").await;
+    // Whoever was first may be in this very browser: nothing of theirs is taken away.
+    assert!(lost.is(401).set().is_empty(), "{lost:?}");
     thief.get("/api/state").await.is(401);
     assert!(
         thief.cookies.is_empty(),
