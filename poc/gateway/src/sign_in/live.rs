@@ -17,6 +17,9 @@ const MAX_SESSIONS: usize = 64 * 1024;
 /// How long it is remembered that something ended: longer than any call to the accounts service lasts that began before.
 const ENDS_KEPT: Duration = Duration::from_secs(60);
 
+/// How long it is remembered which session was ended for good: longer than the accounts service is away.
+const GONE_KEPT: Duration = Duration::from_secs(24 * 3600);
+
 struct Session {
     person: String,
     ended: CancellationToken,
@@ -47,6 +50,8 @@ struct State {
     sessions: HashMap<String, Session>,
     /// By session or person.
     ends: HashMap<String, End>,
+    /// Sessions that were ended for good, and when. They never live again, whatever the accounts service has been told.
+    gone: HashMap<String, Instant>,
 }
 
 /// All of them.
@@ -86,7 +91,7 @@ impl LiveSessions {
             let end = state.ends.get(key);
             end.is_some_and(|end| end.outdates(asked, sid))
         };
-        if ended(sid) || ended(person) {
+        if state.gone.contains_key(sid) || ended(sid) || ended(person) {
             return None;
         }
         self.make_room(&mut state);
@@ -105,10 +110,15 @@ impl LiveSessions {
         Some(session.ended.clone())
     }
 
-    /// Ends a session.
+    /// Whether a session was ended for good.
+    pub(crate) fn is_gone(&self, sid: &str) -> bool {
+        self.state.lock().gone.contains_key(sid)
+    }
+
+    /// Ends a session for good.
     pub(crate) fn end(&self, sid: &str) {
         let mut state = self.state.lock();
-        state.remember(sid, None);
+        state.bury(sid);
         if let Some(session) = state.sessions.remove(sid) {
             session.ended.cancel();
         }
@@ -150,6 +160,17 @@ impl LiveSessions {
 }
 
 impl State {
+    fn bury(&mut self, sid: &str) {
+        self.gone.retain(|_, at| at.elapsed() < GONE_KEPT);
+        if self.gone.len() >= MAX_SESSIONS {
+            let oldest = self.gone.iter().min_by_key(|(_, at)| **at);
+            if let Some(sid) = oldest.map(|(sid, _)| sid.clone()) {
+                self.gone.remove(&sid);
+            }
+        }
+        self.gone.insert(sid.to_owned(), Instant::now());
+    }
+
     fn remember(&mut self, key: &str, but: Option<&str>) {
         self.ends.retain(|_, end| end.at.elapsed() < ENDS_KEPT);
         let now = Instant::now();
@@ -193,6 +214,8 @@ mod tests {
         live.end("1");
         assert!(one.is_cancelled() && live.find("1", 100).is_none());
         assert!(enter("1", "ada", before).is_none());
+        let after = Instant::now() + Duration::from_millis(1);
+        assert!(enter("1", "ada", after).is_none() && live.is_gone("1"));
         live.end_all("ada", Some("4"));
         assert!(two.is_cancelled() && !other.is_cancelled());
         assert!(enter("2", "ada", before).is_none());

@@ -18,6 +18,7 @@ use accounts::private_api::{
     Browser, EndSessions, Person, RecordToken, RevokeFamily, RotateToken, TokenRotated,
 };
 use accounts::{FamilyId, RefreshIds, RefreshToken, RefreshTokenKey, TokenId};
+use auth_base::Backoff;
 use auth_base::clock::{Clock, SystemClock};
 use auth_base::error_chain::chain;
 use auth_base::random::{Random, SystemRandom};
@@ -25,6 +26,7 @@ use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use jwt_auth::{Secret, Signer};
 use moka::future::Cache;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
@@ -43,6 +45,10 @@ const NAMED: Duration = Duration::from_secs(15 * 60);
 /// What the accounts service says of a token that was used before. Whoever comes with it again is told that its family is
 /// dead, and loses the cookies then.
 const REUSED: &str = "Refresh chain reused-revoked";
+
+/// How often, and after which pauses, the accounts service is told of a sign-out that it did not answer: for some ten minutes.
+const TELLINGS: u32 = 40;
+const TELL_AGAIN: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15));
 
 /// How long sessions last.
 #[derive(Clone, Copy, Debug)]
@@ -197,8 +203,17 @@ impl Sessions {
         let refresh = refresh.ok_or(Stranger::NoSession)?;
         let ids = self.key.open(refresh);
         let ids = ids.ok_or_else(|| Stranger::Refused(self.cookies.clear()))?;
+        let sid = ids.family.to_string();
+        let gone = || Stranger::Refused(self.cookies.clear());
+        if self.live.is_gone(&sid) {
+            return Err(gone());
+        }
         let mut exchanged = self.exchange(ids, seen).await?;
         let mut entered = self.live.enter(&exchanged.person, exchanged.asked);
+        if entered.is_none() && self.live.is_gone(&sid) {
+            // Its person has signed out meanwhile, whether the accounts service knows it or not.
+            return Err(gone());
+        }
         if entered.is_none() {
             // Something of this person ended after the accounts service was asked: what it says now counts.
             self.shared.invalidate(&ids.token).await;
@@ -316,10 +331,11 @@ impl Sessions {
             jti: None,
             family_id: Some(family_id.clone()),
         };
-        let revoked = self.accounts.revoke(seen.request_id, &revoke).await;
-        // Whoever renewed it meanwhile is out too.
-        self.live.end(&family_id);
-        (revoked.is_ok(), cleared)
+        let is_told = self.accounts.revoke(seen.request_id, &revoke).await.is_ok();
+        if !is_told {
+            tokio::spawn(tell_later(self.accounts.clone(), revoke));
+        }
+        (is_told, cleared)
     }
 
     /// Ends the session that a browser had before it signed in again.
@@ -431,6 +447,18 @@ impl Sessions {
         };
         access.into_iter().chain(refresh).collect()
     }
+}
+
+/// Tells the accounts service of a sign-out when it is back, if that is soon.
+async fn tell_later(accounts: AccountsClient, revoke: RevokeFamily) {
+    for failures in 0..TELLINGS {
+        sleep(TELL_AGAIN.pause(failures)).await;
+        match accounts.revoke("sign-out", &revoke).await {
+            Err(AccountsError::Unavailable) => {}
+            _ => return,
+        }
+    }
+    tracing::error!("the accounts service was not told of a sign-out");
 }
 
 fn successor(rotated: &TokenRotated) -> Option<(FamilyId, TokenId)> {

@@ -71,6 +71,14 @@ async fn signing_out_works_in_the_browser_while_the_accounts_service_is_away() {
     let out = ada.send("/logout", &[]).await;
     out.is(503);
     assert!(ada.cookies.is_empty());
+    // The accounts service comes back, and was not told yet: what was signed out stays so.
+    front.link.mend();
+    let mut tab = copy.clone();
+    tab.cookies.insert("access".to_owned(), "over".to_owned());
+    let refused = tab.get("/api/state").await;
+    refused.is(401);
+    assert!(tab.cookies.is_empty(), "{refused:?}");
+    front.link.cut();
     // At this gateway the access token is worth nothing either.
     let mut thief = front.browser();
     thief
