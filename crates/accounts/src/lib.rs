@@ -113,6 +113,7 @@ pub mod audit;
 pub mod memory;
 pub mod private_api;
 
+mod sealed;
 mod text;
 
 pub use mesh_api::permission::{Permission, Role};

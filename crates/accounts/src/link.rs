@@ -7,25 +7,21 @@
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::account::Version;
 use crate::id::AccountId;
 use crate::private_api::LinkKind;
+use crate::sealed::Sealed;
 
 /// What the token of every link begins with.
 pub const PREFIX: &str = "lnk_";
 
-const LABEL: &[u8] = b"link1";
 const CLAIMS: usize = 1 + 16 + 8 + 8;
-const BYTES: usize = CLAIMS + 32;
-/// Characters after the prefix.
-const CHARACTERS: usize = 87;
+const SEALED: Sealed<CLAIMS> = Sealed {
+    prefix: PREFIX,
+    label: b"link1",
+};
 
 /// How long a link of this kind counts: 15 minutes to sign in, three days to choose a password.
 pub fn lifetime(kind: LinkKind) -> Duration {
@@ -77,35 +73,18 @@ impl LinkKey {
 
     /// Makes the token of a link.
     pub fn token(&self, link: &Link) -> LinkToken {
-        let mut bytes = Zeroizing::new([0; BYTES]);
-        bytes[0] = kind_byte(link.kind);
-        bytes[1..17].copy_from_slice(link.account.as_bytes());
-        bytes[17..25].copy_from_slice(&link.version.0.to_be_bytes());
-        bytes[25..CLAIMS].copy_from_slice(&link.expires_at_ms.to_be_bytes());
-        let proof = self.proof(&bytes[..CLAIMS]);
-        bytes[CLAIMS..].copy_from_slice(&*proof);
-        let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + CHARACTERS));
-        text.push_str(PREFIX);
-        URL_SAFE_NO_PAD.encode_string(bytes.as_slice(), &mut text);
-        LinkToken(text)
+        let mut claims = [0; CLAIMS];
+        claims[0] = kind_byte(link.kind);
+        claims[1..17].copy_from_slice(link.account.as_bytes());
+        claims[17..25].copy_from_slice(&link.version.0.to_be_bytes());
+        claims[25..].copy_from_slice(&link.expires_at_ms.to_be_bytes());
+        LinkToken(SEALED.seal(&self.0, &claims))
     }
 
     /// Tells what is written in a token that this key made and that counts at `now_ms`, and `None` of everything else. Whether
     /// the account still has that version is for the caller to find out.
     pub fn open(&self, presented: &str, now_ms: i64) -> Option<Link> {
-        let text = presented.strip_prefix(PREFIX)?;
-        if text.len() != CHARACTERS {
-            return None;
-        }
-        let mut bytes = Zeroizing::new([0; BYTES + 1]);
-        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut *bytes).ok()?;
-        if length != BYTES {
-            return None;
-        }
-        let (claims, presented) = bytes[..BYTES].split_at(CLAIMS);
-        if !bool::from(self.proof(claims).ct_eq(presented)) {
-            return None;
-        }
+        let claims = SEALED.open([&self.0], presented)?;
         let link = Link {
             kind: kind_of(claims[0])?,
             account: AccountId::from_bytes(claims[1..17].try_into().ok()?),
@@ -113,18 +92,6 @@ impl LinkKey {
             expires_at_ms: i64::from_be_bytes(claims[25..].try_into().ok()?),
         };
         (now_ms < link.expires_at_ms).then_some(link)
-    }
-
-    #[expect(
-        clippy::expect_used,
-        reason = "HMAC takes keys of any length: there is no such error"
-    )]
-    fn proof(&self, claims: &[u8]) -> Zeroizing<[u8; 32]> {
-        let mac = Hmac::<Sha256>::new_from_slice(&*self.0);
-        let mut mac = mac.expect("HMAC takes keys of any length");
-        mac.update(LABEL);
-        mac.update(claims);
-        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 }
 
@@ -166,7 +133,7 @@ mod tests {
         for kind in [LinkKind::SignIn, LinkKind::ChoosePassword] {
             let link = Link { kind, ..link() };
             let token = key.token(&link);
-            assert_eq!(token.expose().len(), PREFIX.len() + CHARACTERS);
+            assert_eq!(token.expose().len(), PREFIX.len() + 87);
             assert_eq!(key.open(token.expose(), 999), Some(link));
             assert_eq!(key.open(token.expose(), 1_000), None);
         }

@@ -5,23 +5,19 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::id::{FamilyId, TokenId};
+use crate::sealed::Sealed;
 
 /// What every refresh token begins with.
 pub const PREFIX: &str = "rt_";
 
-const LABEL: &[u8] = b"rt1";
 const IDS: usize = 32;
-const BYTES: usize = IDS + 32;
-/// Characters after the prefix.
-const CHARACTERS: usize = 86;
+const SEALED: Sealed<IDS> = Sealed {
+    prefix: PREFIX,
+    label: b"rt1",
+};
 
 /// A refresh token: a secret. Redacted in `Debug`, wiped on drop.
 #[derive(Clone)]
@@ -75,53 +71,22 @@ impl RefreshTokenKey {
 
     /// Makes the token of these ids: the same at each call.
     pub fn token(&self, ids: &RefreshIds) -> RefreshToken {
-        let mut bytes = Zeroizing::new([0; BYTES]);
-        bytes[..16].copy_from_slice(ids.family.as_bytes());
-        bytes[16..IDS].copy_from_slice(ids.token.as_bytes());
-        let proof = proof(&self.newest, &bytes[..IDS]);
-        bytes[IDS..].copy_from_slice(&*proof);
-        let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + CHARACTERS));
-        text.push_str(PREFIX);
-        URL_SAFE_NO_PAD.encode_string(bytes.as_slice(), &mut text);
-        RefreshToken(text)
+        let mut claims = [0; IDS];
+        claims[..16].copy_from_slice(ids.family.as_bytes());
+        claims[16..].copy_from_slice(ids.token.as_bytes());
+        RefreshToken(SEALED.seal(&self.newest, &claims))
     }
 
     /// Tells the ids of a token that this key made, and `None` of everything else: a token has one form only.
     pub fn open(&self, presented: &str) -> Option<RefreshIds> {
-        let text = presented.strip_prefix(PREFIX)?;
-        if text.len() != CHARACTERS {
-            return None;
-        }
-        let mut bytes = Zeroizing::new([0; BYTES]);
-        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut *bytes).ok()?;
-        if length != BYTES {
-            return None;
-        }
-        let (ids, presented) = bytes.split_at(IDS);
-        let mut is_genuine = subtle::Choice::from(0);
-        for key in std::iter::once(&self.newest).chain(&self.older) {
-            is_genuine |= proof(key, ids).ct_eq(presented);
-        }
-        let (family, token) = ids.split_at(16);
-        match bool::from(is_genuine) {
-            true => Some(RefreshIds {
-                family: FamilyId::from_bytes(family.try_into().ok()?),
-                token: TokenId::from_bytes(token.try_into().ok()?),
-            }),
-            false => None,
-        }
+        let keys = std::iter::once(&self.newest).chain(&self.older);
+        let claims = SEALED.open(keys, presented)?;
+        let (family, token) = claims.split_at(16);
+        Some(RefreshIds {
+            family: FamilyId::from_bytes(family.try_into().ok()?),
+            token: TokenId::from_bytes(token.try_into().ok()?),
+        })
     }
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "HMAC takes keys of any length: there is no such error"
-)]
-fn proof(key: &[u8; 32], ids: &[u8]) -> Zeroizing<[u8; 32]> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(LABEL);
-    mac.update(ids);
-    Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
 impl fmt::Debug for RefreshTokenKey {
