@@ -52,6 +52,7 @@ pub mod problem;
 pub mod change;
 pub mod fields;
 pub mod limit;
+pub mod moment;
 pub mod secret;
 pub mod track;
 

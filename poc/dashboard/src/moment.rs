@@ -1,5 +1,7 @@
 //! Moments and durations in words: in UTC, and relative to now.
 
+use mesh_api::moment::Civil;
+
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
@@ -7,20 +9,20 @@ const DAY: i64 = 24 * HOUR;
 
 /// Writes a moment as `2026-11-23T02:34:21Z`.
 pub(crate) fn iso(moment: i64) -> String {
-    let (date, time) = parts(moment);
-    format!("{date}T{time}Z")
+    let civil = Civil::of(moment);
+    format!("{}T{}Z", civil.date(), civil.time())
 }
 
 /// Writes a moment as `2026-11-23 02:34:21 UTC`.
 pub(crate) fn utc(moment: i64) -> String {
-    let (date, time) = parts(moment);
-    format!("{date} {time} UTC")
+    let civil = Civil::of(moment);
+    format!("{} {} UTC", civil.date(), civil.time())
 }
 
 /// Writes the time of day, to the millisecond.
 pub(crate) fn precise(moment: i64) -> String {
-    let (_, time) = parts(moment);
-    format!("{time}.{:03}", moment.rem_euclid(SECOND))
+    let civil = Civil::of(moment);
+    format!("{}.{:03}", civil.time(), civil.millisecond)
 }
 
 /// Writes how long ago a moment is, or in how long it will be, in one unit: `now`, `12 s ago`, `in 3 d`.
@@ -59,29 +61,6 @@ fn coarse(span: i64) -> String {
         HOUR..DAY => format!("{} h", span / HOUR),
         _ => format!("{} d", span / DAY),
     }
-}
-
-/// The date and the time of day. Days are counted by Howard Hinnant's `civil_from_days`.
-fn parts(moment: i64) -> (String, String) {
-    let (days, rest) = (moment.div_euclid(DAY), moment.rem_euclid(DAY));
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (rest / HOUR, rest % HOUR / MINUTE, rest % MINUTE / SECOND);
-    (
-        format!("{year:04}-{month:02}-{day:02}"),
-        format!("{hour:02}:{minute:02}:{second:02}"),
-    )
 }
 
 #[cfg(test)]

@@ -1,55 +1,40 @@
 //! Moments in UTC: as people read them, as machines read them, and as a form's `datetime-local` field has them.
 
 use maud::{Markup, html};
-
-const SECOND: i64 = 1_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+use mesh_api::moment::Civil;
 
 /// Shows a moment to the minute.
 pub(super) fn time(at_ms: i64) -> Markup {
-    let Parts {
-        date, hour_minute, ..
-    } = Parts::of(at_ms);
-    html! { time datetime=(rfc3339(at_ms)) { (date) " " (hour_minute) " UTC" } }
+    let civil = Civil::of(at_ms);
+    html! { time datetime=(rfc3339(at_ms)) { (civil.date()) " " (hour_minute(&civil)) " UTC" } }
 }
 
 /// Shows a moment to the second.
 pub(super) fn precise_time(at_ms: i64) -> Markup {
-    let Parts {
-        date,
-        hour_minute,
-        second,
-        ..
-    } = Parts::of(at_ms);
-    html! { time datetime=(rfc3339(at_ms)) { (date) " " (hour_minute) ":" (second) " UTC" } }
+    let civil = Civil::of(at_ms);
+    html! { time datetime=(rfc3339(at_ms)) { (civil.date()) " " (civil.time()) " UTC" } }
 }
 
 /// Writes a moment as `2026-12-01T02:30:05.120Z`.
 pub(super) fn rfc3339(at_ms: i64) -> String {
-    let Parts {
-        date,
-        hour_minute,
-        second,
-        millisecond,
-    } = Parts::of(at_ms);
-    format!("{date}T{hour_minute}:{second}.{millisecond}Z")
+    let civil = Civil::of(at_ms);
+    let (date, time) = (civil.date(), civil.time());
+    format!("{date}T{time}.{:03}Z", civil.millisecond)
 }
 
 /// Writes a moment as a `datetime-local` field has it: `2026-12-01T02:30`, with seconds only where there are any.
 pub(super) fn to_input(at_ms: i64) -> String {
-    let Parts {
-        date,
-        hour_minute,
-        second,
-        millisecond,
-    } = Parts::of(at_ms);
-    match at_ms.rem_euclid(MINUTE) {
-        0 => format!("{date}T{hour_minute}"),
-        rest if rest % SECOND == 0 => format!("{date}T{hour_minute}:{second}"),
-        _ => format!("{date}T{hour_minute}:{second}.{millisecond}"),
+    let civil = Civil::of(at_ms);
+    let date = civil.date();
+    match (civil.second, civil.millisecond) {
+        (0, 0) => format!("{date}T{}", hour_minute(&civil)),
+        (_, 0) => format!("{date}T{}", civil.time()),
+        (_, millisecond) => format!("{date}T{}.{millisecond:03}", civil.time()),
     }
+}
+
+fn hour_minute(civil: &Civil) -> String {
+    format!("{:02}:{:02}", civil.hour, civil.minute)
 }
 
 /// Reads what a `datetime-local` field sends, `2026-12-01T02:30` with or without seconds, as UTC in epoch milliseconds.
@@ -63,69 +48,22 @@ pub fn from_input(text: &str) -> Option<i64> {
         return None;
     }
     let (second, fraction) = second.split_once('.').unwrap_or((second, "0"));
-    let days = days(
-        number(year, 4, 1..=9999)?,
-        number(month, 2, 1..=12)?,
-        number(day, 2, 1..=31)?,
-    )?;
-    let fraction = number(fraction, 3, 0..=999)? * [1, 100, 10, 1].get(fraction.len())?;
-    Some(
-        days * DAY
-            + number(hour, 2, 0..=23)? * HOUR
-            + number(minute, 2, 0..=59)? * MINUTE
-            + number(second, 2, 0..=59)? * SECOND
-            + fraction,
-    )
+    let year = number(year, 4).filter(|year| *year > 0)?;
+    let civil = Civil {
+        year,
+        month: number(month, 2)?,
+        day: number(day, 2)?,
+        hour: number(hour, 2)?,
+        minute: number(minute, 2)?,
+        second: number(second, 2)?,
+        millisecond: number(fraction, 3)? * [1, 100, 10, 1].get(fraction.len())?,
+    };
+    civil.at_ms()
 }
 
-fn number(text: &str, digits: usize, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+fn number(text: &str, digits: usize) -> Option<i64> {
     let plain = text.len() <= digits && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|_| plain)?;
-    range.contains(&number).then_some(number)
-}
-
-/// Counts the days since 1970, by Howard Hinnant's `days_from_civil`. There is no 30th of February.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    let shifted = year - i64::from(month <= 2);
-    let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    (civil(days) == (year, month, day)).then_some(days)
-}
-
-/// Year, month and day, by Howard Hinnant's `civil_from_days`.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// A moment, in pieces.
-struct Parts {
-    date: String,
-    hour_minute: String,
-    second: String,
-    millisecond: String,
-}
-
-impl Parts {
-    fn of(at_ms: i64) -> Self {
-        let (year, month, day) = civil(at_ms.div_euclid(DAY));
-        let rest = at_ms.rem_euclid(DAY);
-        Self {
-            date: format!("{year:04}-{month:02}-{day:02}"),
-            hour_minute: format!("{:02}:{:02}", rest / HOUR, rest % HOUR / MINUTE),
-            second: format!("{:02}", rest % MINUTE / SECOND),
-            millisecond: format!("{:03}", rest % SECOND),
-        }
-    }
+    text.parse().ok().filter(|_| plain)
 }
 
 #[cfg(test)]
