@@ -19,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -74,6 +74,33 @@ pub async fn serve_for(
         stopping
     );
     Ok(())
+}
+
+/// Serves until `stop` is over, with [`KEEP_ALIVE`]. The requests that are open then have `limit` to be answered; those that are
+/// left are cut off.
+///
+/// # Errors
+/// As for [`serve_for`].
+pub async fn serve_within(
+    listener: TcpListener,
+    router: Router,
+    limit: Duration,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let stopped = CancellationToken::new();
+    let overdue = async {
+        stop.await;
+        tracing::info!("stopping");
+        stopped.cancel();
+        sleep(limit).await;
+    };
+    tokio::select! {
+        served = serve(listener, router, stopped.cancelled()) => served,
+        () = overdue => {
+            tracing::warn!("requests that are open are cut off");
+            Ok(())
+        }
+    }
 }
 
 async fn accept(

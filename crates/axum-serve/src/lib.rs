@@ -18,4 +18,4 @@ mod lengths;
 mod malformed;
 mod unread;
 
-pub use crate::connections::{KEEP_ALIVE, serve, serve_for};
+pub use crate::connections::{KEEP_ALIVE, serve, serve_for, serve_within};

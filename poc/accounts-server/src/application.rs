@@ -13,7 +13,6 @@ use auth_base::random::SystemRandom;
 use axum::Router;
 use jwt_auth::{InternalTokenVerifier, ReplayGuard};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 use crate::config::{Settings, Store};
 use crate::failure::Failure;
@@ -75,20 +74,9 @@ impl Application {
     /// # Errors
     /// When accepting fails for good.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
-        let (asks, asked) = oneshot::channel::<()>();
-        let limit = async {
-            stop.await;
-            tracing::info!("stopping");
-            drop(asks);
-            tokio::time::sleep(STOP_LIMIT).await;
-        };
-        let serving = axum_serve::serve(self.listener, self.router, async { drop(asked.await) });
+        let serving = axum_serve::serve_within(self.listener, self.router, STOP_LIMIT, stop);
         let served = tokio::select! {
             served = serving => served,
-            () = limit => {
-                tracing::warn!("requests that are open are cut off");
-                Ok(())
-            }
             () = sweep(&self.accounts) => Ok(()),
         };
         if let Some(database) = self.database {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -51,20 +50,7 @@ impl Application {
     /// # Errors
     /// When accepting fails for good.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
-        let (asks, asked) = oneshot::channel::<()>();
-        let limit = async {
-            stop.await;
-            tracing::info!("stopping");
-            drop(asks);
-            tokio::time::sleep(STOP_LIMIT).await;
-        };
-        let serving = axum_serve::serve(self.listener, self.router, async { drop(asked.await) });
-        tokio::select! {
-            served = serving => Ok(served?),
-            () = limit => {
-                tracing::warn!("requests that are open are cut off");
-                Ok(())
-            }
-        }
+        let serving = axum_serve::serve_within(self.listener, self.router, STOP_LIMIT, stop);
+        Ok(serving.await?)
     }
 }
