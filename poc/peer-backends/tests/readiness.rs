@@ -4,9 +4,8 @@
     reason = "a test stops where an expectation fails"
 )]
 
-use std::io::{self, Read as _, Write};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hmac_auth_redis::keys::Namespace;
@@ -17,6 +16,7 @@ use peer_kit::health::Check;
 use redis_link::key_watch::KeyWatch;
 use redis_link::link::RedisLink;
 use services::Redis;
+use services::log::Log;
 use tokio::time::sleep;
 
 async fn ready(url: &str, is_source: bool) -> Result<(), String> {
@@ -108,34 +108,17 @@ async fn a_redis_that_evicts_is_not_ready() {
     assert_eq!(ready(redis.url(), false).await, Ok(()));
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_refused_nicety_is_told_once() {
     let redis = services::redis().await.unwrap();
     let url = user(&redis, "-client|tracking");
     let log = Log::default();
-    let shared = log.clone();
-    let logs = tracing_subscriber::fmt()
-        .with_writer(move || shared.clone())
-        .finish();
+    let logs = tracing_subscriber::fmt().with_writer(log.writer()).finish();
     let _guard = tracing::subscriber::set_default(logs);
     let link = RedisLink::open(&url).unwrap();
     let watch = KeyWatch::spawn(link, vec!["propagation:".to_owned()]);
     sleep(Duration::from_secs(3)).await;
     drop(watch);
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     assert_eq!(text.matches("redis does not track").count(), 1, "{text}");
 }

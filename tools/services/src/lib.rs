@@ -19,6 +19,7 @@ mod environment;
 mod error;
 pub mod http;
 pub mod images;
+pub mod log;
 mod mariadb;
 pub mod mesh;
 pub mod output;

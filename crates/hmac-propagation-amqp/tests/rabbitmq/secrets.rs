@@ -1,43 +1,18 @@
 //! Neither the password nor a body reaches a log, at any level.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use hmac_propagation::broker::{OutboundMessage, PublishError};
 use hmac_testkit::broker::{peer, take};
-use tracing_subscriber::fmt::MakeWriter;
+use services::log::Log;
 
 use crate::faults::{close_connections, vhost};
 use crate::support::{connect, healthy, options, status};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 #[tokio::test]
 async fn no_secret_in_logs() {
     let log = Log::default();
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
+        .with_writer(log.writer())
         .init();
     let node = services::rabbitmq().await.unwrap();
     let url = node.vhost("secrets").await.unwrap();
@@ -84,7 +59,7 @@ async fn no_secret_in_logs() {
         .await
         .unwrap();
 
-    let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let log = log.text();
     assert!(
         log.contains("connected to the broker") && log.contains("lost the broker"),
         "{log}"

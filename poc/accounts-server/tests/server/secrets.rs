@@ -1,42 +1,17 @@
 //! No password and no token is in a log, whatever its level, and in no answer but the one that hands it out.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use accounts_server::{Operation, Policy};
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
+use services::log::Log;
 
 use crate::support::{Claims, OTHER_PASSWORD, PASSWORD, Server, Who};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 #[tokio::test]
 async fn no_secret_is_in_a_log_at_any_level() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
+        .with_writer(log.writer())
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let server = Server::sqlite(Policy::default()).await;
@@ -74,7 +49,7 @@ async fn no_secret_is_in_a_log_at_any_level() {
     let stranger = server.request("POST", "/internal/auth/validate").send();
     assert_eq!(stranger.await.unwrap().status(), 401);
 
-    let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let log = log.text();
     assert!(log.contains("a request is refused"), "{log}");
     let proof = token.rsplit('.').next().unwrap();
     for secret in [PASSWORD, OTHER_PASSWORD, &link[4..], proof, "$argon2id$"] {

@@ -1,11 +1,8 @@
 //! What opens one door opens no other, and nothing secret is written to a log.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use gateway::token::{self, Holder};
 use mesh_api::permission::Role;
-use tracing_subscriber::fmt::MakeWriter;
+use services::log::Log;
 
 use crate::front::{ADA, Front, PASSWORD};
 
@@ -74,35 +71,13 @@ async fn a_token_of_one_kind_opens_no_other_door_of_the_gateway() {
     ada.ask("GET", "/api/state", &headers, "").await.is(401);
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 /// At the level that shows most, of every crate.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_any_log() {
     let log = Log::default();
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
+        .with_writer(log.writer())
         .try_init()
         .unwrap();
     let front = Front::start().await;
@@ -126,7 +101,7 @@ async fn no_secret_is_in_any_log() {
         secrets.extend(seen.all("x-internal-auth").into_iter().map(str::to_owned));
     }
     ada.send("/logout", &[]).await.is(303);
-    let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let log = log.text();
     assert!(log.contains("TRACE"), "the log is on");
     secrets.retain(|secret| secret != "over");
     for secret in secrets {
