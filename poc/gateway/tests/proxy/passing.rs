@@ -67,9 +67,10 @@ async fn an_answer_shows_nothing_of_between_us() {
 
 #[tokio::test]
 async fn a_peer_that_is_away_is_a_problem_with_a_code() {
+    // Nobody listens on it, and nobody else gets it.
+    let port = tokio::net::TcpSocket::new_v4().unwrap();
+    port.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let away = |settings: &mut gateway::proxy::Settings| {
-        // Nobody listens on the port of a listener that is gone.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("away=http://{}", port.local_addr().unwrap());
         settings.upstreams.push(url.parse().unwrap());
         settings.limits.first_byte = std::time::Duration::from_millis(300);

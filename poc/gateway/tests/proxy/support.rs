@@ -8,10 +8,7 @@ use async_trait::async_trait;
 use gateway::proxy::{
     Caller, LocalOperator, Proxy, ProxyError, Refusal, Request, Settings, Upstream, Who,
 };
-use jwt_auth::{
-    Algorithm, InternalContext, InternalRequest, InternalTokenVerifier, Jwks, MemoryKeySource,
-    MemoryNonceStore, MemorySigner, PrivateKey, ReplayGuard, Signer as _,
-};
+use jwt_auth::{Algorithm, InternalContext, Jwks, MemorySigner, PrivateKey, Signer as _};
 use mesh_api::permission::Role;
 use peer_kit::shutdown::Stop;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -119,21 +116,7 @@ impl Proxied {
         method: &str,
         uri: &str,
     ) -> Result<InternalContext, String> {
-        let keys = Arc::new(MemoryKeySource::new(self.keys.clone()));
-        let replay = ReplayGuard::new(Arc::new(MemoryNonceStore::default()));
-        let verifier = InternalTokenVerifier::new(keys, replay, audience);
-        let tokens: Vec<&[u8]> = seen
-            .all("x-internal-auth")
-            .into_iter()
-            .map(str::as_bytes)
-            .collect();
-        let request = InternalRequest {
-            tokens: &tokens,
-            method,
-            uri,
-        };
-        let verified = verifier.verify(request).await;
-        verified.map_err(|rejection| rejection.to_string())
+        seen.token(self.keys.clone(), audience, method, uri).await
     }
 }
 

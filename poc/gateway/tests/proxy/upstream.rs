@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jwt_auth::{
+    InternalContext, InternalRequest, InternalTokenVerifier, Jwks, MemoryKeySource,
+    MemoryNonceStore, ReplayGuard,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -37,6 +41,30 @@ impl Seen {
         let all = self.all(name);
         assert_eq!(all.len(), 1, "{name} in {self:?}");
         all[0]
+    }
+}
+
+impl Seen {
+    /// Reads its token as the peer `audience` would, which believes `keys`.
+    pub(crate) async fn token(
+        &self,
+        keys: Jwks,
+        audience: &str,
+        method: &str,
+        uri: &str,
+    ) -> Result<InternalContext, String> {
+        let keys = Arc::new(MemoryKeySource::new(keys));
+        let replay = ReplayGuard::new(Arc::new(MemoryNonceStore::default()));
+        let verifier = InternalTokenVerifier::new(keys, replay, audience);
+        let tokens = self.all("x-internal-auth").into_iter().map(str::as_bytes);
+        let tokens: Vec<&[u8]> = tokens.collect();
+        let request = InternalRequest {
+            tokens: &tokens,
+            method,
+            uri,
+        };
+        let verified = verifier.verify(request).await;
+        verified.map_err(|rejection| rejection.to_string())
     }
 }
 

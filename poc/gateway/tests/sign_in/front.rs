@@ -14,10 +14,7 @@ use auth_base::{ManualClock, Secret};
 use gateway::keys;
 use gateway::proxy::{Origin, Settings, Upstream};
 use gateway::sign_in::{self, SignInSettings};
-use jwt_auth::{
-    AccessGrant, AccessTokenIssuer, InternalContext, InternalRequest, InternalTokenVerifier, Jwks,
-    MemoryKeySource, MemoryNonceStore, ReplayGuard, Signer,
-};
+use jwt_auth::{AccessGrant, AccessTokenIssuer, InternalContext, Jwks, MemoryKeySource, Signer};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
@@ -194,18 +191,7 @@ impl Front {
         uri: &str,
     ) -> Result<InternalContext, String> {
         let keys = Jwks::new([self.signer().key().clone()]);
-        let replay = ReplayGuard::new(Arc::new(MemoryNonceStore::default()));
-        let keys = Arc::new(MemoryKeySource::new(keys));
-        let verifier = InternalTokenVerifier::new(keys, replay, audience);
-        let tokens = seen.all("x-internal-auth").into_iter().map(str::as_bytes);
-        let tokens: Vec<&[u8]> = tokens.collect();
-        let request = InternalRequest {
-            tokens: &tokens,
-            method,
-            uri,
-        };
-        let verified = verifier.verify(request).await;
-        verified.map_err(|rejection| rejection.to_string())
+        seen.token(keys, audience, method, uri).await
     }
 
     /// Waits until a request is in the audit.
