@@ -63,6 +63,25 @@ pub mod code {
     pub const WEAK_PASSWORD: &str = "WEAK_PASSWORD";
     /// 400: a value is none; `field` names it.
     pub const INVALID: &str = "INVALID";
+
+    /// All of them.
+    pub const ALL: [&str; 9] = [
+        INVALID_CREDENTIALS,
+        INVALID_LINK,
+        TOO_MANY_ATTEMPTS,
+        CHANGED,
+        FAMILY_DEAD,
+        EMAIL_TAKEN,
+        LAST_ADMIN,
+        WEAK_PASSWORD,
+        INVALID,
+    ];
+}
+
+/// Texts of the original that tell one refusal from another.
+pub mod text {
+    /// 401: the token was used before, and its family is revoked now.
+    pub const REUSED: &str = "Refresh chain reused-revoked";
 }
 
 /// What is seen of a browser, and kept with its session.

@@ -1,6 +1,6 @@
 //! Why a call is not done. Texts and codes are those of the private API; the status of each stands in one place, here.
 
-use accounts::private_api::code;
+use accounts::private_api::{code, text};
 use accounts::strength::WeakPassword;
 use accounts::{Refusal, TooManyFailures};
 use accounts_sqlx::SqlError;
@@ -161,6 +161,6 @@ fn refusal_text(refusal: Refusal) -> &'static str {
         Refusal::NotFound | Refusal::Expired => "Refresh token not found",
         Refusal::FamilyRevoked => "Refresh chain family-revoked",
         Refusal::SubjectInactive => "User no longer active",
-        Refusal::Reused => "Refresh chain reused-revoked",
+        Refusal::Reused => text::REUSED,
     }
 }

@@ -9,13 +9,10 @@ use accounts::private_api::AuditEntry;
 use auth_base::clock::{Clock, SystemClock};
 use axum::http::Method;
 use axum::response::Response;
-use mesh_api::routes;
 
+use crate::proxy::permission;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::who::Caller;
-
-/// Where a peer has its management.
-const PREFIXES: [&str; 2] = ["/api", "/admin"];
 
 /// Where changes are written down, without anybody waiting for it.
 pub(crate) trait ChangeLog: Send + Sync + 'static {
@@ -43,15 +40,15 @@ pub(super) struct Change {
 impl Change {
     pub(super) fn new(log: Arc<dyn ChangeLog>, asked: &Asked<'_>) -> Self {
         let (caller, path, method) = (asked.caller, asked.path, asked.method);
-        let operation = PREFIXES.iter().find_map(|prefix| {
-            let route = routes::route_of(method.as_str(), path.strip_prefix(prefix)?)?;
-            Some(route.operation.as_str().to_owned())
-        });
+        let operation = permission::operation(method, path);
         let text = |text: &str| AuditText::new(text).as_str().to_owned();
         let entry = AuditEntry {
             at_ms: SystemClock.now_ms(),
             actor: text(caller.name.as_ref().unwrap_or(&caller.subject)),
-            action: operation.unwrap_or_else(|| text(&method.as_str().to_lowercase())),
+            action: match operation {
+                Some(operation) => operation.to_owned(),
+                None => text(&method.as_str().to_lowercase()),
+            },
             subject: text(path),
             peer: Some(asked.peer.to_owned()),
             request_id: Some(asked.request_id.to_owned()),

@@ -52,6 +52,19 @@ impl Default for Limits {
     }
 }
 
+/// Connections to servers behind the gateway, each of which comes about within `connect`.
+pub(crate) fn client(connect: Duration) -> Client<HttpConnector, Body> {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(connect));
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .http1_max_buf_size(MAX_HEAD)
+        .build(connector)
+}
+
 /// Sends requests to peers.
 pub(super) struct Forwarder {
     client: Client<HttpConnector, Body>,
@@ -61,17 +74,8 @@ pub(super) struct Forwarder {
 impl Forwarder {
     /// Waits as long as `limits` say.
     pub(super) fn new(limits: &Limits) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(limits.connect));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .http1_max_buf_size(MAX_HEAD)
-            .build(connector);
         Self {
-            client,
+            client: client(limits.connect),
             first_byte: limits.first_byte,
         }
     }

@@ -6,33 +6,45 @@ use std::time::Duration;
 use auth_base::error_chain::chain;
 use auth_base::random::{Random, SystemRandom};
 use axum::http::HeaderValue;
-use jwt_auth::{InternalGrant, InternalTokenIssuer, Scopes, Signer};
+use jwt_auth::{InternalGrant, InternalTokenIssuer, Scopes, Signer, SubjectKind};
+use mesh_api::permission::Permission;
 use tokio::time::timeout;
-
-use crate::proxy::refusal::Refusal;
-use crate::proxy::who::Caller;
 
 /// A key signs within this time.
 const SIGN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Makes both.
-pub(super) struct Mint {
+#[derive(Clone)]
+pub(crate) struct Mint {
     issuer: InternalTokenIssuer,
     random: Arc<dyn Random>,
 }
 
+/// Whom a token speaks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speaker<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) kind: SubjectKind,
+    /// What people call the caller.
+    pub(crate) name: Option<&'a str>,
+    pub(crate) permissions: &'a [Permission],
+    pub(crate) session: Option<&'a str>,
+}
+
 /// What a token is for.
-pub(super) struct Wanted<'a> {
-    pub(super) audience: &'a str,
-    pub(super) request_id: &'a str,
-    pub(super) method: &'a str,
+pub(crate) struct Wanted<'a> {
+    pub(crate) audience: &'a str,
+    /// What the request is part of; may be empty.
+    pub(crate) scope: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) method: &'a str,
     /// Path and query, as they will be sent.
-    pub(super) target: &'a str,
+    pub(crate) target: &'a str,
 }
 
 impl Mint {
     /// Signs with the key of `signer`.
-    pub(super) fn new(signer: Arc<dyn Signer>) -> Self {
+    pub(crate) fn new(signer: Arc<dyn Signer>) -> Self {
         Self {
             issuer: InternalTokenIssuer::new(signer),
             random: Arc::new(SystemRandom),
@@ -46,41 +58,39 @@ impl Mint {
         format!("{:032x}", u128::from_be_bytes(bytes))
     }
 
-    /// The value of `X-Internal-Auth` for one request of `caller`. Logs never show it.
-    ///
-    /// # Errors
-    /// 503 when the key does not sign.
-    pub(super) async fn token(
+    /// The value of `X-Internal-Auth` for one request; `None`, and a line in the log, when the key does not sign. Logs never show
+    /// it.
+    pub(crate) async fn token(
         &self,
-        caller: &Caller,
+        speaker: &Speaker<'_>,
         wanted: &Wanted<'_>,
-    ) -> Result<HeaderValue, Refusal> {
-        let permissions = caller.permissions.iter().map(|it| it.as_str().to_owned());
+    ) -> Option<HeaderValue> {
+        let permissions = speaker.permissions.iter().map(|it| it.as_str().to_owned());
         let issuing = self.issuer.issue(InternalGrant {
             audience: wanted.audience,
-            subject: &caller.subject,
-            subject_kind: caller.kind,
-            name: caller.name.as_deref(),
-            scope: Scopes::default(),
+            subject: speaker.subject,
+            subject_kind: speaker.kind,
+            name: speaker.name,
+            scope: Scopes::parse(wanted.scope).unwrap_or_default(),
             permissions: permissions.collect(),
             request_id: wanted.request_id,
             method: wanted.method,
             uri: wanted.target,
             tenant: None,
-            session: caller.session.as_deref(),
+            session: speaker.session,
         });
-        let unavailable = |why: &str| {
-            tracing::error!(why, "no internal token can be made");
-            Refusal::auth_unavailable()
+        let why = match timeout(SIGN_LIMIT, issuing).await {
+            Ok(Ok(token)) => match HeaderValue::from_str(token.expose()) {
+                Ok(mut value) => {
+                    value.set_sensitive(true);
+                    return Some(value);
+                }
+                Err(_) => "the token is no header".to_owned(),
+            },
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "the key does not sign in time".to_owned(),
         };
-        let token = match timeout(SIGN_LIMIT, issuing).await {
-            Ok(Ok(token)) => token,
-            Ok(Err(error)) => return Err(unavailable(&chain(&error))),
-            Err(_) => return Err(unavailable("the key does not sign in time")),
-        };
-        let value = HeaderValue::from_str(token.expose());
-        let mut value = value.map_err(|_| unavailable("the token is no header"))?;
-        value.set_sensitive(true);
-        Ok(value)
+        tracing::error!(why, "no internal token can be made");
+        None
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use mesh_api::permission::Permission;
-use mesh_api::routes::permission_of;
+use mesh_api::routes::{permission_of, route_of};
 
 /// Where a peer has its management.
 const PREFIXES: [&str; 2] = ["/api", "/admin"];
@@ -11,13 +11,23 @@ const PREFIXES: [&str; 2] = ["/api", "/admin"];
 const SHOWN: [&str; 4] = ["/", "/targets", "/health", "/metrics"];
 const SHOWN_BELOW: [&str; 2] = ["/clients/", "/pkg/"];
 
+/// The name of the operation that a request to `path` of a peer asks for, if it is one of its management.
+pub(super) fn operation(method: &Method, path: &str) -> Option<&'static str> {
+    let route = managed(path, |below| route_of(method.as_str(), below));
+    route.map(|route| route.operation.as_str())
+}
+
+/// Asks about what of a path is below a peer's management.
+fn managed<T>(path: &str, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let mut below = PREFIXES
+        .iter()
+        .filter_map(|prefix| path.strip_prefix(prefix));
+    below.find_map(find)
+}
+
 /// The permission that a request to `path` of a peer needs; `None` where only the peer knows.
 pub(super) fn needed(method: &Method, path: &str) -> Option<Permission> {
-    let below = |prefix: &str| path.strip_prefix(prefix);
-    if let Some(permission) = PREFIXES
-        .iter()
-        .find_map(|prefix| permission_of(method.as_str(), below(prefix)?))
-    {
+    if let Some(permission) = managed(path, |below| permission_of(method.as_str(), below)) {
         return Some(permission);
     }
     let is_read = matches!(*method, Method::GET | Method::HEAD);

@@ -212,11 +212,13 @@ impl Entry {
         })?;
         let wanted = Wanted {
             audience: &upstream.name,
+            scope: "",
             request_id: journey.request_id,
             method: parts.method.as_str(),
             target: target.as_str(),
         };
-        let token = shared.mint.token(caller, &wanted).await?;
+        let token = shared.mint.token(&caller.speaker(), &wanted).await;
+        let token = token.ok_or_else(Refusal::auth_unavailable)?;
         prepare(&mut parts, head, shared.is_secure);
         parts.headers.insert(INTERNAL_AUTH, token);
         if let Ok(request_id) = HeaderValue::try_from(journey.request_id) {

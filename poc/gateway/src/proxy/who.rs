@@ -13,6 +13,7 @@ use jwt_auth::SubjectKind;
 use mesh_api::permission::Permission;
 use tokio_util::sync::CancellationToken;
 
+use crate::proxy::mint::Speaker;
 use crate::proxy::refusal::Refusal;
 
 /// What of a request tells who it comes from.
@@ -65,6 +66,19 @@ pub struct Caller {
     pub until_ms: Option<i64>,
     /// Headers of its answer, such as cookies that were renewed.
     pub answer: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Caller {
+    /// Whom tokens of its requests speak for.
+    pub(super) fn speaker(&self) -> Speaker<'_> {
+        Speaker {
+            subject: &self.subject,
+            kind: self.kind,
+            name: self.name.as_deref(),
+            permissions: &self.permissions,
+            session: self.session.as_deref(),
+        }
+    }
 }
 
 /// Finds out who calls.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
@@ -17,10 +18,8 @@ use crate::pages;
 use crate::sign_in::front_door::FrontDoor;
 
 /// Pages for whoever has signed in.
-pub(super) fn router() -> Router<Arc<FrontDoor>> {
-    Router::new()
-        .route("/account/sessions", get(sessions::show))
-        .route("/account/sessions/end", post(sessions::end))
+pub(super) fn router(door: &Arc<FrontDoor>) -> Router<Arc<FrontDoor>> {
+    let of_admins = Router::new()
         .route("/account/people", get(people::show).post(people::invite))
         .route("/account/people/{id}/roles", post(people::roles))
         .route("/account/people/{id}/disable", post(people::disable))
@@ -29,6 +28,11 @@ pub(super) fn router() -> Router<Arc<FrontDoor>> {
         .route("/account/audit", get(audit::show))
         .route("/account/audit.csv", get(audit::csv))
         .route("/account/audit.json", get(audit::json))
+        .route_layer(from_fn_with_state(Arc::clone(door), around::admins));
+    Router::new()
+        .route("/account/sessions", get(sessions::show))
+        .route("/account/sessions/end", post(sessions::end))
+        .merge(of_admins)
 }
 
 /// GET `/account/style.css`.

@@ -15,15 +15,13 @@ use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use jwt_auth::{InternalGrant, InternalTokenIssuer, Scopes, Signer, SubjectKind};
-use mesh_api::permission::Permission;
+use jwt_auth::{Signer, SubjectKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::proxy::Upstream;
+use crate::proxy::{Mint, Speaker, Upstream, Wanted, client};
 
 const INTERNAL_AUTH: HeaderName = HeaderName::from_static(jwt_auth::guard::INTERNAL_AUTH);
 
@@ -33,27 +31,25 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// An answer has no more bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// In whose name the service is called.
+/// In whose name the service is called, and as part of which request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acting<'a> {
-    /// The account's id, or `system`.
-    pub(crate) subject: &'a str,
-    pub(crate) kind: SubjectKind,
-    /// What people call the caller.
-    pub(crate) name: Option<&'a str>,
-    pub(crate) permissions: &'a [Permission],
-    /// The name of the request that this is part of.
+    pub(crate) speaker: Speaker<'a>,
     pub(crate) request_id: &'a str,
 }
 
 impl<'a> Acting<'a> {
     /// The gateway itself, about nobody in particular.
     pub(crate) fn gateway(request_id: &'a str) -> Self {
-        Self {
+        let speaker = Speaker {
             subject: "system",
             kind: SubjectKind::System,
             name: None,
             permissions: &[],
+            session: None,
+        };
+        Self {
+            speaker,
             request_id,
         }
     }
@@ -79,6 +75,9 @@ pub(crate) enum AccountsError {
     Unavailable,
 }
 
+/// What a call came to.
+pub(crate) type Answer<T> = Result<T, AccountsError>;
+
 /// Bytes that were answered, whatever they say.
 pub(crate) struct Raw {
     pub(crate) status: StatusCode,
@@ -91,111 +90,78 @@ pub(crate) struct Raw {
 pub(crate) struct AccountsClient {
     service: Arc<Upstream>,
     client: Client<HttpConnector, Body>,
-    issuer: InternalTokenIssuer,
+    mint: Mint,
 }
 
 impl AccountsClient {
     /// Calls `service`, whose name tokens are for, with tokens of `signer`.
     pub(crate) fn new(service: Upstream, signer: Arc<dyn Signer>) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_LIMIT));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .build(connector);
         Self {
             service: Arc::new(service),
-            client,
-            issuer: InternalTokenIssuer::new(signer),
+            client: client(CONNECT_LIMIT),
+            mint: Mint::new(signer),
         }
     }
 
-    pub(crate) async fn validate(
-        &self,
-        request_id: &str,
-        asked: &Validate,
-    ) -> Result<Person, AccountsError> {
+    pub(crate) async fn validate(&self, request_id: &str, asked: &Validate) -> Answer<Person> {
         let acting = Acting::gateway(request_id);
-        self.post(acting, scope::VALIDATE, "/internal/auth/validate", asked)
-            .await
+        let path = "/internal/auth/validate";
+        self.post(acting, scope::VALIDATE, path, asked).await
     }
 
-    pub(crate) async fn make_link(
-        &self,
-        acting: Acting<'_>,
-        asked: &MakeLink,
-    ) -> Result<MadeLink, AccountsError> {
-        self.post(acting, scope::LINK, "/internal/links", asked)
-            .await
+    pub(crate) async fn make_link(&self, acting: Acting<'_>, asked: &MakeLink) -> Answer<MadeLink> {
+        let path = "/internal/links";
+        self.post(acting, scope::LINK, path, asked).await
     }
 
     pub(crate) async fn look_at_link(
         &self,
         request_id: &str,
         asked: &LookAtLink,
-    ) -> Result<LinkShown, AccountsError> {
+    ) -> Answer<LinkShown> {
         let acting = Acting::gateway(request_id);
-        self.post(acting, scope::VALIDATE, "/internal/links/look", asked)
-            .await
+        let path = "/internal/links/look";
+        self.post(acting, scope::VALIDATE, path, asked).await
     }
 
-    pub(crate) async fn redeem_link(
-        &self,
-        request_id: &str,
-        asked: &RedeemLink,
-    ) -> Result<Person, AccountsError> {
+    pub(crate) async fn redeem_link(&self, request_id: &str, asked: &RedeemLink) -> Answer<Person> {
         let acting = Acting::gateway(request_id);
-        self.post(acting, scope::VALIDATE, "/internal/links/redeem", asked)
-            .await
+        let path = "/internal/links/redeem";
+        self.post(acting, scope::VALIDATE, path, asked).await
     }
 
-    /// Begins a family. Whoever gets no answer may ask again: it is the same family then.
+    /// Begins a family: the same one, however often it is asked for.
     pub(crate) async fn record(
         &self,
         request_id: &str,
         asked: &RecordToken,
-    ) -> Result<TokenRecorded, AccountsError> {
-        let acting = Acting::gateway(request_id);
+    ) -> Answer<TokenRecorded> {
         let path = "/internal/refresh/record";
-        match self.post(acting, scope::REFRESH, path, asked).await {
-            Err(AccountsError::Unavailable) => self.post(acting, scope::REFRESH, path, asked).await,
-            answered => answered,
-        }
+        self.refresh_twice(request_id, path, asked).await
     }
 
-    /// Presents a token. Without an answer it is presented once more with the same successor, which changes nothing if the first
-    /// call was heard.
+    /// Presents a token, with a successor that stays the same if the first call was heard.
     pub(crate) async fn rotate(
         &self,
         request_id: &str,
         asked: &RotateToken,
-    ) -> Result<TokenRotated, AccountsError> {
-        let acting = Acting::gateway(request_id);
+    ) -> Answer<TokenRotated> {
         let path = "/internal/refresh/rotate";
-        match self.post(acting, scope::REFRESH, path, asked).await {
-            Err(AccountsError::Unavailable) => self.post(acting, scope::REFRESH, path, asked).await,
-            answered => answered,
-        }
+        self.refresh_twice(request_id, path, asked).await
     }
 
     pub(crate) async fn revoke(
         &self,
         request_id: &str,
         asked: &RevokeFamily,
-    ) -> Result<FamilyRevoked, AccountsError> {
+    ) -> Answer<FamilyRevoked> {
         let acting = Acting::gateway(request_id);
-        self.post(acting, scope::REFRESH, "/internal/refresh/revoke", asked)
-            .await
+        let path = "/internal/refresh/revoke";
+        self.post(acting, scope::REFRESH, path, asked).await
     }
 
-    pub(crate) async fn sessions(
-        &self,
-        acting: Acting<'_>,
-        user_id: &str,
-    ) -> Result<SessionList, AccountsError> {
-        let query = query(&[("userId", user_id)]);
-        let path = format!("/internal/sessions?{query}");
+    pub(crate) async fn sessions(&self, acting: Acting<'_>, user_id: &str) -> Answer<SessionList> {
+        let path = format!("/internal/sessions?{}", query(&[("userId", user_id)]));
         self.get(acting, scope::SESSIONS, &path).await
     }
 
@@ -203,33 +169,23 @@ impl AccountsClient {
         &self,
         acting: Acting<'_>,
         asked: &EndSessions,
-    ) -> Result<SessionsEnded, AccountsError> {
-        self.post(acting, scope::SESSIONS, "/internal/sessions/end", asked)
-            .await
+    ) -> Answer<SessionsEnded> {
+        let path = "/internal/sessions/end";
+        self.post(acting, scope::SESSIONS, path, asked).await
     }
 
-    pub(crate) async fn audit(
-        &self,
-        acting: Acting<'_>,
-        asked: &AuditQuery,
-    ) -> Result<AuditRows, AccountsError> {
-        let query = serde_json::to_value(asked).unwrap_or_default();
-        let path = format!("/internal/audit?{}", query_of(&query));
+    pub(crate) async fn audit(&self, acting: Acting<'_>, asked: &AuditQuery) -> Answer<AuditRows> {
+        let path = format!("/internal/audit?{}", query_of(asked));
         self.get(acting, scope::AUDIT_READ, &path).await
     }
 
     /// Writes rows down.
-    pub(crate) async fn write_audit(&self, rows: &AuditEntries) -> Result<(), AccountsError> {
+    pub(crate) async fn write_audit(&self, rows: &AuditEntries) -> Answer<()> {
         let acting = Acting::gateway("audit");
+        let (method, path) = (Method::POST, "/internal/audit");
         let body = json(rows)?;
-        let path = "/internal/audit";
-        let raw = self
-            .raw(acting, scope::AUDIT_WRITE, Method::POST, path, body)
-            .await?;
-        match raw.status.is_success() {
-            true => Ok(()),
-            false => Err(refused(&raw)),
-        }
+        let raw = self.raw(acting, scope::AUDIT_WRITE, method, path, body);
+        decided(raw.await?).map(drop)
     }
 
     /// Calls a route of `/v1/user`, and tells what it answers.
@@ -239,10 +195,24 @@ impl AccountsClient {
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
-    ) -> Result<T, AccountsError> {
+    ) -> Answer<T> {
         let body = body.map_or(Ok(Zeroizing::default()), json)?;
-        let raw = self.raw(acting, scope::USERS, method, path, body).await?;
-        read(&raw)
+        let raw = self.raw(acting, scope::USERS, method, path, body);
+        read(raw.await?)
+    }
+
+    /// Asks once more when nothing was answered: for what changes nothing when it is done twice.
+    async fn refresh_twice<T: DeserializeOwned>(
+        &self,
+        request_id: &str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Answer<T> {
+        let acting = Acting::gateway(request_id);
+        match self.post(acting, scope::REFRESH, path, body).await {
+            Err(AccountsError::Unavailable) => self.post(acting, scope::REFRESH, path, body).await,
+            answered => answered,
+        }
     }
 
     async fn post<T: DeserializeOwned>(
@@ -251,11 +221,9 @@ impl AccountsClient {
         scope: &str,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<T, AccountsError> {
-        let raw = self
-            .raw(acting, scope, Method::POST, path, json(body)?)
-            .await?;
-        read(&raw)
+    ) -> Answer<T> {
+        let raw = self.raw(acting, scope, Method::POST, path, json(body)?);
+        read(raw.await?)
     }
 
     async fn get<T: DeserializeOwned>(
@@ -263,11 +231,9 @@ impl AccountsClient {
         acting: Acting<'_>,
         scope: &str,
         path: &str,
-    ) -> Result<T, AccountsError> {
-        let raw = self
-            .raw(acting, scope, Method::GET, path, Zeroizing::default())
-            .await?;
-        read(&raw)
+    ) -> Answer<T> {
+        let raw = self.raw(acting, scope, Method::GET, path, Zeroizing::default());
+        read(raw.await?)
     }
 
     /// Calls a route, and tells what it answers, within a bound. An answer of 500 and above is none.
@@ -278,7 +244,7 @@ impl AccountsClient {
         method: Method,
         path: &str,
         body: Zeroizing<Vec<u8>>,
-    ) -> Result<Raw, AccountsError> {
+    ) -> Answer<Raw> {
         let unavailable = |why: &str| {
             // The query may name a person, and is left out.
             let route = path.split('?').next().unwrap_or_default();
@@ -303,26 +269,15 @@ impl AccountsClient {
         path: &str,
         body: Zeroizing<Vec<u8>>,
     ) -> Result<Raw, String> {
-        let token = self.issuer.issue(InternalGrant {
+        let wanted = Wanted {
             audience: &self.service.name,
-            subject: acting.subject,
-            subject_kind: acting.kind,
-            name: acting.name,
-            scope: Scopes::parse(scope).unwrap_or_default(),
-            permissions: acting
-                .permissions
-                .iter()
-                .map(|it| it.as_str().to_owned())
-                .collect(),
+            scope,
             request_id: acting.request_id,
             method: method.as_str(),
-            uri: path,
-            tenant: None,
-            session: None,
-        });
-        let token = token.await.map_err(|error| chain(&error))?;
-        let mut token = HeaderValue::from_str(token.expose()).map_err(|error| chain(&error))?;
-        token.set_sensitive(true);
+            target: path,
+        };
+        let token = self.mint.token(&acting.speaker, &wanted).await;
+        let token = token.ok_or("there is no token")?;
         let target: PathAndQuery = path.parse().map_err(|_| "the path is none".to_owned())?;
         let url: Uri = self.service.url(target).ok_or("the URL is none")?;
         let mut request = Request::new(Body::from(Bytes::from_owner(body)));
@@ -351,10 +306,8 @@ fn json(body: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, AccountsError> {
     json.map_err(|_| AccountsError::Unavailable)
 }
 
-fn read<T: DeserializeOwned>(raw: &Raw) -> Result<T, AccountsError> {
-    if !raw.status.is_success() {
-        return Err(refused(raw));
-    }
+fn read<T: DeserializeOwned>(raw: Raw) -> Answer<T> {
+    let raw = decided(raw)?;
     serde_json::from_slice(&raw.body).map_err(|error| {
         // What could not be read may hold a link.
         tracing::warn!(
@@ -365,6 +318,22 @@ fn read<T: DeserializeOwned>(raw: &Raw) -> Result<T, AccountsError> {
     })
 }
 
+/// What was done, or why it was refused.
+fn decided(raw: Raw) -> Answer<Raw> {
+    if raw.status.is_success() {
+        return Ok(raw);
+    }
+    let said = Said::of(&raw);
+    Err(AccountsError::Refused {
+        status: raw.status.as_u16(),
+        code: said.code,
+        message: said.error,
+        field: said.field,
+        retry_after: raw.retry_after,
+    })
+}
+
+/// What a refusal says.
 #[derive(Default, serde::Deserialize)]
 struct Said {
     #[serde(default)]
@@ -374,24 +343,20 @@ struct Said {
     field: Option<String>,
 }
 
-fn refused(raw: &Raw) -> AccountsError {
-    let said: Said = serde_json::from_slice(&raw.body).unwrap_or_default();
-    AccountsError::Refused {
-        status: raw.status.as_u16(),
-        code: said.code,
-        message: said.error,
-        field: said.field,
-        retry_after: raw.retry_after,
+impl Said {
+    fn of(raw: &Raw) -> Self {
+        serde_json::from_slice(&raw.body).unwrap_or_default()
     }
 }
 
 /// Whether it is the gateway that is refused, and not what it asks.
 fn is_about_our_token(raw: &Raw) -> bool {
-    let said: Said = serde_json::from_slice(&raw.body).unwrap_or_default();
-    matches!(
-        said.code.as_str(),
-        "INTERNAL_AUTH_MISSING" | "INTERNAL_AUTH_INVALID" | "INTERNAL_AUTH_SCOPE_DENIED"
-    )
+    let ours = [
+        "INTERNAL_AUTH_MISSING",
+        "INTERNAL_AUTH_INVALID",
+        "INTERNAL_AUTH_SCOPE_DENIED",
+    ];
+    raw.status.is_client_error() && ours.contains(&Said::of(raw).code.as_str())
 }
 
 /// The route of an account. What is no id is no account's, and reaches no other route.
@@ -406,10 +371,11 @@ pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
     query.extend_pairs(pairs).finish()
 }
 
-/// A query of the members of an object: texts and numbers.
-pub(crate) fn query_of(object: &serde_json::Value) -> String {
+/// A query of the members of a value: texts and numbers.
+fn query_of(value: &impl Serialize) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in object.as_object().into_iter().flatten() {
+    let members = serde_json::to_value(value).unwrap_or_default();
+    for (name, value) in members.as_object().into_iter().flatten() {
         match value {
             serde_json::Value::String(text) => query.append_pair(name, text),
             other => query.append_pair(name, &other.to_string()),

@@ -7,14 +7,13 @@ use axum::extract::{Form, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
-use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use crate::page::page;
 use crate::pages::{self, Frame, LinkError, Login, LoginError};
 use crate::proxy::Arrival;
 use crate::sign_in::accounts::AccountsError;
-use crate::sign_in::front_door::{AGAIN, FrontDoor, Shared, local, see, seen};
+use crate::sign_in::front_door::{FrontDoor, Shared, local, see, seen};
 use crate::sign_in::sessions::{AnswerHeaders, Seen};
 
 /// What stands in the address of the page.
@@ -224,8 +223,7 @@ impl FrontDoor {
             password: password.clone(),
             browser: seen.browser(),
         };
-        let mut is_again = false;
-        loop {
+        let judge = async || {
             let person = self.sessions.accounts.validate(seen.request_id, &asked);
             let person: Person = person.await.inspect_err(|error| {
                 self.sessions.metrics.sign_in(match error {
@@ -233,24 +231,18 @@ impl FrontDoor {
                     AccountsError::Unavailable => "unavailable",
                 });
             })?;
-            let began = self
-                .sessions
-                .begin(person, is_remembered, is_native, seen)
-                .await;
-            match began {
-                Err(AccountsError::Refused { code, .. }) if code == code::CHANGED && !is_again => {
-                    is_again = true;
-                    sleep(AGAIN).await;
-                }
-                began => {
-                    if began.is_ok() {
-                        self.sessions.leave(seen).await;
-                        self.sessions.metrics.sign_in("done");
-                    }
-                    return began;
-                }
-            }
+            let sessions = &self.sessions;
+            sessions.begin(person, is_remembered, is_native, seen).await
+        };
+        let mut began = judge().await;
+        if matches!(&began, Err(AccountsError::Refused { code, .. }) if code == code::CHANGED) {
+            began = judge().await;
         }
+        if began.is_ok() {
+            self.sessions.leave(seen).await;
+            self.sessions.metrics.sign_in("done");
+        }
+        began
     }
 
     /// Lets somebody in by a link.

@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use accounts::private_api::code;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,9 +18,9 @@ use mesh_management::guard;
 use tokio::time::timeout;
 
 use crate::page::accepts_html;
-use crate::proxy::{Arrival, Flood, Refusal};
+use crate::proxy::{Arrival, Flood, Refusal, Speaker};
 use crate::sign_in::access::SignedIn;
-use crate::sign_in::accounts::{AccountsError, Acting, query};
+use crate::sign_in::accounts::{AccountsClient, AccountsError, Acting, query};
 use crate::sign_in::sessions::{AnswerHeaders, Seen, Sessions};
 use crate::sign_in::{native_answers as native, who};
 
@@ -54,14 +56,52 @@ pub(super) fn seen<'a>(headers: &'a HeaderMap, arrival: &'a Arrival) -> Seen<'a>
     }
 }
 
-/// In the name of somebody who has signed in.
-pub(super) fn acting<'a>(person: &'a SignedIn, arrival: &'a Arrival) -> Acting<'a> {
-    Acting {
-        subject: &person.id,
-        kind: SubjectKind::User,
-        name: Some(&person.email),
-        permissions: &person.permissions,
-        request_id: &arrival.request_id,
+/// Somebody who has signed in, at a route behind [`signed_in`].
+pub(super) struct Visitor {
+    pub(super) door: Arc<FrontDoor>,
+    pub(super) arrival: Arrival,
+    pub(super) person: SignedIn,
+}
+
+impl FromRequestParts<Arc<FrontDoor>> for Visitor {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<FrontDoor>) -> Result<Self, Refusal> {
+        let (arrival, person) = (parts.extensions.get(), parts.extensions.get());
+        match (arrival.cloned(), person.cloned()) {
+            (Some(arrival), Some(person)) => Ok(Self {
+                door: Arc::clone(door),
+                arrival,
+                person,
+            }),
+            _ => Err(Refusal::auth_unavailable()),
+        }
+    }
+}
+
+impl Visitor {
+    /// In the visitor's name.
+    pub(super) fn acting(&self) -> Acting<'_> {
+        let speaker = Speaker {
+            subject: &self.person.id,
+            kind: SubjectKind::User,
+            name: Some(&self.person.email),
+            permissions: &self.person.permissions,
+            session: None,
+        };
+        Acting {
+            speaker,
+            request_id: &self.arrival.request_id,
+        }
+    }
+
+    pub(super) fn accounts(&self) -> &AccountsClient {
+        &self.door.sessions.accounts
+    }
+
+    /// Whether the visitor may act on others.
+    pub(super) fn is_admin(&self) -> bool {
+        self.person.permissions.contains(&Permission::AccountsWrite)
     }
 }
 
@@ -164,14 +204,6 @@ fn answer(refusal: Refusal, request: &Request) -> Response {
     }
 }
 
-/// Asks for a permission of the gateway's own.
-pub(super) fn require(person: &SignedIn, permission: Permission) -> Result<(), Refusal> {
-    match person.permissions.contains(&permission) {
-        true => Ok(()),
-        false => Err(Refusal::forbidden(permission)),
-    }
-}
-
 /// Leads a browser on.
 pub(super) fn see(to: &str, answer: AnswerHeaders) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
@@ -214,16 +246,7 @@ pub(super) fn problem(error: AccountsError) -> Refusal {
             field,
             retry_after,
         } => {
-            let known = [
-                "CHANGED",
-                "EMAIL_TAKEN",
-                "LAST_ADMIN",
-                "WEAK_PASSWORD",
-                "INVALID",
-                "TOO_MANY_ATTEMPTS",
-                "INVALID_LINK",
-            ];
-            let code = known.into_iter().find(|known| *known == code);
+            let code = code::ALL.into_iter().find(|known| *known == code);
             let mut refusal = Refusal::from(Problem {
                 field,
                 ..Problem::new(status, code.unwrap_or("ACCOUNTS_REFUSED"), message)
@@ -235,9 +258,6 @@ pub(super) fn problem(error: AccountsError) -> Refusal {
         }
     }
 }
-
-/// How long an attempt waits that is made again because the account was written meanwhile.
-pub(super) const AGAIN: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {

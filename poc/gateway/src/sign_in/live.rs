@@ -28,11 +28,11 @@ struct Session {
     since_seconds: i64,
 }
 
+/// What of a person's sessions ended, and when.
+#[derive(Default)]
 struct End {
-    at: Instant,
-    /// When everything ended.
     all: Option<Instant>,
-    /// When everything but one session ended.
+    /// All but this one.
     but: Option<(Instant, String)>,
 }
 
@@ -43,12 +43,17 @@ impl End {
         let but = self.but.as_ref();
         all || but.is_some_and(|(at, goes_on)| *at >= asked && goes_on != sid)
     }
+
+    fn is_recent(&self) -> bool {
+        let but = self.but.as_ref().map(|(at, _)| *at);
+        self.all.max(but).is_some_and(|at| at.elapsed() < ENDS_KEPT)
+    }
 }
 
 #[derive(Default)]
 struct State {
     sessions: HashMap<String, Session>,
-    /// By session or person.
+    /// By person.
     ends: HashMap<String, End>,
     /// Sessions that were ended for good, and when. They never live again, whatever the accounts service has been told.
     gone: HashMap<String, Instant>,
@@ -87,18 +92,14 @@ impl LiveSessions {
     pub(crate) fn enter(&self, signed_in: &SignedIn, asked: Instant) -> Option<CancellationToken> {
         let (sid, person) = (signed_in.sid.as_str(), signed_in.id.as_str());
         let mut state = self.state.lock();
-        let ended = |key: &str| {
-            let end = state.ends.get(key);
-            end.is_some_and(|end| end.outdates(asked, sid))
-        };
-        if state.gone.contains_key(sid) || ended(sid) || ended(person) {
+        let end = state.ends.get(person);
+        if state.gone.contains_key(sid) || end.is_some_and(|end| end.outdates(asked, sid)) {
             return None;
         }
+        // An older token may be of the same second: then the new one counts from the next exchange on.
+        let since_seconds = signed_in.since_seconds + i64::from(end.is_some());
         self.make_room(&mut state);
         let now = Instant::now();
-        // An older token may be of the same second: then the new one counts from the next exchange on.
-        let is_new_again = state.ends.contains_key(sid) || state.ends.contains_key(person);
-        let since_seconds = signed_in.since_seconds + i64::from(is_new_again);
         let session = state.sessions.entry(sid.to_owned());
         let session = session.or_insert_with(|| Session {
             person: person.to_owned(),
@@ -148,38 +149,31 @@ impl LiveSessions {
         }
         let kept = self.kept;
         state.sessions.retain(|_, it| it.used.elapsed() < kept);
-        if state.sessions.len() >= MAX_SESSIONS {
-            let oldest = state.sessions.iter().min_by_key(|(_, it)| it.used);
-            if let Some(sid) = oldest.map(|(sid, _)| sid.clone())
-                && let Some(session) = state.sessions.remove(&sid)
-            {
-                session.ended.cancel();
-            }
+        if let Some(session) = take_oldest(&mut state.sessions, |it| it.used) {
+            session.ended.cancel();
         }
     }
+}
+
+/// Takes the oldest out of a map that is full.
+fn take_oldest<T>(map: &mut HashMap<String, T>, at: impl Fn(&T) -> Instant) -> Option<T> {
+    let is_full = map.len() >= MAX_SESSIONS;
+    let oldest = map.iter().filter(|_| is_full).min_by_key(|(_, it)| at(it));
+    let sid = oldest.map(|(sid, _)| sid.clone())?;
+    map.remove(&sid)
 }
 
 impl State {
     fn bury(&mut self, sid: &str) {
         self.gone.retain(|_, at| at.elapsed() < GONE_KEPT);
-        if self.gone.len() >= MAX_SESSIONS {
-            let oldest = self.gone.iter().min_by_key(|(_, at)| **at);
-            if let Some(sid) = oldest.map(|(sid, _)| sid.clone()) {
-                self.gone.remove(&sid);
-            }
-        }
+        take_oldest(&mut self.gone, |at| *at);
         self.gone.insert(sid.to_owned(), Instant::now());
     }
 
-    fn remember(&mut self, key: &str, but: Option<&str>) {
-        self.ends.retain(|_, end| end.at.elapsed() < ENDS_KEPT);
+    fn remember(&mut self, person: &str, but: Option<&str>) {
+        self.ends.retain(|_, end| end.is_recent());
         let now = Instant::now();
-        let end = self.ends.entry(key.to_owned()).or_insert(End {
-            at: now,
-            all: None,
-            but: None,
-        });
-        end.at = now;
+        let end = self.ends.entry(person.to_owned()).or_default();
         match but {
             None => end.all = Some(now),
             Some(sid) => end.but = Some((now, sid.to_owned())),

@@ -39,7 +39,7 @@ pub(super) fn router(door: Arc<FrontDoor>) -> Router {
         .route("/api/v1/audit", get(session_api::audit))
         .route("/api/v1/user", any(session_api::users))
         .route("/api/v1/user/{*rest}", any(session_api::users))
-        .merge(account_pages::router())
+        .merge(account_pages::router(&door))
         .route_layer(from_fn_with_state(Arc::clone(&door), signed_in));
     let attempts = Router::new()
         .route("/login", post(forms::login))

@@ -1,7 +1,5 @@
 //! Sessions, accounts and the audit as JSON.
 
-use std::sync::Arc;
-
 use accounts::private_api::{AuditQuery, EndSessions, scope};
 use axum::Extension;
 use axum::body::Bytes;
@@ -18,9 +16,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::proxy::{Arrival, Refusal};
-use crate::sign_in::access::SignedIn;
 use crate::sign_in::accounts::AccountsError;
-use crate::sign_in::front_door::{FrontDoor, Shared, acting, problem, require, seen};
+use crate::sign_in::front_door::{Shared, Visitor, problem, seen};
 use crate::sign_in::who;
 
 /// GET `/api/v1/session`: who is signed in, and until when. It renews nothing.
@@ -47,87 +44,77 @@ pub(super) async fn session(
 }
 
 /// GET `/api/v1/sessions`.
-pub(super) async fn sessions(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
-) -> Result<Response, Refusal> {
-    let acting = acting(&person, &arrival);
-    let listed = door.sessions.accounts.sessions(acting, &person.id).await;
+pub(super) async fn sessions(visitor: Visitor) -> Result<Response, Refusal> {
+    let (acting, person) = (visitor.acting(), &visitor.person);
+    let listed = visitor.accounts().sessions(acting, &person.id).await;
     let listed = listed.map_err(problem)?;
     said(&json!({ "current": person.sid, "sessions": listed.sessions }))
 }
 
 /// DELETE `/api/v1/sessions/{sid}`.
 pub(super) async fn end_session(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
+    visitor: Visitor,
     Path(sid): Path<String>,
 ) -> Result<Response, Refusal> {
-    let asked = EndSessions {
-        user_id: person.id.clone(),
-        sid: Some(sid),
-        but: None,
-    };
-    end(&door, &person, &arrival, &asked).await
+    end(&visitor, Some(sid), None).await
 }
 
 /// DELETE `/api/v1/sessions`: all but this one.
-pub(super) async fn end_others(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
-) -> Result<Response, Refusal> {
-    let asked = EndSessions {
-        user_id: person.id.clone(),
-        sid: None,
-        but: Some(person.sid.clone()),
-    };
-    end(&door, &person, &arrival, &asked).await
+pub(super) async fn end_others(visitor: Visitor) -> Result<Response, Refusal> {
+    end(&visitor, None, Some(visitor.person.sid.clone())).await
 }
 
 async fn end(
-    door: &Arc<FrontDoor>,
-    person: &SignedIn,
-    arrival: &Arrival,
-    asked: &EndSessions,
+    visitor: &Visitor,
+    sid: Option<String>,
+    but: Option<String>,
 ) -> Result<Response, Refusal> {
-    let ended = door.sessions.end(acting(person, arrival), asked).await;
+    let asked = EndSessions {
+        user_id: visitor.person.id.clone(),
+        sid,
+        but,
+    };
+    let sessions = &visitor.door.sessions;
+    let ended = sessions.end(visitor.acting(), &asked).await;
     said(&json!({ "ended": ended.map_err(problem)? }))
+}
+
+fn require_admin(visitor: &Visitor) -> Result<(), Refusal> {
+    match visitor.is_admin() {
+        true => Ok(()),
+        false => Err(Refusal::forbidden(Permission::AccountsWrite)),
+    }
 }
 
 /// GET `/api/v1/audit`.
 pub(super) async fn audit(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
+    visitor: Visitor,
     query: Result<Query<AuditQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    require(&person, Permission::AccountsWrite)?;
+    require_admin(&visitor)?;
     let Query(query) = query
         .map_err(|rejection| Refusal::from(Problem::invalid("query", rejection.body_text())))?;
-    let acting = acting(&person, &arrival);
-    let rows = door.sessions.accounts.audit(acting, &query).await;
+    let rows = visitor.accounts().audit(visitor.acting(), &query).await;
     said(&rows.map_err(problem)?)
 }
 
 /// `/api/v1/user` and what is below it: the accounts service's `/v1/user`.
 pub(super) async fn users(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
+    visitor: Visitor,
     rest: Option<Path<String>>,
     method: Method,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    require(&person, Permission::AccountsWrite)?;
-    let target = arrival.target.strip_prefix("/api").unwrap_or_default();
+    require_admin(&visitor)?;
+    let target = visitor
+        .arrival
+        .target
+        .strip_prefix("/api")
+        .unwrap_or_default();
     let changes = matches!(method, Method::PUT | Method::DELETE);
     let id = rest.filter(|_| changes).map(|Path(id)| id);
     let body = Zeroizing::new(body.to_vec());
-    let acting = acting(&person, &arrival);
-    let accounts = &door.sessions.accounts;
+    let (acting, accounts) = (visitor.acting(), visitor.accounts());
     let raw = accounts.raw(acting, scope::USERS, method.clone(), target, body);
     let raw = raw.await;
     let is_done = raw.as_ref().is_ok_and(|raw| raw.status.is_success());
@@ -136,7 +123,7 @@ pub(super) async fn users(
         && (is_done || may_be_done)
     {
         // Its rights are asked for anew.
-        door.sessions.live.end_all(&id, None);
+        visitor.door.sessions.live.end_all(&id, None);
     }
     let raw = raw.map_err(problem)?;
     let mut response = answer(raw.status.as_u16(), raw.body);

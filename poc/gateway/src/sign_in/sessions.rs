@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use accounts::private_api::{
-    Browser, EndSessions, Person, RecordToken, RevokeFamily, RotateToken, TokenRotated,
+    Browser, EndSessions, Person, RecordToken, RevokeFamily, RotateToken, TokenRotated, text,
 };
 use accounts::{FamilyId, RefreshIds, RefreshToken, RefreshTokenKey, TokenId};
 use auth_base::Backoff;
@@ -41,10 +41,6 @@ const MAX_SHARED: u64 = 16 * 1024;
 
 /// How long the accounts service may be away without one session ending by it.
 const NAMED: Duration = Duration::from_secs(15 * 60);
-
-/// What the accounts service says of a token that was used before. Whoever comes with it again is told that its family is
-/// dead, and loses the cookies then.
-const REUSED: &str = "Refresh chain reused-revoked";
 
 /// How often, and after which pauses, the accounts service is told of a sign-out that it did not answer: for some ten minutes.
 const TELLINGS: u32 = 40;
@@ -203,29 +199,37 @@ impl Sessions {
         let refresh = refresh.ok_or(Stranger::NoSession)?;
         let ids = self.key.open(refresh);
         let ids = ids.ok_or_else(|| Stranger::Refused(self.cookies.clear()))?;
-        let sid = ids.family.to_string();
-        let gone = || Stranger::Refused(self.cookies.clear());
-        if self.live.is_gone(&sid) {
-            return Err(gone());
-        }
-        let mut exchanged = self.exchange(ids, seen).await?;
-        let mut entered = self.live.enter(&exchanged.person, exchanged.asked);
-        if entered.is_none() && self.live.is_gone(&sid) {
-            // Its person has signed out meanwhile, whether the accounts service knows it or not.
-            return Err(gone());
-        }
-        if entered.is_none() {
-            // Something of this person ended after the accounts service was asked: what it says now counts.
-            self.shared.invalidate(&ids.token).await;
-            exchanged = self.exchange(ids, seen).await?;
-            entered = self.live.enter(&exchanged.person, exchanged.asked);
-        }
-        let ended = entered.ok_or(Stranger::Unavailable)?;
+        let (exchanged, ended) = self.renew(ids, seen).await?;
         let is_native = bare.is_some() || cookie.is_none();
         Ok(Identified {
             answer: self.headers(&exchanged, is_native),
             person: exchanged.person,
             ended,
+        })
+    }
+
+    /// Exchanges a refresh token, and takes its session in.
+    async fn renew(
+        &self,
+        ids: RefreshIds,
+        seen: Seen<'_>,
+    ) -> Result<(Exchanged, CancellationToken), Stranger> {
+        let sid = ids.family.to_string();
+        for _ in 0..2 {
+            // Its person may have signed out meanwhile, whether the accounts service knows it or not.
+            if self.live.is_gone(&sid) {
+                return Err(Stranger::Refused(self.cookies.clear()));
+            }
+            let exchanged = self.exchange(ids, seen).await?;
+            if let Some(ended) = self.live.enter(&exchanged.person, exchanged.asked) {
+                return Ok((exchanged, ended));
+            }
+            // Something of this person ended after the accounts service was asked: what it says now counts.
+            self.shared.invalidate(&ids.token).await;
+        }
+        Err(match self.live.is_gone(&sid) {
+            true => Stranger::Refused(self.cookies.clear()),
+            false => Stranger::Unavailable,
         })
     }
 
@@ -287,7 +291,7 @@ impl Sessions {
             browser: seen.browser(),
         };
         let recorded = self.accounts.record(seen.request_id, &record).await?;
-        let mut person = SignedIn {
+        let person = SignedIn {
             id: person.id,
             email: person.email,
             permissions: permissions(&person.permissions),
@@ -296,17 +300,12 @@ impl Sessions {
             until_seconds: 0,
             family_until_ms: recorded.family_until_ms,
         };
-        let access = self.access_token(&mut person).await?;
-        self.live.enter(&person, asked);
+        let granted = self
+            .grant(person, ids, recorded.idle_until_ms, asked)
+            .await?;
+        self.live.enter(&granted.person, asked);
         self.metrics.sessions(self.live.count());
-        let exchanged = Exchanged {
-            person,
-            access,
-            refresh: self.key.token(&ids),
-            idle_until_ms: recorded.idle_until_ms,
-            asked,
-        };
-        Ok(self.headers(&exchanged, is_native))
+        Ok(self.headers(&granted, is_native))
     }
 
     /// Ends the session of a request, and tells whether that is certain. The cookies go in any case.
@@ -372,8 +371,9 @@ impl Sessions {
             } => {
                 // Whatever else is open of it ends with it: it may be a thief's.
                 self.live.end(&ids.family.to_string());
-                Stranger::Refused(match message == REUSED {
-                    // The browser may have got others by now: those of the one who came first, or of a new sign-in.
+                Stranger::Refused(match message == text::REUSED {
+                    // The browser may have got others by now: those of the one who came first, or of a new sign-in. Whoever
+                    // comes with it again is told that its family is dead, and loses the cookies then.
                     true => Vec::new(),
                     false => self.cookies.clear(),
                 })
@@ -406,8 +406,8 @@ impl Sessions {
             Err(AccountsError::Unavailable) => "unavailable",
         });
         let rotated = rotated?;
-        let (family, token) = successor(&rotated).ok_or(AccountsError::Unavailable)?;
-        let mut person = SignedIn {
+        let ids = successor(&rotated).ok_or(AccountsError::Unavailable)?;
+        let person = SignedIn {
             id: rotated.user_id,
             email: rotated.email,
             permissions: permissions(&rotated.permissions),
@@ -416,20 +416,28 @@ impl Sessions {
             until_seconds: 0,
             family_until_ms: rotated.family_until_ms,
         };
-        Ok(Exchanged {
-            access: self.access_token(&mut person).await?,
-            person,
-            refresh: self.key.token(&RefreshIds { family, token }),
-            idle_until_ms: rotated.idle_until_ms,
-            asked,
-        })
+        self.grant(person, ids, rotated.idle_until_ms, asked).await
     }
 
-    async fn access_token(&self, person: &mut SignedIn) -> Result<Secret, AccountsError> {
-        let issued = self.access.issue(person).await;
-        issued.map_err(|error| {
+    /// Makes both tokens of a session that the accounts service, asked at `asked`, has told about.
+    async fn grant(
+        &self,
+        mut person: SignedIn,
+        ids: RefreshIds,
+        idle_until_ms: i64,
+        asked: Instant,
+    ) -> Result<Exchanged, AccountsError> {
+        let issued = self.access.issue(&mut person).await;
+        let access = issued.map_err(|error| {
             tracing::error!(why = chain(&error), "no access token can be made");
             AccountsError::Unavailable
+        })?;
+        Ok(Exchanged {
+            person,
+            access,
+            refresh: self.key.token(&ids),
+            idle_until_ms,
+            asked,
         })
     }
 
@@ -461,8 +469,9 @@ async fn tell_later(accounts: AccountsClient, revoke: RevokeFamily) {
     tracing::error!("the accounts service was not told of a sign-out");
 }
 
-fn successor(rotated: &TokenRotated) -> Option<(FamilyId, TokenId)> {
-    let family = FamilyId::parse(&rotated.family_id).ok()?;
-    let token = TokenId::parse(rotated.jti.as_deref()?).ok()?;
-    Some((family, token))
+fn successor(rotated: &TokenRotated) -> Option<RefreshIds> {
+    Some(RefreshIds {
+        family: FamilyId::parse(&rotated.family_id).ok()?,
+        token: TokenId::parse(rotated.jti.as_deref()?).ok()?,
+    })
 }

@@ -1,49 +1,55 @@
 //! What stands around a page, and pages instead of one.
 
+use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::Response;
 use mesh_api::permission::Permission;
 
 use crate::page::page;
 use crate::pages::{self, Frame, Notice};
-use crate::sign_in::access::SignedIn;
 use crate::sign_in::accounts::AccountsError;
+use crate::sign_in::front_door::Visitor;
 
-/// What stands around a page.
-pub(super) fn frame<'a>(person: &'a SignedIn, notice: Option<Notice<'a>>) -> Frame<'a> {
-    Frame {
-        signed_in_as: Some(&person.email),
-        may: &person.permissions,
-        notice,
+/// Lets in whoever may act on others.
+pub(super) async fn admins(visitor: Visitor, request: Request, next: Next) -> Response {
+    match visitor.is_admin() {
+        true => next.run(request).await,
+        false => visitor.forbidden(),
     }
 }
 
-/// A page instead of one that the person may not see.
-pub(super) fn forbidden(person: &SignedIn) -> Response {
-    let text = format!(
-        "Only people with {} may see this page.",
-        Permission::AccountsWrite
-    );
-    let html = pages::message(&frame(person, None), 403, "Not for you", &text);
-    page(403, html)
-}
-
-pub(super) fn may_see(person: &SignedIn) -> bool {
-    person.permissions.contains(&Permission::AccountsWrite)
-}
-
-/// A page instead of one that cannot be made.
-pub(super) fn failed(person: &SignedIn, error: &AccountsError) -> Response {
-    let frame = frame(person, None);
-    match error {
-        AccountsError::Unavailable => {
-            let text = "The accounts service does not answer. You stay signed in: try again.";
-            page(503, pages::message(&frame, 503, "Not possible now", text))
+impl Visitor {
+    /// What stands around a page.
+    pub(super) fn frame<'a>(&'a self, notice: Option<Notice<'a>>) -> Frame<'a> {
+        Frame {
+            signed_in_as: Some(&self.person.email),
+            may: &self.person.permissions,
+            notice,
         }
-        AccountsError::Refused {
-            status, message, ..
-        } => page(
-            *status,
-            pages::message(&frame, *status, "That was refused", message),
-        ),
+    }
+
+    /// A page instead of one that the visitor may not see.
+    pub(super) fn forbidden(&self) -> Response {
+        let needed = Permission::AccountsWrite;
+        let text = format!("Only people with {needed} may see this page.");
+        self.message(403, "Not for you", &text)
+    }
+
+    /// A page instead of one that cannot be made.
+    pub(super) fn failed(&self, error: &AccountsError) -> Response {
+        match error {
+            AccountsError::Unavailable => {
+                let text = "The accounts service does not answer. You stay signed in: try again.";
+                self.message(503, "Not possible now", text)
+            }
+            AccountsError::Refused {
+                status, message, ..
+            } => self.message(*status, "That was refused", message),
+        }
+    }
+
+    fn message(&self, status: u16, title: &str, text: &str) -> Response {
+        let html = pages::message(&self.frame(None), status, title, text);
+        page(status, html)
     }
 }

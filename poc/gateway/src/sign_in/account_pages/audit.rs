@@ -1,19 +1,15 @@
 //! Who did what.
 
 use accounts::private_api::{AuditQuery, AuditRows};
-use axum::Extension;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::page::page;
 use crate::pages;
-use crate::proxy::Arrival;
-use crate::sign_in::access::SignedIn;
-use crate::sign_in::account_pages::around::{failed, forbidden, frame, may_see};
-use crate::sign_in::accounts::AccountsError;
-use crate::sign_in::front_door::{FrontDoor, Shared, acting};
+use crate::sign_in::accounts::{AccountsError, Answer};
+use crate::sign_in::front_door::Visitor;
 
 /// Rows of one page.
 const ON_A_PAGE: u32 = 100;
@@ -22,74 +18,45 @@ const IN_A_CALL: u32 = 500;
 const MOST_CALLS: usize = 40;
 
 /// GET `/account/audit`.
-pub(in crate::sign_in) async fn show(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    if !may_see(&person) {
-        return forbidden(&person);
-    }
+pub(in crate::sign_in) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let query = AuditQuery {
         limit: Some(ON_A_PAGE),
         ..read(query.as_deref())
     };
-    let accounts = &door.sessions.accounts;
-    match accounts.audit(acting(&person, &arrival), &query).await {
-        Ok(rows) => page(200, pages::audit(&frame(&person, None), &query, &rows)),
-        Err(error) => failed(&person, &error),
+    let accounts = visitor.accounts();
+    match accounts.audit(visitor.acting(), &query).await {
+        Ok(rows) => page(200, pages::audit(&visitor.frame(None), &query, &rows)),
+        Err(error) => visitor.failed(&error),
     }
 }
 
 /// GET `/account/audit.csv`: what matches, up to 20,000 rows; the newest first.
-pub(in crate::sign_in) async fn csv(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    if !may_see(&person) {
-        return forbidden(&person);
-    }
-    match door.all(&person, &arrival, read(query.as_deref())).await {
+pub(in crate::sign_in) async fn csv(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    match visitor.all(read(query.as_deref())).await {
         Ok(all) => file(
             pages::audit_csv(&all.rows),
             "text/csv; charset=utf-8",
             "audit.csv",
         ),
-        Err(error) => failed(&person, &error),
+        Err(error) => visitor.failed(&error),
     }
 }
 
 /// GET `/account/audit.json`: the same, with `next` where there is more.
-pub(in crate::sign_in) async fn json(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    if !may_see(&person) {
-        return forbidden(&person);
-    }
-    let all = door.all(&person, &arrival, read(query.as_deref())).await;
+pub(in crate::sign_in) async fn json(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    let all = visitor.all(read(query.as_deref())).await;
     let text = all.and_then(|all| {
         let text = serde_json::to_string_pretty(&all);
         text.map_err(|_| AccountsError::Unavailable)
     });
     match text {
         Ok(text) => file(text, "application/json", "audit.json"),
-        Err(error) => failed(&person, &error),
+        Err(error) => visitor.failed(&error),
     }
 }
 
-impl FrontDoor {
-    async fn all(
-        &self,
-        person: &SignedIn,
-        arrival: &Arrival,
-        query: AuditQuery,
-    ) -> Result<AuditRows, AccountsError> {
+impl Visitor {
+    async fn all(&self, query: AuditQuery) -> Answer<AuditRows> {
         let mut all = AuditRows {
             rows: Vec::new(),
             next: query.after.clone(),
@@ -100,8 +67,7 @@ impl FrontDoor {
                 after: all.next.take(),
                 ..query.clone()
             };
-            let accounts = &self.sessions.accounts;
-            let rows = accounts.audit(acting(person, arrival), &query).await?;
+            let rows = self.accounts().audit(self.acting(), &query).await?;
             all.rows.extend(rows.rows);
             all.next = rows.next;
             if all.next.is_none() {

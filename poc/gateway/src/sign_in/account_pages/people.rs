@@ -1,20 +1,16 @@
 //! Who may sign in.
 
 use accounts::private_api::{ChangeUser, LinkKind, MakeLink, NewUser, User, UserPage, code};
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::Method;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::page::page;
 use crate::pages::{self, Confirmation, Invitation, InvitationError, Notice};
-use crate::proxy::Arrival;
-use crate::sign_in::access::SignedIn;
-use crate::sign_in::account_pages::around::{failed, forbidden, frame, may_see};
-use crate::sign_in::accounts::{AccountsError, user_path};
-use crate::sign_in::front_door::{FrontDoor, Shared, acting, see};
+use crate::sign_in::accounts::{AccountsError, Answer, user_path};
+use crate::sign_in::front_door::{Visitor, see};
 
 /// Accounts on a page.
 const ON_A_PAGE: u32 = 50;
@@ -52,34 +48,17 @@ impl Fields {
 }
 
 /// GET `/account/people`.
-pub(in crate::sign_in) async fn show(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
-    Query(asked): Query<Asked>,
-) -> Response {
-    if !may_see(&person) {
-        return forbidden(&person);
-    }
+pub(in crate::sign_in) async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
     // What an address says is not repeated.
     let notice = asked
         .changed
         .map(|_| Notice::Done("The account was changed."));
     let number = asked.page.unwrap_or(1);
-    door.people(&person, &arrival, number, notice, &Invitation::default())
-        .await
+    visitor.people(number, notice, &Invitation::default()).await
 }
 
 /// POST `/account/people`.
-pub(in crate::sign_in) async fn invite(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
-    body: Bytes,
-) -> Response {
-    if !may_see(&person) {
-        return forbidden(&person);
-    }
+pub(in crate::sign_in) async fn invite(visitor: Visitor, body: Bytes) -> Response {
     let fields = Fields::read(&body);
     let new = NewUser {
         email: fields.one("email").to_owned(),
@@ -87,15 +66,9 @@ pub(in crate::sign_in) async fn invite(
         roles: fields.all("roles"),
         password: None,
     };
-    let acting = acting(&person, &arrival);
-    let accounts = &door.sessions.accounts;
-    let made = accounts.users::<User>(acting, Method::POST, "/v1/user", Some(&new));
-    let refused = match made.await {
-        Ok(user) => {
-            return door
-                .new_link(&person, &arrival, &user, LinkKind::ChoosePassword)
-                .await;
-        }
+    let made = visitor.user(Method::POST, "/v1/user", Some(&new)).await;
+    let refused = match made {
+        Ok(user) => return visitor.new_link(&user, LinkKind::ChoosePassword).await,
         Err(refused) => refused,
     };
     let AccountsError::Refused {
@@ -105,7 +78,7 @@ pub(in crate::sign_in) async fn invite(
         ..
     } = &refused
     else {
-        return failed(&person, &refused);
+        return visitor.failed(&refused);
     };
     let error = match field.as_deref() {
         _ if code == code::EMAIL_TAKEN => {
@@ -123,14 +96,12 @@ pub(in crate::sign_in) async fn invite(
         roles: &new.roles,
         error,
     };
-    door.people(&person, &arrival, 1, notice, &invitation).await
+    visitor.people(1, notice, &invitation).await
 }
 
 /// POST `/account/people/{id}/roles`.
 pub(in crate::sign_in) async fn roles(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
+    visitor: Visitor,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
@@ -140,20 +111,15 @@ pub(in crate::sign_in) async fn roles(
         version: fields.version(),
         ..ChangeUser::default()
     };
-    door.change(&person, &arrival, &id, &change).await
+    visitor.change(&id, &change).await
 }
 
 /// POST `/account/people/{id}/disable`: asks first.
 pub(in crate::sign_in) async fn disable(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
+    visitor: Visitor,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
-    if !may_see(&person) {
-        return forbidden(&person);
-    }
     let fields = Fields::read(&body);
     let version = fields.one("version");
     if fields.one("sure") == "yes" {
@@ -162,11 +128,11 @@ pub(in crate::sign_in) async fn disable(
             version: fields.version(),
             ..ChangeUser::default()
         };
-        return door.change(&person, &arrival, &id, &change).await;
+        return visitor.change(&id, &change).await;
     }
-    let user = match door.user(&person, &arrival, &id).await {
+    let user = match visitor.person(&id).await {
         Ok(user) => user,
-        Err(error) => return failed(&person, &error),
+        Err(error) => return visitor.failed(&error),
     };
     let asked = Confirmation {
         title: &format!("Disable {}?", user.email),
@@ -177,14 +143,12 @@ pub(in crate::sign_in) async fn disable(
         button: "Disable",
         back: "/account/people",
     };
-    page(200, pages::confirm(&frame(&person, None), &asked))
+    page(200, pages::confirm(&visitor.frame(None), &asked))
 }
 
 /// POST `/account/people/{id}/enable`.
 pub(in crate::sign_in) async fn enable(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
+    visitor: Visitor,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
@@ -193,138 +157,106 @@ pub(in crate::sign_in) async fn enable(
         version: Fields::read(&body).version(),
         ..ChangeUser::default()
     };
-    door.change(&person, &arrival, &id, &change).await
+    visitor.change(&id, &change).await
 }
 
 /// POST `/account/people/{id}/link`.
 pub(in crate::sign_in) async fn link(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
+    visitor: Visitor,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
-    if !may_see(&person) {
-        return forbidden(&person);
-    }
     let kind = match Fields::read(&body).one("kind") {
         "sign-in" => LinkKind::SignIn,
         _ => LinkKind::ChoosePassword,
     };
-    match door.user(&person, &arrival, &id).await {
-        Ok(user) => door.new_link(&person, &arrival, &user, kind).await,
-        Err(error) => failed(&person, &error),
+    match visitor.person(&id).await {
+        Ok(user) => visitor.new_link(&user, kind).await,
+        Err(error) => visitor.failed(&error),
     }
 }
 
-impl FrontDoor {
+impl Visitor {
     async fn user(
         &self,
-        person: &SignedIn,
-        arrival: &Arrival,
-        id: &str,
-    ) -> Result<User, AccountsError> {
-        let path = user_path(id);
-        let acting = acting(person, arrival);
-        let accounts = &self.sessions.accounts;
-        accounts
-            .users(acting, Method::GET, &path, None::<&()>)
-            .await
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Answer<User> {
+        let accounts = self.accounts();
+        accounts.users(self.acting(), method, path, body).await
+    }
+
+    /// Finds an account.
+    pub(super) async fn person(&self, id: &str) -> Answer<User> {
+        self.user(Method::GET, &user_path(id), None::<&()>).await
     }
 
     async fn people(
         &self,
-        person: &SignedIn,
-        arrival: &Arrival,
         number: u32,
         notice: Option<Notice<'_>>,
         invitation: &Invitation<'_>,
     ) -> Response {
         let path = format!("/v1/user/paged?page={number}&limit={ON_A_PAGE}");
-        let acting = acting(person, arrival);
-        let accounts = &self.sessions.accounts;
+        let (acting, accounts) = (self.acting(), self.accounts());
         let listed = accounts.users::<UserPage>(acting, Method::GET, &path, None::<&()>);
-        let status = match invitation.error.is_some() || matches!(notice, Some(Notice::Refused(_)))
-        {
-            true => 400,
-            false => 200,
-        };
+        let is_refused = invitation.error.is_some() || matches!(notice, Some(Notice::Refused(_)));
+        let status = if is_refused { 400 } else { 200 };
         match listed.await {
             Ok(listed) => {
-                let frame = frame(person, notice);
-                page(
-                    status,
-                    pages::people(&frame, &listed, &person.id, invitation),
-                )
+                let (frame, me) = (self.frame(notice), &self.person.id);
+                page(status, pages::people(&frame, &listed, me, invitation))
             }
-            Err(error) => failed(person, &error),
+            Err(error) => self.failed(&error),
         }
     }
 
     /// Changes an account. What is open of it ends, so that its rights are asked for anew.
-    async fn change(
-        &self,
-        person: &SignedIn,
-        arrival: &Arrival,
-        id: &str,
-        change: &ChangeUser,
-    ) -> Response {
-        if !may_see(person) {
-            return forbidden(person);
-        }
-        let path = user_path(id);
-        let acting = acting(person, arrival);
-        let accounts = &self.sessions.accounts;
-        let changed = accounts.users::<User>(acting, Method::PUT, &path, Some(change));
-        match changed.await {
+    async fn change(&self, id: &str, change: &ChangeUser) -> Response {
+        let live = &self.door.sessions.live;
+        let changed = self.user(Method::PUT, &user_path(id), Some(change)).await;
+        let error = match changed {
             Ok(user) => {
-                self.sessions.live.end_all(&user.id, None);
-                see("/account/people?changed=1", Vec::new())
+                live.end_all(&user.id, None);
+                return see("/account/people?changed=1", Vec::new());
             }
-            Err(AccountsError::Refused { code, .. }) if code == code::CHANGED => {
-                let text =
-                    "Somebody else has changed this account meanwhile. Look at it, and try again.";
-                let notice = Some(Notice::Refused(text));
-                self.people(person, arrival, 1, notice, &Invitation::default())
-                    .await
+            Err(error) => error,
+        };
+        let text = match &error {
+            AccountsError::Refused { code, .. } if code == code::CHANGED => {
+                "Somebody else has changed this account meanwhile. Look at it, and try again."
             }
-            Err(AccountsError::Refused { code, .. }) if code == code::LAST_ADMIN => {
-                let text = "Nobody would be left who can let people in. Make somebody else an admin first.";
-                let notice = Some(Notice::Refused(text));
-                self.people(person, arrival, 1, notice, &Invitation::default())
-                    .await
+            AccountsError::Refused { code, .. } if code == code::LAST_ADMIN => {
+                "Nobody would be left who can let people in. Make somebody else an admin first."
             }
-            Err(error) => {
-                if error == AccountsError::Unavailable {
+            error => {
+                if *error == AccountsError::Unavailable {
                     // It may have been done.
-                    self.sessions.live.end_all(id, None);
+                    live.end_all(id, None);
                 }
-                failed(person, &error)
+                return self.failed(error);
             }
-        }
+        };
+        let notice = Some(Notice::Refused(text));
+        self.people(1, notice, &Invitation::default()).await
     }
 
-    async fn new_link(
-        &self,
-        person: &SignedIn,
-        arrival: &Arrival,
-        user: &User,
-        kind: LinkKind,
-    ) -> Response {
+    async fn new_link(&self, user: &User, kind: LinkKind) -> Response {
         let asked = MakeLink {
             user_id: user.id.clone(),
             kind,
         };
-        let accounts = &self.sessions.accounts;
-        let made = accounts.make_link(acting(person, arrival), &asked).await;
-        match made {
+        match self.accounts().make_link(self.acting(), &asked).await {
             Ok(made) => {
-                let url = self.link_url(&made.token);
-                let frame = frame(person, None);
-                let html = pages::link_made(&frame, &user.email, &url, made.expires_at_ms, kind);
-                page(200, html)
+                let url = self.door.link_url(&made.token);
+                let (frame, until_ms) = (self.frame(None), made.expires_at_ms);
+                page(
+                    200,
+                    pages::link_made(&frame, &user.email, &url, until_ms, kind),
+                )
             }
-            Err(error) => failed(person, &error),
+            Err(error) => self.failed(&error),
         }
     }
 }

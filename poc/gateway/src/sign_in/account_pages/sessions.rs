@@ -1,20 +1,15 @@
 //! Where somebody is signed in.
 
-use accounts::private_api::{EndSessions, User};
-use axum::Extension;
+use accounts::private_api::EndSessions;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Query, State};
-use axum::http::Method;
+use axum::extract::{Form, Query};
 use axum::response::Response;
 use serde::Deserialize;
 
 use crate::page::page;
 use crate::pages::{self, Notice, Whose};
-use crate::proxy::Arrival;
-use crate::sign_in::access::SignedIn;
-use crate::sign_in::account_pages::around::{failed, forbidden, frame, may_see};
-use crate::sign_in::accounts::{query, user_path};
-use crate::sign_in::front_door::{Shared, acting, see};
+use crate::sign_in::accounts::query;
+use crate::sign_in::front_door::{Visitor, see};
 
 #[derive(Deserialize)]
 pub(in crate::sign_in) struct Asked {
@@ -33,32 +28,22 @@ pub(in crate::sign_in) struct Ending {
 }
 
 /// GET `/account/sessions`.
-pub(in crate::sign_in) async fn show(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
-    Query(asked): Query<Asked>,
-) -> Response {
-    let (acting, accounts) = (acting(&person, &arrival), &door.sessions.accounts);
-    let of = asked.of.filter(|of| *of != person.id);
-    if of.is_some() && !may_see(&person) {
-        return forbidden(&person);
+pub(in crate::sign_in) async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
+    let of = asked.of.filter(|of| *of != visitor.person.id);
+    if of.is_some() && !visitor.is_admin() {
+        return visitor.forbidden();
     }
-    let id = of.as_deref().unwrap_or(&person.id);
     let other = match &of {
         None => None,
-        Some(id) => {
-            let path = user_path(id);
-            let found = accounts.users::<User>(acting, Method::GET, &path, None::<&()>);
-            match found.await {
-                Ok(user) => Some(user),
-                Err(error) => return failed(&person, &error),
-            }
-        }
+        Some(id) => match visitor.person(id).await {
+            Ok(user) => Some(user),
+            Err(error) => return visitor.failed(&error),
+        },
     };
-    let listed = match accounts.sessions(acting, id).await {
+    let id = of.as_deref().unwrap_or(&visitor.person.id);
+    let listed = match visitor.accounts().sessions(visitor.acting(), id).await {
         Ok(listed) => listed.sessions,
-        Err(error) => return failed(&person, &error),
+        Err(error) => return visitor.failed(&error),
     };
     let whose = other.as_ref().map(|user| Whose {
         id: &user.id,
@@ -69,23 +54,22 @@ pub(in crate::sign_in) async fn show(
         "0" => Notice::Done("There was no session to end."),
         _ => Notice::Done("What you chose was ended."),
     });
-    let frame = frame(&person, notice);
-    page(200, pages::sessions(&frame, &listed, &person.sid, whose))
+    let (frame, this) = (visitor.frame(notice), &visitor.person.sid);
+    page(200, pages::sessions(&frame, &listed, this, whose))
 }
 
 /// POST `/account/sessions/end`.
 pub(in crate::sign_in) async fn end(
-    State(door): Shared,
-    Extension(arrival): Extension<Arrival>,
-    Extension(person): Extension<SignedIn>,
+    visitor: Visitor,
     form: Result<Form<Ending>, FormRejection>,
 ) -> Response {
     let Ok(Form(form)) = form else {
         return see("/account/sessions", Vec::new());
     };
+    let person = &visitor.person;
     let of = form.of.filter(|of| *of != person.id);
-    if of.is_some() && !may_see(&person) {
-        return forbidden(&person);
+    if of.is_some() && !visitor.is_admin() {
+        return visitor.forbidden();
     }
     let asks = form.sid.is_some() || form.but.is_some() || form.all.is_some();
     if !asks {
@@ -97,14 +81,14 @@ pub(in crate::sign_in) async fn end(
         but: (form.sid.is_none() && of.is_none()).then(|| person.sid.clone()),
         sid: form.sid,
     };
-    let ended = door.sessions.end(acting(&person, &arrival), &ending).await;
-    match ended {
+    let sessions = &visitor.door.sessions;
+    match sessions.end(visitor.acting(), &ending).await {
         Ok(ended) => {
             let count = ended.to_string();
             let pairs = of.as_deref().map(|of| ("of", of));
             let pairs: Vec<_> = pairs.into_iter().chain([("ended", &*count)]).collect();
             see(&format!("/account/sessions?{}", query(&pairs)), Vec::new())
         }
-        Err(error) => failed(&person, &error),
+        Err(error) => visitor.failed(&error),
     }
 }
