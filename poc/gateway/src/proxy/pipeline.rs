@@ -204,8 +204,9 @@ impl Entry {
         let (shared, head, caller) = (&self.shared, &journey.head, &journey.caller);
         let (upstream, target) = (&journey.upstream, &journey.target);
         authorize(caller, head, &parts.method, target.path()).map_err(|refusal| {
-            // A machine's is taken by nobody yet: this is a client of the original.
-            match parts.headers.contains_key(AUTHORIZATION) && refusal.problem.status == 403 {
+            // Where people sign in, a machine's is taken by nobody yet: this is a client of the original.
+            let is_native = shared.own.is_some() && parts.headers.contains_key(AUTHORIZATION);
+            match is_native && refusal.problem.status == 403 {
                 true => refusal.in_the_originals_words("Access denied: insufficient permissions"),
                 false => refusal,
             }
