@@ -9,7 +9,7 @@ use kms_server::failure::Failure;
 use kms_server::reseal::Resealed;
 use kms_server::wrap::wrap;
 use kms_server::{Application, Arguments, Command, Settings, reseal};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -50,9 +50,11 @@ fn variable(name: &str) -> Option<String> {
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
     let application = Application::bind(settings).await?;
+    // Whoever reads that it listens may ask it to end.
+    let terminate = signal(SignalKind::terminate())?;
     let address = application.address();
     tracing::info!(%address, "listening");
-    application.run_until(stop()).await
+    application.run_until(stop(terminate)).await
 }
 
 /// What was done is for the operator: it goes to the standard output.
@@ -82,14 +84,9 @@ fn failed(failure: &Failure) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn stop() {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(_) => drop(tokio::signal::ctrl_c().await),
+async fn stop(mut terminate: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
 }
